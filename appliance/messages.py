@@ -1,0 +1,146 @@
+"""What the rooms say to each other about a call. Plain data: no behaviour, no wire format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SAMPLE_RATE_HZ = 16_000  # of all audio inside the box
+
+
+class Encoding(StrEnum):
+    """How the caller's bytes are coded. AUTO sniffs the header."""
+
+    AUTO = "auto"
+    PCM_S16LE = "pcm_s16le"
+    ALAW = "alaw"
+    MULAW = "mulaw"
+    FLAC = "flac"
+    OGG_OPUS = "ogg_opus"
+    WAV = "wav"
+    CONTAINER = "container"  # MP3, M4A, AMR ...: recordings only
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What a caller says of its audio; a header, where there is one, has the last word.
+
+    `rate_hz` and `channels` may be 0: then the header must say them.
+    """
+
+    encoding: Encoding = Encoding.AUTO
+    rate_hz: int = 0
+    channels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpointing:
+    """When an utterance begins and ends. Names and units are Riva's EndpointingConfig's.
+
+    None means: the box's own choice (which, for the stop history, shrinks as the utterance grows).
+    """
+
+    start_history_ms: int | None = None
+    start_threshold: float | None = None  # 0..1, share of the history that must be speech
+    stop_history_ms: int | None = None
+    stop_threshold: float | None = None  # 0..1, share of the history that must be silence
+    stop_history_eou_ms: int | None = None
+    stop_threshold_eou: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallConfig:
+    """What a caller wants of one call, whichever door it came through."""
+
+    audio: AudioFormat = field(default_factory=AudioFormat)
+    separate_legs: bool = True  # recognise each channel; else only the first
+    language: str | None = "zh"  # None: detect
+    task: str = "transcribe"
+    interim: bool = True
+    live: bool = True  # False: a recording, run as fast as the engine allows
+    itn: bool = True  # 一三八 -> 138
+    punctuation: bool = True
+    word_times: bool = True
+    hotwords: tuple[str, ...] = ()
+    prompt: str = ""
+    temperature: float = 0.0
+    endpointing: Endpointing = field(default_factory=Endpointing)
+    call_id: str = ""  # the caller's correlation id, if it gave one
+    door: str = "unknown"  # "riva", "openai", ...; a metric label, so never user input
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """One word of a final; times from the start of the call."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float  # 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What a leg seems to be saying; each one replaces the last of the same utterance."""
+
+    leg: int  # 0-based audio channel
+    utterance: int  # 0-based per leg
+    text: str
+    stable: str  # the head of `text` that two consecutive hypotheses agree on
+    start_ms: int
+    end_ms: int
+    end_of_utterance: bool = False  # early sign: the speaker seems to have finished
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """What a leg said in one utterance. Never changed afterwards."""
+
+    leg: int
+    utterance: int
+    text: str
+    words: tuple[SpokenWord, ...]
+    start_ms: int
+    end_ms: int
+    confidence: float  # 0..1
+    language: str
+    engine: str  # which engine answered: "triton", "cpu"
+    model: str  # "name version"
+    demo: bool  # the weights are for demonstration only
+    latency_ms: float  # from the endpoint to this final; 0 for recordings
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Audio taken in so far, per call; lets a door answer a chunk that had no words."""
+
+    audio_ms: int
+
+
+Event = Partial | Final | Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A finished call."""
+
+    finals: tuple[Final, ...]  # by start time
+    duration_ms: int
+    legs: int
+    language: str
+    model: str
+    demo: bool
+
+    @property
+    def text(self) -> str:
+        return "".join(final.text for final in self.finals)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a part of the box does its work, and why not."""
+
+    ok: bool
+    reason: str = ""
+    detail: Mapping[str, str] = field(default_factory=dict)
