@@ -1,0 +1,97 @@
+"""Every metric of the gateway. Base units, `lingting_` prefix, no call ids or numbers as labels.
+
+Described in docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+CALL_BUCKETS_S = (30, 60, 120, 180, 300, 600, 900, 1800)
+
+
+class Metrics:
+    """One registry per gateway, so that two in one process (tests) do not mix."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"lingting_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"lingting_{name}", text, labels, registry=registry)
+
+        def histogram(
+            name: str, text: str, *labels: str, buckets: tuple[float, ...] = LATENCY_BUCKETS_S
+        ) -> Histogram:
+            return Histogram(f"lingting_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self.calls_total = counter("calls_total", "calls opened", "door", "kind")
+        self.calls_failed_total = counter(
+            "calls_failed_total", "calls ended by an error", "door", "reason"
+        )
+        self.calls_refused_total = counter("calls_refused_total", "calls refused", "door", "reason")
+        self.live_legs = gauge("live_legs", "legs of live calls being listened to")
+        self.live_legs_capacity = gauge("live_legs_capacity", "live legs that would be admitted")
+        self.recordings_running = gauge("recordings_running", "recordings being worked on")
+        self.call_duration_seconds = histogram(
+            "call_duration_seconds", "length of ended calls", "kind", buckets=CALL_BUCKETS_S
+        )
+        self.audio_seconds_total = counter(
+            "audio_seconds_total", "audio taken in, per leg summed", "door", "kind"
+        )
+        self.requests_total = counter("requests_total", "requests answered", "door", "method", "status")
+        self.request_duration_seconds = histogram(
+            "request_duration_seconds", "time to answer a request", "door", "method"
+        )
+
+        self.first_partial_seconds = histogram(
+            "first_partial_seconds", "speech start to first partial"
+        )
+        self.endpoint_to_final_seconds = histogram(
+            "endpoint_to_final_seconds", "endpoint to final, live calls", "engine"
+        )
+        self.finals_total = counter("finals_total", "finals published", "engine")
+        self.partials_total = counter("partials_total", "partials published")
+        self.partials_dropped_total = counter(
+            "partials_dropped_total", "partials given up", "reason"
+        )
+        self.partial_interval_seconds = gauge(
+            "partial_interval_seconds", "time between partials now, as load has widened it"
+        )
+
+        self.engine_windows_total = counter(
+            "engine_windows_total", "windows answered", "engine", "priority"
+        )
+        self.engine_errors_total = counter(
+            "engine_errors_total", "windows an engine failed", "engine", "reason"
+        )
+        self.engine_audio_seconds_total = counter(
+            "engine_audio_seconds_total", "audio in answered windows", "engine"
+        )
+        self.engine_latency_seconds = histogram(
+            "engine_latency_seconds", "queueing and inference of one window", "engine", "priority"
+        )
+        self.engine_batch_windows = histogram(
+            "engine_batch_windows", "windows decoded together", "engine", buckets=BATCH_BUCKETS
+        )
+        self.engine_retries_total = counter(
+            "engine_retries_total", "windows decoded again after a quality check", "engine"
+        )
+
+        self.failovers_total = counter("failovers_total", "windows retried elsewhere", "from", "to")
+        self.breaker_open = gauge("breaker_open", "1 while an engine is not used", "engine")
+        self.breaker_opened_total = counter("breaker_opened_total", "times opened", "engine", "reason")
+        self.canary_total = counter("canary_total", "canary inferences", "engine", "result")
+        self.canary_seconds = histogram("canary_seconds", "time of good canaries", "engine")
+        self.canary_last_success_timestamp_seconds = gauge(
+            "canary_last_success_timestamp_seconds", "when a canary last came back", "engine"
+        )
+        self.triton_restarts_total = counter("triton_restarts_total", "times a child was restarted")
+        self.model_info = gauge("model_info", "always 1", "engine", "model", "version", "demo")
+        self.vad_batch_frames = histogram(
+            "vad_batch_frames", "legs whose frames were judged together", buckets=BATCH_BUCKETS
+        )

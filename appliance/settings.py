@@ -1,0 +1,220 @@
+"""All settings of the box: a TOML file, overridden by LINGTING_ environment variables.
+
+`LINGTING_GRPC__PORT=50052` sets `[grpc] port`. The file is named by `LINGTING_CONFIG`, else it is
+`/etc/lingting/lingting.toml` if that exists. Every field here is described in docs/settings.md.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from appliance.errors import SettingsError
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEFAULT_CONFIG = Path("/etc/lingting/lingting.toml")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Grpc(Section):
+    host: str = Field("127.0.0.1", description="address the gRPC door listens on")
+    port: int = Field(50051, ge=0, le=65535, description="its port; 0 picks a free one")
+    tls_certificate: Path | None = Field(None, description="PEM chain; set it to serve TLS")
+    tls_key: Path | None = Field(None, description="PEM key of the certificate")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM authorities; set it to demand client certificates (mTLS)"
+    )
+    max_message_mib: int = Field(64, ge=1, le=1024, description="largest single message, MiB")
+    idle_timeout_s: float = Field(60, gt=0, description="a stream that sends nothing is ended, s")
+    reflection: bool = Field(True, description="answer gRPC server reflection")
+
+
+class Http(Section):
+    host: str = Field("127.0.0.1", description="address the HTTP door listens on")
+    port: int = Field(9000, ge=0, le=65535, description="its port; 0 picks a free one")
+    tls_certificate: Path | None = Field(None, description="PEM chain; set it to serve TLS")
+    tls_key: Path | None = Field(None, description="PEM key of the certificate")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM authorities; set it to demand client certificates (mTLS)"
+    )
+    max_upload_mib: int = Field(1024, ge=1, description="largest upload, MiB")
+
+
+class Models(Section):
+    asr: Path = Field(
+        PROJECT / "bundles" / "asr-demo", description="folder of the speech bundle (a manifest)"
+    )
+    compute_type: str = Field(
+        "default", description="CTranslate2 compute type: default, int8, float16, int8_float16 ..."
+    )
+
+
+class Triton(Section):
+    mode: Literal["child", "remote", "off"] = Field(
+        "child",
+        description="child: the gateway starts Triton itself; remote: it runs at `address`; "
+        "off: CPU only",
+    )
+    address: str = Field(
+        "127.0.0.1:8001", description="gRPC address; for a child its port, where 0 picks a free one"
+    )
+    http_port: int = Field(0, ge=0, le=65535, description="HTTP port of a child; 0 picks one")
+    metrics_port: int = Field(0, ge=0, le=65535, description="metrics port of a child; 0 picks one")
+    binary: Path | None = Field(
+        None, description="tritonserver to run; else LINGTING_TRITON_BIN, else the wheel's"
+    )
+    repository: Path = Field(PROJECT / "model_repo", description="the Triton model repository")
+    kind: Literal["auto", "gpu", "cpu"] = Field(
+        "auto", description="where instances run; auto: on GPUs if there are any"
+    )
+    instances: int = Field(1, ge=1, le=64, description="model instances (per GPU, if on GPUs)")
+    threads: int = Field(0, ge=0, description="CPU threads of one instance; 0: all cores")
+    max_batch: int = Field(16, ge=1, le=256, description="windows decoded together at most")
+    queue_final: int = Field(256, ge=1, description="final windows that may wait")
+    queue_partial: int = Field(128, ge=1, description="partial windows that may wait")
+    queue_recording: int = Field(64, ge=1, description="recording windows that may wait")
+    start_timeout_s: float = Field(60, gt=0, description="how long a child may take to load, s")
+
+
+class Cpu(Section):
+    workers: int = Field(1, ge=0, le=64, description="worker processes; 0 turns the CPU path off")
+    threads: int = Field(0, ge=0, description="threads of one worker; 0: cores / workers")
+    max_batch: int = Field(8, ge=1, le=256, description="windows decoded together at most")
+    queue: int = Field(128, ge=1, description="windows that may wait, over all workers")
+    start_timeout_s: float = Field(60, gt=0, description="how long a worker may take to load, s")
+    lazy: bool = Field(
+        False, description="start workers only when Triton fails: saves memory, costs seconds then"
+    )
+
+
+class Failover(Section):
+    canary_interval_s: float = Field(5, gt=0, description="time between probes of an engine, s")
+    canary_timeout_s: float = Field(2, gt=0, description="a probe slower than this has failed, s")
+    failures_to_open: int = Field(3, ge=1, description="failed probes in a row that open a breaker")
+    successes_to_close: int = Field(10, ge=1, description="good probes in a row that close it")
+    dwell_s: float = Field(60, ge=0, description="shortest time on the standby; doubles per flap, s")
+    max_dwell_s: float = Field(3600, ge=0, description="where the doubling stops, s")
+
+
+class CallPolicy(Section):
+    partial_interval_ms: int = Field(400, ge=50, description="time between partials, ms")
+    partial_interval_max_ms: int = Field(
+        3000, ge=50, description="what the interval widens to under load, ms"
+    )
+    partial_window_s: float = Field(
+        8, gt=0, le=30, description="audio a partial looks back on at most, s"
+    )
+    partial_timeout_s: float = Field(3, gt=0, description="a partial later than this is dropped, s")
+    final_timeout_s: float = Field(
+        10, gt=0, description="one engine's time for a final before the other is asked, s"
+    )
+    final_deadline_s: float = Field(
+        60, gt=0, description="how long a final is tried again before its call is failed, s"
+    )
+    final_beam: int = Field(1, ge=1, le=16, description="beam of the final pass")
+    stop_history_ms: int = Field(
+        800, ge=64, description="silence that ends a young utterance, ms; shrinks as it grows"
+    )
+    stop_history_min_ms: int = Field(
+        350, ge=64, description="silence that ends an utterance of 15 s or more, ms"
+    )
+    max_utterance_s: float = Field(
+        20, gt=1, le=30, description="an utterance is cut at its quietest place before this, s"
+    )
+    speech_threshold: float = Field(
+        0.5, gt=0, lt=1, description="speech probability from which a frame counts as speech"
+    )
+
+
+class Limits(Section):
+    live_legs: int = Field(
+        0, ge=0, description="live legs served at once; 0: what the engine in use can carry"
+    )
+    live_legs_per_core: int = Field(
+        16, ge=1, description="live legs one CPU core carries, as `lingting bench live` measured"
+    )
+    live_legs_per_gpu: int = Field(200, ge=1, description="live legs one GPU carries")
+    idle_streams: int = Field(1000, ge=1, description="open calls at most, talking or not")
+    recordings: int = Field(4, ge=1, description="recordings worked on at once")
+    recordings_waiting: int = Field(64, ge=0, description="recordings that may wait for their turn")
+    recording_hours: float = Field(5, gt=0, description="longest recording by decoded duration, h")
+    buffered_s: float = Field(
+        30, gt=1, description="audio one call may be ahead of its recognition, s per leg"
+    )
+    drain_s: float = Field(
+        20, ge=0, description="on SIGTERM, how long running calls may take to finish, s"
+    )
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level")
+    format: Literal["text", "json"] = Field("text", description="one line per event, as text or JSON")
+
+
+class Settings(BaseSettings):
+    """The whole configuration; construct through `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LINGTING_", env_nested_delimiter="__", extra="ignore", frozen=True
+    )
+
+    grpc: Grpc = Grpc()
+    http: Http = Http()
+    models: Models = Models()
+    triton: Triton = Triton()
+    cpu: Cpu = Cpu()
+    failover: Failover = Failover()
+    call: CallPolicy = CallPolicy()
+    limits: Limits = Limits()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = config_path()
+        file = TomlConfigSettingsSource(settings_cls, path) if path else None
+        return (init_settings, env_settings, *([file] if file else []))
+
+
+def config_path() -> Path | None:
+    """The configuration file in force, or None."""
+    named = os.environ.get("LINGTING_CONFIG")
+    if named:
+        return Path(named)
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read file and environment; raises SettingsError naming every wrong field."""
+    path = config_path()
+    if path and not path.exists():
+        raise SettingsError("read settings", f"{path} does not exist", "check LINGTING_CONFIG")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = (
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)
+        )
+        raise SettingsError(
+            "read settings", "; ".join(lines), f"fix {path or 'the LINGTING_ environment'}"
+        ) from error
+    except ValueError as error:
+        raise SettingsError("read settings", f"{path}: {error}", "it must be valid TOML") from error
