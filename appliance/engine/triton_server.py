@@ -1,0 +1,265 @@
+"""A real Triton as a child process: where its binary is, its repository, its start and its end.
+
+The server comes from `triton.binary`, LINGTING_TRITON_BIN, or the nvidia-pytriton wheel, of which
+only the files are used. It dies with this process even on SIGKILL (a parent-death signal), and
+its Python stubs die with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import sys
+import sysconfig
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from appliance.errors import EngineUnavailable
+from appliance.settings import Settings
+from inference.tensors import Priority
+
+STUB = "triton_python_backend_stub"
+LOG_LINES = 50  # of the child's output kept for error messages
+STOP_TIMEOUT_S = 10.0  # after SIGTERM, before SIGKILL
+LOOPBACK = "127.0.0.1"
+
+
+def find_binary(settings: Settings) -> Path:
+    """The tritonserver to run; raises EngineUnavailable saying where it was looked for."""
+    named = settings.triton.binary or os.environ.get("LINGTING_TRITON_BIN")
+    candidates = [Path(named)] if named else [*_wheel("bin/tritonserver"), *_on_path()]
+    for path in candidates:
+        if os.access(path, os.X_OK):
+            return path
+    raise EngineUnavailable(
+        "start Triton",
+        f"no tritonserver at {' or '.join(map(str, candidates)) or 'the places known'}",
+        "set LINGTING_TRITON_BIN, install requirements/payload.txt, or set triton.mode to off",
+    )
+
+
+def _on_path() -> list[Path]:
+    found = shutil.which("tritonserver")
+    return [Path(found)] if found else []
+
+
+def _wheel(inside: str) -> list[Path]:
+    """A file of the nvidia-pytriton wheel, without importing it."""
+    spec = importlib.util.find_spec("pytriton")
+    if spec is None or not spec.submodule_search_locations:
+        return []
+    return [Path(spec.submodule_search_locations[0]) / "tritonserver" / inside]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class TritonServer:
+    """One tritonserver child; `start` it, `stop` it, watch `exited`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._work: tempfile.TemporaryDirectory[str] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._lines: deque[str] = deque(maxlen=LOG_LINES)
+        address = settings.triton.address
+        self.grpc_port = int(address.rpartition(":")[2]) or free_port()
+        self.http_port = settings.triton.http_port or free_port()
+        self.metrics_port = settings.triton.metrics_port or free_port()
+
+    @property
+    def address(self) -> str:
+        return f"{LOOPBACK}:{self.grpc_port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self.running and self._process else None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    def log_tail(self) -> str:
+        return "\n".join(self._lines)
+
+    async def start(self, log: IO[str] | None = None) -> None:
+        """Spawn the child; it is not ready yet. Its output goes to `log`, else is kept in part."""
+        binary = find_binary(self._settings)
+        self._work = tempfile.TemporaryDirectory(prefix="lingting-triton-")
+        work = Path(self._work.name)
+        command = [*_leash(), str(binary), *self._arguments(work, binary)]
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            env=_environment(binary),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader = asyncio.create_task(self._read(log), name="triton-log")
+
+    def _arguments(self, work: Path, binary: Path) -> list[str]:
+        repository = render_repository(self._settings, work / "models")
+        arguments = [
+            f"--model-repository={repository}",
+            "--model-control-mode=explicit",
+            *(f"--load-model={path.name}" for path in sorted(repository.iterdir())),
+            f"--grpc-address={LOOPBACK}",
+            f"--grpc-port={self.grpc_port}",
+            f"--http-address={LOOPBACK}",
+            f"--http-port={self.http_port}",
+            f"--metrics-address={LOOPBACK}",
+            f"--metrics-port={self.metrics_port}",
+            "--metrics-config=counter_latencies=true",
+            "--exit-timeout-secs=5",
+            "--log-verbose=0",
+        ]
+        backends = _backends(binary, work / "backends")
+        return [*arguments, *([f"--backend-directory={backends}"] if backends else [])]
+
+    async def _read(self, log: IO[str] | None) -> None:
+        assert self._process and self._process.stdout
+        async for raw in self._process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            self._lines.append(line)
+            if log:
+                print(line, file=log, flush=True)
+
+    async def wait(self) -> int:
+        """Until the child has ended; its return code."""
+        assert self._process
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """End the child and everything it started; safe to call twice."""
+        if self._process and self.running:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
+            except TimeoutError:
+                self.kill()
+                await self._process.wait()
+        self.kill()  # stubs of a server that was itself killed
+        if self._reader:
+            self._reader.cancel()
+            self._reader = None
+        if self._work:
+            self._work.cleanup()
+            self._work = None
+
+    def kill(self) -> None:
+        """SIGKILL the child's whole session group."""
+        if self._process:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _leash() -> Sequence[str]:
+    """What makes the kernel kill the child when this process is gone (util-linux)."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise EngineUnavailable("start Triton", "setpriv is missing", "apt-get install util-linux")
+    return (setpriv, "--pdeathsig", "KILL")
+
+
+def _environment(binary: Path) -> dict[str, str]:
+    """What the stub needs to embed this very environment.
+
+    It runs isolated and ignores PYTHONPATH; it finds its prefix, and with it our packages, through
+    the `python3` that comes first on PATH.
+    """
+    libraries = [
+        *map(str, _wheel_libraries(binary)),
+        str(sysconfig.get_config_var("LIBDIR") or ""),
+        os.environ.get("LD_LIBRARY_PATH", ""),
+    ]
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+        "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def _wheel_libraries(binary: Path) -> list[Path]:
+    """`nvidia_pytriton.libs` stands beside the wheel's package."""
+    libraries = binary.parents[3] / "nvidia_pytriton.libs" if len(binary.parents) > 3 else None
+    return [libraries] if libraries and libraries.is_dir() else []
+
+
+def _backends(binary: Path, target: Path) -> Path | None:
+    """For the wheel's server: a backend folder with the stub of this Python beside the backend."""
+    if not _wheel_libraries(binary):
+        return None
+    wheel = binary.parents[1]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stub = wheel / "python_backend_stubs" / version / STUB
+    if not stub.exists():
+        raise EngineUnavailable(
+            "start Triton", f"the wheel has no Python backend for Python {version}", "use 3.11"
+        )
+    folder = target / "python"
+    folder.mkdir(parents=True)
+    for source in (*(wheel / "backends" / "python").iterdir(), stub):
+        (folder / source.name).symlink_to(source)
+    return target
+
+
+def render_repository(settings: Settings, target: Path) -> Path:
+    """Copy model_repo/ with each config.pbtxt completed from the settings; code is linked."""
+    for source in sorted(settings.triton.repository.resolve().iterdir()):
+        if not (source / "config.pbtxt").exists():
+            continue
+        model = target / source.name
+        model.mkdir(parents=True)
+        for version in source.iterdir():
+            if version.is_dir():
+                (model / version.name).symlink_to(version)
+        text = (source / "config.pbtxt").read_text(encoding="utf-8")
+        (model / "config.pbtxt").write_text(complete_config(text, settings), encoding="utf-8")
+    return target
+
+
+def complete_config(text: str, settings: Settings) -> str:
+    """config.pbtxt of the repository -> the one that is served."""
+    triton = settings.triton
+    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    config.max_batch_size = triton.max_batch
+    kinds = model_config_pb2.ModelInstanceGroup
+    kind = {"auto": kinds.KIND_AUTO, "gpu": kinds.KIND_GPU, "cpu": kinds.KIND_CPU}[triton.kind]
+    config.instance_group.add(count=triton.instances, kind=kind)
+    queues = {
+        Priority.FINAL: triton.queue_final,
+        Priority.PARTIAL: triton.queue_partial,
+        Priority.RECORDING: triton.queue_recording,
+    }
+    for priority, size in queues.items():
+        policy = config.dynamic_batching.priority_queue_policy[priority]
+        policy.max_queue_size = size
+        policy.allow_timeout_override = True
+    parameters = {
+        "bundle": str(settings.models.asr.resolve()),
+        "threads": str(triton.threads),
+        "compute_type": settings.models.compute_type,
+    }
+    for key, value in parameters.items():
+        config.parameters[key].string_value = value
+    return str(text_format.MessageToString(config))

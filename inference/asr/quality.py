@@ -1,0 +1,75 @@
+"""Whether a decoding can be believed, and why not. Pure functions over text and scores."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from inference.bundles import Serving
+
+MAX_COMPRESSION_RATIO = 2.4  # text that compresses better than this repeats itself (OpenAI's bound)
+MIN_LOGPROB = -1.0  # mean per token
+MIN_REPEATS = 4  # of the same phrase, side by side
+MAX_PHRASE = 20  # characters of a phrase looked for
+SPARE_TOKENS = 8  # a short window may hold this many tokens whatever its length
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """One decoding of one window."""
+
+    text: str
+    tokens: tuple[int, ...]
+    logprob: float  # mean per token, natural log
+    no_speech: float  # 0..1
+    audio_s: float
+    temperature: float = 0.0
+
+
+def compression_ratio(text: str) -> float:
+    raw = text.encode()
+    return len(raw) / len(zlib.compress(raw)) if raw else 0.0
+
+
+def repeated_from(text: str) -> int | None:
+    """Where a phrase that stands MIN_REPEATS times in a row begins its second stand, or None.
+
+    Digits do not count: telephone and identity numbers repeat themselves.
+    """
+    for size in range(1, min(MAX_PHRASE, len(text) // MIN_REPEATS) + 1):
+        for start in range(len(text) - size * MIN_REPEATS + 1):
+            phrase = text[start : start + size]
+            if text.startswith(phrase * MIN_REPEATS, start) and not _is_number(phrase):
+                return start + size
+    return None
+
+
+def _is_number(text: str) -> bool:
+    return all(char in "零〇一二三四五六七八九幺0123456789" for char in text)
+
+
+def max_tokens(audio_s: float, serving: Serving) -> int:
+    """More tokens than this cannot have been said in `audio_s`."""
+    return SPARE_TOKENS + int(audio_s * serving.max_tokens_per_s)
+
+
+def is_silence(decoding: Decoding, serving: Serving) -> bool:
+    return (
+        decoding.no_speech > serving.no_speech_threshold
+        and decoding.logprob < serving.no_speech_logprob
+    )
+
+
+def fault(decoding: Decoding, serving: Serving) -> str | None:
+    """Why this decoding should be tried again, or None."""
+    if is_silence(decoding, serving):
+        return None
+    if repeated_from(decoding.text) is not None:
+        return "repeats"
+    if compression_ratio(decoding.text) > MAX_COMPRESSION_RATIO:
+        return "compression"
+    if len(decoding.tokens) >= max_tokens(decoding.audio_s, serving):
+        return "too long"
+    if decoding.logprob < MIN_LOGPROB:
+        return "doubtful"
+    return None

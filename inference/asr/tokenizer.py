@@ -1,0 +1,86 @@
+"""Whisper's token layout over any tokenizer.json: special ids, text <-> ids, words."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+UNDECODABLE = "\ufffd"  # what a piece of a UTF-8 character decodes to
+
+
+class WhisperTokenizer:
+    """Immutable once loaded. Raises ValueError if the vocabulary is not Whisper's."""
+
+    def __init__(self, path: Path) -> None:
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self.eot = self._special("<|endoftext|>")
+        self.sot = self._special("<|startoftranscript|>")
+        self.transcribe = self._special("<|transcribe|>")
+        self.translate = self._special("<|translate|>")
+        self.sot_prev = self._special("<|startofprev|>")
+        self.no_timestamps = self._special("<|notimestamps|>")
+
+    def _special(self, token: str) -> int:
+        found = self._tokenizer.token_to_id(token)
+        if found is None:
+            raise ValueError(f"the tokenizer has no {token}: it is not a Whisper model's")
+        return int(found)
+
+    def language(self, code: str) -> int | None:
+        """The id of a language's token, or None if the vocabulary lacks it."""
+        found = self._tokenizer.token_to_id(f"<|{code}|>")
+        return None if found is None else int(found)
+
+    def codes(self, ids: Iterable[int]) -> tuple[str, ...]:
+        """Language codes of language tokens' ids."""
+        tokens = (self._tokenizer.id_to_token(i) for i in ids)
+        return tuple(token.strip("<|>") for token in tokens if token)
+
+    def encode(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        text = self._tokenizer.decode([i for i in ids if i < self.eot], skip_special_tokens=True)
+        return str(text)
+
+    def words(self, ids: Sequence[int]) -> list[tuple[str, int]]:
+        """Text ids -> [(word, number of ids)]; words join to the text.
+
+        A Chinese character is a word; letters and digits run together until a space; punctuation
+        stays with the word before it. Byte-level pieces of one character are never parted.
+        """
+        words: list[tuple[str, int]] = []
+        for piece, count in self._characters(ids):
+            if words and not _begins_word(words[-1][0], piece):
+                text, so_far = words[-1]
+                words[-1] = (text + piece, so_far + count)
+            else:
+                words.append((piece, count))
+        return words
+
+    def _characters(self, ids: Sequence[int]) -> Iterable[tuple[str, int]]:
+        """Group ids until they decode to whole characters."""
+        start = 0
+        for end in range(1, len(ids) + 1):
+            piece = self._tokenizer.decode(list(ids[start:end]), skip_special_tokens=True)
+            if UNDECODABLE not in piece or end == len(ids):
+                yield piece, end - start
+                start = end
+
+
+def _begins_word(before: str, piece: str) -> bool:
+    if not piece:
+        return False
+    first = piece[0]
+    if first.isspace():
+        return True
+    if unicodedata.category(first)[0] in "PS":
+        return False
+    return _is_ideograph(first) or _is_ideograph(before[-1]) or before[-1:].isspace()
+
+
+def _is_ideograph(char: str) -> bool:
+    return unicodedata.category(char) == "Lo"

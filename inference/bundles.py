@@ -1,0 +1,153 @@
+"""Bundles: folders of model files with a manifest that names every file's hash.
+
+`python -m inference.bundles verify DIR` checks one, `seal DIR --name …` writes a manifest for
+weights converted elsewhere. Nothing is loaded before it is verified, and pickles never are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+REFUSED_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt"}  # these execute code when loaded
+READ_SIZE = 1 << 20  # bytes
+
+
+class BundleInvalid(ValueError):
+    """A bundle is missing, incomplete or altered; the message names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a model may be served; stock Whisper weights keep every default."""
+
+    trimmed_windows: bool = False  # understands windows that are not padded to `window_s`
+    window_s: float = 30.0  # longest window
+    max_tokens_per_s: float = 12.0  # more text than this per second of audio is invention
+    no_speech_threshold: float = 0.6  # above this, doubtful text is silence
+    no_speech_logprob: float = -1.0  # text below this mean log probability is doubtful
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """Audio with a known transcript, for health probes."""
+
+    audio: str  # file name in the bundle, 16 kHz s16 mono WAV
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    name: str
+    version: str
+    kind: str
+    licence: str
+    demo: bool
+    files: dict[str, dict[str, Any]]  # name -> {"sha256": hex, "size": bytes}
+    description: str = ""
+    languages: tuple[str, ...] = ()  # empty: whatever the tokenizer knows
+    tasks: tuple[str, ...] = ("transcribe",)
+    serving: Serving = field(default_factory=Serving)
+    canary: Canary | None = None
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read DIR/manifest.json; raises BundleInvalid."""
+    path = folder / MANIFEST
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw.pop("format") != FORMAT:
+            raise BundleInvalid(f"{path}: this release reads manifests of format {FORMAT}")
+        raw["languages"] = tuple(raw.get("languages", ()))
+        raw["tasks"] = tuple(raw.get("tasks", ("transcribe",)))
+        raw["serving"] = Serving(**raw.get("serving", {}))
+        raw["canary"] = Canary(**raw["canary"]) if raw.get("canary") else None
+        return Manifest(**raw)
+    except FileNotFoundError as error:
+        raise BundleInvalid(f"{path} is missing") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if isinstance(error, BundleInvalid):
+            raise
+        raise BundleInvalid(f"{path} is not a manifest: {error}") from error
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(READ_SIZE):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def verify(folder: Path) -> Manifest:
+    """Check that every named file is there, unaltered, and nothing else is; return the manifest."""
+    manifest = load_manifest(folder)
+    for name, facts in manifest.files.items():
+        path = folder / name
+        if path.resolve().parent != folder.resolve():
+            raise BundleInvalid(f"{path} lies outside its bundle")
+        if not path.is_file():
+            raise BundleInvalid(f"{path} is missing")
+        if path.stat().st_size != facts["size"] or sha256(path) != facts["sha256"]:
+            raise BundleInvalid(f"{path} is altered: its hash is not the manifest's")
+    strangers = {p.name for p in folder.iterdir() if p.is_file()} - {MANIFEST, *manifest.files}
+    if strangers:
+        raise BundleInvalid(f"{folder / min(strangers)} is not in the manifest")
+    return manifest
+
+
+def seal(folder: Path, **facts: Any) -> Path:
+    """Write a manifest over the files of `folder`; `facts` are Manifest's other fields."""
+    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    refused = [n for n in names if Path(n).suffix in REFUSED_SUFFIXES]
+    if refused:
+        raise BundleInvalid(f"{folder / refused[0]}: pickles are not served, convert it first")
+    files = {n: {"sha256": sha256(folder / n), "size": (folder / n).stat().st_size} for n in names}
+    path = folder / MANIFEST
+    temporary = path.with_suffix(".tmp")
+    text = json.dumps({"format": FORMAT, **facts, "files": files}, ensure_ascii=False, indent=2)
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    return path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m inference.bundles", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("verify", help="check every hash of a bundle")
+    check.add_argument("folder", type=Path)
+    write = commands.add_parser("seal", help="write the manifest of a converted model's folder")
+    write.add_argument("folder", type=Path)
+    write.add_argument("--name", required=True)
+    write.add_argument("--version", required=True)
+    write.add_argument("--licence", required=True, help="SPDX name of the weights' licence")
+    write.add_argument("--kind", default="ctranslate2-whisper")
+    write.add_argument("--task", action="append", dest="tasks", choices=["transcribe", "translate"])
+    given = vars(parser.parse_args(arguments))
+    folder, command = given.pop("folder"), given.pop("command")
+    try:
+        if command == "verify":
+            manifest = verify(folder)
+            print(f"{manifest.name} {manifest.version}: {len(manifest.files)} files are as sealed")
+        else:
+            given["tasks"] = given["tasks"] or ["transcribe"]
+            print(seal(folder, demo=False, **given))
+    except BundleInvalid as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

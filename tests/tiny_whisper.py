@@ -1,0 +1,124 @@
+"""A stock-shaped Whisper of random weights, written as the CTranslate2 converter writes one.
+
+Byte-level BPE tokenizer, Whisper's order of special tokens, 1501 timestamps, real names of every
+weight: only the dimensions are tiny. The converter itself needs torch; this fills the very
+`WhisperSpec` that it fills.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from ctranslate2.specs import common_spec, whisper_spec
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from inference.bundles import seal
+
+LANGUAGES = ("en", "zh", "de", "ja", "yue")
+D_MODEL, LAYERS, HEADS = 16, 2, 2
+POSITIONS, CONTEXT = 1500, 448
+
+
+def tokenizer() -> Tokenizer:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {char: i for i, char in enumerate(alphabet)}
+    vocabulary[""] = len(vocabulary)  # CTranslate2 takes it as the sign of a multilingual model
+    made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    special = [
+        "<|endoftext|>",
+        "<|startoftranscript|>",
+        *(f"<|{code}|>" for code in LANGUAGES),
+        "<|translate|>",
+        "<|transcribe|>",
+        "<|startoflm|>",
+        "<|startofprev|>",
+        "<|nospeech|>",
+        "<|notimestamps|>",
+        *(f"<|{i * 0.02:.2f}|>" for i in range(1501)),
+    ]
+    made.add_special_tokens([AddedToken(token, special=True) for token in special])
+    return made
+
+
+def write(folder: Path, *, n_mels: int = 80, seed: int = 0, tasks: tuple[str, ...] = ()) -> Path:
+    """A sealed bundle in `folder`; `n_mels` 80 or 128 as in the stock models."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokens = tokenizer()
+    vocabulary = [tokens.id_to_token(i) for i in range(tokens.get_vocab_size())]
+    rng = np.random.default_rng(seed)
+    spec = whisper_spec.WhisperSpec(LAYERS, HEADS, LAYERS, HEADS)
+    _fill_encoder(spec.encoder, rng, n_mels)
+    _fill_decoder(spec.decoder, rng, len(vocabulary))
+    spec.register_vocabulary(vocabulary)
+    spec.config.suppress_ids = [1, 2]
+    spec.config.suppress_ids_begin = [220, tokens.token_to_id("<|endoftext|>")]
+    spec.config.lang_ids = [tokens.token_to_id(f"<|{code}|>") for code in LANGUAGES]
+    spec.config.alignment_heads = [[1, 0], [1, 1]]
+    spec.validate()
+    spec.optimize(quantization="int8")
+    spec.save(str(folder))
+    tokens.save(str(folder / "tokenizer.json"))
+    geometry = {"feature_size": n_mels, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
+    (folder / "preprocessor_config.json").write_text(json.dumps(geometry))
+    seal(
+        folder,
+        name="tiny",
+        version="0",
+        licence="Apache-2.0",
+        kind="ctranslate2-whisper",
+        demo=True,
+        tasks=list(tasks or ("transcribe", "translate")),
+    )
+    return folder
+
+
+def _random(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return (rng.standard_normal(shape) * 0.5).astype(np.float32)
+
+
+def _linear(layer: common_spec.LinearSpec, rng: np.random.Generator, rows: int, cols: int) -> None:
+    layer.weight = _random(rng, rows, cols)
+    layer.bias = _random(rng, rows)
+
+
+def _norm(layer: common_spec.LayerNormSpec) -> None:
+    layer.gamma, layer.beta = np.ones(D_MODEL, np.float32), np.zeros(D_MODEL, np.float32)
+
+
+def _attention(spec: object, rng: np.random.Generator, *, own: bool) -> None:
+    """Self-attention fuses query, key, value; cross-attention keeps the query apart."""
+    sizes = (3 * D_MODEL, D_MODEL) if own else (D_MODEL, 2 * D_MODEL, D_MODEL)
+    for layer, rows in zip(spec.linear, sizes, strict=True):
+        _linear(layer, rng, rows, D_MODEL)
+    _norm(spec.layer_norm)
+
+
+def _feed_forward(spec: object, rng: np.random.Generator) -> None:
+    _linear(spec.linear_0, rng, 4 * D_MODEL, D_MODEL)
+    _linear(spec.linear_1, rng, D_MODEL, 4 * D_MODEL)
+    _norm(spec.layer_norm)
+
+
+def _fill_encoder(spec: object, rng: np.random.Generator, n_mels: int) -> None:
+    for conv, channels in ((spec.conv1, n_mels), (spec.conv2, D_MODEL)):
+        conv.weight, conv.bias = _random(rng, D_MODEL, channels, 3), _random(rng, D_MODEL)
+    spec.position_encodings.encodings = _random(rng, POSITIONS, D_MODEL)
+    _norm(spec.layer_norm)
+    for layer in spec.layer:
+        _attention(layer.self_attention, rng, own=True)
+        _feed_forward(layer.ffn, rng)
+
+
+def _fill_decoder(spec: object, rng: np.random.Generator, vocabulary: int) -> None:
+    spec.embeddings.weight = _random(rng, vocabulary, D_MODEL)
+    spec.position_encodings.encodings = _random(rng, CONTEXT, D_MODEL)
+    spec.projection.weight = spec.embeddings.weight
+    _norm(spec.layer_norm)
+    for layer in spec.layer:
+        _attention(layer.self_attention, rng, own=True)
+        _attention(layer.attention, rng, own=False)
+        _feed_forward(layer.ffn, rng)
