@@ -1,0 +1,96 @@
+"""How many requests the door holds open, and the order in which it lets go of them on a stop.
+
+The call room decides what is recognised; this bounds what has not got that far, such as
+streams that never send their configuration or uploads that are still arriving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from appliance.api.grpc.errors import DOOR, Draining, overloaded
+from appliance.metrics import Metrics
+from appliance.settings import Limits
+
+STREAMING, RECOGNIZE = "StreamingRecognize", "Recognize"  # metric labels, too
+
+
+class Drainable(Protocol):
+    """A running stream, as the drain sees it."""
+
+    def drain(self) -> None:
+        """End at the next pause of the speakers."""
+
+    def cut(self) -> None:
+        """Take no more audio; finish what was heard."""
+
+
+class Admission:
+    """Counts what runs; after `drain` nothing new is let in."""
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self._most = {
+            STREAMING: limits.idle_streams,
+            RECOGNIZE: limits.recordings + limits.recordings_waiting,
+        }
+        self._metrics = metrics
+        self._running: Counter[str] = Counter()
+        self._streams: set[Drainable] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.draining = False
+
+    @contextmanager
+    def admit(self, method: str, box_draining: bool) -> Iterator[None]:
+        """Hold one place; raises Draining or Overloaded."""
+        if self.draining or box_draining:
+            self._metrics.calls_refused_total.labels(DOOR, "draining").inc()
+            raise stopping()
+        if self._running[method] >= self._most[method]:
+            self._metrics.calls_refused_total.labels(DOOR, "requests").inc()
+            raise overloaded("requests of this kind", self._most[method])
+        self._running[method] += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._running[method] -= 1
+            if not self._running.total():
+                self._empty.set()
+
+    @contextmanager
+    def stream(self, stream: Drainable) -> Iterator[None]:
+        """Make a running stream known to the drain."""
+        self._streams.add(stream)
+        try:
+            if self.draining:
+                stream.drain()
+            yield
+        finally:
+            self._streams.discard(stream)
+
+    async def drain(self, grace_s: float, settle_s: float) -> None:
+        """Let nothing in; let speakers finish for `grace_s`, then what was heard for `settle_s`."""
+        self.draining = True
+        for stream in tuple(self._streams):
+            stream.drain()
+        if await self._emptied(grace_s):
+            return
+        for stream in tuple(self._streams):
+            stream.cut()
+        await self._emptied(settle_s)
+
+    async def _emptied(self, within_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._empty.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
+
+
+def stopping() -> Draining:
+    return Draining("serve the call", "the box is stopping", "connect again in a few seconds")

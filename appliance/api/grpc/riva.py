@@ -1,0 +1,128 @@
+"""nvidia.riva.asr.RivaSpeechRecognition over the call room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from riva.client.proto import riva_asr_pb2 as asr
+
+from appliance.api.grpc import translate
+from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
+from appliance.api.grpc.errors import RivaRefusal, answering
+from appliance.api.grpc.stream import Stream
+from appliance.errors import IdleTimeout
+from appliance.messages import Transcript
+
+if TYPE_CHECKING:
+    from appliance.call.box import Box
+    from appliance.call.call import Call
+
+SERVICE = asr.DESCRIPTOR.services_by_name["RivaSpeechRecognition"].full_name
+PIECE_BYTES = 64 * 1024  # a recording is handed over in these, so that back-pressure can act
+UPLOAD_PATIENCE = 5  # idle times that the one large message of a recording may take to arrive
+
+
+class RivaServicer:
+    """The three methods; each is translation around a call."""
+
+    def __init__(self, box: Box, admission: Admission) -> None:
+        self._box, self._admission = box, admission
+
+    async def StreamingRecognize(self, request_iterator: Any, context: Any) -> None:
+        async with self._serving(context, STREAMING):
+            stream = Stream(self._box, context)
+            with self._admission.stream(stream):
+                await stream.run()
+
+    async def Recognize(self, request_iterator: Any, context: Any) -> Any:
+        async with self._serving(context, RECOGNIZE):
+            request = await self._upload(context)
+            if not request.audio:
+                raise RivaRefusal("empty audio", "EMPTY_AUDIO", param="audio")
+            transcript = await self._recognize(request, context)
+            return translate.recognize_response(transcript, request.id.value)
+
+    async def GetRivaSpeechRecognitionConfig(self, request: Any, context: Any) -> Any:
+        async with answering(context, self._box.metrics, "GetRivaSpeechRecognitionConfig"):
+            return translate.config_response(self._box.models(), request.model_name)
+
+    @asynccontextmanager
+    async def _serving(self, context: Any, method: str) -> AsyncIterator[None]:
+        async with answering(context, self._box.metrics, method):
+            with self._admission.admit(method, self._box.draining):
+                yield
+
+    async def _upload(self, context: Any) -> Any:
+        patience_s = self._box.settings.grpc.idle_timeout_s * UPLOAD_PATIENCE
+        try:
+            async with asyncio.timeout(patience_s):
+                request = await context.read()
+        except TimeoutError:
+            raise IdleTimeout(
+                "receive the recording", f"it did not arrive within {patience_s:g} s"
+            ) from None
+        if request is grpc.aio.EOF:
+            raise RivaRefusal("empty audio", "EMPTY_AUDIO")
+        return request
+
+    async def _recognize(self, request: Any, context: Any) -> Transcript:
+        cards = self._box.models()
+        config = translate.call_config(
+            request.config,
+            cards,
+            live=False,
+            call_id=translate.call_id(context.invocation_metadata()),
+        )
+        translate.check_header(config.audio.encoding, request.audio)
+        async with self._box.open_call(config) as call:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(hand_over(call, request.audio))
+                async for _ in call.events():
+                    pass  # the transcript holds them all; reading keeps the call moving
+            transcript: Transcript = call.transcript()
+        context.set_trailing_metadata(
+            translate.answer_metadata(transcript.model, demo=transcript.demo)
+            + translate.ignored_metadata(request.config)
+        )
+        return transcript
+
+
+async def hand_over(call: Call, audio: bytes) -> None:
+    view = memoryview(audio)
+    for start in range(0, len(view), PIECE_BYTES):
+        await call.accept(bytes(view[start : start + PIECE_BYTES]))
+    await call.finish()
+
+
+def handlers(servicer: RivaServicer) -> Any:
+    """The service on the wire.
+
+    Recognize is registered as if its request were a stream: then the handler runs before the
+    message is received, and a box that is full does not take in 64 MiB to say so. On the wire
+    the two are the same.
+    """
+    streaming, whole = asr.StreamingRecognizeRequest, asr.RecognizeRequest
+    return grpc.method_handlers_generic_handler(
+        SERVICE,
+        {
+            "StreamingRecognize": grpc.stream_stream_rpc_method_handler(
+                servicer.StreamingRecognize,
+                request_deserializer=streaming.FromString,
+                response_serializer=asr.StreamingRecognizeResponse.SerializeToString,
+            ),
+            "Recognize": grpc.stream_unary_rpc_method_handler(
+                servicer.Recognize,
+                request_deserializer=whole.FromString,
+                response_serializer=asr.RecognizeResponse.SerializeToString,
+            ),
+            "GetRivaSpeechRecognitionConfig": grpc.unary_unary_rpc_method_handler(
+                servicer.GetRivaSpeechRecognitionConfig,
+                request_deserializer=asr.RivaSpeechRecognitionConfigRequest.FromString,
+                response_serializer=asr.RivaSpeechRecognitionConfigResponse.SerializeToString,
+            ),
+        },
+    )

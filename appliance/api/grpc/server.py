@@ -1,0 +1,93 @@
+"""The gRPC server: binds, serves, drains."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from appliance.api.grpc.admission import Admission
+from appliance.api.grpc.health import HealthServicer
+from appliance.api.grpc.riva import SERVICE, RivaServicer, handlers
+from appliance.api.grpc.tls import server_credentials
+from appliance.errors import SettingsError
+from appliance.settings import Grpc, Settings
+
+if TYPE_CHECKING:
+    from appliance.call.box import Box
+
+log = logging.getLogger(__name__)
+
+SETTLE_S = 5.0  # for the last finals, once the time to drain is over
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+KEEPALIVE_MS = 20_000  # how soon a client whose cable was pulled is noticed
+KEEPALIVE_TIMEOUT_MS = 10_000
+FASTEST_PING_MS = 5_000  # that a client may send without being told off
+
+
+class GrpcServer:
+    """The door of Riva's clients. `start` once, `stop` once."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._settings = box.settings.grpc
+        self._admission = Admission(box.settings.limits, box.metrics)
+        self._server: Any = None
+
+    async def start(self) -> int:
+        """Serve, and return the bound port; raises SettingsError if that cannot be."""
+        credentials = server_credentials(self._settings)
+        server = grpc.aio.server(options=options(self._box.settings))
+        server.add_generic_rpc_handlers((handlers(RivaServicer(self._box, self._admission)),))
+        health_pb2_grpc.add_HealthServicer_to_server(
+            HealthServicer(self._box, self._admission, (SERVICE,)), server
+        )
+        if self._settings.reflection:
+            health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+            reflection.enable_server_reflection((SERVICE, health, reflection.SERVICE_NAME), server)
+        port = bind(server, self._settings, credentials)
+        await server.start()
+        self._server = server
+        if credentials is None and self._settings.host not in LOOPBACK:
+            log.warning("gRPC is served without TLS on %s:%s", self._settings.host, port)
+        return port
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new calls, let running ones end within `grace_s`, then close."""
+        if self._server is None:
+            return
+        await self._admission.drain(grace_s, SETTLE_S)
+        await self._server.stop(grace=None)
+        self._server = None
+
+
+def bind(server: Any, settings: Grpc, credentials: Any | None) -> int:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.port}"
+    try:
+        if credentials is None:
+            port = int(server.add_insecure_port(address))
+        else:
+            port = int(server.add_secure_port(address, credentials))
+    except RuntimeError as error:
+        raise SettingsError(
+            "open the gRPC door", f"cannot listen on {address}", "is another program using it?"
+        ) from error
+    return port
+
+
+def options(settings: Settings) -> list[tuple[str, int]]:
+    most_bytes = settings.grpc.max_message_mib * 1024 * 1024
+    return [
+        ("grpc.max_receive_message_length", most_bytes),
+        ("grpc.max_send_message_length", most_bytes),
+        ("grpc.max_concurrent_streams", settings.limits.idle_streams),  # of one connection
+        ("grpc.so_reuseport", 0),  # else a second box would silently share the port
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", FASTEST_PING_MS),
+    ]

@@ -1,0 +1,156 @@
+"""One StreamingRecognize: audio in and events out at the same time, and the ways it can end.
+
+Nothing is buffered here. The next message is read when the call has taken the last one, so a
+flood waits in the client's own socket; the next event is fetched when the last response is on
+its way, so a client that does not read holds up its own call only, until it is ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from appliance.api.grpc import translate
+from appliance.api.grpc.admission import stopping
+from appliance.api.grpc.errors import Draining, RivaRefusal
+from appliance.errors import IdleTimeout, LingtingError
+from appliance.messages import CallConfig, Event, Final, Partial
+
+if TYPE_CHECKING:
+    from appliance.call.box import Box
+    from appliance.call.call import Call
+
+
+class Stream:
+    """A stream from its configuration to its status."""
+
+    def __init__(self, box: Box, context: Any) -> None:
+        self._box, self._context = box, context
+        self._idle_s = box.settings.grpc.idle_timeout_s
+        self._patience: asyncio.Timeout | None = None  # of the read under way
+        self._cut = False  # no more audio is taken
+        self._draining = False
+        self._interim = True
+        self._speaking: set[int] = set()  # legs in the middle of an utterance, by their partials
+
+    async def run(self) -> None:
+        first = await self._read()
+        if first is grpc.aio.EOF or not first.HasField("streaming_config"):
+            raise RivaRefusal("first message must contain streaming_config", "CONFIG_EXPECTED")
+        wanted = first.streaming_config
+        self._interim = wanted.interim_results
+        config = translate.call_config(
+            wanted.config,
+            self._box.models(),
+            live=True,
+            interim=wanted.interim_results,
+            call_id=translate.call_id(self._context.invocation_metadata()),
+        )
+        async with self._box.open_call(config) as call:
+            await self._greet(wanted.config)
+            async with asyncio.TaskGroup() as tasks:
+                listening = tasks.create_task(self._listen(call, config))
+                await self._speak(call, first.id.value)
+        ending = listening.result()
+        if ending is not None:
+            raise ending
+
+    # ---- out
+
+    async def _greet(self, config: Any) -> None:
+        """Tell at once that the call was taken, and by which weights."""
+        card, _ = translate.choose_model(config, self._box.models(), live=True)
+        await self._context.send_initial_metadata(
+            translate.answer_metadata(translate.model_name(card), demo=card.demo)
+            + translate.ignored_metadata(config)
+        )
+
+    async def _speak(self, call: Call, request_id: str) -> None:
+        wire = translate.Streaming(request_id, interim=self._interim)
+        async for event in call.events():
+            response = wire.response(event)
+            if response is not None:
+                await self._write(response)
+            self._follow(event)
+
+    async def _write(self, response: Any) -> None:
+        try:
+            async with asyncio.timeout(self._idle_s):
+                await self._context.write(response)
+        except TimeoutError:
+            raise IdleTimeout(
+                "send results", f"the client has read none for {self._idle_s:g} s"
+            ) from None
+
+    # ---- in
+
+    async def _listen(self, call: Call, config: CallConfig) -> LingtingError | None:
+        """Feed the call to its end; returns what the stream should end with once all is said."""
+        ending = await self._feed(call, config)
+        await call.finish()
+        return ending
+
+    async def _feed(self, call: Call, config: CallConfig) -> LingtingError | None:
+        heard = False
+        while True:
+            try:
+                message = await self._read()
+            except (IdleTimeout, Draining) as ending:
+                return ending  # what was said before still becomes a final
+            if message is grpc.aio.EOF:
+                break
+            if message.HasField("streaming_config"):
+                raise RivaRefusal("streaming_config was already received", "CONFIG_REPEATED")
+            if message.audio_content:
+                if not heard:
+                    translate.check_header(config.audio.encoding, message.audio_content)
+                heard = True
+                await call.accept(message.audio_content)
+            if translate.forces_endpoint(message):
+                await call.force_endpoint()
+        if not heard:
+            raise RivaRefusal("empty audio", "EMPTY_AUDIO")
+        return None
+
+    async def _read(self) -> Any:
+        """The next message, or EOF; raises IdleTimeout, and Draining once the stream is cut."""
+        self._stop_if_cut()
+        try:
+            async with asyncio.timeout(self._idle_s) as self._patience:
+                return await self._context.read()
+        except TimeoutError:
+            self._stop_if_cut()
+            raise IdleTimeout(
+                "receive audio",
+                f"the client sent nothing for {self._idle_s:g} s",
+                "send audio, silence too, or end the stream",
+            ) from None
+        finally:
+            self._patience = None
+
+    def _stop_if_cut(self) -> None:
+        if self._cut:
+            raise stopping()
+
+    # ---- the box stops
+
+    def drain(self) -> None:
+        self._draining = True
+        if self._interim and not self._speaking:
+            self.cut()
+
+    def cut(self) -> None:
+        self._cut = True
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time())
+
+    def _follow(self, event: Event) -> None:
+        """Know who is in the middle of an utterance, and when nobody is any more."""
+        if isinstance(event, Partial):
+            self._speaking.add(event.leg)
+        elif isinstance(event, Final):
+            self._speaking.discard(event.leg)
+            if self._draining and not self._speaking:
+                self.cut()

@@ -1,0 +1,407 @@
+"""Riva's messages <-> ours, without a server."""
+
+from __future__ import annotations
+
+import struct
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from riva.client.proto import riva_asr_pb2 as asr
+from riva.client.proto import riva_audio_pb2 as audio
+
+from appliance.api.grpc import translate
+from appliance.api.grpc.errors import CHINESE, STATUS, Draining, RivaRefusal, answer_to
+from appliance.errors import (
+    BundleError,
+    EngineUnavailable,
+    IdleTimeout,
+    InvalidAudio,
+    InvalidRequest,
+    LingtingError,
+    NotFound,
+    Overloaded,
+    TooLarge,
+    Unsupported,
+)
+from appliance.messages import (
+    Encoding,
+    Endpointing,
+    Final,
+    Partial,
+    Progress,
+    SpokenWord,
+    Transcript,
+)
+from inference.tensors import ModelCard
+
+CARD = ModelCard("asr-demo", "1", "Apache-2.0", True, ("zh", "en"), ("transcribe",), 30.0)
+
+
+def config(**fields: object) -> asr.RecognitionConfig:
+    return asr.RecognitionConfig(**{"language_code": "zh-CN", **fields})
+
+
+def understood(wire: asr.RecognitionConfig, live: bool = True, cards: tuple = (CARD,)):
+    return translate.call_config(wire, cards, live=live, interim=True, call_id="c1")
+
+
+def final(text: str = "您好", leg: int = 0, **fields: object) -> Final:
+    words = (SpokenWord("您", 100, 300, 0.5), SpokenWord("好", 300, 520, 0.75))
+    values = {
+        "leg": leg, "utterance": 0, "text": text, "words": words, "start_ms": 100, "end_ms": 520,
+        "confidence": 0.625, "language": "zh", "engine": "cpu", "model": "asr-demo 1",
+        "demo": True, "latency_ms": 1.0,
+    }  # fmt: skip
+    return Final(**{**values, **fields})
+
+
+def test_every_field_arrives() -> None:
+    wire = config(
+        encoding=audio.ALAW,
+        sample_rate_hertz=8000,
+        audio_channel_count=2,
+        enable_separate_recognition_per_channel=True,
+        enable_word_time_offsets=True,
+        enable_automatic_punctuation=True,
+        verbatim_transcripts=True,
+        max_alternatives=3,
+        speech_contexts=[
+            asr.SpeechContext(phrases=["朝阳区", " 物业 ", ""], boost=20),
+            asr.SpeechContext(phrases=["朝阳区"]),
+            asr.SpeechContext(phrases=["不要"], boost=-5),
+        ],
+        endpointing_config=asr.EndpointingConfig(stop_history=500, stop_threshold=0.98),
+    )
+    call = understood(wire)
+    assert call.audio == translate.AudioFormat(Encoding.ALAW, 8000, 2)
+    assert call.separate_legs and call.word_times and call.punctuation and not call.itn
+    assert call.hotwords == ("朝阳区", "物业")
+    assert call.endpointing.stop_history_ms == 500
+    assert call.endpointing.stop_threshold == pytest.approx(0.98)
+    assert call.endpointing.start_history_ms is None
+    assert (call.language, call.live, call.interim) == ("zh", True, True)
+    assert (call.call_id, call.door) == ("c1", "riva")
+
+
+def test_nothing_said_means_the_box_chooses() -> None:
+    call = understood(asr.RecognitionConfig(), live=False)
+    assert call.audio == translate.AudioFormat()
+    assert call.language is None and call.itn and not call.punctuation and not call.separate_legs
+    assert call.endpointing == Endpointing() and call.hotwords == ()
+    assert not call.live
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [
+        ("zh-CN", "zh"), ("zh", "zh"), ("cmn-Hans-CN", "zh"), ("zh_CN", "zh"), ("ZH-cn", "zh"),
+        ("en-US", "en"), ("multi", None), ("", None), (" ", None), ("auto", None),
+    ],
+)  # fmt: skip
+def test_languages(code: str, language: str | None) -> None:
+    assert understood(config(language_code=code)).language == language
+
+
+@pytest.mark.parametrize(
+    ("wire", "live", "message"),
+    [
+        (config(language_code="fr-FR", sample_rate_hertz=16000), True,
+         "language_code=fr-FR; sample_rate=16000; type=online;"),
+        (config(language_code="xx"), False, "language_code=xx; sample_rate=0; type=offline;"),
+        (config(model="nope"), True,
+         "model=nope; language_code=zh-CN; sample_rate=0; type=online;"),
+    ],
+)  # fmt: skip
+def test_unknown_language_or_model(wire: asr.RecognitionConfig, live: bool, message: str) -> None:
+    with pytest.raises(RivaRefusal) as caught:
+        understood(wire, live)
+    unavailable = "Error: Unavailable model requested given these parameters: "
+    assert str(caught.value) == unavailable + message
+
+
+@pytest.mark.parametrize("name", ["", "asr-demo", "asr-demo 1"])
+def test_a_model_may_be_named(name: str) -> None:
+    card, _ = translate.choose_model(config(model=name), (CARD,), live=True)
+    assert card is CARD
+
+
+def test_no_model_yet() -> None:
+    with pytest.raises(EngineUnavailable):
+        understood(config(), cards=())
+
+
+def test_a_huge_name_does_not_come_back_whole() -> None:
+    with pytest.raises(RivaRefusal) as caught:
+        understood(config(language_code="x" * 100_000))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("rate", [1, 7999, 96001, -1, 2**31 - 1])
+def test_rates_out_of_range(rate: int) -> None:
+    with pytest.raises(RivaRefusal, match="^sample_rate_hertz must be between 8000 and 96000$"):
+        understood(config(sample_rate_hertz=rate))
+
+
+@pytest.mark.parametrize("rate", [0, 8000, 96000])
+def test_rates_in_range(rate: int) -> None:
+    assert understood(config(sample_rate_hertz=rate)).audio.rate_hz == rate
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"audio_channel_count": 3},
+        {"audio_channel_count": -1},
+        {"encoding": 77},
+        {"endpointing_config": asr.EndpointingConfig(stop_threshold=1.5)},
+        {"endpointing_config": asr.EndpointingConfig(start_threshold=float("nan"))},
+        {"endpointing_config": asr.EndpointingConfig(stop_history=-1)},
+        {"custom_configuration": {"stop_history": "soon"}},
+        {"custom_configuration": {"stop_history_eou": "1e9"}},
+        {"custom_configuration": {"task": "sing"}},
+        {"speech_contexts": [asr.SpeechContext(phrases=["长" * 101])]},
+        {"speech_contexts": [asr.SpeechContext(phrases=[str(i) for i in range(1001)])]},
+    ],
+)
+def test_what_makes_no_sense_is_refused(fields: dict) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        understood(config(**fields))
+    assert caught.value.param
+
+
+def test_the_model_must_be_able_to_translate() -> None:
+    wire = config(custom_configuration={"task": "translate"})
+    with pytest.raises(Unsupported):
+        understood(wire)
+    able = ModelCard("big", "1", "MIT", False, ("zh",), ("transcribe", "translate"), 30.0)
+    assert understood(wire, cards=(able,)).task == "translate"
+
+
+def test_custom_configuration_fills_what_endpointing_config_leaves_open() -> None:
+    wire = config(
+        custom_configuration={"stop_history": "700", "stop_history_eou": "240"},
+        endpointing_config=asr.EndpointingConfig(stop_history=500),
+    )
+    assert understood(wire).endpointing == Endpointing(stop_history_ms=500, stop_history_eou_ms=240)
+
+
+def test_what_has_no_effect_is_named() -> None:
+    wire = config(
+        custom_configuration={"beam": "5", "stop_history": "700", "bad key\n": "x", "键": "x"},
+        profanity_filter=True,
+        diarization_config=asr.SpeakerDiarizationConfig(enable_speaker_diarization=True),
+    )
+    understood(wire)
+    assert translate.ignored(wire) == ("beam", "profanity_filter", "diarization_config")
+    assert translate.ignored(config()) == ()
+
+
+def wav(tag: int) -> bytes:
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36, b"WAVE", b"fmt ", 16, tag, 1, 8000, 0, 1, 8)
+    return head + b"data\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("declared", "head", "agrees"),
+    [
+        (Encoding.AUTO, b"fLaC....", True),
+        (Encoding.PCM_S16LE, b"\1\2\3\4\5\6", True),
+        (Encoding.PCM_S16LE, wav(1), True),
+        (Encoding.PCM_S16LE, wav(0xFFFE), True),
+        (Encoding.PCM_S16LE, wav(6), False),
+        (Encoding.PCM_S16LE, b"OggS....", False),
+        (Encoding.ALAW, wav(6), True),
+        (Encoding.ALAW, wav(7), False),
+        (Encoding.MULAW, wav(7), True),
+        (Encoding.MULAW, b"\xff\xff\xff\xff", True),
+        (Encoding.FLAC, b"fLaC....", True),
+        (Encoding.FLAC, wav(1), False),
+        (Encoding.FLAC, b"\0\0\0\0\0\0", False),
+        (Encoding.OGG_OPUS, b"OggS....", True),
+        (Encoding.OGG_OPUS, b"fLaC....", False),
+        (Encoding.FLAC, b"fL", True),  # too short to tell
+    ],
+)
+def test_a_header_that_contradicts_the_config(
+    declared: Encoding, head: bytes, agrees: bool
+) -> None:
+    if agrees:
+        translate.check_header(declared, head)
+        return
+    with pytest.raises(RivaRefusal) as caught:
+        translate.check_header(declared, head)
+    assert str(caught.value) == "Error: config format doesn't match with header format"
+
+
+def test_call_id_comes_twice_behind_tls() -> None:
+    assert translate.call_id([("a", "b"), ("x-call-id", "A1"), ("x-call-id", "A1")]) == "A1"
+    assert translate.call_id([]) == "" == translate.call_id(None)
+    with pytest.raises(InvalidRequest):
+        translate.call_id([("x-call-id", "x" * 129)])
+
+
+def test_force_eou() -> None:
+    message = asr.StreamingRecognizeRequest
+    assert translate.forces_endpoint(message(runtime_config={"force_eou": "true"}))
+    assert not translate.forces_endpoint(message(runtime_config={"force_eou": "false"}))
+    assert not translate.forces_endpoint(message(audio_content=b"x"))
+
+
+def test_partial() -> None:
+    wire = translate.Streaming("r1", interim=True)
+    assert wire.response(Progress(900)) is None
+    response = wire.response(Partial(1, 0, "您好我要", "您好我", 0, 800))
+    assert response.id.value == "r1"
+    (result,) = response.results
+    assert not result.is_final and result.channel_tag == 2
+    assert result.stability == pytest.approx(0.75)
+    assert result.audio_processed == pytest.approx(0.9)
+    (only,) = result.alternatives
+    assert only.transcript == "您好我要" and not only.words and only.confidence == 0
+
+
+def test_stability_one_is_the_early_end_of_utterance() -> None:
+    assert translate.stability(Partial(0, 0, "您好", "您好", 0, 1)) < 1
+    assert translate.stability(Partial(0, 0, "您好", "", 0, 1, end_of_utterance=True)) == 1.0
+    assert translate.stability(Partial(0, 0, "", "", 0, 1)) == 0
+
+
+def test_without_interim_results_only_finals() -> None:
+    wire = translate.Streaming("", interim=False)
+    assert wire.response(Partial(0, 0, "您", "", 0, 1)) is None
+    response = wire.response(final())
+    assert response.results[0].is_final and not response.HasField("id")
+
+
+def test_final() -> None:
+    result = translate.Streaming("", interim=True).response(final()).results[0]
+    assert result.is_final and result.channel_tag == 1 and result.stability == 1
+    (only,) = result.alternatives
+    assert only.transcript == "您好" and only.confidence == pytest.approx(0.625)
+    assert list(only.language_code) == ["zh-CN"]
+    word = only.words[1]
+    assert (word.word, word.start_time, word.end_time, word.speaker_tag) == ("好", 300, 520, 0)
+    assert word.confidence == pytest.approx(0.75)
+
+
+def test_a_space_separates_finals_of_a_leg() -> None:
+    wire = translate.Streaming("", interim=True)
+    said = [final(), Partial(0, 1, "我", "", 0, 1), Partial(1, 0, "嗯", "", 0, 1), final()]
+    texts = [wire.response(event).results[0].alternatives[0].transcript for event in said]
+    assert texts == ["您好", " 我", "嗯", " 您好"]
+
+
+def test_empty_results_are_not_sent() -> None:
+    wire = translate.Streaming("", interim=True)
+    assert wire.response(final("", words=())) is None
+    assert wire.response(Partial(0, 0, "", "", 0, 1)) is None
+
+
+def test_recording() -> None:
+    finals = (final(), final("", words=()), final("再见", leg=1, words=()))
+    transcript = Transcript(finals, 4000, 2, "zh", "asr-demo 1", demo=True)
+    response = translate.recognize_response(transcript, "r9")
+    assert [r.alternatives[0].transcript for r in response.results] == ["您好", " 再见"]
+    assert [r.channel_tag for r in response.results] == [1, 2]
+    assert {r.audio_processed for r in response.results} == {4.0}
+    assert response.id.value == "r9"
+
+
+def test_model_list() -> None:
+    response = translate.config_response((CARD,), "")
+    online, offline = response.model_config
+    assert online.model_name == offline.model_name == "asr-demo"
+    assert (online.parameters["type"], online.parameters["streaming"]) == ("online", "True")
+    assert (offline.parameters["type"], offline.parameters["streaming"]) == ("offline", "False")
+    assert online.parameters["language_code"] == "zh-CN,en-US"
+    assert online.parameters["sample_rate_hertz"] == "16000"
+    assert online.parameters["version"] == "1"
+    assert online.parameters["lingting_demo_weights"] == "true"
+    with pytest.raises(NotFound):
+        translate.config_response((CARD,), "nope")
+
+
+def test_metadata_is_ascii() -> None:
+    assert translate.answer_metadata("模型 1", demo=True) == (
+        ("lingting-model", "?? 1"),
+        ("lingting-demo-weights", "true"),
+    )
+
+
+# ---- errors
+
+
+def details(error: BaseException) -> tuple[grpc.StatusCode, str, dict[str, str], status_pb2.Status]:
+    answer = answer_to(error)
+    trailing = dict(answer.trailing)
+    rich = status_pb2.Status.FromString(trailing.pop("grpc-status-details-bin"))
+    assert rich.code == answer.status.value[0] and rich.message == answer.message
+    return answer.status, answer.message, trailing, rich
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (InvalidRequest("a", "b"), "INVALID_ARGUMENT", "INVALID_REQUEST"),
+        (InvalidAudio("a", "b"), "INVALID_ARGUMENT", "INVALID_AUDIO"),
+        (TooLarge("a", "b"), "INVALID_ARGUMENT", "TOO_LARGE"),
+        (NotFound("a", "b"), "NOT_FOUND", "NOT_FOUND"),
+        (Unsupported("a", "b"), "UNIMPLEMENTED", "UNSUPPORTED"),
+        (Overloaded("a", "b"), "RESOURCE_EXHAUSTED", "OVERLOADED"),
+        (IdleTimeout("a", "b"), "DEADLINE_EXCEEDED", "IDLE_TIMEOUT"),
+        (EngineUnavailable("a", "b"), "UNAVAILABLE", "ENGINE_UNAVAILABLE"),
+        (Draining("a", "b"), "UNAVAILABLE", "DRAINING"),
+        (RivaRefusal("empty audio", "EMPTY_AUDIO"), "INVALID_ARGUMENT", "EMPTY_AUDIO"),
+    ],
+)
+def test_errors(error: LingtingError, status: str, reason: str) -> None:
+    code, message, trailing, rich = details(error)
+    assert code.name == status and message == str(error)
+    info, chinese = error_details_pb2.ErrorInfo(), error_details_pb2.LocalizedMessage()
+    assert rich.details[0].Unpack(info) and rich.details[1].Unpack(chinese)
+    assert info.reason == reason and info.domain == "lingting"
+    assert chinese.locale == "zh-CN" and chinese.message == CHINESE[reason]
+    assert ("grpc-retry-pushback-ms" in trailing) == error.retryable
+    assert (len(rich.details) == 3) == error.retryable
+
+
+def test_when_to_come_back() -> None:
+    _, _, trailing, rich = details(Overloaded("a", "b", retry_after_s=2.5))
+    retry = error_details_pb2.RetryInfo()
+    assert rich.details[2].Unpack(retry)
+    assert trailing["grpc-retry-pushback-ms"] == "2500"
+    assert retry.retry_delay.ToMilliseconds() == 2500
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("secret"), BundleError("load", "/secret")])
+def test_what_is_our_fault_is_logged_not_told(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    code, message, trailing, rich = details(error)
+    assert code is grpc.StatusCode.INTERNAL and "secret" not in rich.SerializeToString().decode(
+        "latin-1"
+    )
+    info = error_details_pb2.ErrorInfo()
+    assert rich.details[0].Unpack(info)
+    assert info.metadata["error_id"] in message and info.metadata["error_id"] in caplog.text
+    assert "secret" in caplog.text and not trailing
+
+
+def test_the_error_that_explains_a_group() -> None:
+    group = ExceptionGroup("g", [ValueError("x"), ExceptionGroup("h", [InvalidAudio("a", "b")])])
+    assert details(group)[0] is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_every_known_error_has_a_status_or_is_ours() -> None:
+    ours = {"internal", "bundle", "settings"}
+    codes = {cls.code for cls in every_subclass(LingtingError)}
+    assert codes - ours <= set(STATUS)
+
+
+def every_subclass(cls: type[LingtingError]) -> set[type[LingtingError]]:
+    return {cls}.union(*(every_subclass(sub) for sub in cls.__subclasses__()))
+
+
+def test_a_long_message_fits_a_header() -> None:
+    assert len(answer_to(InvalidRequest("a", "长" * 100_000)).message) == 1000
