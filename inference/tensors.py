@@ -3,15 +3,20 @@
 One request is one *window* of one leg. Tensors are numeric only: text travels as UTF-8 JSON in
 UINT8, because the Python backend's numpy bridge mangles BYTES under numpy 2.
 
-    audio    FP32  [n]  16 kHz mono samples in -1..1
+    audio    FP32  [n]  16 kHz mono samples in -1..1; [0] asks for the model's card
     options  UINT8 [m]  JSON of every other `Window` field
-    result   UINT8 [k]  JSON of a `Hypothesis`
+    result   UINT8 [k]  JSON of a `Hypothesis` (or of a `ModelCard`)
+
+CPU workers speak the same over pipes, in frames: a length (4 bytes, big-endian), a JSON list of
+part lengths, then the parts.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -22,6 +27,8 @@ from numpy.typing import NDArray
 SAMPLE_RATE_HZ = 16_000
 ASR_MODEL = "asr"  # the model's name in model_repo/
 AUDIO, OPTIONS, RESULT = "audio", "options", "result"
+ANSWERED, REFUSED, FAILED = b"A", b"R", b"F"  # first byte of a CPU worker's answer
+FRAME_HEAD = struct.Struct("!I")  # bytes of the JSON list that follows
 
 Audio = NDArray[np.float32]  # [n], 16 kHz mono, -1..1
 
@@ -160,3 +167,28 @@ def unpack_card(result: NDArray[np.uint8]) -> ModelCard:
     for name in ("languages", "tasks"):
         fields[name] = tuple(fields[name])
     return ModelCard(**fields)
+
+
+def pack_frame(parts: Sequence[bytes]) -> bytes:
+    """Parts -> one frame."""
+    lengths = json.dumps([len(part) for part in parts]).encode()
+    return b"".join((FRAME_HEAD.pack(len(lengths)), lengths, *parts))
+
+
+def split_frame(lengths: Sequence[int], body: bytes) -> list[bytes]:
+    """The parts of a frame's body."""
+    parts, at = [], 0
+    for length in lengths:
+        parts.append(body[at : at + length])
+        at += length
+    return parts
+
+
+def window_parts(window: Window) -> tuple[bytes, bytes]:
+    """A window as two parts of a frame; `parts_window` is the inverse."""
+    packed = pack_window(window)
+    return packed.audio.tobytes(), packed.options.tobytes()
+
+
+def parts_window(audio: bytes, options: bytes) -> Window:
+    return unpack_window(np.frombuffer(audio, np.float32), np.frombuffer(options, np.uint8))

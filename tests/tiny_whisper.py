@@ -44,8 +44,19 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def write(folder: Path, *, n_mels: int = 80, seed: int = 0, tasks: tuple[str, ...] = ()) -> Path:
-    """A sealed bundle in `folder`; `n_mels` 80 or 128 as in the stock models."""
+def write(
+    folder: Path,
+    *,
+    n_mels: int = 80,
+    seed: int = 0,
+    tasks: tuple[str, ...] = (),
+    quantization: str | None = None,
+) -> Path:
+    """A sealed bundle in `folder`; `n_mels` 80 or 128 as in the stock models.
+
+    Unquantized by default: random weights decide by hair's breadths, which the rounding of int8
+    turns with the size of the batch.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tokens = tokenizer()
     vocabulary = [tokens.id_to_token(i) for i in range(tokens.get_vocab_size())]
@@ -59,7 +70,7 @@ def write(folder: Path, *, n_mels: int = 80, seed: int = 0, tasks: tuple[str, ..
     spec.config.lang_ids = [tokens.token_to_id(f"<|{code}|>") for code in LANGUAGES]
     spec.config.alignment_heads = [[1, 0], [1, 1]]
     spec.validate()
-    spec.optimize(quantization="int8")
+    spec.optimize(quantization=quantization)
     spec.save(str(folder))
     tokens.save(str(folder / "tokenizer.json"))
     geometry = {"feature_size": n_mels, "hop_length": 160, "n_fft": 400, "chunk_length": 30}

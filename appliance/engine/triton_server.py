@@ -18,13 +18,13 @@ import sys
 import sysconfig
 import tempfile
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from appliance.engine.process import leash
 from appliance.errors import EngineUnavailable
 from appliance.settings import Settings
 from inference.tensors import Priority
@@ -103,7 +103,7 @@ class TritonServer:
         binary = find_binary(self._settings)
         self._work = tempfile.TemporaryDirectory(prefix="lingting-triton-")
         work = Path(self._work.name)
-        command = [*_leash(), str(binary), *self._arguments(work, binary)]
+        command = [*leash("start Triton"), str(binary), *self._arguments(work, binary)]
         self._process = await asyncio.create_subprocess_exec(
             *command,
             env=_environment(binary),
@@ -169,14 +169,6 @@ class TritonServer:
         if self._process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-
-
-def _leash() -> Sequence[str]:
-    """What makes the kernel kill the child when this process is gone (util-linux)."""
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise EngineUnavailable("start Triton", "setpriv is missing", "apt-get install util-linux")
-    return (setpriv, "--pdeathsig", "KILL")
 
 
 def _environment(binary: Path) -> dict[str, str]:

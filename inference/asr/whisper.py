@@ -93,7 +93,8 @@ class WhisperModel:
             raise BundleInvalid(f"{folder}: {error}") from error
         self._mel = _log_mel(folder, self._model.n_mels)
         self._serving = self.manifest.serving
-        self._buckets = _buckets(self._serving)
+        self._ladder_s = _ladder_s(self._serving.window_s)
+        self._buckets = _buckets(self._serving, self._ladder_s)
         self.device = device
         self._languages = self._known_languages(folder)
         self._identity = f"{self.manifest.name} {self.manifest.version}"
@@ -163,10 +164,9 @@ class WhisperModel:
         asks = [self._ask(i, w, languages[i]) for i, w in enumerate(windows)]
         decodings: dict[int, Decoding] = {}
         retries = dict.fromkeys(range(len(asks)), 0)
-        by_settings = grouped(
-            asks, lambda a: (len(a.previous), len(a.start), a.window.beam_size, a.window.temperature)
-        )
-        for (_, _, beam, temperature), group in by_settings:
+        for (beam, temperature), group in grouped(
+            asks, lambda a: (a.window.beam_size, a.window.temperature)
+        ):
             decodings.update(self._decode(encoded, group, beam, temperature))
         self._retry(encoded, asks, decodings, retries)
         words = self._align(encoded, asks, decodings)
@@ -216,8 +216,27 @@ class WhisperModel:
     def _decode(
         self, encoded: Any, asks: Sequence[Ask], beam: int, temperature: float
     ) -> dict[int, Decoding]:
-        """Decode asks whose prompts begin alike; returns by index."""
-        cap = max(quality.max_tokens(a.window.duration_s, self._serving) for a in asks)
+        """Decode asks, together where their prompts begin alike; returns by index.
+
+        Beam search looks ahead to its length cap, so windows of one batch must share it too.
+        """
+        decodings: dict[int, Decoding] = {}
+        alike = grouped(
+            asks,
+            lambda a: (len(a.previous), len(a.start), self._cap_s(a.window) if beam > 1 else 0),
+        )
+        for _, group in alike:
+            decodings.update(self._decode_alike(encoded, group, beam, temperature))
+        return decodings
+
+    def _cap_s(self, window: Window) -> float:
+        """The length a window's cap on tokens is reckoned from, in steps."""
+        return next(s for s in self._ladder_s if s >= window.duration_s)
+
+    def _decode_alike(
+        self, encoded: Any, asks: Sequence[Ask], beam: int, temperature: float
+    ) -> dict[int, Decoding]:
+        cap = max(quality.max_tokens(self._cap_s(a.window), self._serving) for a in asks)
         longest_prompt = max(len(a.prompt) for a in asks)
         results = self._model.generate(
             _rows(encoded, [a.index for a in asks]),
@@ -259,11 +278,9 @@ class WhisperModel:
         for beam, temperature in RETRIES:
             if not faulty:
                 return
-            by_prompt = grouped(faulty, lambda a: (len(a.previous), len(a.start)))
-            for _, group in by_prompt:
-                for index, decoding in self._decode(encoded, group, beam, temperature).items():
-                    retries[index] += 1
-                    best[index] = self._better(best[index], decoding)
+            for index, decoding in self._decode(encoded, faulty, beam, temperature).items():
+                retries[index] += 1
+                best[index] = self._better(best[index], decoding)
             faulty = [a for a in faulty if quality.fault(best[a.index], self._serving)]
 
     def _better(self, old: Decoding, new: Decoding) -> Decoding:
@@ -390,12 +407,16 @@ def _log_mel(folder: Path, n_mels: int) -> LogMel:
     return mel
 
 
-def _buckets(serving: Serving) -> list[int]:
+def _ladder_s(longest_s: float) -> list[float]:
+    """Lengths from MIN_ENCODED_S to the longest window, each BUCKET_RATIO of the last, s."""
+    lengths = [longest_s]
+    while lengths[-1] / BUCKET_RATIO > MIN_ENCODED_S:
+        lengths.append(lengths[-1] / BUCKET_RATIO)
+    return lengths[::-1]
+
+
+def _buckets(serving: Serving, ladder_s: Sequence[float]) -> list[int]:
     """Samples that windows are padded to, ascending; one length for stock weights."""
-    longest = serving.window_s
-    lengths_s = [longest]
-    if serving.trimmed_windows:
-        while lengths_s[-1] / BUCKET_RATIO > MIN_ENCODED_S:
-            lengths_s.append(lengths_s[-1] / BUCKET_RATIO)
+    lengths_s = ladder_s if serving.trimmed_windows else ladder_s[-1:]
     step = SAMPLE_RATE_HZ * 8 // 100  # 80 ms: a whole number of frames in any geometry
-    return sorted(math.ceil(s * SAMPLE_RATE_HZ / step) * step for s in lengths_s)
+    return [math.ceil(s * SAMPLE_RATE_HZ / step) * step for s in lengths_s]

@@ -1,0 +1,270 @@
+"""The CPU path: worker processes that run the models of inference/ and batch across calls.
+
+While one batch runs the next one gathers. Live windows go before recordings and are never put
+into one batch with them. A worker that dies takes no window with it: each is tried once more,
+alone, so that a window which kills workers harms no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import json
+import logging
+import os
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from appliance.engine.process import leash
+from appliance.errors import BundleError, EngineUnavailable, InvalidRequest, Overloaded
+from appliance.messages import Health
+from appliance.settings import Settings
+from inference.tensors import (
+    ANSWERED,
+    FRAME_HEAD,
+    REFUSED,
+    Hypothesis,
+    ModelCard,
+    Priority,
+    Window,
+    pack_frame,
+    split_frame,
+    unpack_card,
+    unpack_hypothesis,
+    window_parts,
+)
+
+log = logging.getLogger(__name__)
+
+HANG_TIMEOUT_S = 60.0  # a batch that takes longer has hung its worker
+RESTART_DELAY_S = (0.1, 5.0)  # first and longest pause before a dead worker is replaced
+LISTENING = "listen on the CPU"
+
+
+@dataclass(order=True, slots=True)
+class Job:
+    """A window in the queue; ordered by priority, then by arrival."""
+
+    priority: Priority
+    number: int
+    window: Window = field(compare=False)
+    answer: asyncio.Future[Hypothesis] = field(compare=False)
+    alone: bool = field(default=False, compare=False)  # it may have killed a worker
+
+
+class Worker:
+    """One `inference.worker` process."""
+
+    def __init__(self, settings: Settings, threads: int) -> None:
+        self._settings = settings
+        self._threads = threads
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> ModelCard:
+        """Spawn and load; raises BundleError or EngineUnavailable with the worker's own words."""
+        models = self._settings.models
+        self._process = await asyncio.create_subprocess_exec(
+            *leash("start a CPU worker"),
+            *(sys.executable, "-m", "inference.worker"),
+            *("--bundle", str(models.asr), "--threads", str(self._threads)),
+            *("--compute-type", models.compute_type),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(self._threads)},
+        )
+        try:
+            (card,) = await asyncio.wait_for(self._read(), self._settings.cpu.start_timeout_s)
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
+            reason = await self._last_words()
+            await self.stop()
+            if isinstance(error, TimeoutError):
+                raise EngineUnavailable("start a CPU worker", "it did not load in time") from error
+            raise BundleError("load the speech model", reason, "run `lingting doctor`") from error
+        return unpack_card(np.frombuffer(card, np.uint8))
+
+    async def _last_words(self) -> str:
+        assert self._process and self._process.stderr
+        with contextlib.suppress(TimeoutError):
+            raw = await asyncio.wait_for(self._process.stderr.read(), 1.0)
+            return raw.decode(errors="replace").strip().splitlines()[-1] if raw else "no reason given"
+        return "no reason given"
+
+    async def exchange(self, windows: list[Window]) -> list[bytes]:
+        """Windows -> answers (status byte and payload each)."""
+        assert self._process and self._process.stdin
+        parts = [part for window in windows for part in window_parts(window)]
+        self._process.stdin.write(pack_frame(parts))
+        await self._process.stdin.drain()
+        return await self._read()
+
+    async def _read(self) -> list[bytes]:
+        assert self._process and self._process.stdout
+        stream = self._process.stdout
+        head = await stream.readexactly(FRAME_HEAD.size)
+        lengths = json.loads(await stream.readexactly(FRAME_HEAD.unpack(head)[0]))
+        return split_frame(lengths, await stream.readexactly(sum(lengths)))
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def stop(self) -> None:
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+
+class CpuEngine:
+    """SpeechEngine over a pool of workers."""
+
+    name = "cpu"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._queue: list[Job] = []
+        self._numbers = itertools.count()
+        self._arrived = asyncio.Condition()
+        self._workers: list[Worker] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._card: ModelCard | None = None
+        self._reason = "not started"
+
+    async def start(self) -> None:
+        count = self._settings.cpu.workers
+        if not count:
+            raise EngineUnavailable("start the CPU engine", "cpu.workers is 0")
+        if self._tasks:
+            return
+        threads = self._settings.cpu.threads or max(1, (os.cpu_count() or 1) // count)
+        self._workers = [Worker(self._settings, threads) for _ in range(count)]
+        try:
+            cards = await asyncio.gather(*(worker.start() for worker in self._workers))
+        except Exception as error:
+            self._reason = str(error)
+            await self.close()
+            raise
+        self._card, self._reason = cards[0], ""
+        self._tasks = [
+            asyncio.create_task(self._serve(worker), name=f"cpu-worker-{i}")
+            for i, worker in enumerate(self._workers)
+        ]
+
+    async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
+        if not self._tasks:
+            if self._settings.cpu.lazy:
+                await self.start()
+            else:
+                raise EngineUnavailable(LISTENING, self._reason or "not started")
+        if len(self._queue) >= self._settings.cpu.queue:
+            raise Overloaded(LISTENING, "the queue is full", "send less at once, or later")
+        answer: asyncio.Future[Hypothesis] = asyncio.get_running_loop().create_future()
+        await self._put(Job(priority, next(self._numbers), window, answer))
+        try:
+            return await asyncio.wait_for(answer, timeout_s)
+        except TimeoutError as error:
+            raise EngineUnavailable(LISTENING, f"no answer in {timeout_s:.1f} s") from error
+
+    async def _put(self, job: Job) -> None:
+        async with self._arrived:
+            heapq.heappush(self._queue, job)
+            self._arrived.notify()
+
+    async def _take(self) -> list[Job]:
+        """The next batch: by priority, recordings apart from live windows, suspects alone."""
+        async with self._arrived:
+            while True:
+                self._queue = [job for job in self._queue if not job.answer.done()]
+                heapq.heapify(self._queue)
+                if self._queue:
+                    break
+                await self._arrived.wait()
+            batch = [heapq.heappop(self._queue)]
+            recording = batch[0].priority is Priority.RECORDING
+            while self._queue and len(batch) < self._settings.cpu.max_batch:
+                following = self._queue[0]
+                apart = (following.priority is Priority.RECORDING) is not recording
+                if apart or following.alone or batch[0].alone:
+                    break
+                batch.append(heapq.heappop(self._queue))
+            return batch
+
+    async def _serve(self, worker: Worker) -> None:
+        """Feed one worker for ever; replace its process when it dies or hangs."""
+        while True:
+            batch = await self._take()
+            try:
+                windows = [job.window for job in batch]
+                answers = await asyncio.wait_for(worker.exchange(windows), HANG_TIMEOUT_S)
+            except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
+                log.warning("a CPU worker is gone: %r", error)
+                await self._give_back(batch)
+                await self._replace(worker)
+            else:
+                for job, answer in zip(batch, answers, strict=True):
+                    _settle(job.answer, answer)
+
+    async def _give_back(self, batch: list[Job]) -> None:
+        for job in batch:
+            if job.alone:
+                gone = EngineUnavailable(LISTENING, "the worker died on this window")
+                if not job.answer.done():
+                    job.answer.set_exception(gone)
+            else:
+                job.alone = True
+                await self._put(job)
+
+    async def _replace(self, worker: Worker) -> None:
+        delay, longest = RESTART_DELAY_S
+        while True:
+            await worker.stop()
+            await asyncio.sleep(delay)
+            try:
+                await worker.start()
+            except (BundleError, EngineUnavailable) as error:
+                self._reason = str(error)
+                delay = min(delay * 2, longest)
+            else:
+                self._reason = ""
+                return
+
+    def pids(self) -> list[int]:
+        """Process ids of the workers, for tests that kill them."""
+        return [worker.pid for worker in self._workers if worker.pid]
+
+    def card(self) -> ModelCard:
+        if self._card is None:
+            raise EngineUnavailable("describe the model", self._reason or "not started")
+        return self._card
+
+    def health(self) -> Health:
+        ready = bool(self._tasks) or (self._settings.cpu.lazy and not self._reason)
+        return Health(ready and not self._reason, self._reason, {"waiting": str(len(self._queue))})
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
+        for job in self._queue:
+            if not job.answer.done():
+                job.answer.set_exception(EngineUnavailable(LISTENING, "the engine is closed"))
+        self._tasks, self._workers, self._queue = [], [], []
+        self._reason = self._reason or "closed"
+
+
+def _settle(future: asyncio.Future[Hypothesis], answer: bytes) -> None:
+    if future.done():  # its caller gave up
+        return
+    status, payload = answer[:1], answer[1:]
+    if status == ANSWERED:
+        future.set_result(unpack_hypothesis(np.frombuffer(payload, np.uint8)))
+    elif status == REFUSED:
+        future.set_exception(InvalidRequest("listen", payload.decode()))
+    else:
+        future.set_exception(EngineUnavailable(LISTENING, payload.decode()))

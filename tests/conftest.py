@@ -1,0 +1,29 @@
+"""Fixtures shared by all rooms' tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.settings import Cpu, Failover, Grpc, Http, Models, Settings, Triton
+from tests import tiny_whisper
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stock-shaped Whisper of random weights."""
+    return tiny_whisper.write(tmp_path_factory.mktemp("bundle") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_settings(tiny_bundle: Path) -> Settings:
+    """Everything on free ports, the tiny model, quick probes."""
+    return Settings(
+        grpc=Grpc(port=0),
+        http=Http(port=0),
+        models=Models(asr=tiny_bundle),
+        triton=Triton(address="127.0.0.1:0", threads=1),
+        cpu=Cpu(threads=1),
+        failover=Failover(canary_interval_s=0.2, successes_to_close=2, dwell_s=0.5),
+    )

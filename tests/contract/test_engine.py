@@ -1,0 +1,138 @@
+"""One contract, every engine: the fake, the CPU workers, a real Triton."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from appliance.engine.cpu import CpuEngine
+from appliance.engine.protocol import SpeechEngine
+from appliance.engine.triton import TritonEngine
+from appliance.errors import EngineUnavailable, InvalidRequest
+from appliance.metrics import Metrics
+from appliance.settings import Settings
+from inference.tensors import SAMPLE_RATE_HZ, Priority, Window
+from tests.fakes import FakeEngine
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TIMEOUT_S = 30.0
+
+
+def sound(seconds: float, seed: int = 0) -> np.ndarray:
+    """Sweeping, never constant: a bridge that repeats the first element cannot pass it off."""
+    n = int(seconds * SAMPLE_RATE_HZ)
+    noise = np.random.default_rng(seed).standard_normal(n)
+    sweep = np.sin(np.cumsum(np.linspace(0.02, 1.2, n)) + seed)
+    return (0.2 * sweep + 0.05 * noise).astype(np.float32)
+
+
+def window(seconds: float = 1.0, seed: int = 0, **options: object) -> Window:
+    return Window(sound(seconds, seed), **{"language": "zh", "retries": False, **options})
+
+
+def make(kind: str, settings: Settings) -> SpeechEngine:
+    if kind == "fake":
+        return FakeEngine()
+    return CpuEngine(settings) if kind == "cpu" else TritonEngine(settings, Metrics())
+
+
+def slow_down(engine: SpeechEngine, delay_s: float) -> None:
+    """The fake answers at once unless told otherwise; the others are slow enough by nature."""
+    if isinstance(engine, FakeEngine):
+        engine.delay_s = delay_s
+
+
+@pytest.fixture(params=["fake", "cpu", "triton"], scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(kind: str, tiny_settings: Settings) -> AsyncIterator[SpeechEngine]:
+    made = make(kind, tiny_settings)
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def test_it_answers_as_if_each_window_came_alone(engine: SpeechEngine) -> None:
+    asks = [
+        window(0.5 + 0.4 * i, seed=i, beam_size=1 + i % 2, hotwords=("平城区",) * (i % 3))
+        for i in range(9)
+    ]
+    alone = [await engine.listen(w, Priority.FINAL, TIMEOUT_S) for w in asks]
+    crowd = await asyncio.gather(*(engine.listen(w, Priority.PARTIAL, TIMEOUT_S) for w in asks))
+    assert [h.text for h in crowd] == [h.text for h in alone]
+    assert [h.words for h in crowd] == [h.words for h in alone]
+    assert len({h.text for h in alone}) > 1, "different sounds must not all sound the same"
+
+
+async def test_its_card_tells_demo_weights(engine: SpeechEngine) -> None:
+    card = engine.card()
+    assert card.demo and card.name and "zh" in card.languages
+    heard = await engine.listen(window(), Priority.FINAL, TIMEOUT_S)
+    assert heard.demo and heard.model == f"{card.name} {card.version}"
+
+
+async def test_silence_is_no_text(engine: SpeechEngine) -> None:
+    silence = Window(np.zeros(SAMPLE_RATE_HZ, np.float32), language="zh")
+    assert (await engine.listen(silence, Priority.FINAL, TIMEOUT_S)).text == ""
+
+
+async def test_a_bad_window_costs_its_neighbours_nothing(engine: SpeechEngine) -> None:
+    broken = sound(1.0)
+    broken[100] = np.nan
+    asks = [window(seed=1), Window(broken, language="zh"), window(seed=2)]
+    heard = await asyncio.gather(
+        *(engine.listen(w, Priority.FINAL, TIMEOUT_S) for w in asks), return_exceptions=True
+    )
+    assert isinstance(heard[1], InvalidRequest) and "NaN" in str(heard[1])
+    assert heard[0].language == heard[2].language == "zh"
+
+
+async def test_times_are_ordered_and_inside_the_window(engine: SpeechEngine) -> None:
+    heard = await engine.listen(window(3.0), Priority.FINAL, TIMEOUT_S)
+    times = [t for word in heard.words for t in (word.start_ms, word.end_ms)]
+    assert times == sorted(times) and all(0 <= t <= 3000 for t in times)
+    assert all(0 <= word.confidence <= 1 for word in heard.words)
+
+
+async def test_too_little_time_is_an_unavailable_engine(engine: SpeechEngine) -> None:
+    slow_down(engine, 1.0)
+    with pytest.raises(EngineUnavailable) as caught:
+        await engine.listen(window(20.0), Priority.FINAL, 0.001)
+    slow_down(engine, 0.0)
+    assert caught.value.retryable
+
+
+async def test_cancelling_frees_the_place(engine: SpeechEngine) -> None:
+    slow_down(engine, 1.0)
+    tasks = [
+        asyncio.create_task(engine.listen(window(5.0, i), Priority.RECORDING, TIMEOUT_S))
+        for i in range(20)
+    ]
+    await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    slow_down(engine, 0.0)
+    assert all(
+        isinstance(r, asyncio.CancelledError)
+        for r in await asyncio.gather(*tasks, return_exceptions=True)
+    )
+    assert (await engine.listen(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
+
+
+async def test_closed_is_unavailable(kind: str, tiny_settings: Settings) -> None:
+    made = make(kind, tiny_settings)
+    if kind == "fake":
+        made.gone = True
+    with pytest.raises(EngineUnavailable):
+        await made.listen(window(), Priority.FINAL, TIMEOUT_S)
+    assert not made.health().ok and made.health().reason
+    await made.close()
+    await made.close()
