@@ -1,0 +1,39 @@
+"""The HTTP application: which rooms answer where."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from appliance.api.http import errors
+from appliance.api.http.audio import audio_routes
+from appliance.api.http.edge import Edge
+from appliance.api.http.status import status_routes
+from appliance.errors import LingtingError
+
+if TYPE_CHECKING:
+    from appliance.call.box import Box
+
+
+def create_app(box: Box) -> FastAPI:
+    # The usual documentation pages fetch their scripts from the internet; there is none here.
+    app = FastAPI(
+        title="Lingting",
+        version=version("lingting"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(audio_routes(box))
+    app.include_router(status_routes(box))
+    app.add_exception_handler(LingtingError, errors.on_lingting_error)
+    app.add_exception_handler(HTTPException, errors.on_http_exception)
+    app.add_exception_handler(RequestValidationError, errors.on_validation_error)
+    app.add_exception_handler(ClientDisconnect, errors.on_client_gone)
+    app.add_middleware(Edge, metrics=box.metrics)
+    return app

@@ -1,0 +1,193 @@
+"""POST /v1/audio/transcriptions and /v1/audio/translations, as OpenAI has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from appliance.api.follow import follow, in_one_task
+from appliance.api.http import shapes
+from appliance.api.http.asking import Asking, read_asking
+from appliance.api.http.edge import SANE_ID, log_bug
+from appliance.api.http.errors import Draining, fault_of, internal_fault
+from appliance.api.http.upload import MIB, Places, chunks, reading_form
+from appliance.api.http.vanish import until_gone
+from appliance.api.render import plain_text, separator, to_srt, to_vtt
+from appliance.errors import InvalidAudio, LingtingError
+from appliance.messages import Final, Transcript
+
+if TYPE_CHECKING:
+    from appliance.call.box import Box
+
+LISTENING = ": listening\n\n"  # an SSE comment: keeps proxies from giving up on a long silence
+
+FIELDS = {
+    "file": {"type": "string", "format": "binary"},
+    "model": {"type": "string"},
+    "language": {"type": "string", "description": "ISO 639-1; empty or auto: detect"},
+    "prompt": {"type": "string"},
+    "hotwords": {"type": "string", "description": "words to listen for, separated by commas"},
+    "response_format": {"enum": ["json", "text", "srt", "verbose_json", "vtt"]},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 1},
+    "timestamp_granularities[]": {"type": "array", "items": {"enum": ["word", "segment"]}},
+    "include[]": {"type": "array", "items": {"enum": ["logprobs"]}},
+    "stream": {"type": "boolean"},
+}
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": FIELDS}
+            }
+        },
+    }
+}
+
+
+def audio_routes(box: Box) -> APIRouter:
+    router = APIRouter(prefix="/v1/audio", tags=["audio"])
+    door = AudioDoor(box)
+
+    @router.post("/transcriptions", response_model=None, openapi_extra=FORM)
+    async def transcriptions(request: Request) -> Response:
+        """Text of a recording, in its own language."""
+        return await door.answer(request, "transcribe")
+
+    @router.post("/translations", response_model=None, openapi_extra=FORM)
+    async def translations(request: Request) -> Response:
+        """English text of a recording, if the model can translate."""
+        return await door.answer(request, "translate")
+
+    return router
+
+
+class AudioDoor:
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._places = Places.for_box(box.settings)
+        self._max_bytes = box.settings.http.max_upload_mib * MIB
+
+    async def answer(self, request: Request, task: str) -> Response:
+        if self._box.draining:
+            raise Draining("take a recording", "the box is shutting down", "try another box")
+        async with AsyncExitStack() as stack:
+            stack.enter_context(self._places.take())
+            form = await stack.enter_async_context(reading_form(request, self._max_bytes))
+            asking = read_asking(form, self._box.models(), task, call_id_of(request))
+            try:
+                if asking.stream:
+                    return await self._stream(request, asking, stack)
+                work = self._box.transcribe(asking.config, chunks(asking.file))
+                return respond(asking, await until_gone(request, work))
+            except InvalidAudio as error:
+                error.param = error.param or "file"
+                raise
+
+    async def _stream(self, request: Request, asking: Asking, stack: AsyncExitStack) -> Response:
+        """Starts to answer when the recording has proved to be one: errors get their status."""
+        telling = in_one_task(self._tell(asking, request.state.request_id))
+        try:
+            first = await until_gone(request, anext(telling))
+        except BaseException:
+            await telling.aclose()
+            raise
+        headers = shapes.marks(f"{asking.card.name} {asking.card.version}", asking.card.demo)
+        return EventStream(first, telling, stack.pop_all(), headers)
+
+    async def _tell(self, asking: Asking, request_id: str) -> AsyncGenerator[str]:
+        started = False
+        try:
+            async with aclosing(self._hear(asking)) as heard:
+                async for item in heard:
+                    yield item
+                    started = True
+        except LingtingError as error:
+            if not started:
+                raise
+            yield _sse(fault_of(error).as_openai())
+        except Exception as error:
+            if not started:
+                raise
+            log_bug(request_id, error)
+            yield _sse(internal_fault(request_id).as_openai())
+
+    async def _hear(self, asking: Asking) -> AsyncGenerator[str]:
+        async with self._box.open_call(asking.config) as call:
+            said = ""
+            async with aclosing(follow(call, chunks(asking.file))) as events:
+                async for event in events:
+                    if isinstance(event, Final) and event.text:
+                        text = separator(said, event.text) + event.text
+                        said = text
+                        yield _sse(shapes.delta(event, text, logprobs=asking.logprobs))
+                    else:
+                        yield LISTENING
+            yield _sse(shapes.done(call.transcript(), logprobs=asking.logprobs))
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events that let go of everything however they end."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        first: str,
+        rest: AsyncGenerator[str],
+        held: AsyncExitStack,
+        headers: dict[str, str],
+    ) -> None:
+        self._first, self._rest, self._held = first, rest, held
+        headers = {**headers, "cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(self._all(), headers=headers)
+
+    async def _all(self) -> AsyncGenerator[str]:
+        yield self._first
+        async for event in self._rest:
+            yield event
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                await self._rest.aclose()
+
+
+def call_id_of(request: Request) -> str:
+    given = request.headers.get("x-call-id", "")
+    return given if SANE_ID.fullmatch(given) else str(request.state.request_id)
+
+
+def respond(asking: Asking, transcript: Transcript) -> Response:
+    """The transcript in the format that was asked for."""
+    headers = shapes.marks(transcript.model, transcript.demo)
+    match asking.response_format:
+        case "text":
+            return PlainTextResponse(plain_text(transcript) + "\n", headers=headers)
+        case "srt":
+            return PlainTextResponse(to_srt(transcript), headers=headers)
+        case "vtt":
+            return Response(to_vtt(transcript), headers=headers, media_type="text/vtt")
+        case "verbose_json":
+            body = shapes.as_verbose_json(
+                transcript,
+                task=asking.config.task,
+                temperature=asking.config.temperature,
+                words=asking.words,
+                segments=asking.segments,
+            )
+            return JSONResponse(body, headers=headers)
+        case _:
+            return JSONResponse(shapes.as_json(transcript, logprobs=asking.logprobs), 200, headers)
+
+
+def _sse(event: dict[str, Any]) -> str:
+    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n"

@@ -1,0 +1,98 @@
+"""Take in a form with a file: streamed to a spooled file, bounded in size, time and number."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.types import Message
+
+from appliance.errors import IdleTimeout, InvalidRequest, Overloaded, TooLarge
+from appliance.settings import Settings
+
+MIB = 1 << 20
+IDLE_TIMEOUT_S = 60.0  # an upload that sends nothing for so long is ended
+MAX_FIELDS = 200
+MAX_FIELD_BYTES = 64 << 10
+CHUNK_BYTES = 64 << 10
+DOING = "read the upload"
+
+
+class Places:
+    """How many uploads may be held at once: each is a file on the disk of the box."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+
+    @classmethod
+    def for_box(cls, settings: Settings) -> Places:
+        return cls(settings.limits.recordings + settings.limits.recordings_waiting)
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        if self._free <= 0:
+            raise Overloaded(DOING, "as many recordings as may wait are here", "come back later")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+class Inlet:
+    """The body of a request as it comes in, cut off at the limits."""
+
+    def __init__(self, request: Request, max_bytes: int, idle_timeout_s: float) -> None:
+        self._receive = request.receive
+        self._left = self._limit = max_bytes
+        self._idle_timeout_s = idle_timeout_s
+
+    async def receive(self) -> Message:
+        try:
+            async with asyncio.timeout(self._idle_timeout_s):
+                message = await self._receive()
+        except TimeoutError as error:
+            cause = f"nothing came for {self._idle_timeout_s:g} s"
+            raise IdleTimeout(DOING, cause, "send it again") from error
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise too_large(self._limit)
+        return message
+
+
+def too_large(limit: int) -> TooLarge:
+    hint = "send a shorter or compressed recording, or raise http.max_upload_mib"
+    return TooLarge(DOING, f"it is over {limit / MIB:g} MiB", hint, param="file")
+
+
+@asynccontextmanager
+async def reading_form(request: Request, max_bytes: int) -> AsyncIterator[FormData]:
+    """The parsed form; its files are gone afterwards. Refuses by Content-Length before reading."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise InvalidRequest(DOING, "the body must be multipart/form-data with a part named file")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise too_large(max_bytes)
+    inlet = Inlet(request, max_bytes, IDLE_TIMEOUT_S)
+    reader = Request(request.scope, inlet.receive)
+    try:
+        form = await reader.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Overloaded(
+            DOING, "the box has no disk space for it", "free space", retry_after_s=60
+        ) from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+async def chunks(file: UploadFile) -> AsyncIterator[bytes]:
+    while data := await file.read(CHUNK_BYTES):
+        yield data

@@ -1,0 +1,139 @@
+"""A box that answers at once, for tests of the HTTP door alone.
+
+What it hears is scripted; what it was asked, and whether it was cancelled, can be looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from appliance.errors import InvalidAudio
+from appliance.messages import CallConfig, Event, Final, Health, Progress, SpokenWord, Transcript
+from appliance.metrics import Metrics
+from appliance.settings import Settings
+from inference.tensors import ModelCard
+
+CARD = ModelCard(
+    "asr-demo", "1", "Apache-2.0", True, ("zh",), ("transcribe",), 12.0, "a demo", "cpu"
+)
+BAD = b"this is no audio"
+
+
+def final(text: str, start_ms: int, end_ms: int, leg: int = 0, utterance: int = 0) -> Final:
+    step = (end_ms - start_ms) // max(1, len(text))
+    words = tuple(
+        SpokenWord(c, start_ms + i * step, start_ms + (i + 1) * step, 0.5)
+        for i, c in enumerate(text)
+    )
+    return Final(
+        leg,
+        utterance,
+        text,
+        words,
+        start_ms,
+        end_ms,
+        confidence=0.8,
+        language="zh",
+        engine="cpu",
+        model="asr-demo 1",
+        demo=True,
+        latency_ms=0.0,
+    )
+
+
+CALL = (final("您好", 0, 1_000), final("我要反映一个问题。", 1_200, 4_000, leg=1))
+
+
+class FakeCall:
+    def __init__(self, box: FakeBox, config: CallConfig) -> None:
+        self._box, self._config = box, config
+        self._finished = asyncio.Event()
+
+    async def accept(self, data: bytes) -> None:
+        self._box.take(data)
+
+    async def finish(self) -> None:
+        self._finished.set()
+
+    async def events(self) -> AsyncIterator[Event]:
+        yield Progress(100)
+        for index, event in enumerate(self._box.finals):
+            await asyncio.sleep(self._box.delay_s)
+            if self._box.fails_after == index and self._box.error:
+                raise self._box.error
+            yield event
+        await self._finished.wait()
+
+    def transcript(self) -> Transcript:
+        return self._box.transcript(self._config)
+
+
+class FakeBox:
+    """Of the shape of call.box.Box."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.metrics = Metrics()
+        self.cards: tuple[ModelCard, ...] = (CARD,)
+        self.parts = {"engine": Health(True), "triton": Health(False, "not started")}
+        self.draining = False
+        self.finals: tuple[Final, ...] = CALL
+        self.legs = 2
+        self.error: Exception | None = None
+        self.fails_after: int | None = None  # finals of a stream before `error`; None: at once
+        self.delay_s = 0.0
+        self.configs: list[CallConfig] = []
+        self.received = 0  # bytes
+        self.running = 0
+        self.cancelled = 0
+
+    def open_call(self, config: CallConfig) -> Any:
+        return self._open(config)
+
+    @asynccontextmanager
+    async def _open(self, config: CallConfig) -> AsyncIterator[FakeCall]:
+        with self._work(config):
+            yield FakeCall(self, config)
+
+    async def transcribe(self, config: CallConfig, chunks: AsyncIterator[bytes]) -> Transcript:
+        with self._work(config):
+            async for chunk in chunks:
+                self.take(chunk)
+            await asyncio.sleep(self.delay_s)
+            return self.transcript(config)
+
+    def models(self) -> tuple[ModelCard, ...]:
+        return self.cards
+
+    def health(self) -> dict[str, Health]:
+        return dict(self.parts)
+
+    def take(self, data: bytes) -> None:
+        if data.startswith(BAD):
+            raise InvalidAudio("read the header", "these bytes are no audio", "send WAV")
+        self.received += len(data)
+
+    def transcript(self, config: CallConfig) -> Transcript:
+        return Transcript(self.finals, 5_000, self.legs, "zh", "asr-demo 1", demo=True)
+
+    def _work(self, config: CallConfig) -> _Work:
+        self.configs.append(config)
+        if self.error and self.fails_after is None:
+            raise self.error
+        return _Work(self)
+
+
+class _Work:
+    def __init__(self, box: FakeBox) -> None:
+        self._box = box
+
+    def __enter__(self) -> None:
+        self._box.running += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._box.running -= 1
+        if kind is not None and not issubclass(kind, Exception):
+            self._box.cancelled += 1
