@@ -1,0 +1,211 @@
+"""Compressed audio, decoded by a child process on a short leash (see child.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import struct
+import sys
+import tempfile
+from collections import deque
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from appliance.audio.pcm import Frames
+from appliance.audio.sniff import Kind
+from appliance.errors import InvalidAudio, TooLarge
+
+# Kept in step with child.py, which is not imported: it loads ffmpeg.
+_MESSAGE, _FORMAT, _HUNGRY = struct.Struct("<cI"), struct.Struct("<II16s"), struct.Struct("<Q")
+
+PIECE_BYTES = 2 << 20  # of samples that one call hands out, give or take a message
+AHEAD_BYTES = 1 << 20  # of samples that may wait here; then the child waits
+STALL_S = 60.0  # without a sign of life; the child's own limits act long before
+CPU_BASE_S, CPU_PER_AUDIO_S = 30, 1 / 50  # decoding runs at some 500 times real time
+SPOOL_BYTES_PER_S = 64_000  # 512 kbit/s, more than any speech needs
+SPOOL_LEAST_BYTES = 64 << 20
+_DOING = "decode compressed audio"
+_ROOT = str(Path(__file__).parents[2])
+
+
+class CompressedSource:
+    """Feeds a child and takes its samples, both at once; owns the process until `close`.
+
+    In a live call `feed` answers with all that follows from the bytes so far; in a recording with
+    what has come in the meantime, so that both sides work.
+    """
+
+    def __init__(self, kind: Kind, *, live: bool, max_duration_s: float) -> None:
+        self.rate_hz = self.channels = 0
+        self.codec = ""
+        self._live = live
+        self._command = (
+            *(sys.executable, "-P", "-m", "appliance.audio.child", kind.value),
+            *("live" if live else "recording", str(_cpu_seconds(max_duration_s)), str(os.getpid())),
+        )
+        self._spool: _Spool | None = _Spool(max_duration_s) if kind is Kind.MP4 else None
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()  # anything below, or `_draining` is done
+        self._room = asyncio.Event()
+        self._blocks: deque[bytes] = deque()
+        self._held = 0  # bytes in `_blocks`
+        self._sent = self._consumed = 0  # bytes of input
+        self._ended = False
+        self._reason = ""
+
+    async def feed(self, data: bytes) -> Frames:
+        """Raises InvalidAudio with ffmpeg's reason."""
+        if self._spool:
+            await self._spool.write(data)
+            return self._frames([])
+        process = await self._start(asyncio.subprocess.PIPE)
+        assert process.stdin
+        if not self._ended:
+            process.stdin.write(data)
+            self._sent += len(data)
+            if self._draining is None or self._draining.done():
+                self._draining = asyncio.create_task(_drain(process.stdin))
+                self._draining.add_done_callback(lambda _: self._changed.set())
+        taken = await self._take(eager=True)
+        if self._ended and not self._blocks:
+            await self._verdict(process)
+        return self._frames(taken)
+
+    async def drain(self) -> AsyncIterator[Frames]:
+        """The rest, in pieces; raises InvalidAudio with ffmpeg's reason."""
+        process = await self._start(
+            self._spool.rewound() if self._spool else asyncio.subprocess.PIPE
+        )
+        if process.stdin:
+            with contextlib.suppress(OSError):  # it has ended already
+                process.stdin.write_eof()
+        while not self._ended or self._blocks:
+            yield self._frames(await self._take(eager=False))
+        await self._verdict(process)
+
+    async def close(self) -> None:
+        if self._spool:
+            self._spool.close()
+        if self._process:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        tasks = [task for task in (self._reader, self._draining) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
+
+    async def _start(self, stdin: int | IO[bytes]) -> asyncio.subprocess.Process:
+        if self._process is None:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=stdin,
+                stdout=asyncio.subprocess.PIPE,
+                env={"PYTHONPATH": _ROOT, "LC_ALL": "C"},
+            )
+            self._reader = asyncio.create_task(self._read(self._process))
+        return self._process
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout
+        try:
+            while True:
+                kind, size = _MESSAGE.unpack(await process.stdout.readexactly(_MESSAGE.size))
+                await self._message(kind, await process.stdout.readexactly(size))
+        except asyncio.IncompleteReadError:
+            self._ended = True
+            self._changed.set()
+
+    async def _message(self, kind: bytes, body: bytes) -> None:
+        if kind == b"F":
+            self.rate_hz, self.channels, codec = _FORMAT.unpack(body)
+            self.codec = codec.rstrip(b"\0").decode()
+        elif kind == b"H":
+            (self._consumed,) = _HUNGRY.unpack(body)
+        elif kind == b"E":
+            self._reason = body.decode(errors="replace")
+        else:
+            self._blocks.append(body)
+            self._held += len(body)
+        self._changed.set()
+        if self._held >= AHEAD_BYTES:
+            self._room.clear()
+            await self._room.wait()
+
+    async def _take(self, *, eager: bool) -> list[bytes]:
+        """Blocks of samples up to a piece; eager: no more than there is reason to wait for."""
+        taken: list[bytes] = []
+        size = 0
+        while True:
+            self._changed.clear()
+            while self._blocks and size < PIECE_BYTES:
+                taken.append(self._blocks.popleft())
+                size += len(taken[-1])
+                self._held -= len(taken[-1])
+            self._room.set()
+            if size >= PIECE_BYTES or self._ended or (eager and self._fed()):
+                return taken
+            try:
+                async with asyncio.timeout(STALL_S):
+                    await self._changed.wait()
+            except TimeoutError as error:
+                raise InvalidAudio(_DOING, f"nothing came out of it for {STALL_S:g} s") from error
+
+    def _fed(self) -> bool:
+        if self._live:
+            return self._consumed >= self._sent
+        return self._draining is None or self._draining.done()
+
+    async def _verdict(self, process: asyncio.subprocess.Process) -> None:
+        """Say why the child ended, if not well."""
+        code = await process.wait()
+        if code == 0:
+            return
+        cause = self._reason or "the decoder died"
+        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+            cause = "decoding took more processor time or memory than any recording needs"
+        raise InvalidAudio(_DOING, cause, "the file is damaged or not what it claims to be")
+
+    def _frames(self, blocks: list[bytes]) -> Frames:
+        values = np.frombuffer(b"".join(blocks), "<i2").astype(np.float32) / np.float32(32768)
+        return values.reshape(-1, max(self.channels, 1))
+
+
+class _Spool:
+    """A file without a name, for formats that have their index at the end."""
+
+    def __init__(self, max_duration_s: float) -> None:
+        self._file = tempfile.TemporaryFile(prefix="lingting-")  # noqa: SIM115
+        self._most = max(int(max_duration_s * SPOOL_BYTES_PER_S), SPOOL_LEAST_BYTES)
+        self._size = 0
+
+    async def write(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._most:
+            raise TooLarge(_DOING, f"the file has more than {self._most} bytes", "split it")
+        await asyncio.to_thread(self._file.write, data)
+
+    def rewound(self) -> IO[bytes]:
+        self._file.seek(0)
+        return self._file
+
+    def close(self) -> None:
+        self._file.close()
+
+
+async def _drain(stdin: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):  # the child's end is seen where its output is read
+        await stdin.drain()
+
+
+def _cpu_seconds(max_duration_s: float) -> int:
+    return CPU_BASE_S + int(max_duration_s * CPU_PER_AUDIO_S)
