@@ -86,6 +86,7 @@ class Hypothesis:
     batch: int = 1  # windows decoded together with this one
     model: str = ""  # "name version" of the bundle
     demo: bool = False  # the bundle's weights are for demonstration only
+    engine: str = ""  # which engine answered; filled in by the gateway
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,130 @@
 """The box as the doors see it: open a call, run a recording, say how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from appliance.audio.vad import Vad
+from appliance.call.admission import Admission
+from appliance.call.call import Call
+from appliance.call.leg import Ear
+from appliance.call.pace import Pace
+from appliance.engine.protocol import SpeechEngine
+from appliance.errors import LingtingError
+from appliance.messages import CallConfig, Final, Health, Transcript
+from appliance.metrics import Metrics
+from appliance.settings import Settings
+from inference.tensors import ModelCard
+
+LIVE_HOURS = 24.0  # no live call is longer
+DRAIN_POLL_S = 0.05
+
+
+class Box:
+    """Owns the engine, the ear all calls share, and every open call."""
+
+    def __init__(self, settings: Settings, engine: SpeechEngine, metrics: Metrics) -> None:
+        self.settings, self.metrics = settings, metrics
+        self._engine = engine
+        self._vad = Vad(metrics)
+        self._ear = Ear(engine, self._vad, settings.call, metrics, Pace(settings.call, metrics))
+        self.admission = Admission(settings.limits, metrics, self._device)
+        self._calls: set[Call] = set()
+
+    async def start(self) -> None:
+        """Until an engine answers; raises BundleError or EngineUnavailable."""
+        await self._engine.start()
+        self.metrics.live_legs_capacity.set(self.admission.capacity)
+
+    async def close(self) -> None:
+        for call in list(self._calls):
+            await call.close()
+        await self._vad.close()
+        await self._engine.close()
+
+    @contextlib.asynccontextmanager
+    async def open_call(self, config: CallConfig) -> AsyncIterator[Call]:
+        """A call to feed and follow; freed when the context ends, finished or not.
+
+        Raises:
+            Overloaded: the box is full or draining; also from `accept`, at the first audio.
+        """
+        self.admission.open(config.door)
+        live_legs = 0
+
+        def admit(legs: int) -> None:
+            nonlocal live_legs
+            if config.live:
+                self.admission.talk(config.door, legs)
+                live_legs = legs
+
+        kind = "live" if config.live else "recording"
+        call: Call | None = None
+        try:
+            hours = LIVE_HOURS if config.live else self.settings.limits.recording_hours
+            call = Call(config, self._ear, max_duration_s=hours * 3600, admit=admit)
+            self._calls.add(call)
+            self.metrics.calls_total.labels(config.door, kind).inc()
+            yield call
+        except LingtingError as error:
+            self.metrics.calls_failed_total.labels(config.door, error.code).inc()
+            raise
+        finally:
+            self.admission.close(live_legs)
+            if call:
+                self._calls.discard(call)
+                self.metrics.call_duration_seconds.labels(kind).observe(call.duration_ms / 1000)
+                await call.close()
+
+    async def transcribe(self, config: CallConfig, chunks: AsyncIterator[bytes]) -> Transcript:
+        """Run a whole recording; waits its turn, raises Overloaded if too many wait."""
+        async with self.admission.recording(config.door), self.open_call(config) as call:
+            reader = asyncio.create_task(_read_out(call))
+            try:
+                async for chunk in chunks:
+                    await call.accept(chunk)
+                await call.finish()
+                await reader
+            finally:
+                reader.cancel()
+            return call.transcript()
+
+    def models(self) -> tuple[ModelCard, ...]:
+        try:
+            return (self._engine.card(),)
+        except LingtingError:
+            return ()
+
+    def health(self) -> dict[str, Health]:
+        """By part of the box; "engine" decides whether it is ready."""
+        engine = self._engine.health()
+        parts = {"engine": engine}
+        for name, state in engine.detail.items():
+            if name != "in_use":
+                parts[name] = Health(state == "in use", "" if state == "in use" else state)
+        return parts
+
+    @property
+    def draining(self) -> bool:
+        return self.admission.draining
+
+    async def drain(self, timeout_s: float) -> None:
+        """Refuse new calls and let the running ones end; then finish what they are saying."""
+        self.admission.draining = True
+        deadline = time.monotonic() + timeout_s
+        while self._calls and time.monotonic() < deadline:
+            await asyncio.sleep(DRAIN_POLL_S)
+        finishing = (call.finish() for call in list(self._calls))
+        await asyncio.gather(*finishing, return_exceptions=True)
+
+    def _device(self) -> str:
+        models = self.models()
+        return models[0].device if models else "cpu"
+
+
+async def _read_out(call: Call) -> int:
+    """Read a recording's events so that it never waits for a reader; returns the finals' count."""
+    return len([event async for event in call.events() if isinstance(event, Final)])

@@ -1,0 +1,90 @@
+"""How many calls the box takes on at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+
+from appliance.errors import Overloaded
+from appliance.metrics import Metrics
+from appliance.settings import Limits
+
+RETRY_LIVE_S = 2.0  # when a refused live call may try again
+RETRY_RECORDING_S = 10.0
+DRAINING = "the box is shutting down or being upgraded"
+
+
+class Admission:
+    """Counts what is running; refuses what would make the rest suffer."""
+
+    def __init__(self, limits: Limits, metrics: Metrics, device: Callable[[], str]) -> None:
+        """`device` tells where the engine in use runs: "cpu" or "cuda"."""
+        self._limits, self._metrics, self._device = limits, metrics, device
+        self.draining = False
+        self.calls = 0
+        self.live_legs = 0
+        self._recordings = asyncio.Semaphore(limits.recordings)
+        self._waiting = 0
+
+    @property
+    def capacity(self) -> int:
+        """Live legs that can be served now."""
+        if self._limits.live_legs:
+            return self._limits.live_legs
+        if self._device() == "cuda":
+            return self._limits.live_legs_per_gpu
+        return self._limits.live_legs_per_core * (os.cpu_count() or 1)
+
+    def open(self, door: str) -> None:
+        """A call is opened; it costs little until it talks."""
+        if self.draining:
+            self._refuse(door, "draining", DRAINING, RETRY_RECORDING_S)
+        if self.calls >= self._limits.idle_streams:
+            self._refuse(door, "streams", f"{self.calls} calls are open", RETRY_LIVE_S)
+        self.calls += 1
+
+    def close(self, live_legs: int) -> None:
+        self.calls -= 1
+        self.live_legs -= live_legs
+        self._report()
+
+    def talk(self, door: str, legs: int) -> None:
+        """A live call's first audio has come."""
+        capacity = self.capacity
+        if self.live_legs + legs > capacity:
+            self._refuse(
+                door, "capacity", f"{self.live_legs} of {capacity} live legs are busy", RETRY_LIVE_S
+            )
+        self.live_legs += legs
+        self._report()
+
+    @contextlib.asynccontextmanager
+    async def recording(self, door: str) -> AsyncIterator[None]:
+        """A place among the recordings; waits for one while not too many wait."""
+        if self._recordings.locked() and self._waiting >= self._limits.recordings_waiting:
+            self._refuse(
+                door, "recordings", f"{self._waiting} recordings are waiting", RETRY_RECORDING_S
+            )
+        self._waiting += 1
+        try:
+            await self._recordings.acquire()
+        finally:
+            self._waiting -= 1
+        self._metrics.recordings_running.inc()
+        try:
+            yield
+        finally:
+            self._metrics.recordings_running.dec()
+            self._recordings.release()
+
+    def _refuse(self, door: str, reason: str, cause: str, retry_after_s: float) -> None:
+        self._metrics.calls_refused_total.labels(door, reason).inc()
+        raise Overloaded(
+            "open a call", cause, f"try again in {retry_after_s:.0f} s", retry_after_s=retry_after_s
+        )
+
+    def _report(self) -> None:
+        self._metrics.live_legs.set(self.live_legs)
+        self._metrics.live_legs_capacity.set(self.capacity)

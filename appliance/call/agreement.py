@@ -1,0 +1,58 @@
+"""LocalAgreement: what two consecutive hypotheses of a growing window agree on is stable.
+
+The window a partial looks back on is bounded: once it is long, stable words leave it and stay as
+text, so that a partial costs the same however long the utterance.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Word
+
+KEEP_S = 3.0  # speech that stays in the window as context when the rest leaves it
+
+
+@dataclass(slots=True)
+class Agreement:
+    """The partial text of one utterance. Samples count from the start of the leg."""
+
+    window_from: int  # first sample the next partial looks at
+    committed: str = ""  # text of what has left the window
+    last: str = ""  # the last hypothesis of the window
+    stable: str = ""  # its agreed head
+
+    def update(self, heard: Hypothesis) -> None:
+        """Take the hypothesis of the window that began at `window_from`."""
+        self.stable = os.path.commonprefix([self.last, heard.text])
+        self.last = heard.text
+
+    @property
+    def text(self) -> str:
+        return self.committed + self.last
+
+    @property
+    def stable_text(self) -> str:
+        return self.committed + self.stable
+
+    def shrink(self, words: Sequence[Word], window_end: int) -> None:
+        """Let stable words that ended KEEP_S ago leave the window."""
+        latest_ms = (window_end - self.window_from) * 1000 // SAMPLE_RATE_HZ - KEEP_S * 1000
+        text, left_ms = "", 0
+        for word in words:
+            if word.end_ms > latest_ms or not self.stable.startswith(text + word.text):
+                break
+            text, left_ms = text + word.text, word.end_ms
+        if not text:
+            return
+        self.committed += text
+        self.window_from += left_ms * SAMPLE_RATE_HZ // 1000
+        self.last, self.stable = self.last[len(text) :], self.stable[len(text) :]
+
+    def give_up(self, window_from: int) -> None:
+        """Move the window on although nothing is agreed: what it held becomes text as it is."""
+        self.committed += self.stable
+        self.window_from = window_from
+        self.last = self.stable = ""

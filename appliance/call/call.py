@@ -1,0 +1,139 @@
+"""A call from its first byte to its hang-up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from appliance.audio.decoder import AudioDecoder
+from appliance.call.events import Events
+from appliance.call.leg import Ear, Leg
+from appliance.errors import EngineUnavailable
+from appliance.messages import CallConfig, Event, Final, Progress, Transcript
+from inference.tensors import SAMPLE_RATE_HZ, Audio
+
+BITE_S = 2.0  # audio is taken in bites of this length, so that other calls get their turn
+
+
+class Call:
+    """Bytes in by `accept`, events out by `events`. Opened by `Box.open_call` only.
+
+    `accept` waits while recognition is behind: whoever feeds a call is slowed, never buffered.
+    The first error fails the call: `accept`, `finish` and `events` raise it.
+
+    Args:
+        admit: called once with the number of legs when the first audio arrives; may raise
+            Overloaded.
+    """
+
+    def __init__(
+        self,
+        config: CallConfig,
+        ear: Ear,
+        *,
+        max_duration_s: float,
+        admit: Callable[[int], None],
+    ) -> None:
+        self.config = config
+        self._ear = ear
+        self._admit = admit
+        self._decoder = AudioDecoder(config.audio, live=config.live, max_duration_s=max_duration_s)
+        self._events = Events()
+        self._legs: list[Leg] = []
+        self._turn = asyncio.Lock()  # audio, forced endpoints and the end come one at a time
+        self._samples = 0  # per leg
+        self._finished = False
+
+    @property
+    def duration_ms(self) -> int:
+        return self._samples * 1000 // SAMPLE_RATE_HZ
+
+    @property
+    def leg_count(self) -> int:
+        return len(self._legs)
+
+    async def accept(self, data: bytes) -> None:
+        """Take bytes as the caller sent them."""
+        async with self._failing(), self._turn:
+            if not self._finished:
+                await self._take(await self._decoder.feed(data))
+
+    async def _take(self, audio: list[Audio]) -> None:
+        """One array per channel, all of one length."""
+        if not audio or not len(audio[0]):
+            return
+        if not self._legs:
+            self._open_legs(len(audio))
+        bite = int(BITE_S * SAMPLE_RATE_HZ)
+        for at in range(0, len(audio[0]), bite):
+            pieces = [channel[at : at + bite] for channel in audio[: len(self._legs)]]
+            await asyncio.gather(
+                *(leg.accept(piece) for leg, piece in zip(self._legs, pieces, strict=True))
+            )
+            self._samples += len(pieces[0])
+        door, kind = self.config.door, "live" if self.config.live else "recording"
+        seconds = len(audio[0]) * len(self._legs) / SAMPLE_RATE_HZ
+        self._ear.metrics.audio_seconds_total.labels(door, kind).inc(seconds)
+        await self._events.put(Progress(self.duration_ms))
+
+    def _open_legs(self, channels: int) -> None:
+        count = channels if self.config.separate_legs else 1
+        self._admit(count)
+        self._legs = [Leg(i, self.config, self._ear, self._events) for i in range(count)]
+
+    async def force_endpoint(self) -> None:
+        """End the running utterance of every leg now."""
+        async with self._failing(), self._turn:
+            await asyncio.gather(*(leg.force_endpoint() for leg in self._legs))
+
+    async def finish(self) -> None:
+        """No more audio: publish every final, then `events` ends. Safe to call twice."""
+        async with self._failing(), self._turn:
+            if self._finished:
+                return
+            self._finished = True
+            await self._take(await self._decoder.finish())
+            await asyncio.gather(*(leg.finish() for leg in self._legs))
+        await self._events.close()
+
+    async def close(self) -> None:
+        """Free everything; what was not finished is given up."""
+        self._finished = True
+        for leg in self._legs:
+            leg.abort()
+        await self._decoder.close()
+        await self._events.close(EngineUnavailable("follow the call", "the call was given up"))
+
+    async def fail(self, error: Exception) -> None:
+        """End the call with an error of the door's."""
+        await self._events.close(error)
+
+    def events(self) -> AsyncIterator[Event]:
+        """Events as they come; for one reader."""
+        return self._events.read()
+
+    def transcript(self) -> Transcript:
+        """Everything said so far, in the order it was begun."""
+        finals = tuple(sorted(self._finals(), key=lambda f: (f.start_ms, f.leg)))
+        card = self._ear.engine.card()
+        return Transcript(
+            finals=finals,
+            duration_ms=self.duration_ms,
+            legs=len(self._legs),
+            language=finals[0].language if finals else (self.config.language or ""),
+            model=f"{card.name} {card.version}",
+            demo=card.demo,
+        )
+
+    def _finals(self) -> Iterator[Final]:
+        return (final for leg in self._legs for final in leg.finals if final.text)
+
+    @contextlib.asynccontextmanager
+    async def _failing(self) -> AsyncIterator[None]:
+        """An error here is the call's end, for its reader too."""
+        try:
+            yield
+        except Exception as error:
+            await self._events.close(error)
+            raise

@@ -1,0 +1,97 @@
+"""Inverse text normalisation: spoken Chinese numbers as they are written, 一三八零零 -> 13800.
+
+Cautious: a number is rewritten where it is a string of digits or stands before a unit of measure;
+idioms (一下, 三心二意, 万一) stay as they are. Values are worked out by cn2an.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import cn2an
+
+from appliance.messages import SpokenWord
+
+DIGITS = "零〇一二三四五六七八九幺"
+NUMERALS = "零〇一二两三四五六七八九十百千万亿"
+_TO_ARABIC = str.maketrans(DIGITS, "00123456789" + "1")
+UNITS = (
+    "号楼|号院|单元|公里|千米|平方米|平米|立方米|小时|分钟|毫米|厘米|块钱|楼|室|号|栋|幢|弄|年|月|日|点|分|秒|"
+    "元|块|层|岁|米|吨|公斤|斤|度|兆|户|人|辆|路|天|周|亿|万"
+)
+MIN_STRING = 3  # digits in a row that are a number and not a phrase
+_PATTERN = re.compile(
+    rf"(?P<percent>百分之(?P<share>[{NUMERALS}]+(?:点[{DIGITS}]+)?))"
+    rf"|(?P<year>[{DIGITS}]{{4}})(?=年)"
+    rf"|(?P<string>[{DIGITS}]{{{MIN_STRING},}})(?![十百千万亿])"
+    rf"|(?P<decimal>[{NUMERALS}]+点[{DIGITS}]+)(?=[元块米吨度万亿公平厘毫斤小])"
+    rf"|(?P<value>[{NUMERALS}]*[十百千][{NUMERALS}]*|[{DIGITS}两]{{1,2}})(?=(?:{UNITS}))"
+)
+# 一点 (a little), 一号 is a date but 一块 (together), 一天到晚, 一路 ... are phrases.
+_PHRASES = re.compile(r"一(?:点|块|路|天|人|度|层|分|日|周|元)")
+
+
+def written(text: str) -> str:
+    """Spoken numbers in `text` as digits."""
+    return "".join(part for part, _, _ in _parts(text))
+
+
+def written_words(words: Sequence[SpokenWord]) -> tuple[SpokenWord, ...]:
+    """The same for words: those that make up one number become one word."""
+    text = "".join(word.text for word in words)
+    owners = [i for i, word in enumerate(words) for _ in word.text]  # character -> word
+    made: list[SpokenWord] = []
+    done = 0  # words used up
+    for part, begin, end in _parts(text):
+        first, last = max(done, owners[begin]), owners[end - 1]
+        if part == text[begin:end]:
+            made.extend(words[first : last + 1])
+        else:
+            tail = "".join(word.text for word in words[first : last + 1])
+            extra = tail[len(text[begin:end]) :]  # punctuation that hangs on the last word
+            made.append(_merge(words[first : last + 1], part + extra))
+        done = last + 1
+    return tuple(made)
+
+
+def _merge(words: Sequence[SpokenWord], text: str) -> SpokenWord:
+    confidence = sum(word.confidence for word in words) / len(words)
+    return SpokenWord(text, words[0].start_ms, words[-1].end_ms, round(confidence, 4))
+
+
+def _parts(text: str) -> Iterator[tuple[str, int, int]]:
+    """(written form, begin, end) of stretches that cover `text`."""
+    at = 0
+    for match in _PATTERN.finditer(text):
+        number = _number(match, text)
+        if number is None:
+            continue
+        if match.start() > at:
+            yield text[at : match.start()], at, match.start()
+        yield number, match.start(), match.end()
+        at = match.end()
+    if at < len(text):
+        yield text[at:], at, len(text)
+
+
+def _number(match: re.Match[str], text: str) -> str | None:
+    if match["year"] or match["string"]:
+        return match[0].translate(_TO_ARABIC)
+    if match["percent"]:
+        value = _value(match["share"])
+        return None if value is None else f"{value}%"
+    if match["value"] == "一" and _PHRASES.match(text, match.start()):
+        return None
+    return _value(match[0])
+
+
+def _value(spoken: str) -> str | None:
+    """三百二十 -> 320; None if cn2an finds no sense in it."""
+    if len(spoken) > 1 and all(char in DIGITS for char in spoken):
+        return spoken.translate(_TO_ARABIC)
+    try:
+        number = cn2an.cn2an(spoken.replace("幺", "一").replace("〇", "零"), "smart")
+    except ValueError:
+        return None
+    return f"{number:g}" if isinstance(number, float) else str(number)

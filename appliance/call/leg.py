@@ -1,0 +1,367 @@
+"""One leg of a call: audio -> speech -> utterances -> partials and finals.
+
+Two passes: while someone speaks a bounded window is recognised every few hundred ms (partials);
+at the endpoint the whole utterance is recognised once more, with care (the final). At the early
+sign of an end the final pass begins already; if the speaker goes on it is thrown away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from appliance.audio.vad import FRAME, Vad, VadState
+from appliance.call.agreement import Agreement
+from appliance.call.endpointing import Endpointer, Mark, Signal
+from appliance.call.events import Events
+from appliance.call.final import dressed, dressed_words, spoken_words
+from appliance.call.pace import Pace
+from appliance.call.track import Track
+from appliance.engine.protocol import SpeechEngine
+from appliance.errors import EngineUnavailable, LingtingError, Overloaded
+from appliance.messages import CallConfig, Final, Partial
+from appliance.metrics import Metrics
+from appliance.settings import CallPolicy
+from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
+
+log = logging.getLogger(__name__)
+
+PAD = int(0.2 * SAMPLE_RATE_HZ)  # samples kept before and after the speech of an utterance
+PRE_ROLL = int(0.6 * SAMPLE_RATE_HZ)  # samples remembered while nobody speaks
+MIN_PARTIAL = int(0.4 * SAMPLE_RATE_HZ)  # no partial of less audio than this
+WORDS_FROM_S = 4.0  # windows longer than this are aligned, so that they can be shortened
+LIVE_FINALS, RECORDED_FINALS = 4, 16  # finals one leg may have under way
+RETRY_DELAY_S = (0.1, 2.0)  # first and longest pause before a final is tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """What all legs of the box share."""
+
+    engine: SpeechEngine
+    vad: Vad
+    policy: CallPolicy
+    metrics: Metrics
+    pace: Pace
+
+
+@dataclass(slots=True)
+class Utterance:
+    """Speech under way. Samples count from the start of the leg."""
+
+    number: int
+    begin: int
+    begun_at: float  # monotonic s
+    agreement: Agreement
+    published: bool = False  # some partial of it was
+    next_partial: int = 0  # not before this sample
+    partial: asyncio.Task[None] | None = None
+    early: asyncio.Task[Hypothesis] | None = None  # the final pass begun at the early sign
+    early_end: int = 0  # where that pass ends
+
+
+@dataclass(slots=True)
+class Finishing:
+    """Finals under way: bounded, and published in the order of their utterances."""
+
+    places: asyncio.Semaphore
+    last: asyncio.Task[None] | None = None
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Leg:
+    """State of one leg; `accept` audio, `finish` at hang-up."""
+
+    def __init__(self, number: int, config: CallConfig, ear: Ear, events: Events) -> None:
+        self.number = number
+        self._config, self._ear, self._events = config, ear, events
+        self._track = Track()
+        self._vad_state = VadState.fresh()
+        self._pending = np.zeros(0, np.float32)  # less than a frame
+        self._endpointer = Endpointer(config.endpointing, ear.policy)
+        self._utterance: Utterance | None = None
+        self._utterances = 0
+        self._spoken_until = 0  # last sample of the last utterance
+        places = LIVE_FINALS if config.live else RECORDED_FINALS
+        self._finishing = Finishing(asyncio.Semaphore(places))
+        self.finals: list[Final] = []
+        self._failed: BaseException | None = None
+
+    async def accept(self, audio: Audio) -> None:
+        """Take 16 kHz samples [n]; waits while too many finals are under way."""
+        if self._failed:
+            raise self._failed
+        self._track.append(audio)
+        pending = np.concatenate((self._pending, audio))
+        whole = len(pending) // FRAME * FRAME
+        self._pending = pending[whole:]
+        if whole:
+            frames = pending[:whole]
+            odds, self._vad_state = await self._ear.vad.judge(frames, self._vad_state)
+            for probability in odds:
+                mark = self._endpointer.feed(float(probability))
+                if mark:
+                    await self._heed(mark)
+        self._maybe_partial()
+        held = self._utterance.begin if self._utterance else self._track.end - PRE_ROLL
+        self._track.forget(min(held, self._endpointer.frame * FRAME - PRE_ROLL))
+
+    async def force_endpoint(self) -> None:
+        """End the running utterance now."""
+        mark = self._endpointer.force()
+        if mark:
+            await self._heed(mark)
+
+    async def finish(self) -> None:
+        """No more audio: finish what is being said and wait for every final."""
+        await self.force_endpoint()
+        while self._finishing.tasks:
+            await asyncio.wait(self._finishing.tasks)
+        if self._failed:
+            raise self._failed
+
+    def abort(self) -> None:
+        """Let go of everything under way."""
+        if self._utterance:
+            self._cancel_partial(self._utterance)
+            self._drop_early(self._utterance)
+        for task in self._finishing.tasks:
+            task.cancel()
+
+    async def _heed(self, mark: Mark) -> None:
+        at = mark.frame * FRAME
+        if mark.signal is Signal.START:
+            self._begin(max(at - PAD, self._spoken_until, self._track.begin))
+        elif self._utterance is None:
+            return
+        elif mark.signal is Signal.EARLY_END:
+            await self._early_end(self._utterance, at)
+        elif mark.signal is Signal.RESUME:
+            self._drop_early(self._utterance)
+        elif mark.signal is Signal.CUT:
+            self._drop_early(self._utterance)
+            await self._end(self._utterance, at)
+            self._begin(at)
+        else:
+            await self._end(self._utterance, min(at + PAD, self._track.end))
+
+    def _begin(self, sample: int) -> None:
+        self._utterance = Utterance(
+            number=self._utterances,
+            begin=sample,
+            begun_at=time.monotonic(),
+            agreement=Agreement(window_from=sample),
+            next_partial=sample + MIN_PARTIAL,
+        )
+        self._utterances += 1
+
+    # --- partials
+
+    def _maybe_partial(self) -> None:
+        """Ask for a partial if one is due and none is under way."""
+        utterance = self._utterance
+        if utterance is None or not (self._config.interim and self._config.live):
+            return
+        if utterance.partial or utterance.early or self._track.end < utterance.next_partial:
+            return
+        interval = int(self._ear.pace.interval_s * SAMPLE_RATE_HZ)
+        utterance.next_partial = self._track.end + interval
+        utterance.partial = asyncio.create_task(self._partial(utterance, self._track.end))
+
+    async def _partial(self, utterance: Utterance, end: int) -> None:
+        try:
+            heard = await self._listen_partial(utterance, end)
+        except LingtingError as error:
+            self._ear.metrics.partials_dropped_total.labels(error.code).inc()
+            return
+        finally:
+            utterance.partial = None
+        agreement = utterance.agreement
+        before = agreement.text
+        agreement.update(heard)
+        agreement.shrink(heard.words, end)
+        if utterance is self._utterance and agreement.text and agreement.text != before:
+            await self._publish_partial(utterance, end)
+
+    async def _listen_partial(self, utterance: Utterance, end: int) -> Hypothesis:
+        policy, agreement = self._ear.policy, utterance.agreement
+        longest = int(policy.partial_window_s * SAMPLE_RATE_HZ)
+        if end - agreement.window_from > longest:
+            agreement.give_up(end - longest)
+        window = self._window(agreement.window_from, end)
+        window = _partial_window(window)
+        begun = time.monotonic()
+        heard = await self._ear.engine.listen(window, Priority.PARTIAL, policy.partial_timeout_s)
+        self._ear.pace.took(time.monotonic() - begun)
+        return heard
+
+    async def _publish_partial(
+        self, utterance: Utterance, end: int, *, end_of_utterance: bool = False
+    ) -> None:
+        if not utterance.published:
+            utterance.published = True
+            elapsed = time.monotonic() - utterance.begun_at
+            self._ear.metrics.first_partial_seconds.observe(elapsed)
+        self._ear.metrics.partials_total.inc()
+        agreement = utterance.agreement
+        await self._events.put(
+            Partial(
+                leg=self.number,
+                utterance=utterance.number,
+                text=dressed(agreement.text, self._config),
+                stable=dressed(agreement.stable_text, self._config),
+                start_ms=_ms(utterance.begin),
+                end_ms=_ms(end),
+                end_of_utterance=end_of_utterance,
+            )
+        )
+
+    def _cancel_partial(self, utterance: Utterance) -> None:
+        if utterance.partial:
+            utterance.partial.cancel()
+
+    # --- finals
+
+    async def _early_end(self, utterance: Utterance, at: int) -> None:
+        """The speaker seems to have finished: begin the final pass, tell the reader."""
+        end = min(at + PAD, self._track.end)
+        if self._config.live and self._ear.pace.relaxed:
+            self._cancel_partial(utterance)
+            window = self._final_window(utterance, end)
+            utterance.early = asyncio.create_task(self._listen_final(window))
+            utterance.early.add_done_callback(_swallow)
+            utterance.early_end = end
+        if self._config.interim and self._config.live and utterance.agreement.text:
+            await self._publish_partial(utterance, end, end_of_utterance=True)
+
+    def _drop_early(self, utterance: Utterance) -> None:
+        if utterance.early:
+            utterance.early.cancel()
+            utterance.early = None
+
+    async def _end(self, utterance: Utterance, end: int) -> None:
+        """The utterance is over: get its final published after those before it."""
+        self._utterance = None
+        self._cancel_partial(utterance)
+        if utterance.early:  # nothing was said since
+            end = utterance.early_end
+        self._spoken_until = end
+        hearing = utterance.early or asyncio.create_task(
+            self._listen_final(self._final_window(utterance, end))
+        )
+        hearing.add_done_callback(_swallow)
+        finishing = self._finishing
+        await finishing.places.acquire()
+        task = asyncio.create_task(
+            self._final(utterance, end, hearing, finishing.last, time.monotonic())
+        )
+        finishing.last = task
+        finishing.tasks.add(task)
+        task.add_done_callback(self._final_done)
+
+    def _final_done(self, task: asyncio.Task[None]) -> None:
+        self._finishing.tasks.discard(task)
+        self._finishing.places.release()
+        if not task.cancelled() and (error := task.exception()):
+            self._failed = self._failed or error
+
+    async def _final(
+        self,
+        utterance: Utterance,
+        end: int,
+        hearing: asyncio.Task[Hypothesis],
+        before: asyncio.Task[None] | None,
+        ended_at: float,
+    ) -> None:
+        try:
+            heard = await hearing
+        except asyncio.CancelledError:
+            hearing.cancel()
+            raise
+        if before:
+            await asyncio.wait([before])
+        latency_s = time.monotonic() - ended_at if self._config.live else 0.0
+        final = self._make_final(utterance, end, heard, latency_s)
+        if not final.text and not utterance.published:
+            return
+        if self._config.live:
+            self._ear.metrics.endpoint_to_final_seconds.labels(heard.engine).observe(latency_s)
+        self._ear.metrics.finals_total.labels(heard.engine).inc()
+        self.finals.append(final)
+        await self._events.put(final)
+
+    async def _listen_final(self, window: Window) -> Hypothesis:
+        """One engine or the other answers in the end; only a long outage fails the call."""
+        policy = self._ear.policy
+        priority = Priority.FINAL if self._config.live else Priority.RECORDING
+        deadline = time.monotonic() + policy.final_deadline_s
+        delay, longest = RETRY_DELAY_S
+        while True:
+            try:
+                return await self._ear.engine.listen(window, priority, policy.final_timeout_s)
+            except (EngineUnavailable, Overloaded) as error:
+                if self._config.live and time.monotonic() > deadline:
+                    raise
+                log.info("a final is tried again: %s", error)
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, longest)
+
+    def _make_final(
+        self, utterance: Utterance, end: int, heard: Hypothesis, latency_s: float
+    ) -> Final:
+        words = spoken_words(heard, _ms(utterance.begin))
+        return Final(
+            leg=self.number,
+            utterance=utterance.number,
+            text=dressed(heard.text, self._config),
+            words=dressed_words(words, self._config) if self._config.word_times else (),
+            start_ms=words[0].start_ms if words else _ms(utterance.begin),
+            end_ms=words[-1].end_ms if words else _ms(end),
+            confidence=heard.confidence,
+            language=heard.language,
+            engine=heard.engine,
+            model=heard.model,
+            demo=heard.demo,
+            latency_ms=round(latency_s * 1000, 1),
+        )
+
+    def _final_window(self, utterance: Utterance, end: int) -> Window:
+        return self._window(utterance.begin, end)
+
+    def _window(self, begin: int, end: int) -> Window:
+        config = self._config
+        return Window(
+            audio=self._track.read(begin, end),
+            language=config.language,
+            task=config.task,
+            prompt=config.prompt,
+            hotwords=config.hotwords,
+            beam_size=self._ear.policy.final_beam,
+            temperature=config.temperature,
+        )
+
+
+def _partial_window(window: Window) -> Window:
+    """Quick and cheap: greedy, no retries, aligned only if it is to be shortened soon."""
+    return Window(
+        audio=window.audio,
+        language=window.language,
+        task=window.task,
+        beam_size=1,
+        word_times=window.duration_s > WORDS_FROM_S,
+        retries=False,
+    )
+
+
+def _ms(sample: int) -> int:
+    return sample * 1000 // SAMPLE_RATE_HZ
+
+
+def _swallow(task: asyncio.Task[Hypothesis]) -> None:
+    """An early pass that was dropped may fail unheard."""
+    if not task.cancelled():
+        task.exception()

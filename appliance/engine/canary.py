@@ -1,0 +1,77 @@
+"""A probe with a known answer. A server that says READY may still be lying."""
+
+from __future__ import annotations
+
+import json
+import time
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from appliance.engine.protocol import SpeechEngine
+from appliance.errors import BundleError, LingtingError
+from inference.tensors import SAMPLE_RATE_HZ, Audio, Priority, Window
+
+# Another device rounds differently: an answer this close to the known one is right.
+MAX_DISTANCE = 0.34  # share of characters
+TONE_HZ, TONE_S = 440.0, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a probe ended."""
+
+    ok: bool
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """Known audio and, where the bundle tells it, known text."""
+
+    audio: Audio
+    text: str | None
+
+    async def probe(self, engine: SpeechEngine, timeout_s: float) -> Verdict:
+        """Ask `engine`; never raises."""
+        window = Window(self.audio, word_times=False, retries=False)
+        begun = time.monotonic()
+        try:
+            heard = await engine.listen(window, Priority.FINAL, timeout_s)
+        except LingtingError as error:
+            return Verdict(False, str(error))
+        seconds = time.monotonic() - begun
+        if self.text is not None and not is_close(heard.text, self.text):
+            return Verdict(False, f"the canary answered {heard.text!r}", seconds)
+        return Verdict(True, seconds=seconds)
+
+
+def is_close(heard: str, known: str) -> bool:
+    return Levenshtein.distance(heard, known) <= MAX_DISTANCE * len(known)
+
+
+def load_canary(bundle: Path) -> Canary:
+    """The bundle's own canary; a tone with no known text for bundles that bring none."""
+    try:
+        manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+        canary = manifest.get("canary")
+        if not canary:
+            return Canary(_tone(), None)
+        with wave.open(str(bundle / canary["audio"])) as file:
+            if file.getframerate() != SAMPLE_RATE_HZ or file.getsampwidth() != 2:
+                raise ValueError(f"{canary['audio']} must be 16 kHz, 16 bit")
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        return Canary((samples / 32768).astype(np.float32), str(canary["text"]))
+    except (OSError, ValueError, KeyError, wave.Error) as error:
+        raise BundleError(
+            "load the speech model", f"{bundle}: {error}", "run `lingting doctor`"
+        ) from error
+
+
+def _tone() -> Audio:
+    t = np.arange(int(TONE_S * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    return (0.1 * np.sin(2 * np.pi * TONE_HZ * t)).astype(np.float32)
