@@ -6,10 +6,12 @@ What it hears is scripted; what it was asked, and whether it was cancelled, can 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from appliance.api.http.server import HttpServer
 from appliance.errors import InvalidAudio
 from appliance.messages import CallConfig, Event, Final, Health, Progress, SpokenWord, Transcript
 from appliance.metrics import Metrics
@@ -137,3 +139,21 @@ class _Work:
         self._box.running -= 1
         if kind is not None and not issubclass(kind, Exception):
             self._box.cancelled += 1
+
+
+class Served:
+    """A box and its door in a loop of their own, so that the blocking client can be used."""
+
+    def __init__(self) -> None:
+        self.box = FakeBox(http={"port": 0, "max_upload_mib": 1})
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._door = HttpServer(self.box)
+        self.port = asyncio.run_coroutine_threadsafe(self._door.start(), self._loop).result(10)
+
+    def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._door.stop(0), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -613,7 +613,7 @@ async def test_a_client_that_vanishes_mid_upload_costs_nothing(box: FakeBox) -> 
             return 'status="499"' in (await client.get(metrics)).text
 
         async with asyncio.timeout(5):
-            while not await counted():  # noqa: ASYNC110 (another process would poll, too)
+            while not await counted():  # noqa: ASYNC110 (metrics are there to be polled)
                 await asyncio.sleep(0.05)
     assert not box.configs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import threading
 from collections.abc import Iterator
@@ -12,29 +11,10 @@ import openai
 import pytest
 from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent
 
-from appliance.api.http.server import HttpServer
 from appliance.errors import EngineUnavailable, Overloaded
-from tests.integration.http_fakes import BAD, CARD, FakeBox, final
+from tests.integration.http_fakes import BAD, CARD, Served, final
 
 TEXT = "您好我要反映一个问题。"
-
-
-class Served:
-    """A box and its door in a loop of their own, so that the blocking client can be used."""
-
-    def __init__(self) -> None:
-        self.box = FakeBox(http={"port": 0, "max_upload_mib": 1})
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._door = HttpServer(self.box)
-        self.port = asyncio.run_coroutine_threadsafe(self._door.start(), self._loop).result(10)
-
-    def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._door.stop(0), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 @pytest.fixture

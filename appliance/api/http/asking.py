@@ -53,7 +53,7 @@ def read_asking(form: FormData, cards: Sequence[ModelCard], task: str, call_id: 
         refuse("response_format", f"{response_format} cannot be streamed", "use json or text")
     _check_chunking(form)
     config = CallConfig(
-        language=_language(form, card) if task == "transcribe" else None,
+        language=choose_language(_text(form, "language"), card) if task == "transcribe" else None,
         task=task,
         interim=False,
         live=False,
@@ -159,9 +159,9 @@ def _temperature(form: FormData) -> float:
     return value
 
 
-def _language(form: FormData, card: ModelCard) -> str | None:
+def choose_language(given: str, card: ModelCard) -> str | None:
     """ISO 639-1, a region after it is ignored; None lets the model detect it."""
-    language = re.split("[-_]", _text(form, "language").lower())[0]
+    language = re.split("[-_]", given.strip().lower())[0]
     if language in ("", "auto"):
         return card.languages[0] if len(card.languages) == 1 else None
     if card.languages and language not in card.languages:

@@ -1,0 +1,332 @@
+"""`lingting transcribe`: recordings to text, by this machine or by a running box."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Protocol
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from appliance.api.follow import follow
+from appliance.api.http.asking import choose_language, find_model
+from appliance.api.render import DEMO_NOTICE, FORMATS, as_dict
+from appliance.cli import remote
+from appliance.errors import (
+    BundleError,
+    EngineUnavailable,
+    InvalidAudio,
+    InvalidRequest,
+    LingtingError,
+    SettingsError,
+)
+from appliance.messages import CallConfig, Transcript
+from appliance.messages import Progress as Heard
+from appliance.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from appliance.call.box import Box
+
+ALL_GOOD, SOME_FAILED, WRONG_USE, NO_BOX, INTERRUPTED = 0, 1, 2, 3, 130
+STDIN = "-"
+CHUNK_BYTES = 64 << 10
+
+Tell = Callable[[float, float | None], None]  # seconds of audio done, and in all if known
+
+
+class Format(StrEnum):
+    txt = "txt"
+    json = "json"
+    srt = "srt"
+    vtt = "vtt"
+
+
+def transcribe(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILES...", help="recordings; - reads standard input")
+    ],
+    format: Annotated[Format, typer.Option("--format", "-f", help="what to write")] = Format.txt,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", help="one file each; else standard output")
+    ] = None,
+    language: Annotated[
+        str, typer.Option("--language", "-l", help="zh, en ...; auto detects it")
+    ] = "",
+    hotword: Annotated[
+        list[str] | None, typer.Option("--hotword", help="a word to listen for; repeatable")
+    ] = None,
+    server: Annotated[
+        str, typer.Option("--server", help="a running box, e.g. http://127.0.0.1:9000")
+    ] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar")] = False,
+) -> None:
+    """Write down what recordings say.
+
+    One bad file does not stop the others. Exit codes: 0 all good, 1 some file failed,
+    2 wrong usage or settings, 3 no engine or no box to ask, 130 interrupted.
+    """
+    job = Job(tuple(files), format.value, output_dir, language, tuple(hotword or ()), server)
+    shown = Shown(Console(stderr=True), quiet)
+    try:
+        code = asyncio.run(run(job, shown))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    files: tuple[str, ...]
+    format: str
+    output_dir: Path | None
+    language: str
+    hotwords: tuple[str, ...]
+    server: str
+
+
+async def run(job: Job, shown: Shown) -> int:
+    """The exit code."""
+    try:
+        check(job)
+        if job.server:
+            question = remote.Question(job.server, job.language, job.hotwords)
+            remote.connect(job.server)  # only to refuse a wrong address here
+            return await write_down(job, RemoteEar(question), shown)
+        async with local_box(load_settings()) as box:
+            config = local_config(box, job)
+            return await write_down(job, LocalEar(box, config), shown)
+    except (SettingsError, InvalidRequest) as error:
+        shown.complain(str(error))
+        return WRONG_USE
+    except (EngineUnavailable, BundleError) as error:
+        shown.complain(str(error))
+        return NO_BOX
+
+
+def check(job: Job) -> None:
+    doing = "read the command line"
+    if job.files.count(STDIN) > 1:
+        raise InvalidRequest(doing, "standard input can be read only once")
+    if len(job.files) > 1 and job.output_dir is None and job.format in ("srt", "vtt"):
+        hint = "give --output-dir"
+        raise InvalidRequest(doing, f"several {job.format} files cannot share one output", hint)
+    if job.output_dir is not None and job.output_dir.exists() and not job.output_dir.is_dir():
+        raise InvalidRequest(doing, f"{job.output_dir} is not a folder")
+
+
+def local_box(settings: Settings) -> AbstractAsyncContextManager[Box]:
+    from appliance.cli.local import open_local_box  # the models' libraries load slowly
+
+    return open_local_box(settings)
+
+
+def local_config(box: Box, job: Job) -> CallConfig:
+    return CallConfig(
+        language=choose_language(job.language, find_model(box.models(), "")),
+        interim=False,
+        live=False,
+        hotwords=job.hotwords,
+        door="cli",
+    )
+
+
+async def write_down(job: Job, ear: Ear, shown: Shown) -> int:
+    """Every file in turn; raises EngineUnavailable when going on makes no sense."""
+    targets = target_names(job.files, job.format)
+    failed = 0
+    for name, target in zip(job.files, targets, strict=True):
+        try:
+            with shown.bar(name) as tell:
+                transcript = await ear.hear(name, tell)
+            shown.notice(transcript)
+            if job.output_dir is None:
+                sys.stdout.write(on_stdout(job, name, transcript))
+                sys.stdout.flush()
+            else:
+                write_file(job.output_dir / target, FORMATS[job.format](transcript))
+        except (EngineUnavailable, BundleError):
+            raise
+        except (LingtingError, OSError) as error:
+            failed += 1
+            reason = error.strerror if isinstance(error, OSError) else None
+            shown.complain(f"{name}: {reason or error}")
+    if len(job.files) > 1:
+        shown.say(f"{len(job.files) - failed} of {len(job.files)} files transcribed")
+    return SOME_FAILED if failed else ALL_GOOD
+
+
+class Ear(Protocol):
+    """Who listens."""
+
+    async def hear(self, name: str, tell: Tell) -> Transcript: ...
+
+
+class LocalEar:
+    def __init__(self, box: Box, config: CallConfig) -> None:
+        self._box, self._config = box, config
+
+    async def hear(self, name: str, tell: Tell) -> Transcript:
+        with open_source(name) as file:
+            total_s = wave_seconds(file)
+            tell(0.0, total_s)
+            async with self._box.open_call(self._config) as call:
+                async with aclosing(follow(call, read_chunks(file))) as events:
+                    async for event in events:
+                        if isinstance(event, Heard):
+                            tell(event.audio_ms / 1000, total_s)
+                return call.transcript()
+
+
+class RemoteEar:
+    def __init__(self, question: remote.Question) -> None:
+        self._question = question
+
+    async def hear(self, name: str, tell: Tell) -> Transcript:
+        with open_source(name) as source, seekable(source) as file:
+            total_s = wave_seconds(file)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            if not size:
+                raise InvalidAudio("read the file", "it is empty")
+
+            def sent(count: int) -> None:
+                # All sent is not all heard: without a total the bar swings until the answer.
+                tell((total_s or 0.0) * count / size, None)
+
+            return await remote.ask(remote.Upload(self._question, file, size, sent))
+
+
+@contextmanager
+def open_source(name: str) -> Iterator[BinaryIO]:
+    if name == STDIN:
+        yield sys.stdin.buffer
+        return
+    if Path(name).is_dir():
+        hint = f"name its files, e.g. {Path(name) / '*.wav'}"
+        raise InvalidRequest("open the file", "it is a folder", hint)
+    with Path(name).open("rb") as file:
+        yield file
+
+
+@contextmanager
+def seekable(source: BinaryIO) -> Iterator[BinaryIO]:
+    """The source itself, or a copy on disk of what a pipe brings: its size must be known."""
+    if source.seekable():
+        yield source
+        return
+    with tempfile.TemporaryFile() as copy:
+        while data := source.read(CHUNK_BYTES):
+            copy.write(data)
+        copy.seek(0)
+        yield copy
+
+
+async def read_chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    """In a thread: a pipe may keep us waiting."""
+    while data := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        yield data
+
+
+def wave_seconds(file: BinaryIO) -> float | None:
+    """Length by the WAV header, for the progress bar only; None if it does not say."""
+    if not file.seekable():
+        return None
+    head = file.read(4096)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        return None
+    byte_rate, place = 0, 12
+    while place + 8 <= len(head):
+        kind, length = (
+            head[place : place + 4],
+            int.from_bytes(head[place + 4 : place + 8], "little"),
+        )
+        if kind == b"fmt ":
+            byte_rate = int.from_bytes(head[place + 16 : place + 20], "little")
+        if kind == b"data":
+            return min(length, size - place - 8) / byte_rate if byte_rate else None
+        place += 8 + length + length % 2
+    return None
+
+
+def target_names(files: Sequence[str], format: str) -> list[str]:
+    """`a.wav` becomes `a.txt`, or `a.wav.txt` where two inputs would meet, or gets a number."""
+    paths = [Path("stdin" if name == STDIN else name) for name in files]
+    stems = Counter(path.stem for path in paths)
+    names: list[str] = []
+    for path in paths:
+        base = path.stem if stems[path.stem] == 1 else path.name
+        name, number = f"{base}.{format}", 2
+        while name in names:
+            name, number = f"{base}-{number}.{format}", number + 1
+        names.append(name)
+    return names
+
+
+def on_stdout(job: Job, name: str, transcript: Transcript) -> str:
+    if len(job.files) == 1:
+        return FORMATS[job.format](transcript)
+    if job.format == "json":  # one object a line
+        return json.dumps({"file": name, **as_dict(transcript)}, ensure_ascii=False) + "\n"
+    return f"== {name} ==\n{FORMATS[job.format](transcript)}\n"
+
+
+def write_file(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class Shown:
+    """What the reader sees on standard error."""
+
+    def __init__(self, console: Console, quiet: bool) -> None:
+        self._console, self._quiet = console, quiet
+        self._noticed = False
+
+    @contextmanager
+    def bar(self, name: str) -> Iterator[Tell]:
+        if self._quiet or not self._console.is_terminal:
+            yield lambda done_s, total_s: None
+            return
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.completed:.0f} s"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(name, total=None)
+            yield lambda done_s, total_s: progress.update(task, completed=done_s, total=total_s)
+
+    def notice(self, transcript: Transcript) -> None:
+        """Once: what these weights are not for."""
+        if transcript.demo and not self._noticed:
+            self._noticed = True
+            self.say(f"{transcript.model}: {DEMO_NOTICE}")
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def complain(self, text: str) -> None:
+        self._console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
