@@ -1,0 +1,241 @@
+"""The demo's customer: streams a stereo call through the stock riva.client and draws the answers.
+
+`python -m appliance.cli.demo_client CALL_FOLDER GRPC_ADDRESS HTTP_URL [--speed N] [--fail]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from appliance.cli.notice import DEMO_NOTICE
+from inference.cer import cer
+
+LEGS = {1: ("坐席", "cyan"), 2: ("市民", "green")}  # channel_tag -> name and colour
+NAMES = {"agent": 1, "citizen": 2}
+CHUNK_S = 0.1
+BYTES_PER_S = 16_000  # two legs of 8 kHz A-law
+POLL_S = 0.5  # between looks at which engine answers
+
+
+@dataclass(frozen=True)
+class Said:
+    """One sentence of the reference."""
+
+    leg: int
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass
+class Line:
+    """One final, as it came."""
+
+    leg: int
+    begin_s: float
+    end_s: float
+    text: str
+    came_s: float  # since the call began
+    engine: str
+
+
+@dataclass
+class Screen:
+    """What is known so far, and how it looks."""
+
+    reference: list[Said]
+    speed: float
+    lines: list[Line] = field(default_factory=list)
+    partials: dict[int, tuple[str, float]] = field(default_factory=dict)  # leg -> text, stability
+    first_partials_s: list[float] = field(default_factory=list)
+    spoken: set[int] = field(default_factory=set)  # sentences that have had a partial
+    engine: str = "triton"
+    notes: list[str] = field(default_factory=list)
+    begun: float = 0.0
+
+    @property
+    def elapsed_s(self) -> float:
+        return (time.monotonic() - self.begun) * self.speed if self.begun else 0.0
+
+    def partial(self, leg: int, text: str, stability: float) -> None:
+        self.partials[leg] = (text, stability)
+        now = self.elapsed_s
+        for i, said in enumerate(self.reference):
+            if said.leg == leg and i not in self.spoken and said.start_s <= now <= said.end_s + 1:
+                self.spoken.add(i)
+                self.first_partials_s.append((now - said.start_s) / self.speed)
+
+    def __rich__(self) -> Group:
+        table = Table.grid(padding=(0, 1))
+        for line in self.lines[-14:]:
+            name, colour = LEGS[line.leg]
+            clock = f"{int(line.begin_s) // 60}:{line.begin_s % 60:04.1f}"
+            table.add_row(
+                Text(clock, "dim"),
+                Text(name, f"bold {colour}"),
+                Text(line.text),
+                Text(line.engine, "yellow" if line.engine == "cpu" else "dim"),
+            )
+        speaking = Table.grid(padding=(0, 1))
+        for leg, (name, colour) in LEGS.items():
+            text, stability = self.partials.get(leg, ("", 0.0))
+            settled = round(len(text) * stability)
+            words = Text(text[:settled]) + Text(text[settled:], "dim italic") + Text("▌", "dim")
+            speaking.add_row(Text(name, colour), words if text else Text("", "dim"))
+        status = Text(f"{self.elapsed_s:5.1f} s   应答引擎 engine: {self.engine}", "bold")
+        notes = [Text(note, "bold red") for note in self.notes]
+        return Group(
+            Panel(table, title="定稿 finals", border_style="dim"),
+            Panel(speaking, title="正在说 being said", border_style="dim"),
+            *notes,
+            status,
+            Text(DEMO_NOTICE, "yellow"),
+        )
+
+
+def engine_in_use(url: str) -> str:
+    """Which engine the box says answers now; "" if it does not say."""
+    try:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=1) as answer:
+            lines = answer.read().decode().splitlines()
+    except (OSError, urllib.error.URLError):
+        return ""
+    closed = [line for line in lines if line.startswith("lingting_breaker_open{") and line.endswith(" 0.0")]
+    names = [line.split('"')[1] for line in closed]
+    return "triton" if "triton" in names else (names or [""])[0]
+
+
+def chunks(call: Path, screen: Screen) -> Iterator[bytes]:
+    """The file in real time, header first."""
+    data = call.read_bytes()
+    step = int(CHUNK_S * BYTES_PER_S)
+    screen.begun = time.monotonic()
+    for i, at in enumerate(range(0, len(data), step)):
+        time.sleep(max(0.0, screen.begun + i * CHUNK_S / screen.speed - time.monotonic()))
+        yield data[at : at + step]
+
+
+def stream(address: str, call: Path, screen: Screen) -> Iterator[Any]:
+    """Responses of the stock client."""
+    import riva.client
+
+    service = riva.client.ASRService(riva.client.Auth(uri=address))
+    config = riva.client.StreamingRecognitionConfig(
+        config=riva.client.RecognitionConfig(
+            language_code="zh-CN",
+            audio_channel_count=2,
+            enable_separate_recognition_per_channel=True,
+            enable_word_time_offsets=True,
+            enable_automatic_punctuation=True,
+            verbatim_transcripts=True,
+        ),
+        interim_results=True,
+    )
+    yield from service.streaming_response_generator(chunks(call, screen), config)
+
+
+def follow(address: str, url: str, call: Path, screen: Screen, live: Live, failing: bool) -> None:
+    looked = 0.0
+    for response in stream(address, call, screen):
+        now = time.monotonic()
+        if now - looked > POLL_S:
+            looked, before = now, screen.engine
+            screen.engine = engine_in_use(url) or screen.engine
+            if before == "triton" and screen.engine == "cpu":
+                at = f"{screen.elapsed_s:.0f} s"
+                screen.notes.append(
+                    f"{at}: Triton 已被 kill -9，CPU 接手，通话不断。 Triton was killed; the CPU goes on."
+                    if failing
+                    else f"{at}: CPU 接手。 The CPU has taken over."
+                )
+        for result in response.results:
+            take(result, screen, url)
+        live.refresh()
+
+
+def take(result: Any, screen: Screen, url: str) -> None:
+    leg = result.channel_tag or 1
+    best = result.alternatives[0]
+    if not result.is_final:
+        screen.partial(leg, best.transcript, result.stability)
+        return
+    screen.partials.pop(leg, None)
+    if best.transcript.strip():
+        words = best.words
+        begin, end = (words[0].start_time, words[-1].end_time) if words else (0, 0)
+        engine = engine_in_use(url) or screen.engine
+        screen.engine = engine
+        screen.lines.append(
+            Line(leg, begin / 1000, end / 1000, best.transcript.strip(), screen.elapsed_s, engine)
+        )
+
+
+def summary(screen: Screen) -> Table:
+    table = Table(title="结果 result", show_header=False, title_justify="left")
+    for leg, (name, _) in LEGS.items():
+        known = "".join(s.text for s in screen.reference if s.leg == leg)
+        heard = "".join(line.text for line in screen.lines if line.leg == leg)
+        table.add_row(f"{name} CER", f"{cer(known, heard):.1%}")
+    if screen.first_partials_s:
+        middle = statistics.median(screen.first_partials_s)
+        table.add_row("开口到首个中间结果 speech to first partial, median", f"{middle:.2f} s")
+    waits = [w for line in screen.lines if (w := _wait_s(line, screen)) is not None]
+    if waits:
+        table.add_row("说完到定稿 end of speech to final, median", f"{statistics.median(waits):.2f} s")
+    engines = {line.engine for line in screen.lines}
+    counts = ", ".join(f"{e}: {sum(x.engine == e for x in screen.lines)}" for e in sorted(engines))
+    table.add_row("定稿由谁给出 finals by engine", counts)
+    return table
+
+
+def _wait_s(line: Line, screen: Screen) -> float | None:
+    """From the end of the sentence (by the reference) to its final, wall time."""
+    ends = [s.end_s for s in screen.reference if s.leg == line.leg and s.end_s <= line.came_s]
+    return (line.came_s - max(ends)) / screen.speed if ends else None
+
+
+def load(folder: Path) -> list[Said]:
+    sentences = json.loads((folder / "call.json").read_text(encoding="utf-8"))
+    return [
+        Said(NAMES[s["leg"]], s["start_ms"] / 1000, s["end_ms"] / 1000, s["text"]) for s in sentences
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("address")
+    parser.add_argument("url")
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--fail", action="store_true")
+    given = parser.parse_args()
+    console = Console(highlight=False)
+    screen = Screen(load(given.folder), given.speed, engine=engine_in_use(given.url))
+    try:
+        with Live(screen, console=console, refresh_per_second=8, transient=False) as live:
+            follow(given.address, given.url, given.folder / "call.wav", screen, live, given.fail)
+            screen.partials.clear()
+    except KeyboardInterrupt:
+        return 130
+    console.print(summary(screen))
+    return 0 if screen.lines else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""`lingting serve`: the gateway, from start-up to drain. `lingting triton`: only the models."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import typer
+
+from appliance.api.grpc.server import GrpcServer
+from appliance.api.http.server import HttpServer
+from appliance.call.box import Box
+from appliance.cli.logs import set_up_logs
+from appliance.cli.notice import DEMO_NOTICE
+from appliance.engine.build import build_engine
+from appliance.engine.triton_server import TritonServer
+from appliance.metrics import Metrics
+from appliance.settings import Settings, load_settings
+
+log = logging.getLogger("lingting")
+T = TypeVar("T")
+
+DOORS_GRACE_S = 5.0  # for the doors to close once the calls are over
+
+
+class Gateway:
+    """The box and its doors."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        metrics = Metrics()
+        self.box = Box(settings, build_engine(settings, metrics), metrics)
+        self._grpc, self._http = GrpcServer(self.box), HttpServer(self.box)
+
+    async def start(self) -> tuple[int, int]:
+        """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""
+        await self.box.start()
+        return await self._grpc.start(), await self._http.start()
+
+    async def drain(self) -> None:
+        """Let running calls end, refuse new ones."""
+        await self.box.drain(self.settings.limits.drain_s)
+
+    async def stop(self) -> None:
+        await asyncio.gather(self._grpc.stop(DOORS_GRACE_S), self._http.stop(DOORS_GRACE_S))
+        await self.box.close()
+
+
+async def run_gateway(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT; a second signal does not wait for the calls."""
+    begun = time.monotonic()
+    gateway = Gateway(settings)
+    stop, hurry = _signals()
+    try:
+        ports = await _unless(stop, gateway.start())
+        if ports is not None:
+            _announce(gateway, *ports, time.monotonic() - begun)
+            await stop.wait()
+            log.info("draining: running calls may end, new ones are refused")
+            await _unless(hurry, gateway.drain())
+    finally:
+        await gateway.stop()
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Events set by the first and by the second signal to stop."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def heard() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, heard)
+    return stop, hurry
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of `work`, or None if `event` comes first."""
+    task = asyncio.ensure_future(work)
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return None
+
+
+def _announce(gateway: Gateway, grpc_port: int, http_port: int, seconds: float) -> None:
+    """One line that people and scripts can wait for, then what they should know."""
+    settings, health = gateway.settings, gateway.box.health()["engine"]
+    log.info(
+        "ready in %.1f s: gRPC %s:%d, HTTP %s:%d, engine %s",
+        *(seconds, settings.grpc.host, grpc_port, settings.http.host, http_port),
+        health.detail["in_use"],
+    )
+    if health.detail["in_use"] == "cpu" and "triton" in health.detail:
+        log.warning("calls are served on the CPU; Triton: %s", health.detail["triton"])
+    for model in gateway.box.models():
+        log.info("model %s %s on %s", model.name, model.version, model.device)
+        if model.demo:
+            log.warning(DEMO_NOTICE)
+
+
+def serve() -> None:
+    """Serve calls: Riva on gRPC, OpenAI audio on HTTP, with Triton as a child and the CPU behind it."""
+    settings = load_settings()
+    set_up_logs(settings.log)
+    asyncio.run(run_gateway(settings))
+
+
+def triton() -> None:
+    """Run Triton alone in the foreground, with this box's models, for a gateway elsewhere."""
+    settings = load_settings()
+    set_up_logs(settings.log)
+    raise typer.Exit(asyncio.run(_run_triton(settings)))
+
+
+async def _run_triton(settings: Settings) -> int:
+    server = TritonServer(settings)
+    stop, _ = _signals()
+    try:
+        await server.start(sys.stderr)
+        log.info("Triton: gRPC %s, metrics 127.0.0.1:%d", server.address, server.metrics_port)
+        code = await _unless(stop, server.wait())
+        return 0 if code is None else 1
+    finally:
+        await server.stop()
