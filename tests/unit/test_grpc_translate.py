@@ -11,7 +11,7 @@ from riva.client.proto import riva_asr_pb2 as asr
 from riva.client.proto import riva_audio_pb2 as audio
 
 from appliance.api.grpc import translate
-from appliance.api.grpc.errors import CHINESE, STATUS, Draining, RivaRefusal, answer_to
+from appliance.api.grpc.errors import CHINESE, STATUS, Draining, RivaRefusal, answer_to, root_cause
 from appliance.errors import (
     BundleError,
     EngineUnavailable,
@@ -139,7 +139,7 @@ def test_a_huge_name_does_not_come_back_whole() -> None:
 
 @pytest.mark.parametrize("rate", [1, 7999, 96001, -1, 2**31 - 1])
 def test_rates_out_of_range(rate: int) -> None:
-    with pytest.raises(RivaRefusal, match="^sample_rate_hertz must be between 8000 and 96000$"):
+    with pytest.raises(RivaRefusal, match=r"^sample_rate_hertz must be between 8000 and 96000$"):
         understood(config(sample_rate_hertz=rate))
 
 
@@ -217,6 +217,7 @@ def wav(tag: int) -> bytes:
         (Encoding.MULAW, b"\xff\xff\xff\xff", True),
         (Encoding.FLAC, b"fLaC....", True),
         (Encoding.FLAC, wav(1), False),
+        (Encoding.FLAC, wav(0xFFFE), False),
         (Encoding.FLAC, b"\0\0\0\0\0\0", False),
         (Encoding.OGG_OPUS, b"OggS....", True),
         (Encoding.OGG_OPUS, b"fLaC....", False),
@@ -390,7 +391,7 @@ def test_what_is_our_fault_is_logged_not_told(
 
 def test_the_error_that_explains_a_group() -> None:
     group = ExceptionGroup("g", [ValueError("x"), ExceptionGroup("h", [InvalidAudio("a", "b")])])
-    assert details(group)[0] is grpc.StatusCode.INVALID_ARGUMENT
+    assert details(root_cause(group))[0] is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_every_known_error_has_a_status_or_is_ours() -> None:

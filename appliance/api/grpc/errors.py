@@ -88,11 +88,10 @@ class Answer:
 
 def answer_to(error: BaseException) -> Answer:
     """How `error` is told to a client; logs what the client is not told."""
-    cause = root_cause(error)
-    if isinstance(cause, LingtingError) and cause.code in STATUS:
-        return _answer_known(cause)
+    if isinstance(error, LingtingError) and error.code in STATUS:
+        return _answer_known(error)
     error_id = secrets.token_hex(6)
-    log.error("internal error %s", error_id, exc_info=cause)
+    log.error("internal error %s", error_id, exc_info=error)
     info = error_details_pb2.ErrorInfo(
         reason="INTERNAL", domain=DOMAIN, metadata={"error_id": error_id}
     )
@@ -158,15 +157,26 @@ async def answering(context: Any, metrics: Metrics, method: str) -> AsyncIterato
         status = grpc.StatusCode.CANCELLED  # the client has gone
         raise
     except Exception as error:
-        if context.done():  # a write or read that failed because the client has gone
+        cause = root_cause(error)
+        if isinstance(cause, grpc.aio.BaseError):  # gRPC's own: the client has gone
             status = grpc.StatusCode.CANCELLED
-            return
-        answer = answer_to(error)
+            raise asyncio.CancelledError from None
+        answer = answer_to(cause)
         status = answer.status
-        await context.abort(answer.status, answer.message, answer.trailing)
+        await _end(context, answer)
     finally:
         metrics.requests_total.labels(DOOR, method, status.name).inc()
         metrics.request_duration_seconds.labels(DOOR, method).observe(time.perf_counter() - started)
+
+
+async def _end(context: Any, answer: Answer) -> None:
+    try:
+        await context.abort(answer.status, answer.message, answer.trailing)
+    except grpc.aio.AbortError:
+        raise
+    except grpc.aio.BaseError:  # the connection did not take even the status
+        log.info("a client left before it was told: %s", answer.message)
+        raise asyncio.CancelledError from None
 
 
 def overloaded(what: str, limit: int) -> Overloaded:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from appliance.call.box import Box
     from appliance.call.call import Call
 
+END_OR_GONE_S = 0.005  # a client that vanished looks like one at its end until gRPC cancels us
+
 
 class Stream:
     """A stream from its configuration to its status."""
@@ -112,6 +114,7 @@ class Stream:
                 await call.force_endpoint()
         if not heard:
             raise RivaRefusal("empty audio", "EMPTY_AUDIO")
+        await asyncio.sleep(END_OR_GONE_S)
         return None
 
     async def _read(self) -> Any:

@@ -245,13 +245,13 @@ def check_header(declared: Encoding, head: bytes) -> None:
     if declared is Encoding.AUTO or len(head) < 4:
         return
     coding = MAGIC.get(head[:4])
+    headless = declared in WAV_FORMATS.values()
     if coding is Encoding.WAV:
         tag = int.from_bytes(head[WAV_FORMAT_AT], "little")
-        coding = WAV_FORMATS.get(tag, declared)
-    headless = declared in (Encoding.PCM_S16LE, Encoding.ALAW, Encoding.MULAW)
-    if coding is None and headless:
-        return
-    if coding is not declared:
+        agrees = headless and WAV_FORMATS.get(tag, declared) is declared
+    else:
+        agrees = headless if coding is None else coding is declared
+    if not agrees:
         raise RivaRefusal(
             "Error: config format doesn't match with header format",
             "HEADER_MISMATCH",
