@@ -192,8 +192,8 @@ def flac_frames(source: Input, _: str) -> Iterator[AudioFrame]:
 def container_frames(source: Input, demuxer: str) -> Iterator[AudioFrame]:
     seekable = stat.S_ISREG(os.fstat(0).st_mode)
     file = io.FileIO(0, closefd=False) if seekable else source
-    # A pipe is a live stream or as good as one: begin with the first packet that can be decoded.
-    options = {} if seekable else {"fflags": "nobuffer", "probesize": "32", "analyzeduration": "0"}
+    # Look no further than the first packet. (fflags=nobuffer would throw away what was looked at.)
+    options = {} if seekable else {"probesize": "32", "analyzeduration": "0"}
     with av.open(file, "r", format=demuxer, options=options) as container:
         if not container.streams.audio:
             raise ValueError("no audio in it")

@@ -93,16 +93,12 @@ class CompressedSource:
     async def close(self) -> None:
         if self._spool:
             self._spool.close()
-        if self._process:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
         tasks = [task for task in (self._reader, self._draining) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._process and self._process.stdin:
-            self._process.stdin.close()
+        if self._process:
+            await _bury(self._process)
 
     async def _start(self, stdin: int | IO[bytes]) -> asyncio.subprocess.Process:
         if self._process is None:
@@ -205,6 +201,17 @@ class _Spool:
 async def _drain(stdin: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):  # the child's end is seen where its output is read
         await stdin.drain()
+
+
+async def _bury(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    if process.stdin:
+        process.stdin.close()
+    # asyncio sees the end of a process only when its pipes have been read to theirs.
+    while process.stdout and await process.stdout.read(1 << 16):
+        pass
+    await process.wait()
 
 
 def _cpu_seconds(max_duration_s: float) -> int:

@@ -1,0 +1,131 @@
+"""WAV in every coding, cut anywhere, with headers as they come."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appliance.audio import g711, wav
+from appliance.errors import InvalidAudio
+from appliance.messages import AudioFormat, Encoding
+from tests.unit.audio_files import chunk, cut, decode, tone, wav_header
+
+TONE = tone(16000, 1, 0.1)[:, 0]
+FLOAT = TONE.astype(np.float32) / 32768
+NOISE_CODES = np.random.default_rng(0).integers(0, 256, 800, np.uint8)
+
+
+def s24(values):
+    return (values.astype("<i4") << 8).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+
+
+CODINGS = {
+    "u8": (1, 8, ((TONE >> 8) + 128).astype(np.uint8).tobytes(), 1 / 128),
+    "s16": (1, 16, TONE.astype("<i2").tobytes(), 1e-7),
+    "s24": (1, 24, s24(TONE), 1e-6),
+    "s32": (1, 32, (TONE.astype("<i4") << 16).tobytes(), 1e-6),
+    "f32": (3, 32, FLOAT.astype("<f4").tobytes(), 1e-7),
+    "f64": (3, 64, FLOAT.astype("<f8").tobytes(), 1e-7),
+}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("extensible", [False, True])
+async def test_codings(coding, extensible):
+    tag, bits, data, tolerance = CODINGS[coding]
+    extra = b""
+    if extensible:
+        guid = tag.to_bytes(2, "little") + bytes.fromhex("000000001000800000aa00389b71")
+        tag, extra = 0xFFFE, b"\x16\0" + bits.to_bytes(2, "little") + b"\0\0\0\0" + guid
+    (leg,) = await decode(wav_header(tag, bits=bits, size=len(data), extra=extra) + data)
+    assert np.abs(leg - FLOAT).max() <= tolerance
+
+
+@pytest.mark.parametrize(("tag", "table"), [(6, g711.ALAW), (7, g711.MULAW)])
+async def test_g711_in_wav(tag, table):
+    (leg,) = await decode(wav_header(tag, rate_hz=16000, bits=8) + NOISE_CODES.tobytes())
+    assert np.array_equal(leg, table[NOISE_CODES])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 10_000), max_size=20), st.sampled_from(["s16", "s24", "f64"]))
+async def test_cut_anywhere_in_header_or_sample(places, coding):
+    tag, bits, data, _ = CODINGS[coding]
+    before = chunk(b"LIST", b"odd") + chunk(b"JUNK", bytes(28))
+    whole = wav_header(tag, 2, bits=bits, before=before) + data
+    legs = await decode(cut(whole, places))
+    assert len(legs) == 2
+    expected = await decode([whole])
+    assert np.array_equal(legs, expected)
+    assert np.allclose(legs[1], FLOAT[1::2], atol=1e-6)
+
+
+async def test_byte_by_byte():
+    (leg,) = await decode(cut(wav_header() + TONE.tobytes(), list(range(400))))
+    assert np.array_equal(leg, FLOAT)
+
+
+@pytest.mark.parametrize(
+    ("size", "behind", "expected"),
+    [
+        (0, b"", len(TONE)),
+        (0xFFFFFFFF, b"", len(TONE)),
+        (2 * len(TONE), chunk(b"LIST", bytes(500)), len(TONE)),
+        (200, b"", 100),
+        (1 << 30, b"", len(TONE)),
+        (0, b"\x01", len(TONE)),
+    ],
+)
+async def test_data_sizes_true_and_false(size, behind, expected):
+    (leg,) = await decode(wav_header(size=size) + TONE.tobytes() + behind)
+    assert np.array_equal(leg, FLOAT[:expected])
+
+
+async def test_samples_over_four_gib_have_their_size_elsewhere():
+    ds64 = chunk(b"ds64", (0).to_bytes(8, "little") + (200).to_bytes(8, "little") + bytes(12))
+    header = b"RF64" + wav_header(before=ds64)[4:]
+    (leg,) = await decode(header + TONE.tobytes())
+    assert len(leg) == 100
+
+
+async def test_a_header_in_a_later_message_is_no_audio():
+    message = wav_header() + TONE.tobytes()
+    (leg,) = await decode([message, message, message])
+    assert np.array_equal(leg, np.tile(FLOAT, 3))
+
+
+async def test_float_out_of_range_is_clipped():
+    (leg,) = await decode(wav_header(3, bits=32) + np.array([1e30, -2, 0.5], "<f4").tobytes())
+    assert leg.tolist() == [1, -1, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (wav_header(3, bits=32) + np.array([0, np.nan], "<f4").tobytes(), "not finite"),
+        (wav_header(3, bits=64) + np.array([np.inf, 0], "<f8").tobytes(), "not finite"),
+        (wav_header(bits=12), "12-bit samples"),
+        (wav_header(0xFFFE), "extensible format chunk is cut off"),
+        (b"RIFF\0\0\0\0WAVEdata\0\0\0\0" + bytes(100), "no format chunk"),
+        (b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", bytes(8)) + chunk(b"data", b""), "no format chunk"),
+        (b"RIFF\0\0\0\0WAVEJUNK\0\0\0\x7f" + bytes(100), "no samples within"),
+        (wav_header()[:30], "ends before its header"),
+        (wav_header(channels=0) + bytes(100), "0 channels"),
+        (wav_header(channels=3) + bytes(100), "3 channels"),
+        (wav_header(), "empty audio"),
+        (wav_header() + b"\0", "empty audio"),
+    ],
+)
+async def test_bad_ones_are_named(data, cause):
+    with pytest.raises(InvalidAudio, match=cause) as caught:
+        await decode(data, AudioFormat(Encoding.WAV))
+    assert caught.value.hint
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_parser(tail):
+    try:
+        header = wav.parse_header(b"RIFF\0\0\0\0WAVE" + tail)
+    except InvalidAudio:
+        return
+    assert header is None or header.data_at <= 12 + len(tail)
