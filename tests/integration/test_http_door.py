@@ -29,7 +29,7 @@ from appliance.errors import (
     SettingsError,
     TooLarge,
 )
-from appliance.messages import Health
+from appliance.messages import AudioFormat, Encoding, Health
 from tests.integration.http_fakes import BAD, CARD, FakeBox, final
 
 TRANSCRIBE, TRANSLATE = "/v1/audio/transcriptions", "/v1/audio/translations"
@@ -173,6 +173,11 @@ async def test_the_box_is_asked_for_what_the_form_says(
         "openai",
         "transcribe",
     )
+
+
+async def test_headerless_audio_can_be_described(client: httpx.AsyncClient, box: FakeBox) -> None:
+    await post(client, encoding="alaw", sample_rate_hertz="8000", channels="2")
+    assert box.configs[0].audio == AudioFormat(Encoding.ALAW, 8_000, 2)
 
 
 async def test_language_is_detected_when_the_model_knows_several(
@@ -343,6 +348,9 @@ async def fault(answer: Awaitable[httpx.Response], status: int) -> dict[str, Any
         ({"timestamp_granularities[]": "syllable"}, "timestamp_granularities[]"),
         ({"include[]": "everything"}, "include[]"),
         ({"stream": "maybe"}, "stream"),
+        ({"encoding": "mp9"}, "encoding"),
+        ({"sample_rate_hertz": "-8000"}, "sample_rate_hertz"),
+        ({"channels": "9" * 5000}, "channels"),
         ({"chunking_strategy": '{"type":"magic"}'}, "chunking_strategy"),
         ({"hotwords": ["x" * 65]}, "hotwords"),
         ({"prompt": ["a", "b"]}, "prompt"),

@@ -12,7 +12,7 @@ from typing import NoReturn
 from starlette.datastructures import FormData, UploadFile
 
 from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound, Unsupported
-from appliance.messages import CallConfig
+from appliance.messages import AudioFormat, CallConfig, Encoding
 from inference.tensors import ModelCard
 
 DOING = "read the request"
@@ -22,6 +22,7 @@ FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 STREAMED_FORMATS = ("json", "text")
 GRANULARITIES = ("word", "segment")
 TRUE, FALSE = frozenset({"true", "1"}), frozenset({"", "false", "0"})
+MAX_DIGITS = 9
 MAX_HOTWORDS = 500
 MAX_HOTWORD_CHARACTERS = 64
 
@@ -53,6 +54,7 @@ def read_asking(form: FormData, cards: Sequence[ModelCard], task: str, call_id: 
         refuse("response_format", f"{response_format} cannot be streamed", "use json or text")
     _check_chunking(form)
     config = CallConfig(
+        audio=_audio_format(form),
         language=choose_language(_text(form, "language"), card) if task == "transcribe" else None,
         task=task,
         interim=False,
@@ -168,6 +170,20 @@ def choose_language(given: str, card: ModelCard) -> str | None:
         known = ", ".join(card.languages)
         refuse("language", f"the model {card.name} does not know it", f"use {known}")
     return language
+
+
+def _audio_format(form: FormData) -> AudioFormat:
+    """An extension: what audio without a header is, as the switches record it."""
+    encoding = _one_of(form, "encoding", [str(known) for known in Encoding], Encoding.AUTO)
+    rate_hz = _whole(form, "sample_rate_hertz")
+    return AudioFormat(Encoding(encoding), rate_hz, _whole(form, "channels"))
+
+
+def _whole(form: FormData, name: str) -> int:
+    text = _text(form, name) or "0"
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+        refuse(name, "it must be a whole number")
+    return int(text)
 
 
 def _hotwords(form: FormData) -> tuple[str, ...]:

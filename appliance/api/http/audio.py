@@ -20,7 +20,7 @@ from appliance.api.http.upload import MIB, Places, chunks, reading_form
 from appliance.api.http.vanish import until_gone
 from appliance.api.render import plain_text, separator, to_srt, to_vtt
 from appliance.errors import InvalidAudio, LingtingError
-from appliance.messages import Final, Transcript
+from appliance.messages import Encoding, Final, Transcript
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
@@ -33,6 +33,9 @@ FIELDS = {
     "language": {"type": "string", "description": "ISO 639-1; empty or auto: detect"},
     "prompt": {"type": "string"},
     "hotwords": {"type": "string", "description": "words to listen for, separated by commas"},
+    "encoding": {"enum": [str(known) for known in Encoding], "description": "of headerless audio"},
+    "sample_rate_hertz": {"type": "integer", "description": "of headerless audio"},
+    "channels": {"type": "integer", "description": "of headerless audio"},
     "response_format": {"enum": ["json", "text", "srt", "verbose_json", "vtt"]},
     "temperature": {"type": "number", "minimum": 0, "maximum": 1},
     "timestamp_granularities[]": {"type": "array", "items": {"enum": ["word", "segment"]}},

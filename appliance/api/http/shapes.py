@@ -86,7 +86,7 @@ def _extras(transcript: Transcript) -> dict[str, Any]:
         **origin(transcript.model, transcript.demo),
         "language": transcript.language,
         "legs": transcript.legs,
-        "engines": sorted({final.engine for final in transcript.finals}),
+        "engines": sorted({final.engine for final in transcript.finals if final.engine}),
     }
 
 

@@ -1,0 +1,346 @@
+"""`lingting doctor`: is this machine fit to be a box, and if not, what would make it so?"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import platform
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import grpc
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from appliance.engine.triton_server import find_binary
+from appliance.errors import EngineUnavailable, SettingsError
+from appliance.settings import Settings, load_settings
+
+GIB = 1 << 30
+LEAST_PYTHON = (3, 11)
+LEAST_MEMORY, GOOD_MEMORY = 1 * GIB, 2 * GIB
+LEAST_DISK, GOOD_DISK = 1 * GIB, 5 * GIB
+GOOD_CORES = 2
+PROBE_TIMEOUT_S = 2.0
+VERIFY_TIMEOUT_S = 300.0  # large weights on a slow disk
+GRPC_SERVING = b"\x08\x01"  # HealthCheckResponse{status: SERVING}; its stubs clash with Riva's
+
+
+class State(StrEnum):
+    ok = "ok"
+    warn = "warn"  # works, with something less
+    fail = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    state: State
+    found: str
+    fix: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Check this machine and, if one runs here, the box.
+
+    Exit codes: 0 fit (warnings allowed), 1 some check failed; each says how to fix it.
+    """
+    checks = list(run_checks())
+    failed = any(check.state is State.fail for check in checks)
+    if as_json:
+        listed = [asdict(check) for check in checks]
+        typer.echo(json.dumps({"ok": not failed, "checks": listed}, ensure_ascii=False, indent=2))
+    else:
+        show(checks)
+    raise typer.Exit(1 if failed else 0)
+
+
+def run_checks() -> Iterator[Check]:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        yield Check("settings", State.fail, error.cause, error.hint)
+        settings = Settings.model_construct()  # the defaults, so that the rest is still checked
+    else:
+        yield Check("settings", State.ok, "valid")
+    yield from (check(settings) for check in CHECKS)
+
+
+def show(checks: list[Check]) -> None:
+    marks = {State.ok: "[green]ok[/]", State.warn: "[yellow]warn[/]", State.fail: "[red]FAIL[/]"}
+    table = Table(box=None, pad_edge=False)
+    for column in ("check", "", "found"):
+        table.add_column(column, overflow="fold")
+    console = Console()
+    for check in checks:
+        found = check.found + (f"\n→ {check.fix}" if check.fix else "")
+        table.add_row(check.name, marks[check.state], found.replace("[", r"\["))
+    console.print(table)
+
+
+# The machine
+
+
+def python(settings: Settings) -> Check:
+    found = platform.python_version()
+    if sys.version_info[:2] < LEAST_PYTHON:
+        return Check("python", State.fail, found, "install Python 3.11: apt-get install python3")
+    return Check("python", State.ok, found)
+
+
+def cpu_flags(settings: Settings) -> Check:
+    flags = read_flags(Path("/proc/cpuinfo"))
+    known = {"AVX2": "avx2", "AVX-512": "avx512f", "VNNI": "avx512_vnni", "AMX": "amx_int8"}
+    have = [name for name, flag in known.items() if flag in flags]
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return Check("cpu", State.ok, f"{platform.machine()}: AVX does not apply")
+    if "AVX2" not in have:
+        fix = "in a virtual machine, pass the host's CPU through (host-passthrough)"
+        return Check("cpu", State.warn, "no AVX2: recognition will be slow", fix)
+    return Check("cpu", State.ok, ", ".join(have))
+
+
+def read_flags(cpuinfo: Path) -> frozenset[str]:
+    try:
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("flags"):
+                return frozenset(line.partition(":")[2].split())
+    except OSError:
+        pass
+    return frozenset()
+
+
+def cores(settings: Settings) -> Check:
+    count = len(os.sched_getaffinity(0))
+    legs = settings.limits.live_legs or count * settings.limits.live_legs_per_core
+    if count < GOOD_CORES:
+        fix = f"give the machine {GOOD_CORES} cores"
+        return Check("cores", State.warn, f"{count}, for some {legs} live legs", fix)
+    return Check("cores", State.ok, f"{count}, for some {legs} live legs on the CPU")
+
+
+def memory(settings: Settings) -> Check:
+    free = available_memory(Path("/proc/meminfo"))
+    if free is None:
+        return Check("memory", State.warn, "unknown", "mount /proc")
+    return _enough("memory", free, LEAST_MEMORY, GOOD_MEMORY, "add memory or stop other programs")
+
+
+def available_memory(meminfo: Path) -> int | None:
+    """Bytes."""
+    try:
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def disk(settings: Settings) -> Check:
+    folder = tempfile.gettempdir()  # uploads are kept here while they are worked on
+    free = shutil.disk_usage(folder).free
+    fix = f"free space in {folder}, or point TMPDIR elsewhere"
+    return _enough("disk", free, LEAST_DISK, GOOD_DISK, fix, f" in {folder}")
+
+
+def _enough(name: str, free: int, least: int, good: int, fix: str, where: str = "") -> Check:
+    found = f"{free / GIB:.1f} GiB free{where}"
+    if free >= good:
+        return Check(name, State.ok, found)
+    state = State.warn if free >= least else State.fail
+    return Check(name, state, found, f"{fix}: at least {good / GIB:.0f} GiB")
+
+
+# The software
+
+
+def bundle(settings: Settings) -> Check:
+    """In a process of its own: the gateway does not know the models' code."""
+    folder = settings.models.asr
+    command = [sys.executable, "-m", "inference.bundles", "verify", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check("speech bundle", State.fail, f"could not be verified: {error}", "try again")
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["unknown reason"])[-1]
+        fix = "install the bundle again, or set models.asr to the right folder"
+        return Check("speech bundle", State.fail, reason, fix)
+    return _weights(folder, done.stdout.strip())
+
+
+def _weights(folder: Path, verified: str) -> Check:
+    try:
+        demo = bool(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["demo"])
+    except (OSError, ValueError, KeyError, TypeError):
+        demo = False
+    if demo:
+        fix = "for real calls set models.asr to a bundle of real weights"
+        return Check("speech bundle", State.warn, f"{verified}; demonstration weights", fix)
+    return Check("speech bundle", State.ok, verified)
+
+
+def triton(settings: Settings) -> Check:
+    mode = settings.triton.mode
+    if mode == "off":
+        return Check("triton", State.ok, "turned off by settings: CPU engine only")
+    if mode == "remote":
+        host, _, port = settings.triton.address.rpartition(":")
+        if port.isdecimal() and listens(host or "127.0.0.1", int(port)):
+            return Check("triton", State.ok, f"answers at {settings.triton.address}")
+        fix = "start it there, or correct triton.address; until then calls run on the CPU"
+        return Check("triton", State.warn, f"nobody at {settings.triton.address}", fix)
+    try:
+        return Check("triton", State.ok, str(find_binary(settings)))
+    except EngineUnavailable as error:
+        return Check("triton", State.warn, f"{error.cause}: calls run on the CPU", error.hint)
+
+
+def gpu(settings: Settings) -> Check:
+    if shutil.which("nvidia-smi"):
+        names = _run("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
+        if names:
+            return Check("gpu", State.ok, "; ".join(names.splitlines()))
+    gpus = Path("/proc/driver/nvidia/gpus")
+    if gpus.is_dir() and (count := len(list(gpus.iterdir()))):
+        fix = "install nvidia-smi of the driver's version"
+        return Check("gpu", State.warn, f"{count} by the driver, but nvidia-smi fails", fix)
+    if settings.triton.kind == "gpu":
+        fix = "install the NVIDIA driver, or set triton.kind to auto"
+        return Check("gpu", State.fail, "none, but triton.kind demands one", fix)
+    return Check("gpu", State.ok, "none: CPU mode")
+
+
+def espeak(settings: Settings) -> Check:
+    if path := shutil.which("espeak-ng"):
+        return Check("espeak-ng", State.ok, path)
+    fix = "only for training and evaluation: apt-get install espeak-ng"
+    return Check("espeak-ng", State.warn, "not installed (optional)", fix)
+
+
+def _run(*command: str) -> str:
+    """Its output, or nothing if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+# The doors
+
+
+def grpc_door(settings: Settings) -> Check:
+    door = settings.grpc
+    return _door("grpc", door.host, door.port, bool(door.tls_certificate), grpc_health)
+
+
+def http_door(settings: Settings) -> Check:
+    door = settings.http
+    return _door("http", door.host, door.port, bool(door.tls_certificate), http_health)
+
+
+def _door(
+    kind: str, host: str, port: int, tls: bool, ask: Callable[[str, int, bool], str | None]
+) -> Check:
+    """Free, or held by a box that is well. `ask`: None: not a box; "": well; else what ails it."""
+    name, host = f"{kind} port {port}", reachable(host)
+    if port == 0:
+        return Check(f"{kind} port", State.ok, "any free one")
+    if not listens(host, port):
+        return _free(kind, name, host, port)
+    if tls and kind == "grpc":
+        return Check(name, State.ok, "something serves TLS there; its health was not asked")
+    ailing = ask(host, port, tls)
+    if ailing is None:
+        fix = f"see who: ss -ltnp 'sport = :{port}'; stop it, or set {kind}.port"
+        return Check(name, State.fail, "held by another program", fix)
+    if ailing:
+        fix = "see the log of the box; GET /v1/health/ready tells of each part"
+        return Check(name, State.fail, f"a box runs there, not ready: {ailing}", fix)
+    return Check(name, State.ok, "a box runs there and is ready")
+
+
+def _free(kind: str, name: str, host: str, port: int) -> Check:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        found = f"{host}: {error.strerror or error}"
+        return Check(name, State.fail, found, f"correct {kind}.host or set {kind}.port")
+    return Check(name, State.ok, "free")
+
+
+def reachable(host: str) -> str:
+    """Where to knock at what listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+
+
+def listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), PROBE_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def http_health(host: str, port: int, tls: bool) -> str | None:
+    """Only whether it is well is asked, so whose certificate it is does not matter."""
+    connection: http.client.HTTPConnection
+    if tls:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(
+            host, port, timeout=PROBE_TIMEOUT_S, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", "/v1/health/ready")
+        answer: Any = json.loads(connection.getresponse().read())
+        return "" if answer["status"] == "ready" else str(answer["message"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return None
+    finally:
+        connection.close()
+
+
+def grpc_health(host: str, port: int, tls: bool) -> str | None:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    with grpc.insecure_channel(address) as channel:
+        try:
+            answer = channel.unary_unary("/grpc.health.v1.Health/Check")(
+                b"", timeout=PROBE_TIMEOUT_S
+            )
+        except grpc.RpcError:
+            return None
+    return "" if answer == GRPC_SERVING else "its health service says not serving"
+
+
+CHECKS: tuple[Callable[[Settings], Check], ...] = (
+    python,
+    cpu_flags,
+    cores,
+    memory,
+    disk,
+    bundle,
+    triton,
+    gpu,
+    espeak,
+    grpc_door,
+    http_door,
+)

@@ -1,0 +1,195 @@
+"""`lingting doctor`: each check on what it may find."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from appliance.cli import doctor as command
+from appliance.cli.doctor import GIB, State
+from appliance.messages import Health
+from appliance.settings import Grpc, Http, Models, Settings, Triton
+from tests.integration.http_fakes import Served
+
+
+def call(*args: str) -> Result:
+    app = typer.Typer()
+    app.command()(command.doctor)
+    return CliRunner().invoke(app, list(args))
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "model.bin").write_bytes(b"weights")
+    facts = ["--name", "large", "--version", "3", "--licence", "MIT"]
+    seal = [sys.executable, "-m", "inference.bundles", "seal", str(folder), *facts]
+    subprocess.run(seal, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    served = Served()
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """A port held by a program that answers nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_json_lists_every_check_and_the_exit_code_agrees() -> None:
+    result = call("--json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == (0 if report["ok"] else 1)
+    assert len(report["checks"]) == 1 + len(command.CHECKS)
+    for check in report["checks"]:
+        assert check["state"] == "ok" or check["fix"], check
+
+
+def test_a_fit_machine_passes(monkeypatch: pytest.MonkeyPatch, sealed: Path) -> None:
+    monkeypatch.setenv("LINGTING_MODELS__ASR", str(sealed))
+    monkeypatch.setenv("LINGTING_GRPC__PORT", "0")
+    monkeypatch.setenv("LINGTING_HTTP__PORT", "0")
+    monkeypatch.setattr(command, "LEAST_DISK", 0)
+    monkeypatch.setattr(command, "LEAST_MEMORY", 0)
+    result = call()
+    assert result.exit_code == 0, result.stdout
+    assert "large 3" in result.stdout
+
+
+def test_wrong_settings_are_a_failed_check_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LINGTING_HTTP__PORT", "many")
+    result = call("--json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert report["checks"][0]["state"] == "fail"
+    assert "http.port" in report["checks"][0]["found"]
+    assert len(report["checks"]) == 1 + len(command.CHECKS)
+
+
+def test_memory_and_disk_have_three_states() -> None:
+    states = [
+        command._enough("disk", size, 1 * GIB, 5 * GIB, "free some").state
+        for size in (0, 2 * GIB, 9 * GIB)
+    ]
+    assert states == [State.fail, State.warn, State.ok]
+
+
+def test_proc_files_that_say_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    assert command.available_memory(path) is None
+    assert command.read_flags(path) == frozenset()
+    path.write_text("flags\t\t: fpu avx2 amx_int8\n")
+    assert command.read_flags(path) == {"fpu", "avx2", "amx_int8"}
+    path.write_text("MemTotal: 1 kB\nMemAvailable:    2048 kB\n")
+    assert command.available_memory(path) == 2 << 20
+
+
+def test_bundle(sealed: Path, tmp_path: Path) -> None:
+    def check(folder: Path) -> command.Check:
+        return command.bundle(Settings(models=Models(asr=folder)))
+
+    assert check(sealed).state is State.ok
+    manifest = json.loads((sealed / "manifest.json").read_text())
+    (sealed / "manifest.json").write_text(json.dumps({**manifest, "demo": True}))
+    assert "demonstration" in check(sealed).found
+    (sealed / "model.bin").write_bytes(b"altered")
+    altered = check(sealed)
+    assert altered.state is State.fail
+    assert "model.bin" in altered.found
+    missing = check(tmp_path / "none")
+    assert missing.state is State.fail
+    assert "manifest.json" in missing.found
+
+
+def test_triton(tmp_path: Path, stranger: int) -> None:
+    binary = tmp_path / "tritonserver"
+    missing = command.triton(Settings(triton=Triton(binary=binary)))
+    assert (missing.state, "CPU" in missing.found) == (State.warn, True)
+    binary.write_text("")
+    binary.chmod(0o755)
+    assert command.triton(Settings(triton=Triton(binary=binary))).found == str(binary)
+    assert command.triton(Settings(triton=Triton(mode="off"))).state is State.ok
+    for port, state in ((stranger, State.ok), (free_port(), State.warn)):
+        remote = Triton(mode="remote", address=f"127.0.0.1:{port}")
+        assert command.triton(Settings(triton=remote)).state is state
+
+
+def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if Path("/proc/driver/nvidia/gpus").exists():
+        pytest.skip("this machine has one")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command.gpu(Settings()).found == "none: CPU mode"
+    assert command.gpu(Settings(triton=Triton(kind="gpu"))).state is State.fail
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 'NVIDIA L4, 23034 MiB'\n")
+    smi.chmod(0o755)
+    assert command.gpu(Settings()).found == "NVIDIA L4, 23034 MiB"
+
+
+def test_http_port(served: Served, stranger: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "PROBE_TIMEOUT_S", 0.5)
+
+    def check(port: int) -> command.Check:
+        return command.http_door(Settings(http=Http(port=port)))
+
+    assert check(free_port()).found == "free"
+    assert check(0).state is State.ok
+    assert "another program" in check(stranger).found
+    assert check(served.port).state is State.ok
+    served.box.parts["engine"] = Health(False, "loading")
+    ailing = check(served.port)
+    assert (ailing.state, "engine: loading" in ailing.found) == (State.fail, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's ports are all free to take")
+def test_an_address_of_another_machine() -> None:
+    check = command.http_door(Settings(http=Http(host="192.0.2.1", port=9000)))
+    assert check.state is State.fail
+    assert "http.host" in check.fix
+
+
+def test_grpc_port(stranger: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "PROBE_TIMEOUT_S", 0.5)
+    status = [b"\x08\x01"]
+    handler = grpc.method_handlers_generic_handler(
+        "grpc.health.v1.Health",
+        {"Check": grpc.unary_unary_rpc_method_handler(lambda request, context: status[0])},
+    )
+    server = grpc.server(futures.ThreadPoolExecutor(1), handlers=[handler])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        assert command.grpc_door(Settings(grpc=Grpc(port=port))).state is State.ok
+        status[0] = b"\x08\x02"
+        assert "not serving" in command.grpc_door(Settings(grpc=Grpc(port=port))).found
+    finally:
+        server.stop(None)
+    assert "another program" in command.grpc_door(Settings(grpc=Grpc(port=stranger))).found
+    assert command.grpc_door(Settings(grpc=Grpc(port=free_port()))).found == "free"
