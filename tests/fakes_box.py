@@ -31,6 +31,11 @@ PARTIAL_MS, FINAL_MS = 200, 1000
 EVENTS_WAITING = 8
 CARD = ModelCard("asr-demo", "1", "Apache-2.0", True, ("zh", "en"), ("transcribe",), 30.0)
 END = None
+BAD_AUDIO = {
+    b"garbage": InvalidAudio("decode audio", "these bytes are not audio"),
+    b"fLaC": InvalidAudio("read audio", "Error: config format doesn't match with header format"),
+    b"crash": ZeroDivisionError("secret of the inside"),
+}
 
 
 class FakeCall:
@@ -40,7 +45,7 @@ class FakeCall:
         self.config, self.gate = config, gate
         self.accepted = 0  # bytes
         self.forced = 0
-        self.finished = self.closed = False
+        self.finished = self.failed = self.closed = False
         self.finals: list[Final] = []
         self._rate, self._channels = config.audio.rate_hz, config.audio.channels
         self._width = 1 if config.audio.encoding in (Encoding.ALAW, Encoding.MULAW) else 2
@@ -60,10 +65,10 @@ class FakeCall:
             self._channels = int.from_bytes(data[22:24], "little")
             self._rate = int.from_bytes(data[24:28], "little")
             data = data[44:]
-        if data.startswith(b"garbage"):
-            raise InvalidAudio("decode audio", "these bytes are not audio")
-        if data.startswith(b"crash"):
-            raise ZeroDivisionError("secret of the inside")
+        for magic, error in BAD_AUDIO.items():
+            if data.startswith(magic):
+                await self.fail(error)
+                raise error
         self.accepted += len(data)
         self._ms += (
             len(data) * 1000 / (self._width * (self._rate or 16_000) * (self._channels or 1))
@@ -107,6 +112,12 @@ class FakeCall:
         await self._final()
 
     async def finish(self) -> None:
+        if self.finished:
+            return
+        if not self.accepted:
+            error = InvalidAudio("decode audio", "empty audio", "send some")
+            await self.fail(error)
+            raise error
         await self._final()
         self.finished = True
         await self._events.put(END)
@@ -117,9 +128,11 @@ class FakeCall:
                 raise event
             yield event
 
-    def fail(self, error: Exception) -> None:
-        """As when every engine has gone."""
-        self._events.put_nowait(error)
+    async def fail(self, error: Exception) -> None:
+        """As when every engine has gone: the reader learns it after what is queued already."""
+        if not self.failed:
+            self.failed = True
+            await self._events.put(error)
 
     def transcript(self) -> Transcript:
         return Transcript(
@@ -151,6 +164,29 @@ class FakeBox:
             yield call
         finally:
             call.closed = True
+
+    async def transcribe(self, config: CallConfig, chunks: AsyncIterator[bytes]) -> Transcript:
+        async with self.open_call(config) as call:
+
+            async def read() -> None:
+                async for _ in call.events():
+                    pass
+
+            reader = asyncio.create_task(read())
+            try:
+                async for chunk in chunks:
+                    await call.accept(chunk)
+                await call.finish()
+                await reader
+            finally:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+            return call.transcript()
+
+    async def drain(self) -> None:
+        """The end of a drain: what runs is finished from outside."""
+        self.draining = True
+        await asyncio.gather(*(call.finish() for call in self.calls), return_exceptions=True)
 
     def models(self) -> tuple[ModelCard, ...]:
         return self.cards

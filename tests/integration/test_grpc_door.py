@@ -297,7 +297,7 @@ MISMATCH = "Error: config format doesn't match with header format"
         ([opening(language_code="fr-FR")],
          UNAVAILABLE + "language_code=fr-FR; sample_rate=16000; type=online;",
          "MODEL_UNAVAILABLE"),
-        ([opening(encoding=audio.FLAC), sound(b"RIFF0000WAVEfmt ")], MISMATCH, "HEADER_MISMATCH"),
+        ([opening(), sound(b"fLaC0000")], MISMATCH, "HEADER_MISMATCH"),
         ([opening(audio_channel_count=3)], "audio_channel_count is 3", "INVALID_REQUEST"),
         ([opening(), sound(b"garbage")], "these bytes are not audio", "INVALID_AUDIO"),
     ],
@@ -318,7 +318,7 @@ async def test_bad_streams(
     ("request_", "words"),
     [
         (asr.RecognizeRequest(config=recognition()), "empty audio"),
-        (asr.RecognizeRequest(config=recognition(encoding=audio.OGGOPUS), audio=b"fLaC"), MISMATCH),
+        (asr.RecognizeRequest(config=recognition(), audio=b"fLaC"), MISMATCH),
         (asr.RecognizeRequest(config=recognition(model="x"), audio=SECOND),
          UNAVAILABLE + "model=x; language_code=zh-CN; sample_rate=16000; type=offline;"),
     ],
@@ -345,7 +345,7 @@ async def test_an_engine_that_fails_in_mid_call(stub: Any, box: FakeBox) -> None
     call = stub.StreamingRecognize()
     await call.write(opening())
     await eventually(lambda: bool(box.calls))
-    box.calls[0].fail(EngineUnavailable("listen", "no engine answers"))
+    await box.calls[0].fail(EngineUnavailable("listen", "no engine answers"))
     error = await refused(call.read())
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert "grpc-retry-pushback-ms" in dict(error.trailing_metadata())
@@ -697,6 +697,32 @@ async def test_a_stop_waits_for_a_recording(box: FakeBox) -> None:
         box.gate.set()
         assert (await answer).results
         await asyncio.wait_for(stopping, SOON_S)
+
+
+async def test_a_box_that_drains_ends_a_talking_stream_at_its_next_pause(
+    stub: Any, box: FakeBox
+) -> None:
+    call = stub.StreamingRecognize()
+    await call.write(opening())
+    await call.write(sound(SECOND[:12_800]))
+    await call.read()
+    box.draining = True
+    await call.write(sound(SECOND[12_800:] + SECOND[:3200]))
+    said = await until_drained(call)
+    assert [r.is_final for r in said][-1] and said[-1].alternatives[0].transcript == "您好我要反"
+
+
+@pytest.mark.parametrize("heard", [b"", SECOND[:12_800]])
+async def test_a_box_that_has_drained_ends_every_stream(
+    stub: Any, box: FakeBox, heard: bytes
+) -> None:
+    call = stub.StreamingRecognize()
+    await call.write(opening(interim=False))
+    await call.write(sound(heard))
+    await eventually(lambda: bool(box.calls) and box.calls[0].accepted == len(heard))
+    await asyncio.wait_for(box.drain(), SOON_S)
+    said = await until_drained(call)
+    assert [r.alternatives[0].transcript for r in said] == (["您好"] if heard else [])
 
 
 async def test_a_draining_box_refuses(stub: Any, box: FakeBox) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
@@ -11,7 +9,7 @@ from riva.client.proto import riva_asr_pb2 as asr
 from riva.client.proto import riva_audio_pb2 as audio
 
 from appliance.api.grpc import translate
-from appliance.api.grpc.errors import CHINESE, STATUS, Draining, RivaRefusal, answer_to, root_cause
+from appliance.api.grpc.errors import CHINESE, STATUS, Draining, RivaRefusal, answer_to
 from appliance.errors import (
     BundleError,
     EngineUnavailable,
@@ -197,44 +195,6 @@ def test_what_has_no_effect_is_named() -> None:
     assert translate.ignored(config()) == ()
 
 
-def wav(tag: int) -> bytes:
-    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36, b"WAVE", b"fmt ", 16, tag, 1, 8000, 0, 1, 8)
-    return head + b"data\0\0\0\0"
-
-
-@pytest.mark.parametrize(
-    ("declared", "head", "agrees"),
-    [
-        (Encoding.AUTO, b"fLaC....", True),
-        (Encoding.PCM_S16LE, b"\1\2\3\4\5\6", True),
-        (Encoding.PCM_S16LE, wav(1), True),
-        (Encoding.PCM_S16LE, wav(0xFFFE), True),
-        (Encoding.PCM_S16LE, wav(6), False),
-        (Encoding.PCM_S16LE, b"OggS....", False),
-        (Encoding.ALAW, wav(6), True),
-        (Encoding.ALAW, wav(7), False),
-        (Encoding.MULAW, wav(7), True),
-        (Encoding.MULAW, b"\xff\xff\xff\xff", True),
-        (Encoding.FLAC, b"fLaC....", True),
-        (Encoding.FLAC, wav(1), False),
-        (Encoding.FLAC, wav(0xFFFE), False),
-        (Encoding.FLAC, b"\0\0\0\0\0\0", False),
-        (Encoding.OGG_OPUS, b"OggS....", True),
-        (Encoding.OGG_OPUS, b"fLaC....", False),
-        (Encoding.FLAC, b"fL", True),  # too short to tell
-    ],
-)
-def test_a_header_that_contradicts_the_config(
-    declared: Encoding, head: bytes, agrees: bool
-) -> None:
-    if agrees:
-        translate.check_header(declared, head)
-        return
-    with pytest.raises(RivaRefusal) as caught:
-        translate.check_header(declared, head)
-    assert str(caught.value) == "Error: config format doesn't match with header format"
-
-
 def test_call_id_comes_twice_behind_tls() -> None:
     assert translate.call_id([("a", "b"), ("x-call-id", "A1"), ("x-call-id", "A1")]) == "A1"
     assert translate.call_id([]) == "" == translate.call_id(None)
@@ -333,7 +293,7 @@ def test_metadata_is_ascii() -> None:
 # ---- errors
 
 
-def details(error: BaseException) -> tuple[grpc.StatusCode, str, dict[str, str], status_pb2.Status]:
+def details(error: Exception) -> tuple[grpc.StatusCode, str, dict[str, str], status_pb2.Status]:
     answer = answer_to(error)
     trailing = dict(answer.trailing)
     rich = status_pb2.Status.FromString(trailing.pop("grpc-status-details-bin"))
@@ -389,9 +349,17 @@ def test_what_is_our_fault_is_logged_not_told(
     assert "secret" in caplog.text and not trailing
 
 
-def test_the_error_that_explains_a_group() -> None:
-    group = ExceptionGroup("g", [ValueError("x"), ExceptionGroup("h", [InvalidAudio("a", "b")])])
-    assert details(root_cause(group))[0] is grpc.StatusCode.INVALID_ARGUMENT
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        ("Error: config format doesn't match with header format", "HEADER_MISMATCH"),
+        ("empty audio", "EMPTY_AUDIO"),
+    ],
+)
+def test_rivas_own_words_stand_alone(cause: str, reason: str) -> None:
+    _, message, _, rich = details(InvalidAudio("read audio header", cause, "a hint"))
+    info = error_details_pb2.ErrorInfo()
+    assert message == cause and rich.details[0].Unpack(info) and info.reason == reason
 
 
 def test_every_known_error_has_a_status_or_is_ours() -> None:

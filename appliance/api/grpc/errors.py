@@ -57,6 +57,13 @@ CHINESE = {
     "SAMPLE_RATE_OUT_OF_RANGE": "采样率必须在 8000 至 96000 之间。",
 }
 
+# Words of other rooms that Riva's clients look for; they are told alone, as Riva tells them.
+VERBATIM = {
+    "Error: config format doesn't match with header format": "HEADER_MISMATCH",
+    "empty audio": "EMPTY_AUDIO",
+    "sample_rate_hertz must be between 8000 and 96000": "SAMPLE_RATE_OUT_OF_RANGE",
+}
+
 
 class RivaRefusal(InvalidRequest):
     """A refusal in exactly the words that Riva's clients look for."""
@@ -86,7 +93,7 @@ class Answer:
     trailing: tuple[tuple[str, str | bytes], ...]
 
 
-def answer_to(error: BaseException) -> Answer:
+def answer_to(error: Exception) -> Answer:
     """How `error` is told to a client; logs what the client is not told."""
     if isinstance(error, LingtingError) and error.code in STATUS:
         return _answer_known(error)
@@ -99,23 +106,17 @@ def answer_to(error: BaseException) -> Answer:
     return _answer(grpc.StatusCode.INTERNAL, message, info, retry_s=None)
 
 
-def root_cause(error: BaseException) -> BaseException:
-    """The error that explains a failed task group: ours before others, the first before later."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    causes = [root_cause(inner) for inner in error.exceptions]
-    return next((cause for cause in causes if isinstance(cause, LingtingError)), causes[0])
-
-
 def _answer_known(error: LingtingError) -> Answer:
-    reason = getattr(error, "reason", error.code.upper())
+    verbatim = VERBATIM.get(error.cause)
+    reason = verbatim or getattr(error, "reason", error.code.upper())
+    message = error.cause if verbatim else str(error)
     info = error_details_pb2.ErrorInfo(
         reason=reason,
         domain=DOMAIN,
         metadata={"retryable": str(error.retryable).lower(), "param": error.param or ""},
     )
     retry_s = getattr(error, "retry_after_s", DEFAULT_RETRY_S) if error.retryable else None
-    return _answer(STATUS[error.code], str(error), info, retry_s)
+    return _answer(STATUS[error.code], message, info, retry_s)
 
 
 def _answer(
@@ -157,11 +158,10 @@ async def answering(context: Any, metrics: Metrics, method: str) -> AsyncIterato
         status = grpc.StatusCode.CANCELLED  # the client has gone
         raise
     except Exception as error:
-        cause = root_cause(error)
-        if isinstance(cause, grpc.aio.BaseError):  # gRPC's own: the client has gone
+        if isinstance(error, grpc.aio.BaseError):  # gRPC's own: the client has gone
             status = grpc.StatusCode.CANCELLED
             raise asyncio.CancelledError from None
-        answer = answer_to(cause)
+        answer = answer_to(error)
         status = answer.status
         await _end(context, answer)
     finally:

@@ -19,7 +19,6 @@ from appliance.messages import Transcript
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
-    from appliance.call.call import Call
 
 SERVICE = asr.DESCRIPTOR.services_by_name["RivaSpeechRecognition"].full_name
 PIECE_BYTES = 64 * 1024  # a recording is handed over in these, so that back-pressure can act
@@ -70,20 +69,13 @@ class RivaServicer:
         return request
 
     async def _recognize(self, request: Any, context: Any) -> Transcript:
-        cards = self._box.models()
         config = translate.call_config(
             request.config,
-            cards,
+            self._box.models(),
             live=False,
             call_id=translate.call_id(context.invocation_metadata()),
         )
-        translate.check_header(config.audio.encoding, request.audio)
-        async with self._box.open_call(config) as call:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(hand_over(call, request.audio))
-                async for _ in call.events():
-                    pass  # the transcript holds them all; reading keeps the call moving
-            transcript: Transcript = call.transcript()
+        transcript = await self._box.transcribe(config, pieces(request.audio))
         context.set_trailing_metadata(
             translate.answer_metadata(transcript.model, demo=transcript.demo)
             + translate.ignored_metadata(request.config)
@@ -91,11 +83,10 @@ class RivaServicer:
         return transcript
 
 
-async def hand_over(call: Call, audio: bytes) -> None:
+async def pieces(audio: bytes) -> AsyncIterator[bytes]:
     view = memoryview(audio)
     for start in range(0, len(view), PIECE_BYTES):
-        await call.accept(bytes(view[start : start + PIECE_BYTES]))
-    await call.finish()
+        yield bytes(view[start : start + PIECE_BYTES])
 
 
 def handlers(servicer: RivaServicer) -> Any:

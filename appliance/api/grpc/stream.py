@@ -16,7 +16,7 @@ from appliance.api.grpc import translate
 from appliance.api.grpc.admission import stopping
 from appliance.api.grpc.errors import Draining, RivaRefusal
 from appliance.errors import IdleTimeout, LingtingError
-from appliance.messages import CallConfig, Event, Final, Partial
+from appliance.messages import Event, Final, Partial
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
@@ -32,10 +32,12 @@ class Stream:
         self._box, self._context = box, context
         self._idle_s = box.settings.grpc.idle_timeout_s
         self._patience: asyncio.Timeout | None = None  # of the read under way
-        self._cut = False  # no more audio is taken
-        self._draining = False
         self._interim = True
         self._speaking: set[int] = set()  # legs in the middle of an utterance, by their partials
+        self._complete = False  # the client has sent all it wanted to
+        self._draining = False
+        self._cut = False  # no more audio is taken
+        self._ending: LingtingError | None = None  # the status, once all that was heard is said
 
     async def run(self) -> None:
         first = await self._read()
@@ -52,12 +54,28 @@ class Stream:
         )
         async with self._box.open_call(config) as call:
             await self._greet(wanted.config)
-            async with asyncio.TaskGroup() as tasks:
-                listening = tasks.create_task(self._listen(call, config))
-                await self._speak(call, first.id.value)
-        ending = listening.result()
-        if ending is not None:
-            raise ending
+            await self._converse(call, first.id.value)
+        if self._ending is not None:
+            raise self._ending
+
+    async def _converse(self, call: Call, request_id: str) -> None:
+        """Listen and speak until the call has said everything; every error comes by its events."""
+        listening = asyncio.create_task(self._listen(call))
+        try:
+            await self._speak(call, request_id)
+        except LingtingError:
+            if not self._cut_short():
+                raise
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+        self._cut_short()
+
+    def _cut_short(self) -> bool:
+        """Whether the call ended before its client did, for a reason other than its failure."""
+        if self._ending is None and not self._complete and self._box.draining:
+            self._ending = stopping()
+        return self._ending is not None
 
     # ---- out
 
@@ -88,34 +106,26 @@ class Stream:
 
     # ---- in
 
-    async def _listen(self, call: Call, config: CallConfig) -> LingtingError | None:
-        """Feed the call to its end; returns what the stream should end with once all is said."""
-        ending = await self._feed(call, config)
-        await call.finish()
-        return ending
-
-    async def _feed(self, call: Call, config: CallConfig) -> LingtingError | None:
-        heard = False
-        while True:
+    async def _listen(self, call: Call) -> None:
+        try:
             try:
-                message = await self._read()
+                await self._feed(call)
             except (IdleTimeout, Draining) as ending:
-                return ending  # what was said before still becomes a final
-            if message is grpc.aio.EOF:
-                break
+                self._ending = ending  # what was said before still becomes a final
+            await call.finish()
+        except Exception as error:
+            await call.fail(error)
+
+    async def _feed(self, call: Call) -> None:
+        while (message := await self._read()) is not grpc.aio.EOF:
             if message.HasField("streaming_config"):
                 raise RivaRefusal("streaming_config was already received", "CONFIG_REPEATED")
             if message.audio_content:
-                if not heard:
-                    translate.check_header(config.audio.encoding, message.audio_content)
-                heard = True
                 await call.accept(message.audio_content)
             if translate.forces_endpoint(message):
                 await call.force_endpoint()
-        if not heard:
-            raise RivaRefusal("empty audio", "EMPTY_AUDIO")
         await asyncio.sleep(END_OR_GONE_S)
-        return None
+        self._complete = True
 
     async def _read(self) -> Any:
         """The next message, or EOF; raises IdleTimeout, and Draining once the stream is cut."""
@@ -150,10 +160,11 @@ class Stream:
             self._patience.reschedule(asyncio.get_running_loop().time())
 
     def _follow(self, event: Event) -> None:
-        """Know who is in the middle of an utterance, and when nobody is any more."""
+        """Know who is in the middle of an utterance, and use the pause when the box stops."""
         if isinstance(event, Partial):
             self._speaking.add(event.leg)
         elif isinstance(event, Final):
             self._speaking.discard(event.leg)
-            if self._draining and not self._speaking:
-                self.cut()
+        pause = not self._speaking and (self._interim or isinstance(event, Final))
+        if pause and (self._draining or self._box.draining):
+            self.cut()

@@ -50,9 +50,6 @@ ENCODINGS = {
     audio.FLAC: Encoding.FLAC,
     audio.OGGOPUS: Encoding.OGG_OPUS,
 }
-MAGIC = {b"RIFF": Encoding.WAV, b"fLaC": Encoding.FLAC, b"OggS": Encoding.OGG_OPUS}
-WAV_FORMAT_AT = slice(20, 22)  # wFormatTag, where the fmt chunk comes first
-WAV_FORMATS = {1: Encoding.PCM_S16LE, 6: Encoding.ALAW, 7: Encoding.MULAW}
 
 DETECT = ("", "multi", "auto")  # language codes that leave it to the model
 PRIMARY = {"cmn": "zh"}  # ISO 639-3 names that callers use for what models call otherwise
@@ -235,28 +232,6 @@ def ignored(config: Any) -> tuple[str, ...]:
     if config.diarization_config.enable_speaker_diarization:
         names.append("diarization_config")
     return tuple(names[:16])
-
-
-def check_header(declared: Encoding, head: bytes) -> None:
-    """Refuse audio whose header says another coding than the config did.
-
-    `head` is the first chunk; one too short to tell is left to the decoder.
-    """
-    if declared is Encoding.AUTO or len(head) < 4:
-        return
-    coding = MAGIC.get(head[:4])
-    headless = declared in WAV_FORMATS.values()
-    if coding is Encoding.WAV:
-        tag = int.from_bytes(head[WAV_FORMAT_AT], "little")
-        agrees = headless and WAV_FORMATS.get(tag, declared) is declared
-    else:
-        agrees = headless if coding is None else coding is declared
-    if not agrees:
-        raise RivaRefusal(
-            "Error: config format doesn't match with header format",
-            "HEADER_MISMATCH",
-            param="encoding",
-        )
 
 
 def call_id(metadata: Iterable[tuple[str, Any]] | None) -> str:
