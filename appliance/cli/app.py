@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from appliance.cli import demo, serve
+from appliance.cli import demo, evaluate, serve
+from appliance.cli.doctor import doctor
+from appliance.cli.transcribe import transcribe
 
 app = typer.Typer(
     name="lingting",
@@ -16,3 +18,6 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(serve.triton)
 app.command()(demo.demo)
+app.command()(transcribe)
+app.command()(doctor)
+app.add_typer(evaluate.app, name="eval")

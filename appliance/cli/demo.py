@@ -121,7 +121,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while " ready in " not in log.read_text():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise EngineUnavailable("start the demo", log.read_text()[-2000:], "run `lingting doctor`")
+            raise EngineUnavailable(
+                "start the demo", log.read_text()[-2000:], "run `lingting doctor`"
+            )
         time.sleep(POLL_S)
 
 
@@ -134,7 +136,9 @@ def _wait_for_triton(box: RunningBox) -> None:
     with console.status("等待 Triton 载入模型… waiting for Triton to load its model"):
         while engine_in_use(url) != "triton" and time.monotonic() < deadline:
             if box.triton_pid() is None and time.monotonic() > deadline - START_TIMEOUT_S + 5:
-                console.print("[yellow]Triton 不可用，由 CPU 应答。 No Triton here: the CPU answers.[/]")
+                console.print(
+                    "[yellow]Triton 不可用，由 CPU 应答。 No Triton here: the CPU answers.[/]"
+                )
                 return
             time.sleep(POLL_S)
 

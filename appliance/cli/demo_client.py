@@ -116,7 +116,11 @@ def engine_in_use(url: str) -> str:
             lines = answer.read().decode().splitlines()
     except (OSError, urllib.error.URLError):
         return ""
-    closed = [line for line in lines if line.startswith("lingting_breaker_open{") and line.endswith(" 0.0")]
+    closed = [
+        line
+        for line in lines
+        if line.startswith("lingting_breaker_open{") and line.endswith(" 0.0")
+    ]
     names = [line.split('"')[1] for line in closed]
     return "triton" if "triton" in names else (names or [""])[0]
 
@@ -197,7 +201,9 @@ def summary(screen: Screen) -> Table:
         table.add_row("开口到首个中间结果 speech to first partial, median", f"{middle:.2f} s")
     waits = [w for line in screen.lines if (w := _wait_s(line, screen)) is not None]
     if waits:
-        table.add_row("说完到定稿 end of speech to final, median", f"{statistics.median(waits):.2f} s")
+        table.add_row(
+            "说完到定稿 end of speech to final, median", f"{statistics.median(waits):.2f} s"
+        )
     engines = {line.engine for line in screen.lines}
     counts = ", ".join(f"{e}: {sum(x.engine == e for x in screen.lines)}" for e in sorted(engines))
     table.add_row("定稿由谁给出 finals by engine", counts)
@@ -213,7 +219,8 @@ def _wait_s(line: Line, screen: Screen) -> float | None:
 def load(folder: Path) -> list[Said]:
     sentences = json.loads((folder / "call.json").read_text(encoding="utf-8"))
     return [
-        Said(NAMES[s["leg"]], s["start_ms"] / 1000, s["end_ms"] / 1000, s["text"]) for s in sentences
+        Said(NAMES[s["leg"]], s["start_ms"] / 1000, s["end_ms"] / 1000, s["text"])
+        for s in sentences
     ]
 
 
