@@ -2,14 +2,7 @@
 
     python -m appliance.audio.child DEMUXER ROLE CPU_SECONDS PARENT_PID
 
-Reads the file from stdin (a pipe, or a seekable file) and writes messages to stdout, each
-`MESSAGE` (kind, length) and its body:
-
-    format   FORMAT: rate in Hz, channels, codec name; once, before any samples
-    samples  s16le, interleaved, at the source's rate
-    hungry   HUNGRY: bytes read so far; all that follows from them has been written
-    error    why decoding failed, UTF-8
-
+Reads the file from stdin (a pipe, or a seekable file) and writes messages to stdout (wire.py).
 It may write no file and use only bounded memory and time, and it dies with its parent.
 """
 
@@ -22,7 +15,6 @@ import resource
 import select
 import signal
 import stat
-import struct
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -33,12 +25,8 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.packet import Packet
 
+from appliance.audio import wire
 from appliance.audio.flac import Framer
-
-MESSAGE = struct.Struct("<cI")
-FORMAT = struct.Struct("<II16s")
-HUNGRY = struct.Struct("<Q")
-KIND_FORMAT, KIND_SAMPLES, KIND_HUNGRY, KIND_ERROR = b"F", b"S", b"H", b"E"
 
 MEMORY_BYTES = 1 << 30  # of address space; about 0.15 GB are libraries
 WRITE_BYTES = 1 << 16
@@ -86,6 +74,7 @@ class Output:
     """Messages to the parent; samples are gathered, because each message costs it a wake-up."""
 
     def __init__(self) -> None:
+        self.codec = ""
         self._samples = bytearray()
         self._rate_hz = 0
         self._layout = ""
@@ -103,25 +92,24 @@ class Output:
 
     def flush(self) -> None:
         if self._samples:
-            self._send(KIND_SAMPLES, self._samples)
+            self._send(wire.KIND_SAMPLES, self._samples)
             self._samples.clear()
 
     def hungry(self, consumed: int) -> None:
         self.flush()
-        self._send(KIND_HUNGRY, HUNGRY.pack(consumed))
+        self._send(wire.KIND_HUNGRY, wire.HUNGRY.pack(consumed))
 
     def error(self, error: BaseException) -> None:
         self.flush()
         reason = getattr(error, "strerror", None) or str(error) or "not enough memory"
-        self._send(KIND_ERROR, reason[:300].encode())
-
-    def codec(self, name: str) -> None:
-        self._codec = name
+        self._send(wire.KIND_ERROR, reason[:300].encode())
 
     def _open(self, frame: AudioFrame) -> None:
         self._rate_hz, self._layout = frame.sample_rate, frame.layout.name
-        codec = self._codec.encode()[:16]
-        self._send(KIND_FORMAT, FORMAT.pack(self._rate_hz, frame.layout.nb_channels, codec))
+        codec = self.codec.encode()[:16]
+        self._send(
+            wire.KIND_FORMAT, wire.FORMAT.pack(self._rate_hz, frame.layout.nb_channels, codec)
+        )
 
     def _converter(self, frame: AudioFrame) -> AudioResampler:
         """A stream may change its format on the way (Ogg chains do); what leaves here does not."""
@@ -133,7 +121,7 @@ class Output:
 
     @staticmethod
     def _send(kind: bytes, body: bytes | bytearray) -> None:
-        view = memoryview(MESSAGE.pack(kind, len(body)) + body)
+        view = memoryview(wire.HEAD.pack(kind, len(body)) + body)
         while view:
             view = view[os.write(1, view) :]
 
@@ -176,7 +164,7 @@ class Tally:
 def flac_frames(source: Input, _: str) -> Iterator[AudioFrame]:
     framer, tally = Framer(), Tally()
     codec: AudioCodecContext | None = None
-    source.output.codec("flac")
+    source.output.codec = "flac"
     more = True
     while more:
         data = source.read(WRITE_BYTES)
@@ -200,7 +188,7 @@ def container_frames(source: Input, demuxer: str) -> Iterator[AudioFrame]:
         stream = container.streams.audio[0]
         codec, tally = stream.codec_context, Tally()
         codec.thread_count = 1
-        source.output.codec(codec.name)
+        source.output.codec = codec.name
         for packet in container.demux(stream):
             yield from tally.decode(codec, packet)
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import struct
 import sys
 import tempfile
 from collections import deque
@@ -16,12 +15,10 @@ from typing import IO
 
 import numpy as np
 
+from appliance.audio import wire
 from appliance.audio.pcm import Frames
 from appliance.audio.sniff import Kind
 from appliance.errors import InvalidAudio, TooLarge
-
-# Kept in step with child.py, which is not imported: it loads ffmpeg.
-_MESSAGE, _FORMAT, _HUNGRY = struct.Struct("<cI"), struct.Struct("<II16s"), struct.Struct("<Q")
 
 PIECE_BYTES = 2 << 20  # of samples that one call hands out, give or take a message
 AHEAD_BYTES = 1 << 20  # of samples that may wait here; then the child waits
@@ -74,7 +71,7 @@ class CompressedSource:
                 self._draining = asyncio.create_task(_drain(process.stdin))
                 self._draining.add_done_callback(lambda _: self._changed.set())
         taken = await self._take(eager=True)
-        if self._ended and not self._blocks:
+        if self._ended and not taken:  # what was sound before the damage goes out first
             await self._verdict(process)
         return self._frames(taken)
 
@@ -115,19 +112,19 @@ class CompressedSource:
         assert process.stdout
         try:
             while True:
-                kind, size = _MESSAGE.unpack(await process.stdout.readexactly(_MESSAGE.size))
+                kind, size = wire.HEAD.unpack(await process.stdout.readexactly(wire.HEAD.size))
                 await self._message(kind, await process.stdout.readexactly(size))
         except asyncio.IncompleteReadError:
             self._ended = True
             self._changed.set()
 
     async def _message(self, kind: bytes, body: bytes) -> None:
-        if kind == b"F":
-            self.rate_hz, self.channels, codec = _FORMAT.unpack(body)
+        if kind == wire.KIND_FORMAT:
+            self.rate_hz, self.channels, codec = wire.FORMAT.unpack(body)
             self.codec = codec.rstrip(b"\0").decode()
-        elif kind == b"H":
-            (self._consumed,) = _HUNGRY.unpack(body)
-        elif kind == b"E":
+        elif kind == wire.KIND_HUNGRY:
+            (self._consumed,) = wire.HUNGRY.unpack(body)
+        elif kind == wire.KIND_ERROR:
             self._reason = body.decode(errors="replace")
         else:
             self._blocks.append(body)

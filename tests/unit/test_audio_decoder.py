@@ -108,6 +108,11 @@ async def test_bare_samples_need_a_rate():
         await decode(PCM)
 
 
+async def test_a_few_bare_samples_are_audio():
+    (leg,) = await decode([b"\1\0", b"\2\0"], raw(Encoding.AUTO))
+    assert (leg * 32768).tolist() == [1, 2]
+
+
 async def test_more_channels_than_legs():
     with pytest.raises(InvalidAudio, match="3 channels, where 1 to 2 are taken"):
         await decode(PCM, raw(Encoding.PCM_S16LE, channels=3))

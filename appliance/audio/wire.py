@@ -1,0 +1,14 @@
+"""What the decoding child says to its parent: messages of `HEAD` (kind, length) and a body."""
+
+from __future__ import annotations
+
+import struct
+
+HEAD = struct.Struct("<cI")
+FORMAT = struct.Struct("<II16s")  # rate in Hz, channels, codec name
+HUNGRY = struct.Struct("<Q")  # bytes of input read
+
+KIND_FORMAT = b"F"  # FORMAT: once, before any samples
+KIND_SAMPLES = b"S"  # s16le, interleaved, at the source's rate
+KIND_HUNGRY = b"H"  # HUNGRY: all that follows from the input so far has been written
+KIND_ERROR = b"E"  # why decoding failed, UTF-8
