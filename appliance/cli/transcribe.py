@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -103,9 +104,10 @@ async def run(job: Job, shown: Shown) -> int:
             question = remote.Question(job.server, job.language, job.hotwords)
             remote.connect(job.server)  # only to refuse a wrong address here
             return await write_down(job, RemoteEar(question), shown)
-        async with local_box(load_settings()) as box:
-            config = local_config(box, job)
-            return await write_down(job, LocalEar(box, config), shown)
+        async with contextlib.AsyncExitStack() as stack:
+            box = await start_box(load_settings(), stack, shown)
+            ear = LocalEar(box, local_config(box, job))
+            return await write_down(job, ear, shown)
     except (SettingsError, InvalidRequest) as error:
         shown.complain(str(error))
         return WRONG_USE
@@ -123,6 +125,18 @@ def check(job: Job) -> None:
         raise InvalidRequest(doing, f"several {job.format} files cannot share one output", hint)
     if job.output_dir is not None and job.output_dir.exists() and not job.output_dir.is_dir():
         raise InvalidRequest(doing, f"{job.output_dir} is not a folder")
+
+
+async def start_box(settings: Settings, stack: contextlib.AsyncExitStack, shown: Shown) -> Box:
+    """An engine that answers its canary wrong would keep us waiting for ever."""
+    limit_s = settings.cpu.start_timeout_s
+    try:
+        with shown.waiting("starting the engine"):
+            async with asyncio.timeout(limit_s):
+                return await stack.enter_async_context(local_box(settings))
+    except TimeoutError as error:
+        cause = f"no engine has proved itself in {limit_s:g} s"
+        raise EngineUnavailable("start the engine", cause, "run `lingting doctor`") from error
 
 
 def local_box(settings: Settings) -> AbstractAsyncContextManager[Box]:
@@ -318,6 +332,14 @@ class Shown:
         with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task(name, total=None)
             yield lambda done_s, total_s: progress.update(task, completed=done_s, total=total_s)
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        if self._quiet or not self._console.is_terminal:
+            yield
+            return
+        with self._console.status(text):
+            yield
 
     def notice(self, transcript: Transcript) -> None:
         """Once: what these weights are not for."""

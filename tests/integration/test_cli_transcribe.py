@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import struct
@@ -168,6 +169,33 @@ def test_no_engine(monkeypatch: pytest.MonkeyPatch, file: str, error: Exception,
     result = call(file)
     assert result.exit_code == code
     assert str(error) in result.stderr
+
+
+def test_an_engine_that_never_proves_itself(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    @asynccontextmanager
+    async def waiting(settings: Any) -> AsyncIterator[None]:
+        await asyncio.sleep(60)
+        yield
+
+    monkeypatch.setattr(command, "local_box", waiting)
+    monkeypatch.setenv("LINGTING_CPU__START_TIMEOUT_S", "0.2")
+    result = call(file)
+    assert result.exit_code == 3
+    assert "0.2 s" in result.stderr
+
+
+def test_the_real_cpu_engine(
+    monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path, file: str, tmp_path: Path
+) -> None:
+    """Random weights say nonsense, but they say it in the right shape."""
+    monkeypatch.setenv("LINGTING_MODELS__ASR", str(tiny_bundle))
+    monkeypatch.setenv("LINGTING_CPU__THREADS", "1")
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(BAD)
+    result = call("-f", "json", bad, file)
+    assert result.exit_code == 1, result.stderr
+    assert "bad.wav: " in result.stderr
+    assert json.loads(result.stdout)["duration"] == pytest.approx(1.0, abs=0.1)
 
 
 def test_exit_codes_are_in_the_help() -> None:
