@@ -1,56 +1,75 @@
-# Two commands do all set-up: `make demo` and `make test`.
+# `make demo` and `make test` do all set-up themselves.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+PIP := $(UV) pip install --quiet --python $(BIN)/python
+APT := $(PYTHON) provisioning/apt.py
 KEEP ?=
 FAIL ?=
+ARGS ?=
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo "聆听 Lingting: live and recorded hotline calls to text."
+	@echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@echo
+	@echo "  make demo FAIL=triton         kill Triton in the middle of the call"
+	@echo "  make demo KEEP=1              leave the box up afterwards, for your own client"
+	@echo "  make test ARGS='-k riva -x'   anything pytest takes"
+	@echo "  make ... PYTHON=python3.12    another Python, 3.11 or later (before the first set-up)"
 
 $(UV):
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: apt-get install -y python3 python3-venv"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "venv is missing: apt-get install -y python3-venv"; exit 1; }
-	@echo "setting up $(VENV) ..."
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing. Run this once as root:"; \
+	  echo "  apt-get install -y --no-install-recommends python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$($(PYTHON) --version) is too old, 3.11 is needed: make PYTHON=python3.11 ..."; exit 1; }
+	@$(APT) python3-venv
+	@echo "setting up $(VENV), this once ..."
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 
-# The demo needs no torch, no compiler and no test tools.
+# No torch, no compiler, no test tools.
 $(VENV)/.demo: $(UV) requirements/gateway.txt requirements/cpu.txt requirements/payload.txt pyproject.toml
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/gateway.txt -r requirements/cpu.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/payload.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(APT) --optional "Without it Triton cannot start and the CPU answers alone." libpython
+	@$(PIP) --require-hashes -r requirements/gateway.txt -r requirements/cpu.txt
+	@$(PIP) --no-deps --require-hashes -r requirements/payload.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	@$(PYTHON) provisioning/apt.py espeak-ng
+	@$(APT) --optional "Tests that need a voice fail without it." espeak-ng
+	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live (FAIL=triton kills Triton half-way, KEEP=1 leaves it up)
-	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(KEEP),--keep)
+demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
+	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(KEEP),--keep) $(ARGS)
 
 test: $(VENV)/.dev  ## Run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.dev  ## ruff, mypy, import-linter
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: $(VENV)/.dev  ## Check style, types and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## Measure live calls and recordings against the naive way
-	@$(BIN)/lingting bench live --against naive
-	@$(BIN)/lingting bench recordings --against naive
+bench: $(VENV)/.dev  ## Measure live calls and recordings, against the naive way too
+	@$(BIN)/lingting bench live --against naive $(ARGS)
+	@$(BIN)/lingting bench recordings --against naive $(ARGS)
+
+docs: $(VENV)/.dev  ## Write the tables of docs/ again, from the code
+	@$(BIN)/python docs/make_reference.py
 
 lock: $(UV)  ## Pin every dependency again, with hashes
-	@for p in bootstrap gateway cpu gpu payload dev; do \
+	@for source in requirements/*.in; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	    $$([ $$p = payload ] && echo --no-deps) requirements/$$p.in -o requirements/$$p.txt || exit 1; done
+	    $$([ $$source = requirements/payload.in ] && echo --no-deps) $$source -o $${source%.in}.txt || exit 1; done
 
 clean:  ## Remove what make made
-	rm -rf $(VENV) .run build *.egg-info
+	rm -rf $(VENV) .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint bench docs lock clean

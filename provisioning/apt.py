@@ -1,27 +1,77 @@
-"""Install Debian packages the tests need, or say which line to run: `apt.py PACKAGE…`."""
+"""Install Debian packages that are missing, or say which one line to run.
 
+`apt.py [--optional WHY] PACKAGE…`. Standard library only: it runs before there is an environment.
+With --optional a missing package is no failure; WHY tells what is lost without it.
+"""
+
+import argparse
+import ctypes
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
 
-# package -> a file or program that shows it is there
-PROBES = {"espeak-ng": "espeak-ng"}
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+LIBPYTHON = f"libpython{VERSION}"  # a package, and the library Triton's Python backend embeds
 
 
-def main(packages: list[str]) -> int:
-    missing = [name for name in packages if not shutil.which(PROBES.get(name, name))]
-    if not missing:
-        return 0
-    line = f"apt-get install -y --no-install-recommends {' '.join(missing)}"
+def has_libpython() -> bool:
+    """Whether the loader finds it, or it lies in LIBDIR, where the gateway points Triton to."""
+    name = f"{LIBPYTHON}.so.1.0"
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return (Path(sysconfig.get_config_var("LIBDIR") or "/") / name).exists()
+    return True
+
+
+# package -> whether what it is wanted for is there; any other is known by a program of its name
+PROBES: dict[str, Callable[[], bool]] = {
+    "python3-venv": lambda: importlib.util.find_spec("ensurepip") is not None,
+    LIBPYTHON: has_libpython,
+}
+
+
+def is_there(package: str) -> bool:
+    probe = PROBES.get(package)
+    return probe() if probe else shutil.which(package) is not None
+
+
+def install(packages: list[str]) -> bool:
+    """As root on a Debian; returns whether it worked."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        print(f"missing: {' '.join(missing)}. Run this once as root:\n  {line}", file=sys.stderr)
-        return 1
-    subprocess.run(["apt-get", "update", "-qq"], check=True)
+        return False
+    print(f"installing {' '.join(packages)} ...", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run([*line.split(), "-qq"], check=True, env=quiet, stdout=subprocess.DEVNULL)
-    return 0
+    get = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    for command in (["apt-get", "update", "-qq"], get):
+        done = subprocess.run(
+            command, env=quiet, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+    return done.returncode == 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("packages", nargs="+", help=f"Debian packages; libpython: {LIBPYTHON}")
+    parser.add_argument("--optional", metavar="WHY", default="")
+    given = parser.parse_args()
+    wanted = [LIBPYTHON if name == "libpython" else name for name in given.packages]
+    missing = [name for name in wanted if not is_there(name)]
+    if not missing or install(missing):
+        return 0
+    why = f" {given.optional}" if given.optional else ""
+    print(
+        f"missing: {' '.join(missing)}.{why} Run this once as root:\n"
+        f"  apt-get install -y --no-install-recommends {' '.join(missing)}",
+        file=sys.stderr,
+    )
+    return 0 if given.optional else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
