@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import signal
 import struct
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -249,6 +252,30 @@ def test_no_box_there(served: Served, file: str) -> None:
     result = call(file, "--server", "http://127.0.0.1:1")
     assert result.exit_code == 3
     assert "is a box running there?" in result.stderr
+
+
+@pytest.mark.parametrize("where", ["server", "here"])
+def test_ctrl_c_ends_at_once(
+    box: FakeBox, served: Served, file: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.delay_s = served.box.delay_s = 60
+    used = served.box if where == "server" else box
+    args = ["--server", f"http://127.0.0.1:{served.port}"] if where == "server" else []
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 10
+        while not used.running and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    begun = time.monotonic()
+    result = call(file, *args)
+    assert result.exit_code == 130
+    assert time.monotonic() - begun < 5
+    while used.running and time.monotonic() - begun < 10:
+        time.sleep(0.01)
+    assert used.cancelled == 1
 
 
 def test_the_bar_shows_seconds_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -641,15 +641,19 @@ async def test_stop_lets_an_answer_end(box: FakeBox) -> None:
         assert (await asked).status_code == 200
 
 
-async def test_stop_does_not_wait_beyond_its_grace(box: FakeBox) -> None:
+async def test_stop_does_not_wait_beyond_its_grace(
+    box: FakeBox, caplog: pytest.LogCaptureFixture
+) -> None:
     box.delay_s = 60
     door = HttpServer(box)
     port = await door.start()
-    async with open_upload(port, form()):
+    async with open_upload(port, form()) as (reader, _):
         await until(lambda: box.running == 1)
         async with asyncio.timeout(3):
             await door.stop(0)
+        assert (await reader.read()).startswith(b"HTTP/1.1 503")
     assert box.running == 0
+    assert "Traceback" not in caplog.text
     await door.stop(0)
 
 

@@ -113,6 +113,7 @@ async def test_async_client_and_stream(served: Served) -> None:
     assert [event.type for event in events][-1] == "transcript.text.done"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_translation(client: openai.OpenAI, served: Served) -> None:
     with pytest.raises(openai.BadRequestError, match="cannot translate"):
         client.audio.translations.create(file=audio(), model="whisper-1")

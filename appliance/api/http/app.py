@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -19,6 +20,15 @@ from appliance.errors import LingtingError
 if TYPE_CHECKING:
     from appliance.call.box import Box
 
+# FastAPI would send traces, with what exceptions quote, to wherever the environment says.
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
 
 def create_app(box: Box) -> FastAPI:
     # The usual documentation pages fetch their scripts from the internet; there is none here.
@@ -28,6 +38,7 @@ def create_app(box: Box) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     app.include_router(audio_routes(box))
     app.include_router(status_routes(box))

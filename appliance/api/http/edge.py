@@ -12,7 +12,7 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from appliance.api.http.errors import CLIENT_GONE, internal_fault, respond
+from appliance.api.http.errors import CLIENT_GONE, Draining, fault_of, internal_fault, respond
 from appliance.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -40,10 +40,16 @@ class Edge:
         started = time.monotonic()
         try:
             await self._app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            # Only the server cancels, at the end of its grace; nobody further out needs to know.
+            if not exchange.status:
+                exchange.may_linger = False
+                fault = fault_of(Draining("answer", "the box is shutting down", "try another box"))
+                await respond(scope["path"], fault)(scope, exchange.receive, exchange.send)
         except Exception as error:
             log_bug(exchange.request_id, error)
-            if exchange.status:  # too late for an answer: break the connection off
-                raise
+            if exchange.status:  # too late for an answer: uvicorn breaks the connection off
+                raise BrokenOff from None  # and logs this, not what the error may quote
             fault = internal_fault(exchange.request_id)
             await respond(scope["path"], fault)(scope, exchange.receive, exchange.send)
         finally:
@@ -55,6 +61,10 @@ class Edge:
         self._metrics.request_duration_seconds.labels("http", route).observe(seconds)
         method = scope["method"] if scope["method"] in METHODS else "other"
         log.info("%s %s %d in %.3f s, %s", method, route, status, seconds, exchange.request_id)
+
+
+class BrokenOff(Exception):
+    """The answer ended in its middle."""
 
 
 class Exchange:
@@ -69,7 +79,7 @@ class Exchange:
         self._receive, self._send = receive, send
         self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         # Asking for the body would tell such a client to go on and send it.
-        self._may_linger = "expect" not in headers
+        self.may_linger = "expect" not in headers
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -85,7 +95,7 @@ class Exchange:
             if self._unread:
                 headers["connection"] = "close"
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
-        if last and self._unread and self._may_linger:
+        if last and self._unread and self.may_linger:
             await self._send({**message, "more_body": True})
             await self._linger()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
