@@ -10,27 +10,21 @@ import contextlib
 import enum
 import os
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from appliance.errors import EngineUnavailable
+from appliance.cli.running import POLL_S, START_TIMEOUT_S, RunningBox, free_port, running_box
 from appliance.settings import PROJECT, load_settings
 
 CALL = PROJECT / "bundles" / "demo-call"
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 15.0
 FAIL_AT_S = 25.0  # into the call: somebody is speaking
-POLL_S = 0.1
 console = Console(highlight=False)
 
 
@@ -52,7 +46,7 @@ def demo(
         _wait_for_triton(box)
         timer = _kill_triton_later(box, FAIL_AT_S / speed) if fail else None
         client = [sys.executable, "-m", "appliance.cli.demo_client", str(CALL)]
-        addresses = [f"127.0.0.1:{box.grpc_port}", f"http://127.0.0.1:{box.http_port}"]
+        addresses = [box.address, box.url]
         failing = ["--fail"] if fail else []
         code = subprocess.run([*client, *addresses, "--speed", str(speed), *failing]).returncode
         if timer:
@@ -63,78 +57,24 @@ def demo(
         raise typer.Exit(code)
 
 
-class RunningBox:
-    """A `lingting serve` child and where it listens."""
-
-    def __init__(self, process: subprocess.Popen[bytes], grpc_port: int, http_port: int) -> None:
-        self.process, self.grpc_port, self.http_port = process, grpc_port, http_port
-
-    def triton_pid(self) -> int | None:
-        """The tritonserver among the gateway's children."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        with contextlib.suppress(OSError):
-            for pid in children.read_text().split():
-                if b"tritonserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    return int(pid)
-        return None
-
-
 @contextlib.contextmanager
 def _box() -> Iterator[RunningBox]:
-    """Start a box on the usual ports, or on free ones if those are taken; stop it in the end."""
+    """A box on the usual ports, or on free ones if those are taken."""
     settings = load_settings()
-    ports = [_free(settings.grpc.port), _free(settings.http.port)]
-    environment = {
-        "LINGTING_GRPC__PORT": str(ports[0]),
-        "LINGTING_HTTP__PORT": str(ports[1]),
-        "LINGTING_TRITON__ADDRESS": "127.0.0.1:0",
-        "LINGTING_LIMITS__DRAIN_S": "1",
-    }
-    with tempfile.NamedTemporaryFile("w+", prefix="lingting-demo-", suffix=".log") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "appliance", "serve"],
-            env={**os.environ, **environment},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for us; we stop the box in order
-        )
-        try:
-            with console.status("正在启动 Triton 与网关… starting Triton and the gateway"):
-                _wait_until_ready(process, Path(log.name))
-            yield RunningBox(process, *ports)
-        finally:
-            _stop(process)
-
-
-def _free(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        free: int = probe.getsockname()[1]
-        return free
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while " ready in " not in log.read_text():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise EngineUnavailable(
-                "start the demo", log.read_text()[-2000:], "run `lingting doctor`"
-            )
-        time.sleep(POLL_S)
+    ports = (free_port(settings.grpc.port), free_port(settings.http.port))
+    with contextlib.ExitStack() as stack:
+        with console.status("正在启动 Triton 与网关… starting Triton and the gateway"):
+            box = stack.enter_context(running_box(ports))
+        yield box
 
 
 def _wait_for_triton(box: RunningBox) -> None:
     """The CPU is ready first; give Triton a moment, so that the demo shows it."""
     from appliance.cli.demo_client import engine_in_use
 
-    url = f"http://127.0.0.1:{box.http_port}"
     deadline = time.monotonic() + START_TIMEOUT_S
     with console.status("等待 Triton 载入模型… waiting for Triton to load its model"):
-        while engine_in_use(url) != "triton" and time.monotonic() < deadline:
+        while engine_in_use(box.url) != "triton" and time.monotonic() < deadline:
             if box.triton_pid() is None and time.monotonic() > deadline - START_TIMEOUT_S + 5:
                 console.print(
                     "[yellow]Triton 不可用，由 CPU 应答。 No Triton here: the CPU answers.[/]"
@@ -171,12 +111,3 @@ def _keep(box: RunningBox) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):
         box.process.wait()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()  # its children die with it
-        process.wait()

@@ -1,0 +1,113 @@
+"""A `lingting serve` child of a command: starts on free ports, is ready, is gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from appliance.errors import EngineUnavailable
+
+SERVE = ("-m", "appliance", "serve")
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+POLL_S = 0.1
+READY = " ready in "  # in the line that `serve` logs
+
+
+class RunningBox:
+    """The child and where it listens."""
+
+    def __init__(self, process: subprocess.Popen[bytes], grpc_port: int, http_port: int) -> None:
+        self.process, self.grpc_port, self.http_port = process, grpc_port, http_port
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def triton_pid(self) -> int | None:
+        """The tritonserver among the gateway's children."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        with contextlib.suppress(OSError):
+            for pid in children.read_text().split():
+                if b"tritonserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return int(pid)
+        return None
+
+
+@contextlib.contextmanager
+def running_box(
+    ports: tuple[int, int] | None = None,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = SERVE,
+) -> Iterator[RunningBox]:
+    """Start a box and wait until it is ready; stop it and all it started in the end.
+
+    Args:
+        ports: gRPC and HTTP; free ones unless given.
+        environment: settings on top of ours.
+        program: arguments of the interpreter.
+
+    Raises:
+        EngineUnavailable: it did not come up; the cause is the end of its log.
+    """
+    grpc_port, http_port = ports or (free_port(), free_port())
+    settings = {
+        "LINGTING_GRPC__PORT": str(grpc_port),
+        "LINGTING_HTTP__PORT": str(http_port),
+        "LINGTING_TRITON__ADDRESS": "127.0.0.1:0",
+        "LINGTING_LIMITS__DRAIN_S": "1",
+    }
+    with tempfile.NamedTemporaryFile("w+", prefix="lingting-box-", suffix=".log") as log:
+        process = subprocess.Popen(
+            [sys.executable, *program],
+            env={**os.environ, **settings, **(environment or {})},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for us; we stop the box in order
+        )
+        try:
+            _wait_until_ready(process, Path(log.name))
+            yield RunningBox(process, grpc_port, http_port)
+        finally:
+            stop(process)
+
+
+def free_port(preferred: int = 0) -> int:
+    """The preferred port if nobody has it, else any free one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", preferred))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        free: int = probe.getsockname()[1]
+        return free
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while READY not in log.read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise EngineUnavailable("start a box", log.read_text()[-2000:], "run `lingting doctor`")
+        time.sleep(POLL_S)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a child in order, or by force."""
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its children die with it
+        process.wait()
