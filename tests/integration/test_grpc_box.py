@@ -20,9 +20,11 @@ from riva.client.proto import riva_asr_pb2_grpc as asr_grpc
 from appliance.api.grpc.server import GrpcServer
 from appliance.audio import g711, wav
 from appliance.call.box import Box
+from appliance.messages import CallConfig
 from appliance.metrics import Metrics
-from appliance.settings import Settings
+from appliance.settings import Grpc, Settings
 from tests.fakes import FakeEngine
+from tests.integration.pki import make_pki
 
 ROOT = Path(__file__).parents[2]
 CALL = ROOT / "bundles" / "demo-call" / "call.wav"  # 62 s, 8 kHz A-law, agent and citizen
@@ -53,17 +55,21 @@ def client(address: str) -> Client:
     """Run a client program; returns its lines, the last of which is "end" or "error"."""
 
     async def run(script: str, *flags: str) -> Lines:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, str(CLIENTS / f"{script}.py"), "--server", address, *flags,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), SOON_S)
-        lines = [json.loads(line) for line in out.splitlines()]
-        assert lines, err.decode()
-        assert (process.returncode == 0) == (lines[-1]["event"] == "end"), err.decode()
-        return lines
+        return await run_client(script, "--server", address, *flags)
 
     return run
+
+
+async def run_client(script: str, *flags: str) -> Lines:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(CLIENTS / f"{script}.py"), *flags,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), SOON_S)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert lines, err.decode()
+    assert (process.returncode == 0) == (lines[-1]["event"] == "end"), err.decode()
+    return lines
 
 
 @pytest.fixture(scope="session")
@@ -182,6 +188,32 @@ async def test_an_empty_file(client: Client, tmp_path: Path) -> None:
     for script in ("stream", "offline"):
         *_, error = await client(script, "--file", str(tmp_path / "empty.wav"))
         assert (error["code"], error["details"]) == ("INVALID_ARGUMENT", "empty audio")
+
+
+async def test_mtls_and_a_call_id_that_comes_twice(
+    tiny_settings: Settings,
+    pcm_call: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pki = make_pki(tmp_path)
+    files = {"certificate": "server.pem", "key": "server.key", "client_ca": "ca.pem"}
+    tls = {f"tls_{name}": pki / file for name, file in files.items()}
+    settings = tiny_settings.model_copy(update={"grpc": Grpc(port=0, **tls)})
+    box = Box(settings, FakeEngine(), Metrics())
+    opened: list[CallConfig] = []
+    open_call = box.open_call
+    monkeypatch.setattr(box, "open_call", lambda c: (opened.append(c), open_call(c))[1])
+    await box.start()
+    server = GrpcServer(box)
+    lines = await run_client(
+        "stream", "--server", f"localhost:{await server.start()}", "--file", str(pcm_call),
+        "--use-ssl", "--ssl-root-cert", str(pki / "ca.pem"), "--metadata", "x-call-id", "12345-7",
+        "--ssl-client-cert", str(pki / "client.pem"), "--ssl-client-key", str(pki / "client.key"),
+    )  # fmt: skip
+    await server.stop(0)
+    await box.close()
+    assert finals(lines) and [config.call_id for config in opened] == ["12345-7"]
 
 
 # ---- without the subprocess: what the stock client cannot do

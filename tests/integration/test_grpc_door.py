@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +24,7 @@ from appliance.errors import EngineUnavailable, SettingsError
 from appliance.messages import Encoding, Health
 from appliance.settings import Grpc, Limits, Settings
 from tests.fakes_box import FakeBox
+from tests.integration.pki import make_pki
 
 SERVICE = "nvidia.riva.asr.RivaSpeechRecognition"
 Request = asr.StreamingRecognizeRequest
@@ -397,6 +396,23 @@ async def test_sizes() -> None:
         await eventually(lambda: all(call.closed for call in box.calls))
 
 
+@pytest.mark.parametrize("method", ["StreamingRecognize", "Recognize"])
+async def test_bytes_that_are_no_message(stub: Any, method: str) -> None:
+    async with grpc.aio.insecure_channel(stub.address) as channel:
+        call = channel.stream_stream(f"/{SERVICE}/{method}")()
+        await call.write(b"\xff" * 50)
+        error = await refused(call.read())
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT and reason(error) == "INVALID_REQUEST"
+
+
+async def test_a_single_request_that_never_comes(stub: Any) -> None:
+    async with grpc.aio.insecure_channel(stub.address) as channel:
+        call = channel.stream_stream(f"/{SERVICE}/Recognize")()
+        await call.done_writing()
+        error = await refused(call.read())
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 # ---- clients that vanish, stall or flood
 
 
@@ -542,25 +558,7 @@ async def test_reflection(box: FakeBox) -> None:
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ca, server and client certificates made by the openssl program."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the openssl program")
-    folder = tmp_path_factory.mktemp("pki")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test ca")
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    for name in ("server", "client"):
-        openssl("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
-                f"/CN={name}")  # fmt: skip
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-                "-CAcreateserial", "-out", f"{name}.pem", "-extfile", "names")  # fmt: skip
-    openssl("ec", "-in", "server.key", "-aes256", "-passout", "pass:x", "-out", "locked.key")
-    (folder / "garbage.pem").write_text("not a certificate")
-    return folder
+    return make_pki(tmp_path_factory.mktemp("pki"))
 
 
 def tls(pki: Path, **files: str) -> Settings:

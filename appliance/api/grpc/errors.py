@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from appliance.errors import InvalidRequest, LingtingError, Overloaded
@@ -95,6 +96,8 @@ class Answer:
 
 def answer_to(error: Exception) -> Answer:
     """How `error` is told to a client; logs what the client is not told."""
+    if isinstance(error, DecodeError):
+        error = InvalidRequest("read the message", "it is not of the type that this method takes")
     if isinstance(error, LingtingError) and error.code in STATUS:
         return _answer_known(error)
     error_id = secrets.token_hex(6)

@@ -14,7 +14,7 @@ from appliance.api.grpc import translate
 from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
 from appliance.api.grpc.errors import RivaRefusal, answering
 from appliance.api.grpc.stream import Stream
-from appliance.errors import IdleTimeout
+from appliance.errors import IdleTimeout, InvalidRequest
 from appliance.messages import Transcript
 
 if TYPE_CHECKING:
@@ -39,14 +39,16 @@ class RivaServicer:
 
     async def Recognize(self, request_iterator: Any, context: Any) -> Any:
         async with self._serving(context, RECOGNIZE):
-            request = await self._upload(context)
+            patience_s = self._box.settings.grpc.idle_timeout_s * UPLOAD_PATIENCE
+            request = await self._only(context, patience_s)
             if not request.audio:
                 raise RivaRefusal("empty audio", "EMPTY_AUDIO", param="audio")
             transcript = await self._recognize(request, context)
             return translate.recognize_response(transcript, request.id.value)
 
-    async def GetRivaSpeechRecognitionConfig(self, request: Any, context: Any) -> Any:
+    async def GetRivaSpeechRecognitionConfig(self, request_iterator: Any, context: Any) -> Any:
         async with answering(context, self._box.metrics, "GetRivaSpeechRecognitionConfig"):
+            request = await self._only(context, self._box.settings.grpc.idle_timeout_s)
             return translate.config_response(self._box.models(), request.model_name)
 
     @asynccontextmanager
@@ -55,17 +57,17 @@ class RivaServicer:
             with self._admission.admit(method, self._box.draining):
                 yield
 
-    async def _upload(self, context: Any) -> Any:
-        patience_s = self._box.settings.grpc.idle_timeout_s * UPLOAD_PATIENCE
+    async def _only(self, context: Any, patience_s: float) -> Any:
+        """The one message of a unary request."""
         try:
             async with asyncio.timeout(patience_s):
                 request = await context.read()
         except TimeoutError:
             raise IdleTimeout(
-                "receive the recording", f"it did not arrive within {patience_s:g} s"
+                "receive the request", f"it did not arrive within {patience_s:g} s"
             ) from None
         if request is grpc.aio.EOF:
-            raise RivaRefusal("empty audio", "EMPTY_AUDIO")
+            raise InvalidRequest("receive the request", "it ended before its message")
         return request
 
     async def _recognize(self, request: Any, context: Any) -> Transcript:
@@ -92,9 +94,9 @@ async def pieces(audio: bytes) -> AsyncIterator[bytes]:
 def handlers(servicer: RivaServicer) -> Any:
     """The service on the wire.
 
-    Recognize is registered as if its request were a stream: then the handler runs before the
-    message is received, and a box that is full does not take in 64 MiB to say so. On the wire
-    the two are the same.
+    Single requests are registered as if they were streams: then the handler runs before the
+    message is received, so a full box does not take in 64 MiB to say so, and a malformed message
+    is answered by us. On the wire the two are the same.
     """
     streaming, whole = asr.StreamingRecognizeRequest, asr.RecognizeRequest
     return grpc.method_handlers_generic_handler(
@@ -110,7 +112,7 @@ def handlers(servicer: RivaServicer) -> Any:
                 request_deserializer=whole.FromString,
                 response_serializer=asr.RecognizeResponse.SerializeToString,
             ),
-            "GetRivaSpeechRecognitionConfig": grpc.unary_unary_rpc_method_handler(
+            "GetRivaSpeechRecognitionConfig": grpc.stream_unary_rpc_method_handler(
                 servicer.GetRivaSpeechRecognitionConfig,
                 request_deserializer=asr.RivaSpeechRecognitionConfigRequest.FromString,
                 response_serializer=asr.RivaSpeechRecognitionConfigResponse.SerializeToString,
