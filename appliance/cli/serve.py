@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import typer
@@ -18,12 +18,14 @@ from appliance.call.box import Box
 from appliance.cli.logs import set_up_logs
 from appliance.cli.notice import DEMO_NOTICE
 from appliance.engine.build import build_engine
+from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton_server import TritonServer
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
 
 log = logging.getLogger("lingting")
 T = TypeVar("T")
+BuildEngine = Callable[[Settings, Metrics], SpeechEngine]
 
 DOORS_GRACE_S = 5.0  # for the doors to close once the calls are over
 
@@ -31,10 +33,10 @@ DOORS_GRACE_S = 5.0  # for the doors to close once the calls are over
 class Gateway:
     """The box and its doors."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, build: BuildEngine = build_engine) -> None:
         self.settings = settings
         metrics = Metrics()
-        self.box = Box(settings, build_engine(settings, metrics), metrics)
+        self.box = Box(settings, build(settings, metrics), metrics)
         self._grpc, self._http = GrpcServer(self.box), HttpServer(self.box)
 
     async def start(self) -> tuple[int, int]:
@@ -51,10 +53,10 @@ class Gateway:
         await self.box.close()
 
 
-async def run_gateway(settings: Settings) -> None:
+async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> None:
     """Until SIGTERM or SIGINT; a second signal does not wait for the calls."""
     begun = time.monotonic()
-    gateway = Gateway(settings)
+    gateway = Gateway(settings, build)
     stop, hurry = _signals()
     try:
         ports = await _unless(stop, gateway.start())
