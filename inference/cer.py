@@ -23,11 +23,11 @@ _DROPPED = frozenset("PZSC")  # Unicode: punctuation, separators, symbols, contr
 def normalise(text: str) -> str:
     """The form in which texts are compared.
 
-    NFKC, lower case, without punctuation, spaces and symbols; Arabic digits as characters, 幺 as 一:
+    NFKC, lower case, no punctuation, spaces or symbols; Arabic digits as characters, 幺 as 一:
     "电话 138，" -> 电话一三八.
     """
     folded = unicodedata.normalize("NFKC", text).lower()
-    kept = "".join(c for c in folded if unicodedata.category(c)[0] not in _DROPPED)
+    kept = "".join(char for char in folded if unicodedata.category(char)[0] not in _DROPPED)
     return kept.translate(_SPOKEN)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from inference.training.voice import RATE_HZ, Audio, resample
+import numpy as np
+import numpy.typing as npt
+
+from inference.training.voice import RATE_HZ, Audio, as_audio, resample
 
 
 def alaw_round_trip(audio: Audio) -> Audio:
     """16 kHz -> 8 kHz -> G.711 A-law -> 16 kHz. The same length comes back."""
     narrow = resample(audio, 0.5)
     wide = resample(_alaw(narrow), 2.0)
-    return np.pad(wide, (0, max(0, len(audio) - len(wide))))[: len(audio)]
+    return as_audio(np.pad(wide, (0, max(0, len(audio) - len(wide))))[: len(audio)])
 
 
 def _alaw(audio: Audio) -> Audio:
@@ -19,7 +22,7 @@ def _alaw(audio: Audio) -> Audio:
     size = np.minimum(np.abs(audio), 1.0) * 4096
     segment = np.clip(np.frexp(size)[1] - 6, 0, 6)
     step = np.exp2(segment + 1).astype(np.float32)
-    return (np.sign(audio) * (np.floor(size / step) + 0.5) * step / 4096).astype(np.float32)
+    return as_audio(np.sign(audio) * (np.floor(size / step) + 0.5) * step / 4096)
 
 
 def encode_alaw(audio: Audio) -> bytes:
@@ -28,20 +31,20 @@ def encode_alaw(audio: Audio) -> bytes:
     segment = np.clip(np.floor(np.log2(np.maximum(size, 1))) - 4, 0, 7).astype(np.int64)
     mantissa = np.where(segment < 2, size >> 1, size >> segment) & 0x0F
     code = (segment << 4) | mantissa | np.where(audio >= 0, 0x80, 0)
-    return (code ^ 0x55).astype(np.uint8).tobytes()
+    return bytes((code ^ 0x55).astype(np.uint8).tobytes())
 
 
 def at_level(audio: Audio, peak_db: float) -> Audio:
     """`audio` scaled so that its peak lies at `peak_db` dBFS; silence stays silence."""
     peak = float(np.max(np.abs(audio), initial=0.0))
-    return audio if peak < 1e-6 else (audio * (10 ** (peak_db / 20) / peak)).astype(np.float32)
+    return audio if peak < 1e-6 else as_audio(audio * (10 ** (peak_db / 20) / peak))
 
 
 def add_noise(audio: Audio, noise: Audio, snr_db: float) -> Audio:
     """`noise` (as long as `audio`) added `snr_db` below the speech."""
     power = float(np.mean(audio**2)) + 1e-12
     scale = np.sqrt(power / (float(np.mean(noise**2)) + 1e-12) / 10 ** (snr_db / 10))
-    return (audio + noise * scale).astype(np.float32)
+    return as_audio(audio + noise * scale)
 
 
 def coloured_noise(rng: np.random.Generator, samples: int, slope: float) -> Audio:
@@ -49,10 +52,10 @@ def coloured_noise(rng: np.random.Generator, samples: int, slope: float) -> Audi
     white = rng.standard_normal(samples // 2 + 1) + 1j * rng.standard_normal(samples // 2 + 1)
     shaped = white / np.maximum(np.arange(len(white)), samples / 800) ** (slope / 2)
     noise = np.fft.irfft(shaped, samples)
-    return (noise / (np.max(np.abs(noise)) + 1e-9)).astype(np.float32)
+    return as_audio(noise / (np.max(np.abs(noise)) + 1e-9))
 
 
-def _seconds(samples: int) -> np.ndarray:
+def _seconds(samples: int) -> npt.NDArray[np.float64]:
     return np.arange(samples) / RATE_HZ
 
 
@@ -65,7 +68,7 @@ def hum(rng: np.random.Generator, samples: int) -> Audio:
         * np.sin(2 * np.pi * base * k * _seconds(samples) + rng.uniform(0, 6))
         for k in range(1, 7)
     )
-    return np.asarray(wave, dtype=np.float32) / 3
+    return as_audio(np.asarray(wave) / 3)
 
 
 def ring_back(rng: np.random.Generator, samples: int) -> Audio:
@@ -73,7 +76,7 @@ def ring_back(rng: np.random.Generator, samples: int) -> Audio:
     on_s, off_s = (1.0, 4.0) if rng.random() < 0.5 else (0.35, 0.35)
     time = _seconds(samples) + rng.uniform(0, on_s + off_s)
     gate = (time % (on_s + off_s)) < on_s
-    return (np.sin(2 * np.pi * 450 * time) * gate).astype(np.float32)
+    return as_audio(np.sin(2 * np.pi * 450 * time) * gate)
 
 
 def dtmf(rng: np.random.Generator, samples: int) -> Audio:
@@ -85,7 +88,7 @@ def dtmf(rng: np.random.Generator, samples: int) -> Audio:
         time = _seconds(min(length, samples - at))
         out[at : at + length] = np.sin(2 * np.pi * low * time) + np.sin(2 * np.pi * high * time)
         at += length + gap
-    return out / 2
+    return as_audio(out / 2)
 
 
 def music(rng: np.random.Generator, samples: int) -> Audio:
@@ -103,7 +106,7 @@ def music(rng: np.random.Generator, samples: int) -> Audio:
             )
             out[at : at + length] += (tone * np.exp(-time * rng.uniform(0.5, 6))).astype(np.float32)
         at += length
-    return out / (float(np.max(np.abs(out))) + 1e-9)
+    return as_audio(out / (float(np.max(np.abs(out))) + 1e-9))
 
 
 def clicks(rng: np.random.Generator, samples: int) -> Audio:
@@ -113,15 +116,15 @@ def clicks(rng: np.random.Generator, samples: int) -> Audio:
         at, length = int(rng.integers(0, samples)), int(rng.uniform(0.005, 0.15) * RATE_HZ)
         burst = rng.standard_normal(length) * np.exp(-np.arange(length) / (length / 5))
         out[at : at + length] += burst[: samples - at].astype(np.float32)
-    return out / (float(np.max(np.abs(out))) + 1e-9)
+    return as_audio(out / (float(np.max(np.abs(out))) + 1e-9))
 
 
 def silence(rng: np.random.Generator, samples: int) -> Audio:
     """Nothing, or a faint hiss."""
-    return (rng.standard_normal(samples) * rng.choice([0, 1e-5, 1e-4, 5e-4])).astype(np.float32)
+    return as_audio(rng.standard_normal(samples) * rng.choice([0, 1e-5, 1e-4, 5e-4]))
 
 
-NON_SPEECH = {
+NON_SPEECH: dict[str, Callable[[np.random.Generator, int], Audio]] = {
     "silence": silence,
     "white": lambda rng, samples: coloured_noise(rng, samples, 0.0),
     "pink": lambda rng, samples: coloured_noise(rng, samples, 1.0),

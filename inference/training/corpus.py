@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from inference.asr.features import LogMel
 from inference.training import augment, vocabulary
-from inference.training.heldout import forbidden
+from inference.training.heldout import forbidden as forbidden
 from inference.training.text import PUNCTUATION, Sentences
-from inference.training.voice import RATE_HZ, Audio, Espeak, draw_voice, fast_length, trim
+from inference.training.voice import RATE_HZ, Audio, Espeak, as_audio, draw_voice, fast_length, trim
 
 SHARD = 1000  # utterances, about 70 minutes, 140 MB
 FEATURES = LogMel(feature_size=80, hop_length=320, n_fft=640, chunk_length=30)
@@ -124,8 +124,11 @@ class Pool:
     def windows(self) -> Iterator[Window]:
         """Windows without end."""
         while True:
-            numbers = self._rng.sample(shards(self._folder), min(2, len(shards(self._folder))))
-            loaded = [self._load(number) for number in numbers]
+            numbers = shards(self._folder)
+            try:
+                loaded = [self._load(number) for number in self._rng.sample(numbers, 2)]
+            except FileNotFoundError:  # dropped by `grow` a moment ago
+                continue
             drawn = [(audio, record) for audio, records in loaded for record in records]
             self._rng.shuffle(drawn)
             while drawn:
@@ -153,7 +156,7 @@ class Pool:
 
     @staticmethod
     def _utterance(audio: npt.NDArray[np.int16], record: dict) -> Window:  # type: ignore[type-arg]
-        clip = audio[record["at"] : record["at"] + record["samples"]].astype(np.float32) / 32768
+        clip = as_audio(audio[record["at"] : record["at"] + record["samples"]] / 32768)
         starts = [*record["starts"], len(clip) / RATE_HZ]
         marks = [
             Mark(character, start, max(end, start), syllable)
@@ -177,7 +180,7 @@ class Pool:
         lead_s = rng.choice([0.0, rng.uniform(0, 0.4), rng.uniform(0, 1)])
         tail_s = rng.choice([0.0, rng.uniform(0, 0.5), rng.uniform(0, 1)])
         lead, tail = round(lead_s * RATE_HZ), round(tail_s * RATE_HZ)
-        audio = np.pad(window.audio, (lead, max(tail, 3200 - lead - len(window.audio))))
+        audio = as_audio(np.pad(window.audio, (lead, max(tail, 3200 - lead - len(window.audio)))))
         for mark in window.marks:
             mark.start_s += lead_s
             mark.end_s += lead_s
@@ -199,12 +202,13 @@ class Pool:
 
 
 def _join(first: Window, second: Window, gap_s: float) -> Window:
-    gap = np.zeros(round(gap_s * RATE_HZ), np.float32)
+    gap: Audio = np.zeros(round(gap_s * RATE_HZ), np.float32)
     shift_s = (len(first.audio) + len(gap)) / RATE_HZ
     for mark in second.marks:
         mark.start_s += shift_s
         mark.end_s += shift_s
-    return Window(np.concatenate([first.audio, gap, second.audio]), first.marks + second.marks)
+    audio = np.concatenate([first.audio, gap, second.audio]).astype(np.float32)
+    return Window(audio, first.marks + second.marks)
 
 
 def crop(window: Window, start_s: float, end_s: float) -> Window:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.training.augment import at_level, encode_alaw
-from inference.training.voice import RATE_HZ, Audio, Espeak, Voice, resample, trim
+from inference.training.voice import RATE_HZ, Audio, Espeak, Voice, as_audio, resample, trim
 
 CALL_RATE_HZ = 8000
 AGENT = Voice("f2", rate_wpm=225, pitch=62)
@@ -85,7 +85,7 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(12345)
     legs, reference = lay_out(Espeak())
-    hiss = {leg: audio + noise.normal(0, 3e-4, len(audio)) for leg, audio in legs.items()}
+    hiss = {leg: as_audio(audio + noise.normal(0, 3e-4, len(audio))) for leg, audio in legs.items()}
     (folder / "call.wav").write_bytes(wave_file(hiss["agent"], hiss["citizen"]))
     text = json.dumps(reference, ensure_ascii=False, indent=1)
     (folder / "call.json").write_text(text + "\n", encoding="utf-8")

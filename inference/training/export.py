@@ -83,7 +83,7 @@ def hugging_face(weights: dict[str, torch.Tensor], shape: Shape, folder: Path) -
         raise ValueError(f"weights do not fit: missing {missing}, unknown {unknown}")
     model.tie_weights()
     written = [0, vocabulary.IDS[""], *range(eot + 1, vocabulary.NO_TIMESTAMPS + 1)]
-    model.generation_config = GenerationConfig(
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         suppress_tokens=[i for i in written if i != eot],
         begin_suppress_tokens=[],
         lang_to_id={"<|zh|>": vocabulary.ZH},
@@ -98,7 +98,7 @@ def hugging_face(weights: dict[str, torch.Tensor], shape: Shape, folder: Path) -
     )
     model.save_pretrained(folder)
     marks = dict.fromkeys(["bos_token", "eos_token", "pad_token"], "<|endoftext|>")
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer(), unk_token="<unk>", **marks
     ).save_pretrained(folder)
     text = json.dumps(PREPROCESSOR, indent=2)

@@ -124,7 +124,8 @@ class Encoder(nn.Module):
         x = x + self.embed_positions.weight[: x.shape[1]]
         for layer in self.layers:
             x, _ = layer(x, None, None, drop)
-        return self.layer_norm(x)
+        normal: Tensor = self.layer_norm(x)
+        return normal
 
 
 class Decoder(nn.Module):
@@ -180,8 +181,8 @@ class Network(nn.Module):
         with torch.no_grad():
             for conv, gain in ((encoder.conv1, 6.0), (encoder.conv2, 3.0)):
                 conv.weight *= gain
-                conv.bias.zero_()
-            encoder.conv1.bias += 0.3 * encoder.conv1.weight.sum((1, 2))  # mels centre on -0.3
+            mean = 0.3 * encoder.conv1.weight.sum((1, 2))  # mels centre on -0.3
+            encoder.conv1.bias = nn.Parameter(mean)
             encoder.embed_positions.weight.copy_(
                 0.3 * sinusoids(self.shape.source_positions, self.shape.width)
             )

@@ -258,7 +258,7 @@ class Words:
 
     @cached_property
     def _lexicon(self) -> dict[str, tuple[list[str], list[float], list[float]]]:
-        """Part of speech -> words with two cumulative weights: as frequent as they are, and flat."""
+        """Part of speech -> words with two cumulative weights: by frequency, and flatter."""
         import jieba
 
         found: dict[str, dict[str, int]] = {}
@@ -303,10 +303,11 @@ class Sentences:
         self.grammar = Grammar(self._rng)
         self.words = Words(self._rng, self._allowed)
         self._kinds: dict[str, tuple[int, Callable[[], str]]] = {
-            "template": (38, self._template),
-            "words": (26, self.words.sentence),
-            "mixed": (14, self._mixed),
-            "digits": (14, self._digits),
+            "template": (30, self._template),
+            "everyday": (24, lambda: self.grammar.expand("everyday")),
+            "words": (18, self.words.sentence),
+            "mixed": (8, self._mixed),
+            "digits": (12, self._digits),
             "colloquial": (8, self._colloquial),
         }
 

@@ -65,7 +65,7 @@ class _Stream(IterableDataset[Batch]):
 
 
 def collate(examples: list[corpus.Example], rng: random.Random) -> Batch:
-    """Pad a batch as servers do: with the floor of silent audio, or with zeros; sometimes to 30 s."""
+    """Pad a batch as servers do: with the floor of silence or with zeros; sometimes to 30 s."""
     longest = max(one.features.shape[1] for one in examples)
     draw = rng.random()
     if draw < 0.012:
@@ -189,7 +189,8 @@ class Trainer:
         parts = losses(self._worker, batch, not warming, self._plan.drop)
         total = parts.text + (1.0 if warming else 0.3) * parts.ctc + 0.15 * parts.guide
         self._worker.zero_grad(set_to_none=True)
-        total.backward()
+        self._network.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
         self._hand_over(gradients=True)
         norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), 2.0)
         self._optimiser.step()
@@ -208,8 +209,6 @@ class Trainer:
                 its.copy_(mine)
             elif its.grad is not None:
                 mine.grad = its.grad.float()
-            else:
-                mine.grad = None
 
     @torch.no_grad()
     def _blend(self) -> None:

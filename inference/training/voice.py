@@ -31,6 +31,11 @@ _ESPEAK_RATE_HZ = 22_050
 _INITIALS = _words("zh ch sh b p m f d t n l g k h j q x r z c s y w")
 
 
+def as_audio(samples: npt.ArrayLike) -> Audio:
+    """`samples` as float32."""
+    return np.asarray(samples, dtype=np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """How espeak is to speak: a variant, words per minute, pitch and its range (0-99)."""
@@ -67,13 +72,13 @@ class Speech:
 
 def syllables(text: str) -> list[str]:
     """One entry a character: pinyin with tone ("lou4"), or the mark itself."""
-    return lazy_pinyin(
+    spoken: list[str] = lazy_pinyin(
         text,
         style=Style.TONE3,
         neutral_tone_with_five=True,
-        v_to_u=False,
-        errors=lambda unknown: list(unknown),
+        errors=lambda unknown: list(unknown),  # type: ignore[arg-type, return-value]
     )
+    return spoken
 
 
 def phones(syllable: str) -> list[str]:
@@ -157,7 +162,8 @@ class Espeak:
         written, positions = self._write(spoken, pauses)
         self._speak(written, voice)
         ratio = RATE_HZ / _ESPEAK_RATE_HZ * voice.size
-        audio = resample(np.concatenate(self._chunks).astype(np.float32) / 32768, ratio)
+        recorded: Audio = np.concatenate(self._chunks).astype(np.float32)
+        audio = resample(recorded / np.float32(32768), ratio)
         starts_s, end_s = self._times(positions, voice.size, len(audio) / RATE_HZ)
         return Speech(text, audio, starts_s, end_s, spoken)
 
@@ -192,7 +198,8 @@ class Espeak:
 
     def _receive(self, samples: object, count: int, events: object) -> int:
         if samples and count > 0:
-            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())  # type: ignore
+            heard = np.ctypeslib.as_array(samples, (count,))
+            self._chunks.append(heard.copy())
         index = 0
         while events[index].type != _LIST_END:  # type: ignore[index]
             if events[index].type == _WORD:  # type: ignore[index]
