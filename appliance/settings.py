@@ -100,6 +100,9 @@ class Cpu(Section):
 
 
 class Failover(Section):
+    start_timeout_s: float = Field(
+        90, gt=0, description="how long until some engine must answer its canary after a start, s"
+    )
     canary_interval_s: float = Field(5, gt=0, description="time between probes of an engine, s")
     canary_timeout_s: float = Field(2, gt=0, description="a probe slower than this has failed, s")
     failures_to_open: int = Field(3, ge=1, description="failed probes in a row that open a breaker")

@@ -39,7 +39,8 @@ class FakeEngine:
             raise Overloaded("listen", "the queue is full")
         self.waiting += 1
         try:
-            await asyncio.wait_for(asyncio.sleep(self.delay_s), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await asyncio.sleep(self.delay_s)
         except TimeoutError as error:
             raise EngineUnavailable("listen", f"no answer in {timeout_s} s") from error
         finally:

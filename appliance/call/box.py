@@ -13,7 +13,7 @@ from appliance.call.call import Call
 from appliance.call.leg import Ear
 from appliance.call.pace import Pace
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import LingtingError
+from appliance.errors import LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Health, Transcript
 from appliance.metrics import Metrics
 from appliance.settings import Settings
@@ -36,7 +36,7 @@ class Box:
 
     async def start(self) -> None:
         """Until an engine answers; raises BundleError or EngineUnavailable."""
-        await self._engine.start()
+        await asyncio.gather(self._engine.start(), self._vad.warm())
         self.metrics.live_legs_capacity.set(self.admission.capacity)
 
     async def close(self) -> None:
@@ -49,10 +49,11 @@ class Box:
     async def open_call(self, config: CallConfig) -> AsyncIterator[Call]:
         """A call to feed and follow; freed when the context ends, finished or not.
 
+        A recording waits here for its turn.
+
         Raises:
             Overloaded: the box is full or draining; also from `accept`, at the first audio.
         """
-        self.admission.open(config.door)
         live_legs = 0
 
         def admit(legs: int) -> None:
@@ -61,27 +62,34 @@ class Box:
                 self.admission.talk(config.door, legs)
                 live_legs = legs
 
-        kind = "live" if config.live else "recording"
-        call: Call | None = None
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            if not config.live:
+                await stack.enter_async_context(self.admission.recording(config.door))
+            self.admission.open(config.door)
+            stack.callback(lambda: self.admission.close(live_legs))
             hours = LIVE_HOURS if config.live else self.settings.limits.recording_hours
             call = Call(config, self._ear, max_duration_s=hours * 3600, admit=admit)
+            stack.push_async_callback(self._closed, call)
             self._calls.add(call)
+            kind = "live" if config.live else "recording"
             self.metrics.calls_total.labels(config.door, kind).inc()
-            yield call
-        except LingtingError as error:
-            self.metrics.calls_failed_total.labels(config.door, error.code).inc()
-            raise
-        finally:
-            self.admission.close(live_legs)
-            if call:
-                self._calls.discard(call)
-                self.metrics.call_duration_seconds.labels(kind).observe(call.duration_ms / 1000)
-                await call.close()
+            try:
+                yield call
+            except Overloaded:
+                raise  # counted where it was refused
+            except LingtingError as error:
+                self.metrics.calls_failed_total.labels(config.door, error.code).inc()
+                raise
+
+    async def _closed(self, call: Call) -> None:
+        self._calls.discard(call)
+        kind = "live" if call.config.live else "recording"
+        self.metrics.call_duration_seconds.labels(kind).observe(call.duration_ms / 1000)
+        await call.close()
 
     async def transcribe(self, config: CallConfig, chunks: AsyncIterator[bytes]) -> Transcript:
         """Run a whole recording; waits its turn, raises Overloaded if too many wait."""
-        async with self.admission.recording(config.door), self.open_call(config) as call:
+        async with self.open_call(config) as call:
             reader = asyncio.create_task(_read_out(call))
             try:
                 async for chunk in chunks:

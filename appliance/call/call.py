@@ -93,7 +93,8 @@ class Call:
             if self._finished:
                 return
             self._finished = True
-            await self._take(await self._decoder.finish())
+            async for audio in self._decoder.drain():
+                await self._take(audio)
             await asyncio.gather(*(leg.finish() for leg in self._legs))
         await self._events.close()
 

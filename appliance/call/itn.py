@@ -26,7 +26,7 @@ _PATTERN = re.compile(
     rf"|(?P<year>[{DIGITS}]{{4}})(?=年)"
     rf"|(?P<string>[{DIGITS}]{{{MIN_STRING},}})(?![十百千万亿])"
     rf"|(?P<decimal>[{NUMERALS}]+点[{DIGITS}]+)(?=[元块米吨度万亿公平厘毫斤小])"
-    rf"|(?P<value>[{NUMERALS}]*[十百千][{NUMERALS}]*|[{DIGITS}两]{{1,2}})(?=(?:{UNITS}))"
+    rf"|(?<![几数上好])(?P<value>[{NUMERALS}]*[十百千][{NUMERALS}]*|[{DIGITS}两]{{1,2}})(?=(?:{UNITS}))"
 )
 # 一点 (a little), 一号 is a date but 一块 (together), 一天到晚, 一路 ... are phrases.
 _PHRASES = re.compile(r"一(?:点|块|路|天|人|度|层|分|日|周|元)")

@@ -78,7 +78,8 @@ class Worker:
             env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(self._threads)},
         )
         try:
-            (card,) = await asyncio.wait_for(self._read(), self._settings.cpu.start_timeout_s)
+            async with asyncio.timeout(self._settings.cpu.start_timeout_s):
+                (card,) = await self._read()
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
             reason = await self._last_words()
             await self.stop()
@@ -90,7 +91,8 @@ class Worker:
     async def _last_words(self) -> str:
         assert self._process and self._process.stderr
         with contextlib.suppress(TimeoutError):
-            raw = await asyncio.wait_for(self._process.stderr.read(), 1.0)
+            async with asyncio.timeout(1.0):
+                raw = await self._process.stderr.read()
             return raw.decode(errors="replace").strip().splitlines()[-1] if raw else "no reason given"
         return "no reason given"
 
@@ -166,7 +168,8 @@ class CpuEngine:
         answer: asyncio.Future[Hypothesis] = asyncio.get_running_loop().create_future()
         await self._put(Job(priority, next(self._numbers), window, answer))
         try:
-            return await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await answer
         except TimeoutError as error:
             raise EngineUnavailable(LISTENING, f"no answer in {timeout_s:.1f} s") from error
 
@@ -200,7 +203,8 @@ class CpuEngine:
             batch = await self._take()
             try:
                 windows = [job.window for job in batch]
-                answers = await asyncio.wait_for(worker.exchange(windows), HANG_TIMEOUT_S)
+                async with asyncio.timeout(HANG_TIMEOUT_S):
+                    answers = await worker.exchange(windows)
             except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
                 log.warning("a CPU worker is gone: %r", error)
                 await self._give_back(batch)

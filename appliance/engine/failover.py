@@ -41,7 +41,10 @@ class FailoverEngine:
             metrics.breaker_open.labels(engine.name).set(1)
 
     async def start(self) -> None:
-        """Start all engines; return as soon as one has proven itself."""
+        """Start all engines; return as soon as one has proven itself.
+
+        Raises BundleError if the model cannot be loaded, EngineUnavailable if none is up in time.
+        """
         first = asyncio.Event()
         self._tasks = [
             asyncio.create_task(self._look_after(engine, first), name=f"canary-{engine.name}")
@@ -49,12 +52,19 @@ class FailoverEngine:
         ]
         proven = asyncio.create_task(first.wait())
         # A task ends only by an error that no waiting mends.
-        await asyncio.wait([proven, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            [proven, *self._tasks],
+            return_when=asyncio.FIRST_COMPLETED,
+            timeout=self._settings.start_timeout_s,
+        )
         proven.cancel()
-        for task in self._tasks:
-            if task.done() and (error := task.exception()):
-                await self.close()
-                raise error
+        errors = [error for task in self._tasks if task.done() and (error := task.exception())]
+        if not first.is_set():
+            why = "; ".join(f"{name}: {b.reason}" for name, b in self._breakers.items())
+            await self.close()
+            raise errors[0] if errors else EngineUnavailable(
+                "start an engine", why, "run `lingting doctor`"
+            )
 
     async def _look_after(self, engine: SpeechEngine, up: asyncio.Event) -> None:
         """Start an engine and probe it for ever. A bundle that cannot load is final."""

@@ -79,7 +79,9 @@ def _begins_word(before: str, piece: str) -> bool:
         return True
     if unicodedata.category(first)[0] in "PS":
         return False
-    return _is_ideograph(first) or _is_ideograph(before[-1]) or before[-1:].isspace()
+    if before.isspace():
+        return False
+    return _is_ideograph(first) or _is_ideograph(before[-1])
 
 
 def _is_ideograph(char: str) -> bool:

@@ -255,12 +255,12 @@ class WhisperModel:
         }
 
     def _decoding(self, ask: Ask, result: Any, temperature: float) -> Decoding:
-        said = [t for t in result.sequences_ids[0] if t < self._tokenizer.eot]
+        # A batch shares one length cap; a short window's own cap holds all the same.
+        own_cap = quality.max_tokens(self._cap_s(ask.window), self._serving)
+        said = [t for t in result.sequences_ids[0][:own_cap] if t < self._tokenizer.eot]
         # `scores` is the mean over the text; the end token belongs to the count (as in OpenAI's).
         logprob = result.scores[0] * len(said) / (len(said) + 1)
         tokens = (*ask.prefix, *said)
-        # A batch shares one length cap; a short window's own cap holds all the same.
-        tokens = tokens[: quality.max_tokens(ask.window.duration_s, self._serving)]
         return Decoding(
             text=self._tokenizer.decode(tokens).strip(),
             tokens=tokens,

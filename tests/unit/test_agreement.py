@@ -1,0 +1,42 @@
+from appliance.call.agreement import KEEP_S, Agreement
+from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Word
+
+
+def heard(text: str, ms_per_word: int = 500) -> Hypothesis:
+    words = tuple(Word(c, i * ms_per_word, (i + 1) * ms_per_word, 1.0) for i, c in enumerate(text))
+    return Hypothesis(text, "zh", words)
+
+
+def test_what_two_hypotheses_agree_on_is_stable() -> None:
+    agreement = Agreement(window_from=0)
+    agreement.update(heard("我要反应"))
+    assert (agreement.text, agreement.stable_text) == ("我要反应", "")
+    agreement.update(heard("我要反映一个"))
+    assert (agreement.text, agreement.stable_text) == ("我要反映一个", "我要反")
+
+
+def test_stable_words_leave_a_long_window_and_stay_as_text() -> None:
+    agreement = Agreement(window_from=1000)
+    text = "我要反映一个暖气不热的问题"
+    for _ in range(2):
+        agreement.update(heard(text))
+    end = 1000 + int(len(text) * 0.5 * SAMPLE_RATE_HZ)
+    agreement.shrink(heard(text).words, end)
+    assert agreement.text == text
+    assert agreement.committed and agreement.last == text[len(agreement.committed) :]
+    assert (end - agreement.window_from) / SAMPLE_RATE_HZ >= KEEP_S
+
+
+def test_unstable_words_stay_in_the_window() -> None:
+    agreement = Agreement(window_from=0)
+    agreement.update(heard("完全不同的一句话说了很久"))
+    agreement.shrink(heard("完全不同的一句话说了很久").words, 6 * SAMPLE_RATE_HZ)
+    assert agreement.committed == "" and agreement.window_from == 0
+
+
+def test_giving_up_keeps_only_what_was_agreed() -> None:
+    agreement = Agreement(window_from=0)
+    agreement.update(heard("我要投诉"))
+    agreement.update(heard("我要表扬"))
+    agreement.give_up(5 * SAMPLE_RATE_HZ)
+    assert agreement.text == "我要" and agreement.window_from == 5 * SAMPLE_RATE_HZ

@@ -1,0 +1,72 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from inference.bundles import BundleInvalid, main, seal, verify
+
+
+@pytest.fixture
+def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+
+
+def test_a_whole_bundle_verifies(bundle: Path) -> None:
+    assert verify(bundle).name == "tiny"
+
+
+@pytest.mark.parametrize("name", ["model.bin", "tokenizer.json", "config.json"])
+def test_one_flipped_bit_is_found_and_named(bundle: Path, name: str) -> None:
+    raw = bytearray((bundle / name).read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (bundle / name).write_bytes(raw)
+    with pytest.raises(BundleInvalid, match=name):
+        verify(bundle)
+
+
+def test_a_missing_file_is_named(bundle: Path) -> None:
+    (bundle / "model.bin").unlink()
+    with pytest.raises(BundleInvalid, match=r"model\.bin is missing"):
+        verify(bundle)
+
+
+def test_a_stranger_is_named(bundle: Path) -> None:
+    (bundle / "extra.so").write_bytes(b"")
+    with pytest.raises(BundleInvalid, match=r"extra\.so"):
+        verify(bundle)
+
+
+def test_no_manifest_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BundleInvalid, match=r"manifest\.json is missing"):
+        verify(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "name": "x"}'])
+def test_a_broken_manifest_is_said(bundle: Path, text: str) -> None:
+    (bundle / "manifest.json").write_text(text)
+    with pytest.raises(BundleInvalid, match=r"manifest\.json"):
+        verify(bundle)
+
+
+def test_a_name_that_leaves_the_folder_is_refused(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["files"]["../../etc/passwd"] = {"sha256": "0", "size": 0}
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleInvalid, match="outside"):
+        verify(bundle)
+
+
+def test_pickles_are_not_sealed(bundle: Path) -> None:
+    (bundle / "weights.pt").write_bytes(b"")
+    with pytest.raises(BundleInvalid, match="pickles"):
+        seal(bundle, name="x", version="1", kind="k", licence="l", demo=False)
+
+
+def test_the_command_verifies_and_seals(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(bundle)]) == 0
+    assert main(["seal", str(bundle), "--name", "a", "--version", "2", "--licence", "MIT"]) == 0
+    assert verify(bundle).version == "2"
+    (bundle / "config.json").unlink()
+    assert main(["verify", str(bundle)]) == 1
+    assert "config.json" in capsys.readouterr().err

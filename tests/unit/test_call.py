@@ -1,0 +1,282 @@
+"""A call over the fake engine: what was said is published once, in order, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from appliance.call.box import Box
+from appliance.call.events import MAX_FINALS, Events
+from appliance.call.pace import Pace
+from appliance.call.track import Track
+from appliance.errors import InvalidAudio, LingtingError, Overloaded, TooLarge
+from appliance.messages import (
+    AudioFormat,
+    CallConfig,
+    Encoding,
+    Endpointing,
+    Event,
+    Final,
+    Partial,
+    Progress,
+)
+from appliance.metrics import Metrics
+from appliance.settings import PROJECT, CallPolicy, Limits, Settings
+from tests.fakes import FakeEngine
+
+CALL = PROJECT / "bundles" / "demo-call"
+BYTES_PER_S = 16_000  # two legs of A-law
+POLICY = CallPolicy(final_deadline_s=1.0, final_timeout_s=0.5)
+
+
+@pytest.fixture(scope="module")
+def audio() -> bytes:
+    return (CALL / "call.wav").read_bytes()
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+async def box(engine: FakeEngine) -> AsyncIterator[Box]:
+    made = Box(Settings(call=POLICY), engine, Metrics())
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def pieces(data: bytes, size: int = 4000) -> AsyncIterator[bytes]:
+    for at in range(0, len(data), size):
+        yield data[at : at + size]
+
+
+async def run(box: Box, data: bytes, size: int = 1600, **config: object) -> list[Event]:
+    """All events of a call that is fed `data` at once."""
+    async with box.open_call(CallConfig(**config)) as call:
+        reading = asyncio.create_task(collect(call.events()))
+        async for piece in pieces(data, size):
+            await call.accept(piece)
+            await asyncio.sleep(0)
+        await call.finish()
+        return await reading
+
+
+async def collect(events: AsyncIterator[Event]) -> list[Event]:
+    return [event async for event in events]
+
+
+def finals(events: list[Event]) -> list[Final]:
+    return [event for event in events if isinstance(event, Final)]
+
+
+async def test_every_sentence_becomes_a_final_of_its_leg(box: Box, audio: bytes) -> None:
+    transcript = await box.transcribe(CallConfig(live=False), pieces(audio))
+    known = json.loads((CALL / "call.json").read_text())
+    for sentence in known:
+        leg = {"agent": 0, "citizen": 1}[sentence["leg"]]
+        middle = (sentence["start_ms"] + sentence["end_ms"]) / 2
+        covering = [f for f in transcript.finals if f.leg == leg and f.start_ms < middle < f.end_ms]
+        assert len(covering) == 1, sentence["text"]
+    assert transcript.legs == 2 and transcript.demo
+    assert abs(transcript.duration_ms - 61_130) < 50
+
+
+async def test_a_recording_is_the_same_call_run_faster(box: Box, audio: bytes) -> None:
+    live = finals(await run(box, audio))
+    recorded = (await box.transcribe(CallConfig(live=False), pieces(audio, 65_536))).finals
+    said = {(f.leg, f.utterance, f.text, f.start_ms) for f in live}
+    assert said == {(f.leg, f.utterance, f.text, f.start_ms) for f in recorded}
+
+
+async def test_finals_come_in_order_once_each_after_their_partials(box: Box, audio: bytes) -> None:
+    events = await run(box, audio[: 30 * BYTES_PER_S])
+    for leg in (0, 1):
+        numbers = [f.utterance for f in finals(events) if f.leg == leg]
+        assert numbers == sorted(set(numbers))
+        done = -1
+        for event in events:
+            if isinstance(event, Final) and event.leg == leg:
+                done = event.utterance
+            elif isinstance(event, Partial) and event.leg == leg:
+                assert event.utterance > done
+
+
+async def test_partials_only_on_request(box: Box, audio: bytes) -> None:
+    events = await run(box, audio[: 10 * BYTES_PER_S], interim=False)
+    assert not any(isinstance(event, Partial) for event in events)
+    assert any(isinstance(event, Progress) for event in events)
+
+
+async def test_stable_text_begins_the_partial(box: Box, audio: bytes) -> None:
+    events = await run(box, audio[: 12 * BYTES_PER_S])
+    partials = [event for event in events if isinstance(event, Partial)]
+    assert partials and all(p.text.startswith(p.stable) for p in partials)
+
+
+async def test_the_last_word_survives_a_hang_up_in_mid_speech(box: Box, audio: bytes) -> None:
+    cut = int(4.5 * BYTES_PER_S)  # the agent is speaking
+    (final,) = finals(await run(box, audio[:cut]))
+    assert final.end_ms > 4000
+
+
+async def test_forced_endpoints_end_the_utterance(box: Box, audio: bytes) -> None:
+    async with box.open_call(CallConfig()) as call:
+        await call.accept(audio[: 3 * BYTES_PER_S])
+        await call.force_endpoint()
+        await call.accept(audio[3 * BYTES_PER_S : 7 * BYTES_PER_S])
+        reading = asyncio.create_task(collect(call.events()))
+        await call.finish()
+        assert len([f for f in finals(await reading) if f.leg == 0]) == 2
+
+
+async def test_endpointing_of_the_caller_is_obeyed(box: Box, audio: bytes) -> None:
+    patient = Endpointing(stop_history_ms=5000)
+    few = finals(await run(box, audio, endpointing=patient))
+    assert len(few) < len(finals(await run(box, audio)))
+
+
+async def test_one_leg_only_if_asked(box: Box, audio: bytes) -> None:
+    events = await run(box, audio[: 20 * BYTES_PER_S], separate_legs=False)
+    assert {f.leg for f in finals(events)} == {0}
+
+
+async def test_an_engine_that_comes_back_costs_no_final(
+    box: Box, engine: FakeEngine, audio: bytes
+) -> None:
+    async def outage() -> None:
+        await asyncio.sleep(0.05)
+        engine.gone = True
+        await asyncio.sleep(0.4)
+        engine.gone = False
+
+    whole = {(f.leg, f.utterance, f.text) for f in finals(await run(box, audio))}
+    breaking = asyncio.create_task(outage())
+    during = {(f.leg, f.utterance, f.text) for f in finals(await run(box, audio))}
+    await breaking
+    assert during == whole
+
+
+async def test_a_long_outage_fails_the_call_and_says_so(
+    box: Box, engine: FakeEngine, audio: bytes
+) -> None:
+    engine.gone = True
+    with pytest.raises(LingtingError):
+        await run(box, audio)
+
+
+async def test_a_reader_that_stops_slows_the_caller_and_nothing_grows(
+    box: Box, audio: bytes
+) -> None:
+    config = CallConfig(
+        audio=AudioFormat(Encoding.ALAW, 8000, 2),
+        endpointing=Endpointing(stop_history_ms=32, start_history_ms=32),
+        interim=False,
+    )
+    async with box.open_call(config) as call:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(10):
+                while True:
+                    await call.accept(audio[58 : 58 + 30 * BYTES_PER_S])
+        queued = call._events._queue
+        assert len(queued) <= MAX_FINALS + 3
+
+
+async def test_what_is_not_finished_is_given_up_cleanly(box: Box, audio: bytes) -> None:
+    before = len(asyncio.all_tasks())
+    async with box.open_call(CallConfig()) as call:
+        await call.accept(audio[: 5 * BYTES_PER_S])
+    await asyncio.sleep(0.05)
+    assert len(asyncio.all_tasks()) <= before + 1
+    assert box.admission.calls == 0 and box.admission.live_legs == 0
+
+
+async def test_bad_audio_fails_its_call_alone(box: Box, audio: bytes) -> None:
+    good = asyncio.create_task(run(box, audio[: 10 * BYTES_PER_S]))
+    with pytest.raises(InvalidAudio):
+        await run(box, b"RIFF\x00\x00\x00\x00WAVEfmt nonsense" * 10)
+    assert finals(await good)
+
+
+async def test_silence_says_nothing(box: Box) -> None:
+    silence = AudioFormat(Encoding.PCM_S16LE, 16_000, 1)
+    assert finals(await run(box, bytes(16_000 * 2 * 5), audio=silence)) == []
+
+
+async def test_noise_of_every_kind_breaks_nothing(box: Box) -> None:
+    loud = np.random.default_rng(1).integers(-32768, 32767, 16_000 * 5, dtype=np.int16)
+    raw = AudioFormat(Encoding.PCM_S16LE, 16_000, 1)
+    await run(box, loud.tobytes(), size=333, audio=raw)
+
+
+async def test_too_long_a_recording_is_refused(engine: FakeEngine, audio: bytes) -> None:
+    small = Box(Settings(limits=Limits(recording_hours=0.005)), engine, Metrics())
+    with pytest.raises(TooLarge):
+        await small.transcribe(CallConfig(live=False), pieces(audio))
+    await small.close()
+
+
+async def test_a_full_box_refuses_with_a_hint_and_recovers(
+    engine: FakeEngine, audio: bytes
+) -> None:
+    small = Box(Settings(limits=Limits(live_legs=2, idle_streams=3)), engine, Metrics())
+    async with small.open_call(CallConfig()) as first, small.open_call(CallConfig()) as second:
+        await first.accept(audio[:8000])
+        with pytest.raises(Overloaded) as caught:
+            await second.accept(audio[:8000])
+        assert caught.value.retry_after_s > 0 and caught.value.retryable
+        async with small.open_call(CallConfig()):
+            with pytest.raises(Overloaded):
+                async with small.open_call(CallConfig()):
+                    pass
+    async with small.open_call(CallConfig()) as third:
+        await third.accept(audio[:8000])
+    await small.close()
+
+
+async def test_drain_finishes_what_is_being_said(box: Box, audio: bytes) -> None:
+    async with box.open_call(CallConfig()) as call:
+        reading = asyncio.create_task(collect(call.events()))
+        await call.accept(audio[: 4 * BYTES_PER_S])
+        await box.drain(0.1)
+        assert len(finals(await reading)) == 1
+        with pytest.raises(Overloaded):
+            async with box.open_call(CallConfig()):
+                pass
+
+
+async def test_partials_give_way_and_finals_wait() -> None:
+    events = Events()
+    for i in range(1000):
+        await events.put(Progress(i))
+        await events.put(Partial(0, 0, str(i), "", 0, 0))
+    await events.close()
+    last = await collect(events.read())
+    assert [type(event) for event in last] == [Progress, Partial]
+
+
+def test_partials_widen_under_load_and_narrow_again() -> None:
+    pace = Pace(CallPolicy(), Metrics())
+    relaxed = pace.interval_s
+    for _ in range(50):
+        pace.took(1.0)
+    assert pace.interval_s > 3 * relaxed and not pace.relaxed
+    for _ in range(50):
+        pace.took(0.01)
+    assert pace.interval_s == relaxed and pace.relaxed
+
+
+def test_a_track_forgets_only_what_it_may() -> None:
+    track = Track()
+    for i in range(10):
+        track.append(np.full(100, i, np.float32))
+    track.forget(350)
+    assert track.begin == 300
+    np.testing.assert_array_equal(track.read(390, 410), [3] * 10 + [4] * 10)
+    with pytest.raises(ValueError, match="forgotten"):
+        track.read(299, 400)

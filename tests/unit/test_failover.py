@@ -1,0 +1,129 @@
+"""Two fake engines behind the real failover."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from appliance.engine.canary import Canary
+from appliance.engine.failover import FailoverEngine
+from appliance.errors import BundleError, EngineUnavailable, Overloaded
+from appliance.metrics import Metrics
+from appliance.settings import Failover, Settings
+from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Priority, Window
+from tests.fakes import TEXT, FakeEngine
+
+SOUND = np.full(SAMPLE_RATE_HZ, 0.1, np.float32)
+WINDOW = Window(SOUND, language="zh")
+SETTINGS = Settings(
+    failover=Failover(
+        canary_interval_s=0.02, canary_timeout_s=0.2, successes_to_close=3, dwell_s=0.2
+    )
+)
+
+
+class Pair:
+    """A failover over two fakes."""
+
+    def __init__(self) -> None:
+        self.triton, self.cpu = FakeEngine("triton"), FakeEngine("cpu")
+        self.metrics = Metrics()
+        self.both = FailoverEngine(
+            [self.triton, self.cpu], Canary(SOUND, TEXT[:5]), SETTINGS, self.metrics
+        )
+
+    async def listen(self, priority: Priority = Priority.FINAL, timeout_s: float = 1) -> Hypothesis:
+        return await self.both.listen(WINDOW, priority, timeout_s)
+
+    async def until_in_use(self, name: str) -> None:
+        async with asyncio.timeout(5):
+            while self.both.in_use.name != name:
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    made = Pair()
+    await made.both.start()
+    await made.until_in_use("triton")
+    yield made
+    await made.both.close()
+
+
+async def test_the_first_answers_while_it_is_well(pair: Pair) -> None:
+    assert (await pair.listen()).engine == "triton"
+
+
+async def test_a_window_in_flight_is_asked_of_the_other(pair: Pair) -> None:
+    pair.triton.delay_s = 0.05
+    listening = asyncio.create_task(pair.listen())
+    await asyncio.sleep(0.01)
+    pair.triton.gone = True
+    assert (await listening).engine == "cpu"
+    moved = pair.metrics.registry.get_sample_value(
+        "lingting_failovers_total", {"from": "triton", "to": "cpu"}
+    )
+    assert moved == 1
+
+
+async def test_it_comes_back_after_dwell_and_probes(pair: Pair) -> None:
+    pair.triton.gone = True
+    await pair.listen()
+    await pair.until_in_use("cpu")
+    pair.triton.gone = False
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await pair.until_in_use("triton")
+    assert loop.time() - begun >= 0.15
+
+
+async def test_a_liar_is_found_out(pair: Pair) -> None:
+    """READY, quick, and wrong: only a known answer shows it."""
+    pair.triton._hear = lambda window: Hypothesis("谢谢观看", "zh")  # type: ignore[method-assign]
+    await pair.until_in_use("cpu")
+    assert "canary" in pair.both.health().detail["triton"]
+
+
+async def test_a_stopped_engine_is_left_after_its_time(pair: Pair) -> None:
+    pair.triton.delay_s = 10
+    assert (await pair.listen(timeout_s=0.1)).engine == "cpu"
+
+
+async def test_a_full_engine_passes_on_finals_only(pair: Pair) -> None:
+    pair.triton.queue = 0
+    assert (await pair.listen(Priority.FINAL)).engine == "cpu"
+    with pytest.raises(Overloaded):
+        await pair.listen(Priority.PARTIAL)
+
+
+async def test_both_gone_is_said(pair: Pair) -> None:
+    pair.triton.gone = pair.cpu.gone = True
+    with pytest.raises(EngineUnavailable):
+        await pair.listen()
+    async with asyncio.timeout(5):
+        while pair.both.health().ok:
+            await asyncio.sleep(0.01)
+    assert pair.both.health().reason
+
+
+async def test_it_starts_without_the_first() -> None:
+    made = Pair()
+    made.triton.gone = True
+    await made.both.start()
+    assert (await made.listen()).engine == "cpu"
+    await made.both.close()
+
+
+async def test_a_corrupt_bundle_stops_the_start() -> None:
+    made = Pair()
+
+    async def corrupt() -> None:
+        raise BundleError("load the speech model", "model.bin is altered")
+
+    made.cpu.start = corrupt  # type: ignore[method-assign]
+    made.triton.gone = True
+    with pytest.raises(BundleError, match=r"model\.bin"):
+        await made.both.start()

@@ -1,0 +1,53 @@
+import pytest
+
+from appliance.call.itn import written, written_words
+from appliance.messages import SpokenWord
+
+WRITTEN = {
+    "我住在平城区阳光花园三号楼二单元五零一。": "我住在平城区阳光花园3号楼2单元501。",
+    "我的手机号是幺三九三五二六八零七四": "我的手机号是13935268074",
+    "二零二四年十一月二十三日": "2024年11月23日",
+    "一共三百二十五块": "一共325块",
+    "百分之八十五点五的人": "85.5%的人",
+    "一万两千元": "12000元",
+    "三点五公里": "3.5公里",
+    "幺二三四五热线": "12345热线",
+    "两小时之内": "2小时之内",
+}
+UNTOUCHED = [
+    "一下子就好了，一点都不热",
+    "三心二意，万一呢",
+    "等了一天",
+    "七八个人",
+    "第一个，一个人",
+    "几十万元",
+    "三十多户",
+    "",
+]
+
+
+@pytest.mark.parametrize(("spoken", "expected"), WRITTEN.items())
+def test_numbers_are_written(spoken: str, expected: str) -> None:
+    assert written(spoken) == expected
+
+
+@pytest.mark.parametrize("phrase", UNTOUCHED)
+def test_phrases_stay(phrase: str) -> None:
+    assert written(phrase) == phrase
+
+
+@pytest.mark.parametrize("spoken", [*WRITTEN, *UNTOUCHED])
+def test_words_say_the_same_as_the_text(spoken: str) -> None:
+    words = [SpokenWord(c, i * 100, i * 100 + 100, 0.8) for i, c in enumerate(spoken)]
+    made = written_words(words)
+    assert "".join(w.text for w in made) == written(spoken)
+    times = [t for w in made for t in (w.start_ms, w.end_ms)]
+    assert times == sorted(times)
+    if words:
+        assert (times[0], times[-1]) == (0, words[-1].end_ms)
+
+
+def test_punctuation_that_hangs_on_a_number_stays() -> None:
+    words = [SpokenWord(t, i * 100, i * 100 + 100, 1.0) for i, t in enumerate(["五", "零", "一。"])]
+    (word,) = written_words(words)
+    assert (word.text, word.start_ms, word.end_ms) == ("501。", 0, 300)

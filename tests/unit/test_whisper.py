@@ -1,0 +1,176 @@
+"""The speech model over stock-shaped weights: any geometry, any batch, no surprise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faster_whisper.feature_extractor import FeatureExtractor
+
+from inference.asr import quality
+from inference.asr.features import LogMel
+from inference.asr.quality import Decoding
+from inference.asr.tokenizer import WhisperTokenizer
+from inference.asr.whisper import WhisperModel
+from inference.bundles import BundleInvalid, Serving, seal
+from inference.tensors import (
+    SAMPLE_RATE_HZ,
+    Hypothesis,
+    InvalidWindow,
+    Window,
+    pack_hypothesis,
+    pack_window,
+    unpack_hypothesis,
+    unpack_window,
+)
+from tests import tiny_whisper
+
+RNG = np.random.default_rng(7)
+
+
+def noise(seconds: float) -> np.ndarray:
+    return (RNG.standard_normal(int(seconds * SAMPLE_RATE_HZ)) * 0.1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_bundle: Path) -> WhisperModel:
+    return WhisperModel(tiny_bundle, threads=1)
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [{}, {"feature_size": 128}, {"hop_length": 320, "n_fft": 640}],
+    ids=["stock", "large-v3", "25 Hz"],
+)
+def test_features_are_the_reference_extractors(geometry: dict[str, int]) -> None:
+    audio = noise(3)
+    ours = LogMel(**geometry)(audio[None])[0]
+    theirs = FeatureExtractor(**geometry)(audio, padding=0)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_large_v3s_shape_loads_too(tmp_path: Path) -> None:
+    model = WhisperModel(tiny_whisper.write(tmp_path / "v3", n_mels=128, quantization="int8"))
+    (heard,) = model.listen([Window(noise(2), language="zh", retries=False)])
+    assert isinstance(heard, Hypothesis)
+
+
+def test_different_requests_share_a_batch_and_answer_as_alone(model: WhisperModel) -> None:
+    windows = [
+        Window(noise(1.0), language="zh", retries=False),
+        Window(noise(4.0), language="en", task="translate", retries=False),
+        Window(noise(2.0), language=None, beam_size=3, retries=False),
+        Window(noise(2.5), language="zh", hotwords=("平城区", "云冈区"), retries=False),
+        Window(noise(2.5), language="zh", prompt="您好", beam_size=3, retries=False),
+        Window(noise(3.0), language="zh", prefix="我要", retries=False),
+    ]
+    together = model.listen(windows)
+    alone = [model.listen([window])[0] for window in windows]
+    assert [h.text for h in together] == [h.text for h in alone]
+    assert together[5].text.startswith("我要")
+    assert {h.batch for h in together} == {6}
+
+
+def test_a_prompt_longer_than_the_context_is_cut(model: WhisperModel) -> None:
+    window = Window(noise(1), language="zh", prompt="很长的前文" * 500, retries=False)
+    (heard,) = model.listen([window])
+    assert isinstance(heard, Hypothesis)
+
+
+@pytest.mark.parametrize(
+    ("window", "reason"),
+    [
+        (Window(noise(0)), "empty"),
+        (Window(noise(31), language="zh"), "30.0 s"),
+        (Window(np.full(9000, np.inf, np.float32), language="zh"), "infinity"),
+        (Window(noise(1), language="tlh"), "tlh"),
+        (Window(noise(1), language="zh", task="sing"), "sing"),
+        (Window(noise(1), language="zh", beam_size=0), "beam_size"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_alone(
+    model: WhisperModel, window: Window, reason: str
+) -> None:
+    bad, good = model.listen([window, Window(noise(1), language="zh", retries=False)])
+    assert isinstance(bad, InvalidWindow) and reason in str(bad)
+    assert isinstance(good, Hypothesis)
+
+
+def test_retries_touch_only_what_failed(
+    model: WhisperModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encodings: list[int] = []
+    encode = model._encode
+    monkeypatch.setattr(
+        model, "_encode", lambda n, w: (encodings.append(len(w)), encode(n, w))[1]
+    )
+    faulty = iter([None, "repeats"])
+    monkeypatch.setattr(quality, "fault", lambda d, s: next(faulty, None))
+    heard = model.listen([Window(noise(1), language="zh"), Window(noise(1), language="zh")])
+    assert [h.retries for h in heard] == [0, 1]
+    assert encodings == [2], "retries must decode from the same encoder output"
+
+
+def test_a_trimmed_bundle_is_padded_little(tmp_path: Path) -> None:
+    folder = tiny_whisper.write(tmp_path / "b")
+    facts = {"name": "t", "version": "1", "kind": "ctranslate2-whisper", "licence": "x"}
+    seal(folder, **facts, demo=True, serving={"trimmed_windows": True})
+    model = WhisperModel(folder)
+    for seconds in (0.1, 0.5, 1.0, 5.0, 29.9, 30.0):
+        padded = model._bucket(Window(noise(seconds))) / SAMPLE_RATE_HZ
+        assert seconds <= padded <= max(0.5, seconds * 1.26)
+
+
+def test_the_wrong_kind_is_refused(tmp_path: Path) -> None:
+    folder = tiny_whisper.write(tmp_path / "b")
+    seal(folder, name="t", version="1", kind="pyannote", licence="x", demo=True)
+    with pytest.raises(BundleInvalid, match="pyannote"):
+        WhisperModel(folder)
+
+
+def test_words_keep_every_byte_together(tiny_bundle: Path) -> None:
+    tokenizer = WhisperTokenizer(tiny_bundle / "tokenizer.json")
+    text = "你好，平城区Hello world。"
+    words = tokenizer.words(tokenizer.encode(text))
+    assert "".join(word for word, _ in words) == text
+    assert [w for w, _ in words] == ["你", "好，", "平", "城", "区", "Hello", " world。"]
+    assert sum(count for _, count in words) == len(tokenizer.encode(text))
+
+
+def decoding(text: str, **changes: float) -> Decoding:
+    fields = {"logprob": -0.2, "no_speech": 0.0, "audio_s": 10.0, **changes}
+    return Decoding(text, tuple(range(len(text))), **fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (decoding("您好，我要反映一个问题。"), None),
+        (decoding("谢谢谢谢谢谢谢谢谢谢"), "repeats"),
+        (decoding("我的电话是幺三三三三三三三三三三"), None),
+        (decoding("是" * 20, audio_s=1.0), "repeats"),
+        (decoding("零一二三四五六七八九" * 3, audio_s=1.0), "too long"),
+        (decoding("您好", logprob=-1.5), "doubtful"),
+        (decoding("您好", logprob=-1.5, no_speech=0.9), None),
+    ],
+)
+def test_faults(given: Decoding, expected: str | None) -> None:
+    assert quality.fault(given, Serving()) == expected
+
+
+def test_tensors_carry_everything() -> None:
+    window = Window(noise(0.1), "zh", "transcribe", "前文", ("热词",), "开头", 5, 0.4, False, False)
+    packed = pack_window(window)
+    unpacked = unpack_window(packed.audio, packed.options)
+    np.testing.assert_array_equal(unpacked.audio, window.audio)
+    for name in ("language", "task", "prompt", "hotwords", "prefix", "beam_size", "temperature"):
+        assert getattr(unpacked, name) == getattr(window, name)
+    heard = Hypothesis("你好", "zh", confidence=0.5, model="m 1", demo=True)
+    assert unpack_hypothesis(pack_hypothesis(heard)) == heard
+
+
+@pytest.mark.parametrize("options", [b"", b"[]", b"{", b'{"nonsense": 1}', b"\xff\xfe"])
+def test_garbled_options_are_an_invalid_window(options: bytes) -> None:
+    with pytest.raises(InvalidWindow):
+        unpack_window(noise(0.1), np.frombuffer(options, np.uint8))
