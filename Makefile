@@ -52,10 +52,8 @@ test: $(VENV)/.dev  ## Run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, types and who may import whom
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@PYTHONPATH=. $(BIN)/lint-imports
+	@failed=0; for check in "ruff check ." "ruff format --check ." mypy lint-imports; do \
+	  echo "--- $$check"; PYTHONPATH=. $(BIN)/$$check || failed=1; done; exit $$failed
 
 bench: $(VENV)/.dev  ## Measure live calls and recordings, against the naive way too
 	@$(BIN)/lingting bench live --against naive $(ARGS)
