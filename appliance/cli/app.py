@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from appliance.cli import demo, evaluate, serve
+from appliance.cli import bench, demo, evaluate, serve
 from appliance.cli.doctor import doctor
 from appliance.cli.transcribe import transcribe
 
@@ -20,4 +20,5 @@ app.command()(serve.triton)
 app.command()(demo.demo)
 app.command()(transcribe)
 app.command()(doctor)
+app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")

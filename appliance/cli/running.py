@@ -12,20 +12,25 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from appliance.engine.process import leash
 from appliance.errors import EngineUnavailable
+from appliance.settings import load_settings
 
 SERVE = ("-m", "appliance", "serve")
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 100.0  # longer than a box tries before it says why it cannot
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.1
 READY = " ready in "  # in the line that `serve` logs
 
 
 class RunningBox:
-    """The child and where it listens."""
+    """The child, where it listens, and how long it took to be ready."""
 
-    def __init__(self, process: subprocess.Popen[bytes], grpc_port: int, http_port: int) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], grpc_port: int, http_port: int, ready_s: float
+    ) -> None:
         self.process, self.grpc_port, self.http_port = process, grpc_port, http_port
+        self.ready_s = ready_s
 
     @property
     def address(self) -> str:
@@ -65,12 +70,14 @@ def running_box(
     settings = {
         "LINGTING_GRPC__PORT": str(grpc_port),
         "LINGTING_HTTP__PORT": str(http_port),
-        "LINGTING_TRITON__ADDRESS": "127.0.0.1:0",
         "LINGTING_LIMITS__DRAIN_S": "1",
     }
+    if load_settings().triton.mode == "child":
+        settings["LINGTING_TRITON__ADDRESS"] = "127.0.0.1:0"
     with tempfile.NamedTemporaryFile("w+", prefix="lingting-box-", suffix=".log") as log:
+        begun = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, *program],
+            [*leash("start a box"), sys.executable, *program],
             env={**os.environ, **settings, **(environment or {})},
             stdout=log,
             stderr=log,
@@ -78,7 +85,7 @@ def running_box(
         )
         try:
             _wait_until_ready(process, Path(log.name))
-            yield RunningBox(process, grpc_port, http_port)
+            yield RunningBox(process, grpc_port, http_port, time.monotonic() - begun)
         finally:
             stop(process)
 

@@ -1,0 +1,177 @@
+"""`lingting bench`: what this machine carries, and how much of that is our doing."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from appliance.cli import bench_idle, bench_live, bench_recordings
+from appliance.cli import bench_report as report
+from appliance.cli.bench_host import Host
+from appliance.cli.bench_probe import Figures
+from appliance.errors import InvalidRequest, SettingsError
+from appliance.settings import load_settings
+
+SEARCH_S = 20.0  # a trial of the search
+AUTO = "auto"
+app = typer.Typer(help="Measure what this machine carries with the bundled call.")
+progress = Console(stderr=True, highlight=False)
+
+
+class Peer(enum.StrEnum):
+    NAIVE = "naive"
+
+
+Against = Annotated[
+    Peer | None,
+    typer.Option(help="Measure also what one would write instead: a faster-whisper call a window."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one flat JSON object.")]
+
+
+@app.command()
+def live(
+    calls: Annotated[
+        str, typer.Option(help="Calls at once; auto looks for the most that are served in time.")
+    ] = "4",
+    legs: Annotated[int, typer.Option(min=1, max=2, help="Legs of a call.")] = 2,
+    seconds: Annotated[float, typer.Option(min=8, max=3600, help="Length of a call.")] = 30.0,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Repeat; tell medians.")] = 1,
+    most: Annotated[int, typer.Option(min=1, help="Most calls that the search tries.")] = 128,
+    against: Against = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play calls in real time over gRPC: latencies, refusals, CPU, memory, batches."""
+    count = _count(calls)
+    _check_peer(against)
+
+    def measure(engine: str) -> Figures:
+        measured = []
+        for number in range(runs):
+            host = Host(engine, unlimited=bool(against) or count is None)
+            with _doing(f"{engine}, run {number + 1} of {runs}") as say, host:
+                measured.append(_live_run(host, count, legs, seconds, most, say, bool(against)))
+        return report.medians(measured)
+
+    figures = measure(_engine())
+    if against:
+        figures = report.against(figures, measure("naive"), ("sustained_calls",))
+    goals = [report.LATENCY] if legs * (count or 4) >= 8 else []
+    goals += [report.CALLS] if against else []
+    report.tell("Live calls", _titled(figures), goals, as_json=as_json)
+
+
+def _live_run(
+    host: Host,
+    count: int | None,
+    legs: int,
+    seconds: float,
+    most: int,
+    say: Callable[[str], None],
+    search: bool,
+) -> Figures:
+    """Some calls measured, or the most that are sustained searched, or both."""
+    with bench_live.recording() as audio:
+        tried: dict[int, Figures] = {}
+
+        def holds(calls: int) -> bool:
+            say(f"{calls} calls at once")
+            tried[calls] = bench_live.trial(host, audio, calls, legs, SEARCH_S)
+            if not bench_live.sustained(tried[calls]):
+                host.drop()
+            return bench_live.sustained(tried[calls])
+
+        figures: Figures = {}
+        if count:
+            say(f"{count} calls at once")
+            figures = bench_live.trial(host, audio, count, legs, seconds)
+        if search or not count:
+            best = bench_live.largest(holds, most)
+            figures = figures or tried[max(best, 1)]
+            figures |= {"sustained_calls": best, "sustained_legs": best * legs}
+        return figures
+
+
+@app.command()
+def recordings(
+    files: Annotated[int, typer.Option(min=1, help="How often the recording is sent.")] = 8,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="How many at once.")] = 4,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Repeat; tell medians.")] = 3,
+    against: Against = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send recordings to the OpenAI door: seconds of audio a second, memory, batches."""
+    _check_peer(against)
+
+    def measure(engine: str) -> Figures:
+        with _doing(engine) as say, Host(engine) as host:
+            measured = []
+            for number in range(runs):
+                say(f"run {number + 1} of {runs}")
+                measured.append(bench_recordings.trial(host, files, concurrency))
+            return report.medians(measured)
+
+    figures = measure(_engine())
+    if against:
+        figures = report.against(figures, measure("naive"), ("audio_seconds_per_second",))
+    goals = [report.RECORDINGS] if against else []
+    report.tell("Recordings", _titled(figures), goals, as_json=as_json)
+
+
+@app.command()
+def idle(
+    streams: Annotated[int, typer.Option(min=1, max=1000, help="Streams held open.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """Hold idle streams open: memory of the gateway, and how long a box takes to be ready."""
+    host = Host(_engine(), unlimited=True)
+    with _doing(host.engine) as say, host, bench_live.recording() as audio:
+        say(f"{streams} idle streams")
+        figures = bench_idle.trial(host, audio, streams)
+    goals = [report.MEMORY, report.READY]
+    report.tell("Idle streams", _titled(figures), goals, as_json=as_json)
+
+
+def _count(calls: str) -> int | None:
+    """None: to be searched."""
+    if calls == AUTO:
+        return None
+    if not calls.isdecimal() or not int(calls):
+        raise InvalidRequest("read the command line", f"--calls {calls}", "a number, or auto")
+    return int(calls)
+
+
+def _check_peer(against: Peer | None) -> None:
+    """Before minutes are spent on ours."""
+    import importlib.util
+
+    if against and importlib.util.find_spec("faster_whisper") is None:
+        hint = "run `make .venv/.dev`"
+        raise SettingsError("run the naive peer", "faster-whisper is not installed", hint)
+
+
+def _engine() -> str:
+    """The engine of ours that is measured."""
+    return "cpu" if load_settings().triton.mode == "off" else "triton"
+
+
+@contextlib.contextmanager
+def _doing(what: str) -> Iterator[Callable[[str], None]]:
+    """A line on standard error that says what takes so long."""
+    with progress.status(f"{what}: starting a box …") as status:
+
+        def say(step: str) -> None:
+            status.update(f"{what}: {step} …")
+            if not progress.is_terminal:
+                progress.print(f"{what}: {step}")
+
+        yield say
+
+
+def _titled(figures: Figures) -> Figures:
+    return {**report.about(load_settings().models.asr), **figures}

@@ -1,0 +1,218 @@
+"""What a bench reads from outside: /proc of the box's processes, /metrics of gateway and Triton."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from appliance.cli.running import RunningBox
+from appliance.errors import EngineUnavailable
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
+SAMPLE_S = 0.5
+GROUPS = ("gateway", "triton", "workers")
+MARKS = {  # in a command line -> the group it belongs to; else it is the gateway's
+    b"tritonserver": "triton",
+    b"triton_python_backend_stub": "triton",
+    b"inference.worker": "workers",
+}
+
+Labels = Mapping[str, str]
+Figures = dict[str, float | int | bool | str | None]  # one flat object, as --json prints it
+
+
+class Scrape:
+    """One reading of a Prometheus page."""
+
+    def __init__(self, text: str = "") -> None:
+        self._samples = [
+            # Triton's counters lack the suffix that the parser gives every counter.
+            (sample.name.removesuffix("_total"), sample.labels, sample.value)
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        ]
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum over all samples that carry these labels."""
+        return sum(self._named(name, labels))
+
+    def has(self, name: str, **labels: str) -> bool:
+        return bool(self._named(name, labels))
+
+    def by(self, name: str, label: str) -> dict[str, float]:
+        """Sums by the value of one label."""
+        sums: dict[str, float] = {}
+        for sample, labels, value in self._samples:
+            if sample == name.removesuffix("_total") and label in labels:
+                sums[labels[label]] = sums.get(labels[label], 0.0) + value
+        return sums
+
+    def _named(self, name: str, wanted: Labels) -> list[float]:
+        return [
+            value
+            for sample, labels, value in self._samples
+            if sample == name.removesuffix("_total") and wanted.items() <= labels.items()
+        ]
+
+
+def scrape(url: str) -> Scrape:
+    """Read a page; empty if nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return Scrape(answer.read().decode())
+    except OSError:
+        return Scrape()
+
+
+def quantile(before: Scrape, after: Scrape, histogram: str, q: float) -> float | None:
+    """A quantile of what a histogram saw between two readings, interpolated as Prometheus does."""
+    name = f"{histogram}_bucket"
+    earlier = before.by(name, "le")
+    counts = [(float(le), n - earlier.get(le, 0.0)) for le, n in after.by(name, "le").items()]
+    counts.sort()
+    if not counts or counts[-1][1] <= 0:
+        return None
+    rank, lower, below = q * counts[-1][1], 0.0, 0.0
+    for upper, count in counts:
+        if count >= rank:
+            inside = count - below
+            if math.isinf(upper) or not inside:
+                return lower
+            return lower + (upper - lower) * (rank - below) / inside
+        lower, below = upper, count
+    return lower
+
+
+@dataclass(slots=True)
+class Use:
+    """CPU seconds so far and memory now of one group of processes."""
+
+    cpu_s: float = 0.0
+    rss_mb: float = 0.0
+
+
+def use_by_group(root: int) -> dict[str, Use]:
+    """The process `root` and everything below it."""
+    groups = {name: Use() for name in GROUPS}
+    for pid in [root, *_descendants(root)]:
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            use = groups["gateway" if pid == root else _group(pid)]
+            cpu_s, rss_mb = _process(pid)
+            use.cpu_s += cpu_s
+            use.rss_mb += rss_mb
+    return groups
+
+
+def _process(pid: int) -> tuple[float, float]:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S, int(fields[21]) * PAGE_MB
+
+
+def _group(pid: int) -> str:
+    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return next((group for mark, group in MARKS.items() if mark in command), "gateway")
+
+
+def _descendants(root: int) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{root}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield int(child)
+                yield from _descendants(int(child))
+
+
+@dataclass(slots=True)
+class Watch:
+    """Cores used on average and memory at its peak, while the context is open."""
+
+    root: int
+    cores: dict[str, float] = field(default_factory=dict)
+    rss_mb: dict[str, float] = field(default_factory=lambda: dict.fromkeys(GROUPS, 0.0))
+    _done: threading.Event = field(default_factory=threading.Event)
+    _begun: float = 0.0
+    _before: dict[str, Use] = field(default_factory=dict)
+    clients_cores: float = 0.0  # of the processes that this one ran and waited for
+    _clients_before: float = 0.0
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Watch:
+        self._begun, self._before = time.monotonic(), use_by_group(self.root)
+        self._clients_before = sum(os.times()[2:4])
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._done.wait(SAMPLE_S):
+            self._look()
+
+    def _look(self) -> dict[str, Use]:
+        groups = use_by_group(self.root)
+        for name, use in groups.items():
+            self.rss_mb[name] = max(self.rss_mb[name], use.rss_mb)
+        return groups
+
+    def __exit__(self, *reason: object) -> None:
+        self._done.set()
+        if self._thread:
+            self._thread.join()
+        wall_s = max(time.monotonic() - self._begun, 1e-6)
+        self.clients_cores = (sum(os.times()[2:4]) - self._clients_before) / wall_s
+        for name, use in self._look().items():
+            # A process that ended meanwhile takes its seconds with it.
+            self.cores[name] = max(0.0, use.cpu_s - self._before[name].cpu_s) / wall_s
+
+
+def figures_of_use(watch: Watch) -> Figures:
+    """Cores and memory by group of processes."""
+    cores = os.cpu_count() or 1
+    used = sum(watch.cores.values())
+    figures: Figures = {
+        "cores": cores,
+        "cpu_cores": round(used, 2),
+        "cpu_share": round(used / cores, 3),
+        "client_cpu_cores": round(watch.clients_cores, 2),
+    }
+    for group in GROUPS:
+        figures[f"{group}_cpu_cores"] = round(watch.cores[group], 2)
+        figures[f"{group}_rss_mb"] = round(watch.rss_mb[group])
+    return figures
+
+
+def batches(before: Scrape, after: Scrape) -> Figures:
+    """What Triton says of its batches between two readings."""
+
+    def gained(name: str) -> float:
+        return after.total(name, model="asr") - before.total(name, model="asr")
+
+    windows, runs = gained("nv_inference_count"), gained("nv_inference_exec_count")
+    return {
+        "triton_windows": round(windows),
+        "triton_batch_mean": round(windows / runs, 2) if runs else None,
+    }
+
+
+def wait_for_engine(box: RunningBox, engine: str, timeout_s: float) -> bool:
+    """Whether this engine has proven itself in time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        page = scrape(f"{box.url}/metrics")
+        if page.has("lingting_breaker_open", engine=engine):
+            if page.total("lingting_breaker_open", engine=engine) == 0:
+                return True
+        elif engine != "triton":  # no breaker: the peer's gateway, ready as it is
+            return True
+        if box.process.poll() is not None:
+            raise EngineUnavailable("run the bench", "the box has ended")
+        time.sleep(0.1)
+    return False
