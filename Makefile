@@ -58,6 +58,7 @@ lint: $(VENV)/.dev  ## Check style, types and who may import whom
 bench: $(VENV)/.dev  ## Measure live calls and recordings, against the naive way too
 	@$(BIN)/lingting bench live --against naive $(ARGS)
 	@$(BIN)/lingting bench recordings --against naive $(ARGS)
+	@$(BIN)/lingting bench idle $(ARGS)
 
 docs: $(VENV)/.dev  ## Write the tables of docs/ again, from the code
 	@$(BIN)/python docs/make_reference.py
