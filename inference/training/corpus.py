@@ -67,7 +67,7 @@ def shards(folder: Path) -> list[int]:
 
 def grow(folder: Path, keep: int, pause_s: float = 0.0) -> None:
     """Add shards for ever, dropping the oldest beyond `keep`. Runs in a process of its own."""
-    os.nice(5)
+    os.nice(9)
     forbid, parent = forbidden(), os.getppid()
     while os.getppid() == parent:  # ends with the training that started it
         present = shards(folder)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import numpy as np
 from inference import cer
 from inference.asr.features import LogMel
 from inference.training import vocabulary
-from inference.training.heldout import SETS, Item, load_set, render
+from inference.training.corpus import Mark, Window, crop
+from inference.training.heldout import SETS, Item, load_set, render, speak
+from inference.training.text import PUNCTUATION
 from inference.training.voice import RATE_HZ, Audio
 
 _FEATURES = LogMel(feature_size=80, hop_length=320, n_fft=640, chunk_length=30)
@@ -82,6 +85,41 @@ def score(folder: Path, beam: int = 1, padded: bool = False) -> dict[str, float]
     return figures(lambda item: reader.read(render(item), beam, padded))[0]
 
 
+def cut_windows(reader: Reader, name: str = "unseen_sentences") -> dict[str, float]:
+    """CER on windows that end, or begin, in the middle of speech, as partial windows do."""
+    heads, tails = list[tuple[str, str]](), list[tuple[str, str]]()
+    rng = random.Random(7)
+    for item in load_set(name):
+        audio, at_s = render(item), rng.uniform(0.3, 0.8)
+        split_s = at_s * len(audio) / RATE_HZ
+        for start_s, end_s, pairs in ((0, split_s, heads), (split_s, len(audio) / RATE_HZ, tails)):
+            part = crop(Window(audio, _marks(item)), start_s, end_s)
+            said = "".join(mark.character for mark in part.marks)
+            pairs.append((said, reader.read(part.audio)))
+    return {"cer_heads": cer.score(heads).rate, "cer_tails": cer.score(tails).rate}
+
+
+def _marks(item: Item) -> list[Mark]:
+    speech = speak(item)
+    starts = [*speech.starts_s, speech.end_s]
+    each = zip(speech.text, starts, starts[1:], speech.syllables, strict=False)
+    return [Mark(character, start, end, syllable) for character, start, end, syllable in each]
+
+
+def word_times(reader: Reader, name: str = "unseen_sentences") -> dict[str, float]:
+    """How far aligned character starts lie from espeak's, in ms: median and 90th percentile."""
+    errors = list[float]()
+    for item in load_set(name):
+        found = reader.align(render(item), item.text)
+        errors += [
+            abs(mark.start_s - start)
+            for mark, start in zip(_marks(item), found, strict=True)
+            if mark.character not in PUNCTUATION
+        ]
+    median, high = np.percentile(np.array(errors) * 1000, [50, 90])
+    return {"word_time_ms_p50": float(median), "word_time_ms_p90": float(high)}
+
+
 def main() -> None:
     """Print the figures of a bundle, and what went wrong."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -89,6 +127,7 @@ def main() -> None:
     parser.add_argument("--beam", type=int, default=1)
     parser.add_argument("--padded", action="store_true")
     parser.add_argument("--errors", type=int, default=0, help="of each set to show")
+    parser.add_argument("--more", action="store_true", help="cut windows and word times too")
     options = parser.parse_args()
     reader = Reader(options.bundle)
     found, read = figures(lambda item: reader.read(render(item), options.beam, options.padded))
@@ -98,6 +137,8 @@ def main() -> None:
         ]
         for item, said in wrong[: options.errors]:
             print(f"{name}\n  {item.text or item.sound}\n  {said}")
+    if options.more:
+        found |= cut_windows(reader) | word_times(reader)
     print(json.dumps({name: round(value, 4) for name, value in found.items()}))
 
 

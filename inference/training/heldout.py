@@ -7,7 +7,7 @@ Training never draws a sentence of these sets (`forbidden`), nor a voice of HELD
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from inference.training.augment import alaw_round_trip, at_level, non_speech
 from inference.training.text import plain
-from inference.training.voice import RATE_HZ, Audio, Espeak, Voice, trim
+from inference.training.voice import RATE_HZ, Audio, Espeak, Speech, Voice, trim
 
 FOLDER = Path(__file__).parent / "heldout"
 SETS = ("unseen_sentences", "unseen_voices", "alaw", "free", "phones", "nonspeech")
@@ -54,6 +54,15 @@ def _espeak() -> Espeak:
     return Espeak()
 
 
+def speak(item: Item) -> Speech:
+    """What is said in `item`, with the time of every character in `render(item)`."""
+    if item.voice is None:
+        raise ValueError(f"{item.id} is no speech")
+    speech = trim(_espeak().say(item.text, item.voice))
+    starts_s = [start + item.lead_s for start in speech.starts_s]
+    return replace(speech, starts_s=starts_s, end_s=speech.end_s + item.lead_s)
+
+
 def render(item: Item) -> Audio:
     """The audio of `item`: float32, 16 kHz mono, the same samples every time."""
     rng = np.random.default_rng(item.seed)
@@ -61,7 +70,7 @@ def render(item: Item) -> Audio:
         audio = non_speech(item.sound, rng, round(item.duration_s * RATE_HZ))
         audio = audio if item.sound == "silence" else at_level(audio, item.peak_db)
     else:
-        spoken = trim(_espeak().say(item.text, item.voice)).audio
+        spoken = speak(item).audio
         silences = [np.zeros(round(s * RATE_HZ), np.float32) for s in (item.lead_s, item.tail_s)]
         audio = np.concatenate([silences[0], at_level(spoken, item.peak_db), silences[1]])
     return alaw_round_trip(audio) if item.codec == "alaw" else audio

@@ -303,9 +303,10 @@ class Sentences:
         self.grammar = Grammar(self._rng)
         self.words = Words(self._rng, self._allowed)
         self._kinds: dict[str, tuple[int, Callable[[], str]]] = {
-            "template": (30, self._template),
-            "everyday": (24, lambda: self.grammar.expand("everyday")),
-            "words": (18, self.words.sentence),
+            "template": (28, self._template),
+            "everyday": (16, lambda: self.grammar.expand("everyday")),
+            "story": (12, lambda: self.grammar.expand("everyday_s")),
+            "words": (16, self.words.sentence),
             "mixed": (8, self._mixed),
             "digits": (12, self._digits),
             "colloquial": (8, self._colloquial),

@@ -11,7 +11,9 @@ import copy
 import json
 import math
 import multiprocessing
+import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed
 from torch.utils.data import DataLoader, IterableDataset
 
 from inference.training import corpus, vocabulary
@@ -31,11 +34,40 @@ class Plan:
 
     hours: float
     warm_up_utterances: int = 24_000
+    guide_utterances: int = 80_000  # so long the attention is guided firmly
     peak_rate: float = 1.2e-3
-    frames_per_batch: int = 9000  # at 20 ms: three minutes of audio
+    frames_per_batch: int = 4500  # at 20 ms: 90 s of audio for each process
     drop: float = 0.0
     averaging: float = 0.998  # of the weights that are exported
     save_every_s: float = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """Utterances made before training, kept at most, and the pause between two fresh shards."""
+
+    start: int
+    keep: int
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Processes that train together, each on one thread: two of them do twice what two threads of
+    one process do, and a core taken by somebody else stops them once a step, not once an operator.
+    """
+
+    size: int = 1
+    rank: int = 0
+    meeting: str = ""  # init_method of torch.distributed
+
+    def join(self) -> None:
+        """Meet the others."""
+        torch.set_num_threads(1)
+        if self.size > 1:
+            torch.distributed.init_process_group(
+                "gloo", init_method=self.meeting, world_size=self.size, rank=self.rank
+            )
 
 
 @dataclass(slots=True)
@@ -98,8 +130,10 @@ def collate(examples: list[corpus.Example], rng: random.Random) -> Batch:
 class Trainer:
     """One training, kept in `folder`: checkpoint.pt, curve.json, and the pool of speech."""
 
-    def __init__(self, folder: Path, shape: Shape, plan: Plan, device: str = "cpu") -> None:
-        self._folder, self._plan, self._device = folder, plan, device
+    def __init__(
+        self, folder: Path, shape: Shape, plan: Plan, team: Team, device: str = "cpu"
+    ) -> None:
+        self._folder, self._plan, self._team, self._device = folder, plan, team, device
         torch.manual_seed(1)
         self._network = Network(shape).to(device)  # float32, what the optimiser moves
         self._worker = copy.deepcopy(self._network).bfloat16()  # what computes
@@ -112,6 +146,7 @@ class Trainer:
             fused=True,
         )
         self.progress = Progress()
+        self._last = time.monotonic()
         self._resume()
 
     @property
@@ -129,7 +164,9 @@ class Trainer:
         self._hand_over(gradients=False)
 
     def save(self) -> None:
-        """Write the checkpoint; a crash leaves the old one whole."""
+        """Write the checkpoint (the first of a team does); a crash leaves the old one whole."""
+        if self._team.rank != 0:
+            return
         state = {
             "network": self._network.state_dict(),
             "average": self._average,
@@ -152,26 +189,26 @@ class Trainer:
         return plan.peak_rate * ramp * min(1.0, fall)
 
     def run(self, report: Callable[[str], None] = print) -> None:
-        """Train until the plan's hours are used."""
-        while self.progress.seconds < self._plan.hours * 3600:
-            warming = self.progress.utterances < self._plan.warm_up_utterances
-            self._stage(warming, report)
-        self.save()
+        """Train until the plan's hours are used; an interrupt saves and leaves."""
+        try:
+            while self.progress.seconds < self._plan.hours * 3600:
+                warming = self.progress.utterances < self._plan.warm_up_utterances
+                self._stage(warming, report)
+        finally:
+            self.save()
 
     def _stage(self, warming: bool, report: Callable[[str], None]) -> None:
         mix = corpus.WARM_UP if warming else corpus.Mix()
-        seed = self.progress.utterances + 17
+        seed = self.progress.utterances + 17 + self._team.rank
         stream = _Stream(self._folder / "pool", mix, seed, self._plan.frames_per_batch)
         loader = DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=24)
-        saved = began = last = time.monotonic()
+        saved = began = self._last = time.monotonic()
         sums = np.zeros(4)
         for batch in loader:
             sums += self._step(batch, warming)
             now = time.monotonic()
-            self.progress.seconds += now - last
-            last = now
-            if self.progress.steps % 50 == 0:
-                self._note(sums / 50, report)
+            if self.progress.steps % 100 == 0 and self._team.rank == 0:
+                self._note(sums / 100, report)
                 sums[:] = 0
             if now - saved > self._plan.save_every_s:
                 self.save()
@@ -179,7 +216,7 @@ class Trainer:
             over = self.progress.seconds > self._plan.hours * 3600
             if over or (warming and self.progress.utterances >= self._plan.warm_up_utterances):
                 break
-        report(f"stage {'warm-up' if warming else 'main'} ended after {last - began:.0f} s")
+        report(f"stage {'warm-up' if warming else 'main'} ended after {self._last - began:.0f} s")
 
     def _step(self, batch: Batch, warming: bool) -> np.ndarray:
         """One update; returns text, CTC and guide loss and the gradient's norm."""
@@ -187,19 +224,37 @@ class Trainer:
             group["lr"] = self.rate()
         batch.mel = batch.mel.bfloat16()
         parts = losses(self._worker, batch, not warming, self._plan.drop)
-        total = parts.text + (1.0 if warming else 0.3) * parts.ctc + 0.15 * parts.guide
+        guide = 0.5 if self.progress.utterances < self._plan.guide_utterances else 0.15
+        total = parts.text + (1.0 if warming else 0.3) * parts.ctc + guide * parts.guide
         self._worker.zero_grad(set_to_none=True)
         self._network.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         self._hand_over(gradients=True)
+        self._share(len(batch.frames))
         norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), 2.0)
         self._optimiser.step()
         self._hand_over(gradients=False)
         self.progress.steps += 1
-        self.progress.utterances += len(batch.frames)
         if self.progress.steps % 4 == 0:
             self._blend()
         return np.array([x.item() for x in (parts.text, parts.ctc, parts.guide, norm)])
+
+    @torch.no_grad()
+    def _share(self, utterances: int) -> None:
+        """Average the gradients over the team, and agree on the progress made."""
+        now = time.monotonic()
+        elapsed = now - self._last if self._team.rank == 0 else 0.0
+        self._last = now
+        gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
+        counts = torch.tensor([float(utterances), elapsed])
+        flat = torch.cat([counts, *(gradient.flatten() for gradient in gradients)])
+        if self._team.size > 1:
+            torch.distributed.all_reduce(flat)
+        self.progress.utterances += round(flat[0].item())
+        self.progress.seconds += flat[1].item()
+        parts = flat[2:].div_(self._team.size).split([one.numel() for one in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     @torch.no_grad()
     def _hand_over(self, gradients: bool) -> None:
@@ -239,43 +294,57 @@ def ensure_pool(pool: Path, utterances: int, report: Callable[[str], None] = pri
         report(f"pool: {len(corpus.shards(pool)) * corpus.SHARD} utterances")
 
 
-def train(folder: Path, shape: Shape, plan: Plan, start: int, keep: int, pause_s: float) -> None:
-    """Make the first `start` utterances, then train while a process beside adds fresh ones."""
-    ensure_pool(folder / "pool", start)
+def member(folder: Path, shape: Shape, plan: Plan, team: Team) -> None:
+    """What each process of the team does."""
+    team.join()
+    Trainer(folder, shape, plan, team).run(print if team.rank == 0 else lambda line: None)
+
+
+def train(folder: Path, shape: Shape, plan: Plan, pool: PoolPlan, processes: int) -> None:
+    """Make the first utterances, then train while a process beside adds fresh ones."""
+    ensure_pool(folder / "pool", pool.start)
+    meeting = folder / "meeting"
+    meeting.unlink(missing_ok=True)
     context = multiprocessing.get_context("spawn")
-    arguments = (folder / "pool", keep // corpus.SHARD, pause_s)
-    grower = context.Process(target=corpus.grow, args=arguments, daemon=True)
-    grower.start()
+    teams = [Team(processes, rank, f"file://{meeting.resolve()}") for rank in range(processes)]
+    growing = (folder / "pool", pool.keep // corpus.SHARD, pool.pause_s)
+    beside = [context.Process(target=corpus.grow, args=growing, daemon=True)]
+    beside += [
+        context.Process(target=member, args=(folder, shape, plan, team)) for team in teams[1:]
+    ]
+    for process in beside:
+        process.start()
     try:
-        Trainer(folder, shape, plan).run()
+        member(folder, shape, plan, teams[0])
     finally:
-        grower.terminate()
+        for process in beside:
+            process.terminate()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of training."""
     parser.add_argument("--work", type=Path, required=True, help="pool and checkpoint live here")
-    parser.add_argument("--hours", type=float, default=2.5, help="of training, all runs together")
+    parser.add_argument("--hours", type=float, default=2.0, help="of training, all runs together")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--encoder-layers", type=int, default=4)
     parser.add_argument("--decoder-layers", type=int, default=2)
     parser.add_argument("--start", type=int, default=20_000, help="utterances made before training")
     parser.add_argument("--keep", type=int, default=60_000, help="utterances kept in the pool")
     parser.add_argument("--pause-s", type=float, default=45.0, help="between two fresh shards")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
 
 
 def from_arguments(options: argparse.Namespace) -> None:
     """Train as the command line says."""
-    torch.set_num_threads(options.threads)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # saved as on Ctrl-C
     shape = Shape(
         width=options.width,
         heads=options.width // 64,
         encoder_layers=options.encoder_layers,
         decoder_layers=options.decoder_layers,
     )
-    plan = Plan(hours=options.hours)
-    train(options.work, shape, plan, options.start, options.keep, options.pause_s)
+    pool = PoolPlan(options.start, options.keep, options.pause_s)
+    train(options.work, shape, Plan(hours=options.hours), pool, options.processes)
 
 
 if __name__ == "__main__":
