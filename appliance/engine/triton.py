@@ -31,6 +31,8 @@ from inference.tensors import (
     unpack_hypothesis,
 )
 
+log = logging.getLogger(__name__)
+
 POLL_S = 0.05  # between looks at a server that is loading
 RESTART_DELAY_S = (0.5, 30.0)  # first and longest pause before a dead child is started again
 QUEUE_FULL = "maximum queue size"  # in Triton's message
@@ -100,7 +102,7 @@ class TritonEngine:
             if self.server and self.server.running:
                 await self.server.wait()
                 self._reason = "Triton died and is being started again"
-                logging.getLogger(__name__).warning("Triton died: %s", self.server.log_tail()[-500:])
+                log.warning("Triton died and is started again: %s", _last_error(self.server.log_tail()))
             await asyncio.sleep(delay)
             self._metrics.triton_restarts_total.inc()
             try:
@@ -175,5 +177,5 @@ def _translate(error: InferenceServerException) -> LingtingError:
 
 def _last_error(tail: str) -> str:
     """The line of Triton's output that says why it ended."""
-    lines = [line for line in tail.splitlines() if line.lower().startswith("error") or " E1" in line]
-    return lines[-1] if lines else (tail.splitlines() or ["it ended without a word"])[-1]
+    lines = [line for line in tail.splitlines() if line.startswith(("error", "E"))]
+    return lines[-1] if lines else "it left no reason"

@@ -32,6 +32,7 @@ from inference.tensors import Priority
 STUB = "triton_python_backend_stub"
 LOG_LINES = 50  # of the child's output kept for error messages
 STOP_TIMEOUT_S = 10.0  # after SIGTERM, before SIGKILL
+POLL_S = 0.1  # between looks whether the child has ended
 LOOPBACK = "127.0.0.1"
 
 
@@ -142,9 +143,13 @@ class TritonServer:
                 print(line, file=log, flush=True)
 
     async def wait(self) -> int:
-        """Until the child has ended; its return code."""
+        """Until the child has ended, and its stubs with it; its return code."""
         assert self._process
-        return await self._process.wait()
+        # asyncio's own wait also waits for the pipe, which a stub may hold open.
+        while self._process.returncode is None:
+            await asyncio.sleep(POLL_S)
+        self.kill()
+        return self._process.returncode
 
     async def stop(self) -> None:
         """End the child and everything it started; safe to call twice."""
@@ -153,10 +158,10 @@ class TritonServer:
                 self._process.terminate()
             try:
                 async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await self._process.wait()
+                    await self.wait()
             except TimeoutError:
                 self.kill()
-                await self._process.wait()
+                await self.wait()
         self.kill()  # stubs of a server that was itself killed
         if self._reader:
             self._reader.cancel()

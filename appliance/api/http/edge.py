@@ -16,6 +16,7 @@ from appliance.api.http.errors import CLIENT_GONE, Draining, fault_of, internal_
 from appliance.metrics import Metrics
 
 log = logging.getLogger(__name__)
+PROBED = {"/metrics", "/v1/health/live", "/v1/health/ready"}  # asked all the time by machines
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -60,7 +61,8 @@ class Edge:
         self._metrics.requests_total.labels("http", route, str(status)).inc()
         self._metrics.request_duration_seconds.labels("http", route).observe(seconds)
         method = scope["method"] if scope["method"] in METHODS else "other"
-        log.info("%s %s %d in %.3f s, %s", method, route, status, seconds, exchange.request_id)
+        level = logging.DEBUG if route in PROBED else logging.INFO
+        log.log(level, "%s %s %d in %.3f s, %s", method, route, status, seconds, exchange.request_id)
 
 
 class BrokenOff(Exception):
