@@ -1,4 +1,4 @@
-"""Every error a caller of the box can meet: what was being done, why it failed, what to do, retryable.
+"""Every error a caller can meet: what was being done, why it failed, what to do, retryable.
 
 The doors (`api/`) translate these and nothing else; an exception of any other type is a bug
 and is answered as an internal error.
@@ -61,7 +61,9 @@ class Overloaded(LingtingError):
     retryable = True
     code = "overloaded"
 
-    def __init__(self, doing: str, cause: str, hint: str = "", *, retry_after_s: float = 1.0) -> None:
+    def __init__(
+        self, doing: str, cause: str, hint: str = "", *, retry_after_s: float = 1.0
+    ) -> None:
         super().__init__(doing, cause, hint)
         self.retry_after_s = retry_after_s
 

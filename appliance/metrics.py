@@ -43,7 +43,9 @@ class Metrics:
         self.audio_seconds_total = counter(
             "audio_seconds_total", "audio taken in, per leg summed", "door", "kind"
         )
-        self.requests_total = counter("requests_total", "requests answered", "door", "method", "status")
+        self.requests_total = counter(
+            "requests_total", "requests answered", "door", "method", "status"
+        )
         self.request_duration_seconds = histogram(
             "request_duration_seconds", "time to answer a request", "door", "method"
         )
@@ -84,7 +86,9 @@ class Metrics:
 
         self.failovers_total = counter("failovers_total", "windows retried elsewhere", "from", "to")
         self.breaker_open = gauge("breaker_open", "1 while an engine is not used", "engine")
-        self.breaker_opened_total = counter("breaker_opened_total", "times opened", "engine", "reason")
+        self.breaker_opened_total = counter(
+            "breaker_opened_total", "times opened", "engine", "reason"
+        )
         self.canary_total = counter("canary_total", "canary inferences", "engine", "result")
         self.canary_seconds = histogram("canary_seconds", "time of good canaries", "engine")
         self.canary_last_success_timestamp_seconds = gauge(

@@ -107,7 +107,9 @@ class Failover(Section):
     canary_timeout_s: float = Field(2, gt=0, description="a probe slower than this has failed, s")
     failures_to_open: int = Field(3, ge=1, description="failed probes in a row that open a breaker")
     successes_to_close: int = Field(10, ge=1, description="good probes in a row that close it")
-    dwell_s: float = Field(60, ge=0, description="shortest time on the standby; doubles per flap, s")
+    dwell_s: float = Field(
+        60, ge=0, description="shortest time on the standby; doubles per flap, s"
+    )
     max_dwell_s: float = Field(3600, ge=0, description="where the doubling stops, s")
 
 
@@ -163,14 +165,16 @@ class Limits(Section):
 
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level")
-    format: Literal["text", "json"] = Field("text", description="one line per event, as text or JSON")
+    format: Literal["text", "json"] = Field(
+        "text", description="one line per event, as text or JSON"
+    )
 
 
 class Settings(BaseSettings):
     """The whole configuration; construct through `load_settings`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LINGTING_", env_nested_delimiter="__", extra="ignore", frozen=True
+        env_prefix="LINGTING_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     grpc: Grpc = Grpc()

@@ -6,9 +6,9 @@ text, so that a partial costs the same however long the utterance.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Word
 
@@ -26,7 +26,7 @@ class Agreement:
 
     def update(self, heard: Hypothesis) -> None:
         """Take the hypothesis of the window that began at `window_from`."""
-        self.stable = os.path.commonprefix([self.last, heard.text])
+        self.stable = _common_head(self.last, heard.text)
         self.last = heard.text
 
     @property
@@ -56,3 +56,8 @@ class Agreement:
         self.committed += self.stable
         self.window_from = window_from
         self.last = self.stable = ""
+
+
+def _common_head(one: str, other: str) -> str:
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return one[: sum(1 for _ in alike)]

@@ -30,7 +30,5 @@ def dressed_words(words: tuple[SpokenWord, ...], config: CallConfig) -> tuple[Sp
         words = itn.written_words(words)
     if config.punctuation:
         return words
-    bare = (
-        SpokenWord(w.text.translate(_STRIP), w.start_ms, w.end_ms, w.confidence) for w in words
-    )
+    bare = (SpokenWord(w.text.translate(_STRIP), w.start_ms, w.end_ms, w.confidence) for w in words)
     return tuple(word for word in bare if word.text)

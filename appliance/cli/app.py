@@ -10,7 +10,7 @@ from appliance.cli.transcribe import transcribe
 
 app = typer.Typer(
     name="lingting",
-    help="聆听 Lingting: hears a hotline's calls and says what was said. Runs on this machine alone.",
+    help="聆听 Lingting: hears a hotline's calls and says what was said, on this machine alone.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

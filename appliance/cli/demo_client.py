@@ -164,7 +164,7 @@ def follow(address: str, url: str, call: Path, screen: Screen, live: Live, faili
             if before == "triton" and screen.engine == "cpu":
                 at = f"{screen.elapsed_s:.0f} s"
                 screen.notes.append(
-                    f"{at}: Triton 已被 kill -9，CPU 接手，通话不断。 Triton was killed; the CPU goes on."
+                    f"{at}: Triton 已被 kill -9，CPU 接手。 Triton was killed; the CPU goes on."
                     if failing
                     else f"{at}: CPU 接手。 The CPU has taken over."
                 )

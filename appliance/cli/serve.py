@@ -111,7 +111,7 @@ def _announce(gateway: Gateway, grpc_port: int, http_port: int, seconds: float) 
 
 
 def serve() -> None:
-    """Serve calls: Riva on gRPC, OpenAI audio on HTTP, with Triton as a child and the CPU behind it."""
+    """Serve calls: Riva on gRPC, OpenAI audio on HTTP; Triton as a child, the CPU behind it."""
     settings = load_settings()
     set_up_logs(settings.log)
     asyncio.run(run_gateway(settings))

@@ -93,7 +93,9 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 raw = await self._process.stderr.read()
-            return raw.decode(errors="replace").strip().splitlines()[-1] if raw else "no reason given"
+            return (
+                raw.decode(errors="replace").strip().splitlines()[-1] if raw else "no reason given"
+            )
         return "no reason given"
 
     async def exchange(self, windows: list[Window]) -> list[bytes]:

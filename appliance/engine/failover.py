@@ -62,8 +62,10 @@ class FailoverEngine:
         if not first.is_set():
             why = "; ".join(f"{name}: {b.reason}" for name, b in self._breakers.items())
             await self.close()
-            raise errors[0] if errors else EngineUnavailable(
-                "start an engine", why, "run `lingting doctor`"
+            raise (
+                errors[0]
+                if errors
+                else EngineUnavailable("start an engine", why, "run `lingting doctor`")
             )
 
     async def _look_after(self, engine: SpeechEngine, up: asyncio.Event) -> None:
@@ -90,7 +92,9 @@ class FailoverEngine:
             self._failed(engine, verdict.reason, "canary")
             return
         self._metrics.canary_seconds.labels(engine.name).observe(verdict.seconds)
-        self._metrics.canary_last_success_timestamp_seconds.labels(engine.name).set_to_current_time()
+        self._metrics.canary_last_success_timestamp_seconds.labels(
+            engine.name
+        ).set_to_current_time()
         if breaker.probed():
             self._metrics.breaker_open.labels(engine.name).set(0)
             card = engine.card()

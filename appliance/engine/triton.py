@@ -78,7 +78,9 @@ class TritonEngine:
                 raise EngineUnavailable("start Triton", _last_error(self.server.log_tail()))
             if time.monotonic() > deadline:
                 raise EngineUnavailable(
-                    "reach Triton", f"no answer from {address}", "is it running, is the model loaded?"
+                    "reach Triton",
+                    f"no answer from {address}",
+                    "is it running, is the model loaded?",
                 )
             await asyncio.sleep(POLL_S)
         self._reason = ""
@@ -102,7 +104,9 @@ class TritonEngine:
             if self.server and self.server.running:
                 await self.server.wait()
                 self._reason = "Triton died and is being started again"
-                log.warning("Triton died and is started again: %s", _last_error(self.server.log_tail()))
+                log.warning(
+                    "Triton died and is started again: %s", _last_error(self.server.log_tail())
+                )
             await asyncio.sleep(delay)
             self._metrics.triton_restarts_total.inc()
             try:

@@ -8,7 +8,9 @@ from pathlib import Path
 from inference.asr.whisper import WhisperModel
 
 
-def load_asr(parameters: Mapping[str, str], device: str = "cpu", device_index: int = 0) -> WhisperModel:
+def load_asr(
+    parameters: Mapping[str, str], device: str = "cpu", device_index: int = 0
+) -> WhisperModel:
     """Load the bundle that `parameters` name: bundle, threads, compute_type (all strings)."""
     return WhisperModel(
         Path(parameters["bundle"]),

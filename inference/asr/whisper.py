@@ -12,7 +12,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 
 from inference.asr import quality
 from inference.asr.features import LogMel
+from inference.asr.padding import buckets, ladder_s
+from inference.asr.prompt import Ask, make_ask
 from inference.asr.quality import Decoding
 from inference.asr.tokenizer import WhisperTokenizer
-from inference.bundles import BundleInvalid, Serving, verify
+from inference.bundles import BundleInvalid, verify
 from inference.tensors import (
     SAMPLE_RATE_HZ,
     Hypothesis,
@@ -36,32 +38,13 @@ from inference.tensors import (
 
 KIND = "ctranslate2-whisper"
 MAX_CONTEXT = 448  # tokens, prompt and text together
-MAX_PREVIOUS = 223  # tokens of hotwords and earlier text
 SILENT_PEAK = 1e-4  # -80 dBFS: nothing was said, whatever a decoder would make of it
-MIN_ENCODED_S = 0.32  # shorter windows are padded: `align` needs a few frames
-BUCKET_RATIO = 1.25  # trimmed windows are padded to the next length of a geometric ladder
 MIN_ALIGN_FRAMES = 4
 # What a window that failed its checks is decoded with next: (beam, temperature).
 RETRIES = ((5, 0.0), (1, 0.4), (1, 0.8))
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A window being decoded: its place in the batch and its prompt."""
-
-    index: int  # in the encoder output
-    window: Window
-    previous: tuple[int, ...]  # tokens before <|startoftranscript|>
-    start: tuple[int, ...]  # <|startoftranscript|> ... <|notimestamps|>
-    prefix: tuple[int, ...]
-    language: str
-
-    @property
-    def prompt(self) -> list[int]:
-        return [*self.previous, *self.start, *self.prefix]
 
 
 class WhisperModel:
@@ -93,8 +76,8 @@ class WhisperModel:
             raise BundleInvalid(f"{folder}: {error}") from error
         self._mel = _log_mel(folder, self._model.n_mels)
         self._serving = self.manifest.serving
-        self._ladder_s = _ladder_s(self._serving.window_s)
-        self._buckets = _buckets(self._serving, self._ladder_s)
+        self._ladder_s = ladder_s(self._serving.window_s)
+        self._buckets = buckets(self._serving, self._ladder_s)
         self.device = device
         self._languages = self._known_languages(folder)
         self._identity = f"{self.manifest.name} {self.manifest.version}"
@@ -161,7 +144,10 @@ class WhisperModel:
     def _listen_bucket(self, samples: int, windows: list[Window]) -> list[Hypothesis]:
         encoded = self._encode(samples, windows)
         languages = self._detect(encoded, windows)
-        asks = [self._ask(i, w, languages[i]) for i, w in enumerate(windows)]
+        asks = [
+            make_ask(i, w, languages[i], self._tokenizer, multilingual=self._model.is_multilingual)
+            for i, w in enumerate(windows)
+        ]
         decodings: dict[int, Decoding] = {}
         retries = dict.fromkeys(range(len(asks)), 0)
         for (beam, temperature), group in grouped(
@@ -171,7 +157,9 @@ class WhisperModel:
         self._retry(encoded, asks, decodings, retries)
         words = self._align(encoded, asks, decodings)
         return [
-            self._hypothesis(ask, decodings[ask.index], words.get(ask.index, ()), retries[ask.index])
+            self._hypothesis(
+                ask, decodings[ask.index], words.get(ask.index, ()), retries[ask.index]
+            )
             for ask in asks
         ]
 
@@ -196,22 +184,6 @@ class WhisperModel:
             codes = (token.strip("<|>") for token, _ in candidates)
             languages[index] = next(c for c in codes if c in self._languages)
         return languages
-
-    def _ask(self, index: int, window: Window, language: str) -> Ask:
-        tokenizer = self._tokenizer
-        earlier = tokenizer.encode("，".join(window.hotwords) + window.prompt)[-MAX_PREVIOUS:]
-        start = [tokenizer.sot]
-        if self._model.is_multilingual:
-            task = tokenizer.translate if window.task == "translate" else tokenizer.transcribe
-            start += [tokenizer.language(language) or tokenizer.sot, task]
-        return Ask(
-            index=index,
-            window=window,
-            previous=(tokenizer.sot_prev, *earlier) if earlier else (),
-            start=(*start, tokenizer.no_timestamps),
-            prefix=tuple(tokenizer.encode(window.prefix)[:MAX_PREVIOUS]) if window.prefix else (),
-            language=language,
-        )
 
     def _decode(
         self, encoded: Any, asks: Sequence[Ask], beam: int, temperature: float
@@ -274,7 +246,9 @@ class WhisperModel:
         self, encoded: Any, asks: Sequence[Ask], best: dict[int, Decoding], retries: dict[int, int]
     ) -> None:
         """Decode again, from the same encoder output, only what fails its checks; keep the best."""
-        faulty = [a for a in asks if a.window.retries and quality.fault(best[a.index], self._serving)]
+        faulty = [
+            a for a in asks if a.window.retries and quality.fault(best[a.index], self._serving)
+        ]
         for beam, temperature in RETRIES:
             if not faulty:
                 return
@@ -295,7 +269,9 @@ class WhisperModel:
         wanted = [
             a
             for a in asks
-            if a.window.word_times and decodings[a.index].tokens and not self._silent(decodings[a.index])
+            if a.window.word_times
+            and decodings[a.index].tokens
+            and not self._silent(decodings[a.index])
         ]
         words: dict[int, tuple[Word, ...]] = {}
         for start, group in grouped(wanted, lambda a: a.start):
@@ -360,9 +336,7 @@ class WhisperModel:
         return tuple(sorted(self._tokenizer.codes(ids)))
 
 
-def grouped(
-    items: Iterable[Item], key: Callable[[Item], Key]
-) -> Iterable[tuple[Key, list[Item]]]:
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> Iterable[tuple[Key, list[Item]]]:
     """Items by key, in order of first appearance."""
     groups: dict[Key, list[Item]] = defaultdict(list)
     for item in items:
@@ -400,23 +374,10 @@ def _log_mel(folder: Path, n_mels: int) -> LogMel:
     if not path.exists():
         return LogMel(feature_size=n_mels)
     given = json.loads(path.read_text(encoding="utf-8"))
-    fields = {k: given[k] for k in ("feature_size", "hop_length", "n_fft", "chunk_length") if k in given}
+    fields = {
+        k: given[k] for k in ("feature_size", "hop_length", "n_fft", "chunk_length") if k in given
+    }
     mel = LogMel(**fields)
     if mel.feature_size != n_mels:
         raise BundleInvalid(f"{path}: {mel.feature_size} mel bands, the model has {n_mels}")
     return mel
-
-
-def _ladder_s(longest_s: float) -> list[float]:
-    """Lengths from MIN_ENCODED_S to the longest window, each BUCKET_RATIO of the last, s."""
-    lengths = [longest_s]
-    while lengths[-1] / BUCKET_RATIO > MIN_ENCODED_S:
-        lengths.append(lengths[-1] / BUCKET_RATIO)
-    return lengths[::-1]
-
-
-def _buckets(serving: Serving, ladder_s: Sequence[float]) -> list[int]:
-    """Samples that windows are padded to, ascending; one length for stock weights."""
-    lengths_s = ladder_s if serving.trimmed_windows else ladder_s[-1:]
-    step = SAMPLE_RATE_HZ * 8 // 100  # 80 ms: a whole number of frames in any geometry
-    return [math.ceil(s * SAMPLE_RATE_HZ / step) * step for s in lengths_s]

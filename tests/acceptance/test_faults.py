@@ -128,9 +128,7 @@ def test_without_triton_it_starts_on_the_cpu_and_says_so(
         assert '"engine"' in box.get("/v1/health/ready")
 
 
-def test_a_corrupt_bundle_is_refused_with_the_file_named(
-    tmp_path: Path, tiny_bundle: Path
-) -> None:
+def test_a_corrupt_bundle_is_refused_with_the_file_named(tmp_path: Path, tiny_bundle: Path) -> None:
     bundle = shutil.copytree(tiny_bundle, tmp_path / "bundle")
     raw = bytearray((bundle / "model.bin").read_bytes())
     raw[1000] ^= 0xFF
@@ -151,7 +149,7 @@ def test_a_port_in_use_is_said(tmp_path: Path, environment: dict[str, str]) -> N
 
 def test_nothing_needs_the_network(tmp_path: Path, tiny_bundle: Path) -> None:
     """In a network namespace with nothing but loopback."""
-    inside = "ip link set lo up 2>/dev/null; exec \"$@\""
+    inside = 'ip link set lo up 2>/dev/null; exec "$@"'
     command = [
         "unshare", "--user", "--map-root-user", "--net", "sh", "-c", inside, "sh",
         sys.executable, "-m", "appliance", "transcribe", str(DEMO_CALL), "--format", "json",

@@ -62,7 +62,10 @@ def test_a_recording_is_written_down_at_once(box: Daemon, flags: tuple[str, ...]
 
 def sorted_by_time(lines: list[dict]) -> list[str]:
     finals = [x for x in lines if x["event"] == "result"]
-    return [x["text"] for x in sorted(finals, key=lambda x: x["words"][0]["start_ms"] if x["words"] else 0)]
+    return [
+        x["text"]
+        for x in sorted(finals, key=lambda x: x["words"][0]["start_ms"] if x["words"] else 0)
+    ]
 
 
 def test_several_clients_at_once(box: Daemon) -> None:
@@ -70,7 +73,11 @@ def test_several_clients_at_once(box: Daemon) -> None:
         "stream", "--file", str(DEMO_CALL), "--num-clients", "4", "--separate-channels"
     )
     texts = [
-        "".join(x["text"] for x in lines if x["event"] == "result" and x["is_final"] and x["client"] == i)
+        "".join(
+            x["text"]
+            for x in lines
+            if x["event"] == "result" and x["is_final"] and x["client"] == i
+        )
         for i in range(4)
     ]
     assert all(texts) and len(set(map(len, texts))) == 1

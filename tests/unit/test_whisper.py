@@ -102,9 +102,7 @@ def test_retries_touch_only_what_failed(
 ) -> None:
     encodings: list[int] = []
     encode = model._encode
-    monkeypatch.setattr(
-        model, "_encode", lambda n, w: (encodings.append(len(w)), encode(n, w))[1]
-    )
+    monkeypatch.setattr(model, "_encode", lambda n, w: (encodings.append(len(w)), encode(n, w))[1])
     faulty = iter([None, "repeats"])
     monkeypatch.setattr(quality, "fault", lambda d, s: next(faulty, None))
     heard = model.listen([Window(noise(1), language="zh"), Window(noise(1), language="zh")])

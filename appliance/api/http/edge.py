@@ -62,7 +62,9 @@ class Edge:
         self._metrics.request_duration_seconds.labels("http", route).observe(seconds)
         method = scope["method"] if scope["method"] in METHODS else "other"
         level = logging.DEBUG if route in PROBED else logging.INFO
-        log.log(level, "%s %s %d in %.3f s, %s", method, route, status, seconds, exchange.request_id)
+        log.log(
+            level, "%s %s %d in %.3f s, %s", method, route, status, seconds, exchange.request_id
+        )
 
 
 class BrokenOff(Exception):

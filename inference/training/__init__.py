@@ -1,0 +1,1 @@
+"""Makes the demo bundle: text, synthetic voices, training, export (requirements/training.txt)."""
