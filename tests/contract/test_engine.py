@@ -12,10 +12,10 @@ import pytest_asyncio
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton import TritonEngine
-from appliance.errors import EngineUnavailable, InvalidRequest
+from appliance.errors import EngineUnavailable, InvalidRequest, Overloaded
 from appliance.metrics import Metrics
 from appliance.settings import Settings
-from inference.tensors import SAMPLE_RATE_HZ, Priority, Window
+from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Priority, Window
 from tests.fakes import FakeEngine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -135,4 +135,47 @@ async def test_closed_is_unavailable(kind: str, tiny_settings: Settings) -> None
         await made.listen(window(), Priority.FINAL, TIMEOUT_S)
     assert not made.health().ok and made.health().reason
     await made.close()
+    await made.close()
+
+
+SMALL = 3  # windows that may wait
+
+
+async def test_a_full_queue_refuses_at_once_and_recovers(
+    kind: str, tiny_settings: Settings
+) -> None:
+    triton = tiny_settings.triton.model_copy(update={"queue_recording": SMALL, "max_batch": 1})
+    cpu = tiny_settings.cpu.model_copy(update={"queue": SMALL, "max_batch": 1})
+    settings = tiny_settings.model_copy(update={"triton": triton, "cpu": cpu})
+    made = make(kind, settings)
+    if isinstance(made, FakeEngine):
+        made.queue, made.delay_s = SMALL, 0.5
+    await made.start()
+    asks = [window(10.0, seed=i, beam_size=5) for i in range(4 * SMALL)]
+    answers = await asyncio.gather(
+        *(made.listen(ask, Priority.RECORDING, TIMEOUT_S) for ask in asks), return_exceptions=True
+    )
+    refused = [a for a in answers if isinstance(a, Overloaded)]
+    assert refused and all(a.retryable for a in refused)
+    assert len(refused) + sum(isinstance(a, Hypothesis) for a in answers) == len(asks)
+    assert (await made.listen(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
+    await made.close()
+
+
+@pytest.mark.parametrize("real", ["cpu", "triton"])  # the fake has no queue to order
+async def test_finals_go_before_recordings(real: str, tiny_settings: Settings) -> None:
+    triton = tiny_settings.triton.model_copy(update={"max_batch": 1})
+    cpu = tiny_settings.cpu.model_copy(update={"max_batch": 1})
+    made = make(real, tiny_settings.model_copy(update={"triton": triton, "cpu": cpu}))
+    await made.start()
+    order: list[str] = []
+
+    async def ask(name: str, priority: Priority) -> None:
+        await made.listen(window(5.0), priority, TIMEOUT_S)
+        order.append(name)
+
+    recordings = [asyncio.create_task(ask("recording", Priority.RECORDING)) for _ in range(10)]
+    await asyncio.sleep(0.01)
+    await asyncio.gather(ask("final", Priority.FINAL), *recordings)
+    assert order.index("final") < 4, order
     await made.close()

@@ -250,7 +250,7 @@ async def test_a_client_that_vanishes_frees_its_place(address: str, box: Box) ->
         assert box.admission.calls == 1
         call.cancel()
         async with asyncio.timeout(5):
-            while box.admission.calls:  # noqa: ASYNC110
+            while box.admission.calls:
                 await asyncio.sleep(0.01)
 
 

@@ -138,7 +138,7 @@ class Outcome:
 
 async def eventually(holds: Callable[[], bool], within_s: float = SOON_S) -> None:
     async with asyncio.timeout(within_s):
-        while not holds():  # noqa: ASYNC110
+        while not holds():
             await asyncio.sleep(0.01)
 
 

@@ -90,7 +90,7 @@ async def post(
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 (the fake tells nobody)
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -621,7 +621,7 @@ async def test_a_client_that_vanishes_mid_upload_costs_nothing(box: FakeBox) -> 
             return 'status="499"' in (await client.get(metrics)).text
 
         async with asyncio.timeout(5):
-            while not await counted():  # noqa: ASYNC110 (metrics are there to be polled)
+            while not await counted():
                 await asyncio.sleep(0.05)
     assert not box.configs
 
