@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SAMPLE_RATE_HZ = 16_000  # of all audio inside the box
+# Said wherever demo weights show text.
+DEMO_NOTICE = "演示权重：仅供试用，不可用于真实通话。 Demonstration weights: not for real calls."
 
 
 class Encoding(StrEnum):

@@ -133,7 +133,10 @@ def main(arguments: list[str] | None = None) -> int:
     write.add_argument("--version", required=True)
     write.add_argument("--licence", required=True, help="SPDX name of the weights' licence")
     write.add_argument("--kind", default="ctranslate2-whisper")
+    write.add_argument("--description", default="")
     write.add_argument("--task", action="append", dest="tasks", choices=["transcribe", "translate"])
+    write.add_argument("--language", action="append", dest="languages", help="ISO 639-1; else all")
+    write.add_argument("--canary", nargs=2, metavar=("WAV", "TEXT"), help="for health probes")
     given = vars(parser.parse_args(arguments))
     folder, command = given.pop("folder"), given.pop("command")
     try:
@@ -142,6 +145,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{manifest.name} {manifest.version}: {len(manifest.files)} files are as sealed")
         else:
             given["tasks"] = given["tasks"] or ["transcribe"]
+            given["languages"] = given["languages"] or []
+            if given["canary"]:
+                given["canary"] = dict(zip(("audio", "text"), given["canary"], strict=True))
             print(seal(folder, demo=False, **given))
     except BundleInvalid as error:
         print(error, file=sys.stderr)

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.messages import Final, Transcript
-
-DEMO_NOTICE = "演示权重，仅供试用，不可用于生产 (demonstration weights, not for production use)"
+from appliance.messages import DEMO_NOTICE, Final, Transcript
 
 LINE_CELLS = 40  # terminal cells of a subtitle line: 20 Chinese characters
 CUE_LINES = 2

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from appliance.cli.bench_probe import Figures
-from appliance.cli.notice import DEMO_NOTICE
+from appliance.messages import DEMO_NOTICE
 
 NAIVE = "naive_"
 

@@ -107,7 +107,8 @@ def _keep(box: RunningBox) -> None:
         f"a = r.ASRService(r.Auth(uri='127.0.0.1:{box.grpc_port}')); "
         "c = r.RecognitionConfig(language_code='zh-CN'); "
         f"print(a.offline_recognize(open('{CALL / 'call.wav'}','rb').read(), c))\"\n\n"
-        "按 Ctrl-C 结束。 Press Ctrl-C to end."
+        "按 Ctrl-C 结束。 Press Ctrl-C to end.",
+        soft_wrap=True,  # so that the commands can be copied
     )
     with contextlib.suppress(KeyboardInterrupt):
         box.process.wait()

@@ -23,7 +23,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from appliance.cli.notice import DEMO_NOTICE
+from appliance.messages import DEMO_NOTICE
 from inference.cer import cer
 
 LEGS = {1: ("坐席", "cyan"), 2: ("市民", "green")}  # channel_tag -> name and colour

@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from appliance.engine.triton_server import find_binary
+from appliance.engine.triton_server import check_libpython, find_binary
 from appliance.errors import EngineUnavailable, SettingsError
 from appliance.settings import Settings, load_settings
 
@@ -205,7 +205,9 @@ def triton(settings: Settings) -> Check:
         fix = "start it there, or correct triton.address; until then calls run on the CPU"
         return Check("triton", State.warn, f"nobody at {settings.triton.address}", fix)
     try:
-        return Check("triton", State.ok, str(find_binary(settings)))
+        binary = find_binary(settings)
+        check_libpython(binary)
+        return Check("triton", State.ok, str(binary))
     except EngineUnavailable as error:
         return Check("triton", State.warn, f"{error.cause}: calls run on the CPU", error.hint)
 

@@ -16,10 +16,10 @@ from appliance.api.grpc.server import GrpcServer
 from appliance.api.http.server import HttpServer
 from appliance.call.box import Box
 from appliance.cli.logs import set_up_logs
-from appliance.cli.notice import DEMO_NOTICE
 from appliance.engine.build import build_engine
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton_server import TritonServer
+from appliance.messages import DEMO_NOTICE
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
 

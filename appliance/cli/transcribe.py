@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from appliance.api.follow import follow
 from appliance.api.http.asking import choose_language, find_model
-from appliance.api.render import DEMO_NOTICE, FORMATS, as_dict
+from appliance.api.render import FORMATS, as_dict
 from appliance.cli import remote
 from appliance.errors import (
     BundleError,
@@ -32,7 +32,7 @@ from appliance.errors import (
     LingtingError,
     SettingsError,
 )
-from appliance.messages import CallConfig, Transcript
+from appliance.messages import DEMO_NOTICE, CallConfig, Transcript
 from appliance.messages import Progress as Heard
 from appliance.settings import Settings, load_settings
 

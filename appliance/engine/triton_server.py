@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -48,6 +49,22 @@ def find_binary(settings: Settings) -> Path:
         f"no tritonserver at {' or '.join(map(str, candidates)) or 'the places known'}",
         "set LINGTING_TRITON_BIN, install requirements/payload.txt, or set triton.mode to off",
     )
+
+
+def check_libpython(binary: Path) -> None:
+    """The wheel's stub embeds this Python as a library; raises EngineUnavailable without it."""
+    if not _wheel_libraries(binary):
+        return
+    package = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
+    name = f"{package}.so.1.0"
+    if (Path(sysconfig.get_config_var("LIBDIR") or "/") / name).exists():
+        return
+    try:
+        ctypes.CDLL(name)
+    except OSError as error:
+        raise EngineUnavailable(
+            "start Triton", f"{name} is missing", f"apt-get install {package}"
+        ) from error
 
 
 def _on_path() -> list[Path]:
@@ -102,6 +119,7 @@ class TritonServer:
     async def start(self, log: IO[str] | None = None) -> None:
         """Spawn the child; it is not ready yet. Its output goes to `log`, else is kept in part."""
         binary = find_binary(self._settings)
+        check_libpython(binary)
         self._work = tempfile.TemporaryDirectory(prefix="lingting-triton-")
         work = Path(self._work.name)
         command = [*leash("start Triton"), str(binary), *self._arguments(work, binary)]

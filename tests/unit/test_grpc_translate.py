@@ -8,7 +8,7 @@ from google.rpc import error_details_pb2, status_pb2
 from riva.client.proto import riva_asr_pb2 as asr
 from riva.client.proto import riva_audio_pb2 as audio
 
-from appliance.api.grpc import translate
+from appliance.api.grpc import answers, requests
 from appliance.api.grpc.errors import CHINESE, STATUS, Draining, RivaRefusal, answer_to
 from appliance.errors import (
     BundleError,
@@ -41,7 +41,7 @@ def config(**fields: object) -> asr.RecognitionConfig:
 
 
 def understood(wire: asr.RecognitionConfig, live: bool = True, cards: tuple = (CARD,)):
-    return translate.call_config(wire, cards, live=live, interim=True, call_id="c1")
+    return requests.call_config(wire, cards, live=live, interim=True, call_id="c1")
 
 
 def final(text: str = "您好", leg: int = 0, **fields: object) -> Final:
@@ -72,7 +72,7 @@ def test_every_field_arrives() -> None:
         endpointing_config=asr.EndpointingConfig(stop_history=500, stop_threshold=0.98),
     )
     call = understood(wire)
-    assert call.audio == translate.AudioFormat(Encoding.ALAW, 8000, 2)
+    assert call.audio == requests.AudioFormat(Encoding.ALAW, 8000, 2)
     assert call.separate_legs and call.word_times and call.punctuation and not call.itn
     assert call.hotwords == ("朝阳区", "物业")
     assert call.endpointing.stop_history_ms == 500
@@ -84,7 +84,7 @@ def test_every_field_arrives() -> None:
 
 def test_nothing_said_means_the_box_chooses() -> None:
     call = understood(asr.RecognitionConfig(), live=False)
-    assert call.audio == translate.AudioFormat()
+    assert call.audio == requests.AudioFormat()
     assert call.language is None and call.itn and not call.punctuation and not call.separate_legs
     assert call.endpointing == Endpointing() and call.hotwords == ()
     assert not call.live
@@ -120,7 +120,7 @@ def test_unknown_language_or_model(wire: asr.RecognitionConfig, live: bool, mess
 
 @pytest.mark.parametrize("name", ["", "asr-demo", "asr-demo 1"])
 def test_a_model_may_be_named(name: str) -> None:
-    card, _ = translate.choose_model(config(model=name), (CARD,), live=True)
+    card, _ = requests.choose_model(config(model=name), (CARD,), live=True)
     assert card is CARD
 
 
@@ -191,26 +191,26 @@ def test_what_has_no_effect_is_named() -> None:
         diarization_config=asr.SpeakerDiarizationConfig(enable_speaker_diarization=True),
     )
     understood(wire)
-    assert translate.ignored(wire) == ("beam", "profanity_filter", "diarization_config")
-    assert translate.ignored(config()) == ()
+    assert requests.ignored(wire) == ("beam", "profanity_filter", "diarization_config")
+    assert requests.ignored(config()) == ()
 
 
 def test_call_id_comes_twice_behind_tls() -> None:
-    assert translate.call_id([("a", "b"), ("x-call-id", "A1"), ("x-call-id", "A1")]) == "A1"
-    assert translate.call_id([]) == "" == translate.call_id(None)
+    assert requests.call_id([("a", "b"), ("x-call-id", "A1"), ("x-call-id", "A1")]) == "A1"
+    assert requests.call_id([]) == "" == requests.call_id(None)
     with pytest.raises(InvalidRequest):
-        translate.call_id([("x-call-id", "x" * 129)])
+        requests.call_id([("x-call-id", "x" * 129)])
 
 
 def test_force_eou() -> None:
     message = asr.StreamingRecognizeRequest
-    assert translate.forces_endpoint(message(runtime_config={"force_eou": "true"}))
-    assert not translate.forces_endpoint(message(runtime_config={"force_eou": "false"}))
-    assert not translate.forces_endpoint(message(audio_content=b"x"))
+    assert requests.forces_endpoint(message(runtime_config={"force_eou": "true"}))
+    assert not requests.forces_endpoint(message(runtime_config={"force_eou": "false"}))
+    assert not requests.forces_endpoint(message(audio_content=b"x"))
 
 
 def test_partial() -> None:
-    wire = translate.Streaming("r1", interim=True)
+    wire = answers.Streaming("r1", interim=True)
     assert wire.response(Progress(900)) is None
     response = wire.response(Partial(1, 0, "您好我要", "您好我", 0, 800))
     assert response.id.value == "r1"
@@ -223,20 +223,20 @@ def test_partial() -> None:
 
 
 def test_stability_one_is_the_early_end_of_utterance() -> None:
-    assert translate.stability(Partial(0, 0, "您好", "您好", 0, 1)) < 1
-    assert translate.stability(Partial(0, 0, "您好", "", 0, 1, end_of_utterance=True)) == 1.0
-    assert translate.stability(Partial(0, 0, "", "", 0, 1)) == 0
+    assert answers.stability(Partial(0, 0, "您好", "您好", 0, 1)) < 1
+    assert answers.stability(Partial(0, 0, "您好", "", 0, 1, end_of_utterance=True)) == 1.0
+    assert answers.stability(Partial(0, 0, "", "", 0, 1)) == 0
 
 
 def test_without_interim_results_only_finals() -> None:
-    wire = translate.Streaming("", interim=False)
+    wire = answers.Streaming("", interim=False)
     assert wire.response(Partial(0, 0, "您", "", 0, 1)) is None
     response = wire.response(final())
     assert response.results[0].is_final and not response.HasField("id")
 
 
 def test_final() -> None:
-    result = translate.Streaming("", interim=True).response(final()).results[0]
+    result = answers.Streaming("", interim=True).response(final()).results[0]
     assert result.is_final and result.channel_tag == 1 and result.stability == 1
     (only,) = result.alternatives
     assert only.transcript == "您好" and only.confidence == pytest.approx(0.625)
@@ -247,14 +247,14 @@ def test_final() -> None:
 
 
 def test_a_space_separates_finals_of_a_leg() -> None:
-    wire = translate.Streaming("", interim=True)
+    wire = answers.Streaming("", interim=True)
     said = [final(), Partial(0, 1, "我", "", 0, 1), Partial(1, 0, "嗯", "", 0, 1), final()]
     texts = [wire.response(event).results[0].alternatives[0].transcript for event in said]
     assert texts == ["您好", " 我", "嗯", " 您好"]
 
 
 def test_empty_results_are_not_sent() -> None:
-    wire = translate.Streaming("", interim=True)
+    wire = answers.Streaming("", interim=True)
     assert wire.response(final("", words=())) is None
     assert wire.response(Partial(0, 0, "", "", 0, 1)) is None
 
@@ -262,7 +262,7 @@ def test_empty_results_are_not_sent() -> None:
 def test_recording() -> None:
     finals = (final(), final("", words=()), final("再见", leg=1, words=()))
     transcript = Transcript(finals, 4000, 2, "zh", "asr-demo 1", demo=True)
-    response = translate.recognize_response(transcript, "r9")
+    response = answers.recognize_response(transcript, "r9")
     assert [r.alternatives[0].transcript for r in response.results] == ["您好", " 再见"]
     assert [r.channel_tag for r in response.results] == [1, 2]
     assert {r.audio_processed for r in response.results} == {4.0}
@@ -270,7 +270,7 @@ def test_recording() -> None:
 
 
 def test_model_list() -> None:
-    response = translate.config_response((CARD,), "")
+    response = answers.config_response((CARD,), "")
     online, offline = response.model_config
     assert online.model_name == offline.model_name == "asr-demo"
     assert (online.parameters["type"], online.parameters["streaming"]) == ("online", "True")
@@ -280,11 +280,11 @@ def test_model_list() -> None:
     assert online.parameters["version"] == "1"
     assert online.parameters["lingting_demo_weights"] == "true"
     with pytest.raises(NotFound):
-        translate.config_response((CARD,), "nope")
+        answers.config_response((CARD,), "nope")
 
 
 def test_metadata_is_ascii() -> None:
-    assert translate.answer_metadata("模型 1", demo=True) == (
+    assert answers.answer_metadata("模型 1", demo=True) == (
         ("lingting-model", "?? 1"),
         ("lingting-demo-weights", "true"),
     )

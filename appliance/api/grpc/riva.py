@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from riva.client.proto import riva_asr_pb2 as asr
 
-from appliance.api.grpc import translate
+from appliance.api.grpc import answers, requests
 from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
 from appliance.api.grpc.errors import RivaRefusal, answering
 from appliance.api.grpc.stream import Stream
@@ -44,12 +44,12 @@ class RivaServicer:
             if not request.audio:
                 raise RivaRefusal("empty audio", "EMPTY_AUDIO", param="audio")
             transcript = await self._recognize(request, context)
-            return translate.recognize_response(transcript, request.id.value)
+            return answers.recognize_response(transcript, request.id.value)
 
     async def GetRivaSpeechRecognitionConfig(self, request_iterator: Any, context: Any) -> Any:
         async with answering(context, self._box.metrics, "GetRivaSpeechRecognitionConfig"):
             request = await self._only(context, self._box.settings.grpc.idle_timeout_s)
-            return translate.config_response(self._box.models(), request.model_name)
+            return answers.config_response(self._box.models(), request.model_name)
 
     @asynccontextmanager
     async def _serving(self, context: Any, method: str) -> AsyncIterator[None]:
@@ -71,16 +71,16 @@ class RivaServicer:
         return request
 
     async def _recognize(self, request: Any, context: Any) -> Transcript:
-        config = translate.call_config(
+        config = requests.call_config(
             request.config,
             self._box.models(),
             live=False,
-            call_id=translate.call_id(context.invocation_metadata()),
+            call_id=requests.call_id(context.invocation_metadata()),
         )
         transcript = await self._box.transcribe(config, pieces(request.audio))
         context.set_trailing_metadata(
-            translate.answer_metadata(transcript.model, demo=transcript.demo)
-            + translate.ignored_metadata(request.config)
+            answers.answer_metadata(transcript.model, demo=transcript.demo)
+            + answers.ignored_metadata(request.config)
         )
         return transcript
 

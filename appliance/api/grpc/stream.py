@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from appliance.api.grpc import translate
+from appliance.api.grpc import answers, requests
 from appliance.api.grpc.admission import stopping
 from appliance.api.grpc.errors import Draining, RivaRefusal
 from appliance.errors import IdleTimeout, LingtingError
@@ -45,12 +45,12 @@ class Stream:
             raise RivaRefusal("first message must contain streaming_config", "CONFIG_EXPECTED")
         wanted = first.streaming_config
         self._interim = wanted.interim_results
-        config = translate.call_config(
+        config = requests.call_config(
             wanted.config,
             self._box.models(),
             live=True,
             interim=wanted.interim_results,
-            call_id=translate.call_id(self._context.invocation_metadata()),
+            call_id=requests.call_id(self._context.invocation_metadata()),
         )
         async with self._box.open_call(config) as call:
             await self._greet(wanted.config)
@@ -81,14 +81,14 @@ class Stream:
 
     async def _greet(self, config: Any) -> None:
         """Tell at once that the call was taken, and by which weights."""
-        card, _ = translate.choose_model(config, self._box.models(), live=True)
+        card, _ = requests.choose_model(config, self._box.models(), live=True)
         await self._context.send_initial_metadata(
-            translate.answer_metadata(translate.model_name(card), demo=card.demo)
-            + translate.ignored_metadata(config)
+            answers.answer_metadata(requests.model_name(card), demo=card.demo)
+            + answers.ignored_metadata(config)
         )
 
     async def _speak(self, call: Call, request_id: str) -> None:
-        wire = translate.Streaming(request_id, interim=self._interim)
+        wire = answers.Streaming(request_id, interim=self._interim)
         async for event in call.events():
             response = wire.response(event)
             if response is not None:
@@ -122,7 +122,7 @@ class Stream:
                 raise RivaRefusal("streaming_config was already received", "CONFIG_REPEATED")
             if message.audio_content:
                 await call.accept(message.audio_content)
-            if translate.forces_endpoint(message):
+            if requests.forces_endpoint(message):
                 await call.force_endpoint()
         await asyncio.sleep(END_OR_GONE_S)
         self._complete = True

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from appliance.api.render import DEMO_NOTICE, plain_text
-from appliance.messages import Final, SpokenWord, Transcript
+from appliance.api.render import plain_text
+from appliance.messages import DEMO_NOTICE, Final, SpokenWord, Transcript
 
 LEAST_PROBABILITY = 1e-6
 # OpenAI's verbose_json names languages in English words.

@@ -1,4 +1,4 @@
-"""Riva's messages <-> ours. Pure functions; everything a client can get wrong is refused here.
+"""Riva's requests -> our words. Pure functions; all that a client can get wrong is refused here.
 
 The messages come from NVIDIA's own wheel: a second, self-generated copy would clash with it in
 one process. Importing them runs `riva.client`, which is cheap and, unlike
@@ -14,22 +14,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from riva.client.proto import riva_asr_pb2 as asr
 from riva.client.proto import riva_audio_pb2 as audio
 
 from appliance.api.grpc.errors import DOOR, RivaRefusal
-from appliance.errors import EngineUnavailable, InvalidRequest, NotFound, TooLarge, Unsupported
+from appliance.errors import EngineUnavailable, InvalidRequest, TooLarge, Unsupported
 from appliance.messages import (
-    SAMPLE_RATE_HZ,
     AudioFormat,
     CallConfig,
     Encoding,
     Endpointing,
-    Event,
-    Final,
-    Partial,
-    SpokenWord,
-    Transcript,
 )
 from inference.tensors import ModelCard
 
@@ -39,8 +32,6 @@ MOST_CHANNELS = 2  # a call has two legs
 MOST_PHRASES = 1_000
 LONGEST_PHRASE = 100  # characters
 LONGEST_CALL_ID = 128
-ALMOST_STABLE = 0.99  # Riva keeps 1.0 for the early sign that an utterance has ended
-INT32_MAX = 2**31 - 1
 
 ENCODINGS = {
     audio.ENCODING_UNSPECIFIED: Encoding.AUTO,
@@ -53,7 +44,6 @@ ENCODINGS = {
 
 DETECT = ("", "multi", "auto")  # language codes that leave it to the model
 PRIMARY = {"cmn": "zh"}  # ISO 639-3 names that callers use for what models call otherwise
-TAGS = {"zh": "zh-CN", "en": "en-US", "ja": "ja-JP", "ko": "ko-KR", "yue": "yue-HK"}
 
 ENDPOINTING = {  # Riva's name -> ours; histories in ms, thresholds 0..1
     "start_history": "start_history_ms",
@@ -253,157 +243,5 @@ def forces_endpoint(message: Any) -> bool:
     return bool(message.runtime_config.get("force_eou", "").lower() == "true")
 
 
-# ---- messages -> wire
-
-
-class Streaming:
-    """Our events as Riva's responses, for one stream.
-
-    Riva's clients append finals to each other, so every result after the first final of a leg
-    begins with a space.
-    """
-
-    def __init__(self, request_id: str, *, interim: bool) -> None:
-        self._request_id, self._interim = request_id, interim
-        self._audio_ms = 0
-        self._continued: set[int] = set()  # legs that have had a final
-
-    def response(self, event: Event) -> Any | None:
-        """A StreamingRecognizeResponse, or None for what has no words."""
-        if isinstance(event, Partial):
-            result = self._partial(event) if self._interim else None
-        elif isinstance(event, Final):
-            result = self._final(event)
-        else:
-            self._audio_ms = max(self._audio_ms, event.audio_ms)
-            return None
-        if result is None:
-            return None
-        response = asr.StreamingRecognizeResponse(results=[result])
-        if self._request_id:
-            response.id.value = self._request_id
-        return response
-
-    def _partial(self, partial: Partial) -> Any | None:
-        if not partial.text:
-            return None
-        return self._result(
-            partial, [asr.SpeechRecognitionAlternative(transcript=partial.text)], stability(partial)
-        )
-
-    def _final(self, final: Final) -> Any | None:
-        if not final.text:
-            return None
-        result = self._result(final, [alternative(final)], 1.0, is_final=True)
-        self._continued.add(final.leg)
-        return result
-
-    def _result(
-        self,
-        event: Partial | Final,
-        alternatives: list[Any],
-        stability: float,
-        *,
-        is_final: bool = False,
-    ) -> Any:
-        self._audio_ms = max(self._audio_ms, event.end_ms)
-        if event.leg in self._continued:
-            alternatives[0].transcript = " " + alternatives[0].transcript
-        return asr.StreamingRecognitionResult(
-            alternatives=alternatives,
-            is_final=is_final,
-            stability=stability,
-            channel_tag=event.leg + 1,
-            audio_processed=self._audio_ms / 1000,
-        )
-
-
-def stability(partial: Partial) -> float:
-    """The share that consecutive hypotheses agree on; 1 only as the early end of utterance."""
-    if partial.end_of_utterance:
-        return 1.0
-    return min(len(partial.stable) / max(len(partial.text), 1), ALMOST_STABLE)
-
-
-def alternative(final: Final) -> Any:
-    tag = language_tag(final.language)
-    return asr.SpeechRecognitionAlternative(
-        transcript=final.text,
-        confidence=final.confidence,
-        words=[_word(word, tag) for word in final.words],
-        language_code=[tag] if tag else [],
-    )
-
-
-def _word(word: SpokenWord, tag: str) -> Any:
-    return asr.WordInfo(
-        start_time=min(word.start_ms, INT32_MAX),
-        end_time=min(word.end_ms, INT32_MAX),
-        word=word.text,
-        confidence=word.confidence,
-        language_code=tag,
-    )
-
-
-def recognize_response(transcript: Transcript, request_id: str) -> Any:
-    """One result per final, in the order of their starts; clients join them as they are."""
-    response = asr.RecognizeResponse()
-    for final in transcript.finals:
-        if not final.text:
-            continue
-        result = response.results.add(
-            alternatives=[alternative(final)],
-            channel_tag=final.leg + 1,
-            audio_processed=transcript.duration_ms / 1000,
-        )
-        if len(response.results) > 1:
-            result.alternatives[0].transcript = " " + final.text
-    if request_id:
-        response.id.value = request_id
-    return response
-
-
-def config_response(cards: Sequence[ModelCard], wanted: str) -> Any:
-    """What `--list-models` prints: each model once for streams and once for recordings."""
-    found = [card for card in cards if wanted in ("", card.name, model_name(card))]
-    if wanted and not found:
-        raise NotFound("list models", f"no model {wanted[:80]!r}", param="model_name")
-    response = asr.RivaSpeechRecognitionConfigResponse()
-    for card in found:
-        for kind in ("online", "offline"):
-            response.model_config.add(model_name=card.name, parameters=_parameters(card, kind))
-    return response
-
-
-def _parameters(card: ModelCard, kind: str) -> dict[str, str]:
-    return {
-        "type": kind,
-        "streaming": str(kind == "online"),
-        "language_code": ",".join(language_tag(code) for code in card.languages),
-        "sample_rate": str(SAMPLE_RATE_HZ),
-        "sample_rate_hertz": str(SAMPLE_RATE_HZ),
-        "version": card.version,
-        "licence": card.licence,
-        "device": card.device,
-        "lingting_demo_weights": str(card.demo).lower(),
-    }
-
-
-def answer_metadata(model: str, *, demo: bool) -> tuple[tuple[str, str], ...]:
-    """Which weights speak. Demo weights are labelled as such wherever their text is shown."""
-    ascii_name = model.encode("ascii", "replace").decode()
-    return ("lingting-model", ascii_name), ("lingting-demo-weights", str(demo).lower())
-
-
-def ignored_metadata(config: Any) -> tuple[tuple[str, str], ...]:
-    names = ignored(config)
-    return (("lingting-ignored", ",".join(names)),) if names else ()
-
-
 def model_name(card: ModelCard) -> str:
     return f"{card.name} {card.version}"
-
-
-def language_tag(code: str) -> str:
-    """ISO 639-1 -> the BCP-47 tag that Riva's clients know it by."""
-    return TAGS.get(code, code)
