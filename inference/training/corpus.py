@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from inference.asr.features import LogMel
 from inference.training import augment, vocabulary
 from inference.training.heldout import forbidden as forbidden
 from inference.training.text import PUNCTUATION, Sentences
-from inference.training.voice import RATE_HZ, Audio, Espeak, as_audio, draw_voice, fast_length, trim
+from inference.training.voice import RATE_HZ, Audio, Espeak, as_audio, draw_voice, trim
 
 SHARD = 1000  # utterances, about 70 minutes, 140 MB
 FEATURES = LogMel(feature_size=80, hop_length=320, n_fft=640, chunk_length=30)
@@ -121,6 +122,12 @@ class Pool:
         self._folder, self._mix = folder, mix
         self._rng, self._noise = random.Random(seed), np.random.default_rng(seed)
 
+    @cached_property
+    def _background(self) -> list[Audio]:
+        """Half a minute each of many noises: to make one for every window would cost too much."""
+        kinds = ["white", "pink", "brown", "hum", "music", "clicks"] * 5
+        return [augment.non_speech(kind, self._noise, 30 * RATE_HZ) for kind in kinds]
+
     def windows(self) -> Iterator[Window]:
         """Windows without end."""
         while True:
@@ -191,10 +198,11 @@ class Pool:
     def _channel(self, audio: Audio, speech: bool) -> Audio:
         rng, mix = self._rng, self._mix
         if speech and rng.random() < mix.noise:
-            kind = rng.choice(["white", "pink", "pink", "brown", "brown", "hum", "music", "clicks"])
-            padded = fast_length(len(audio))
-            noise = augment.non_speech(kind, self._noise, padded)[: len(audio)]
-            audio = augment.add_noise(audio, noise, rng.triangular(5, 40, 25))
+            noise = rng.choice(self._background)
+            if len(audio) < len(noise):
+                at = rng.randrange(len(noise) - len(audio))
+                noise = noise[at : at + len(audio)]
+                audio = augment.add_noise(audio, noise, rng.triangular(5, 40, 25))
         audio = augment.at_level(audio, rng.triangular(-35, -1, -9))
         if rng.random() < mix.codec:
             audio = augment.alaw_round_trip(audio)

@@ -42,6 +42,10 @@ async def door(box: FakeBox) -> AsyncIterator[tuple[GrpcServer, str]]:
         await server.stop(0)
 
 
+# A port may be used again by the next server: never inherit a connection to the last one.
+OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
+
+
 def settings(limits: Limits | None = None, **grpc_fields: Any) -> Settings:
     return Settings(
         grpc=Grpc(**{"port": 0, "host": "127.0.0.1", **grpc_fields}), limits=limits or Limits()
@@ -55,7 +59,10 @@ def box() -> FakeBox:
 
 @pytest.fixture
 async def stub(box: FakeBox) -> AsyncIterator[asr_grpc.RivaSpeechRecognitionStub]:
-    async with door(box) as (_, address), grpc.aio.insecure_channel(address) as channel:
+    async with (
+        door(box) as (_, address),
+        grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel,
+    ):
         stub = asr_grpc.RivaSpeechRecognitionStub(channel)
         stub.address = address
         yield stub
@@ -364,11 +371,14 @@ async def test_a_full_box_says_when_to_come_back(stub: Any, box: FakeBox) -> Non
 
 async def test_streams_that_never_begin_are_bounded_too() -> None:
     box = FakeBox(settings(Limits(idle_streams=2, recordings=1, recordings_waiting=0)))
-    async with door(box) as (_, address), grpc.aio.insecure_channel(address) as lazy:
+    async with (
+        door(box) as (_, address),
+        grpc.aio.insecure_channel(address, OWN_CONNECTION) as lazy,
+    ):
         calls = [asr_grpc.RivaSpeechRecognitionStub(lazy).StreamingRecognize() for _ in "12"]
         await asyncio.gather(*(call.wait_for_connection() for call in calls))
         await asyncio.sleep(0.1)
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel:
             stub = asr_grpc.RivaSpeechRecognitionStub(channel)
             error = await refused(cut_short(address, [opening(), sound()]))
             assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -381,7 +391,10 @@ async def test_streams_that_never_begin_are_bounded_too() -> None:
 
 async def test_sizes() -> None:
     box = FakeBox(settings(max_message_mib=1))
-    async with door(box) as (_, address), grpc.aio.insecure_channel(address) as channel:
+    async with (
+        door(box) as (_, address),
+        grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel,
+    ):
         stub = asr_grpc.RivaSpeechRecognitionStub(channel)
         huge = bytes(1024 * 1024 + 1)
         answers = (
@@ -428,7 +441,7 @@ async def test_a_client_that_vanishes(stub: Any, box: FakeBox) -> None:
 
 async def test_a_connection_that_breaks(box: FakeBox) -> None:
     async with door(box) as (_, address):
-        channel = grpc.aio.insecure_channel(address)
+        channel = grpc.aio.insecure_channel(address, OWN_CONNECTION)
         call = asr_grpc.RivaSpeechRecognitionStub(channel).StreamingRecognize()
         await call.write(opening())
         await call.write(sound())
@@ -441,7 +454,10 @@ async def test_a_connection_that_breaks(box: FakeBox) -> None:
 
 async def test_a_client_that_sends_nothing() -> None:
     box = FakeBox(settings(idle_timeout_s=0.2))
-    async with door(box) as (_, address), grpc.aio.insecure_channel(address) as channel:
+    async with (
+        door(box) as (_, address),
+        grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel,
+    ):
         stub = asr_grpc.RivaSpeechRecognitionStub(channel)
         error = await refused(stub.StreamingRecognize().read())  # not even a configuration
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -450,7 +466,10 @@ async def test_a_client_that_sends_nothing() -> None:
 
 async def test_what_was_said_before_a_stall_is_not_lost() -> None:
     box = FakeBox(settings(idle_timeout_s=0.2))
-    async with door(box) as (_, address), grpc.aio.insecure_channel(address) as channel:
+    async with (
+        door(box) as (_, address),
+        grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel,
+    ):
         call = asr_grpc.RivaSpeechRecognitionStub(channel).StreamingRecognize()
         await call.write(opening(interim=False))
         await call.write(sound(SECOND[:12_800]))
@@ -513,7 +532,10 @@ async def test_a_client_that_does_not_read_is_ended() -> None:
 
 
 async def test_health(box: FakeBox) -> None:
-    async with door(box) as (_, address), grpc.aio.insecure_channel(address) as channel:
+    async with (
+        door(box) as (_, address),
+        grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel,
+    ):
         stub = health_pb2_grpc.HealthStub(channel)
         watch = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
@@ -536,7 +558,7 @@ async def test_health(box: FakeBox) -> None:
 
 
 async def reflected(address: str) -> list[str]:
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         asked = reflection_pb2.ServerReflectionRequest
         call = stub.ServerReflectionInfo()
@@ -579,7 +601,7 @@ async def test_tls(pki: Path) -> None:
         async with grpc.aio.secure_channel(address, credentials(pki)) as channel:
             stub = asr_grpc.RivaSpeechRecognitionStub(channel)
             assert await streamed(stub, [opening(), sound()])
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel:
             error = await refused(
                 streamed(asr_grpc.RivaSpeechRecognitionStub(channel), [opening()])
             )
@@ -632,7 +654,10 @@ async def test_a_port_in_use_is_not_shared(box: FakeBox) -> None:
 
 
 async def test_a_stop_lets_a_speaker_finish(box: FakeBox) -> None:
-    async with door(box) as (server, address), grpc.aio.insecure_channel(address) as channel:
+    async with (
+        door(box) as (server, address),
+        grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel,
+    ):
         stub = asr_grpc.RivaSpeechRecognitionStub(channel)
         call = stub.StreamingRecognize()
         await call.write(opening())
@@ -668,7 +693,10 @@ async def until_drained(call: Any) -> list[Any]:
 async def test_a_stop_ends_silent_streams_at_once_and_long_speech_at_the_deadline(
     box: FakeBox,
 ) -> None:
-    async with door(box) as (server, address), grpc.aio.insecure_channel(address) as channel:
+    async with (
+        door(box) as (server, address),
+        grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel,
+    ):
         stub = asr_grpc.RivaSpeechRecognitionStub(channel)
         silent, speaking = stub.StreamingRecognize(), stub.StreamingRecognize()
         await silent.write(opening())
@@ -685,7 +713,10 @@ async def test_a_stop_ends_silent_streams_at_once_and_long_speech_at_the_deadlin
 
 
 async def test_a_stop_waits_for_a_recording(box: FakeBox) -> None:
-    async with door(box) as (server, address), grpc.aio.insecure_channel(address) as channel:
+    async with (
+        door(box) as (server, address),
+        grpc.aio.insecure_channel(address, OWN_CONNECTION) as channel,
+    ):
         stub = asr_grpc.RivaSpeechRecognitionStub(channel)
         box.gate.clear()
         answer = stub.Recognize(asr.RecognizeRequest(config=recognition(), audio=SECOND))
