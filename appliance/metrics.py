@@ -84,6 +84,9 @@ class Metrics:
             "engine_retries_total", "windows decoded again after a quality check", "engine"
         )
 
+        self.engine_live_legs = gauge(
+            "engine_live_legs", "live legs an engine carries, as measured at its start", "engine"
+        )
         self.failovers_total = counter("failovers_total", "windows retried elsewhere", "from", "to")
         self.breaker_open = gauge("breaker_open", "1 while an engine is not used", "engine")
         self.breaker_opened_total = counter(

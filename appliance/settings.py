@@ -145,12 +145,10 @@ class CallPolicy(Section):
 
 class Limits(Section):
     live_legs: int = Field(
-        0, ge=0, description="live legs served at once; 0: what the engine in use can carry"
+        0,
+        ge=0,
+        description="live legs served at once; 0: as the engine was measured to carry",
     )
-    live_legs_per_core: int = Field(
-        16, ge=1, description="live legs one CPU core carries, as `lingting bench live` measured"
-    )
-    live_legs_per_gpu: int = Field(200, ge=1, description="live legs one GPU carries")
     idle_streams: int = Field(1000, ge=1, description="open calls at most, talking or not")
     recordings: int = Field(4, ge=1, description="recordings worked on at once")
     recordings_waiting: int = Field(64, ge=0, description="recordings that may wait for their turn")

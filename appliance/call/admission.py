@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Callable
 
 from appliance.errors import Overloaded
@@ -19,9 +18,9 @@ DRAINING = "the box is shutting down or being upgraded"
 class Admission:
     """Counts what is running; refuses what would make the rest suffer."""
 
-    def __init__(self, limits: Limits, metrics: Metrics, device: Callable[[], str]) -> None:
-        """`device` tells where the engine in use runs: "cpu" or "cuda"."""
-        self._limits, self._metrics, self._device = limits, metrics, device
+    def __init__(self, limits: Limits, metrics: Metrics, measured: Callable[[], int]) -> None:
+        """`measured` tells how many live legs the engine in use carries."""
+        self._limits, self._metrics, self._measured = limits, metrics, measured
         self.draining = False
         self.calls = 0
         self.live_legs = 0
@@ -33,9 +32,7 @@ class Admission:
         """Live legs that can be served now."""
         if self._limits.live_legs:
             return self._limits.live_legs
-        if self._device() == "cuda":
-            return self._limits.live_legs_per_gpu
-        return self._limits.live_legs_per_core * (os.cpu_count() or 1)
+        return self._measured()
 
     def open(self, door: str) -> None:
         """A call is opened; it costs little until it talks."""

@@ -21,6 +21,7 @@ from inference.tensors import ModelCard
 
 LIVE_HOURS = 24.0  # no live call is longer
 DRAIN_POLL_S = 0.05
+UNMEASURED_LEGS = 32  # admitted while an engine has not been measured
 
 
 class Box:
@@ -31,7 +32,7 @@ class Box:
         self._engine = engine
         self._vad = Vad(metrics)
         self._ear = Ear(engine, self._vad, settings.call, metrics, Pace(settings.call, metrics))
-        self.admission = Admission(settings.limits, metrics, self._device)
+        self.admission = Admission(settings.limits, metrics, self._measured_legs)
         self._calls: set[Call] = set()
 
     async def start(self) -> None:
@@ -111,7 +112,7 @@ class Box:
         engine = self._engine.health()
         parts = {"engine": engine}
         for name, state in engine.detail.items():
-            if name != "in_use":
+            if name not in ("in_use", "live_legs"):
                 parts[name] = Health(state == "in use", "" if state == "in use" else state)
         return parts
 
@@ -128,9 +129,8 @@ class Box:
         finishing = (call.finish() for call in list(self._calls))
         await asyncio.gather(*finishing, return_exceptions=True)
 
-    def _device(self) -> str:
-        models = self.models()
-        return models[0].device if models else "cpu"
+    def _measured_legs(self) -> int:
+        return int(self._engine.health().detail.get("live_legs", UNMEASURED_LEGS))
 
 
 async def _read_out(call: Call) -> int:

@@ -125,11 +125,10 @@ def read_flags(cpuinfo: Path) -> frozenset[str]:
 
 def cores(settings: Settings) -> Check:
     count = len(os.sched_getaffinity(0))
-    legs = settings.limits.live_legs or count * settings.limits.live_legs_per_core
     if count < GOOD_CORES:
         fix = f"give the machine {GOOD_CORES} cores"
-        return Check("cores", State.warn, f"{count}, for some {legs} live legs", fix)
-    return Check("cores", State.ok, f"{count}, for some {legs} live legs on the CPU")
+        return Check("cores", State.warn, str(count), fix)
+    return Check("cores", State.ok, str(count))
 
 
 def memory(settings: Settings) -> Check:

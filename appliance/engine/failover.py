@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
+from appliance.engine.capacity import measure_legs
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import BundleError, EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import Health
@@ -37,6 +38,7 @@ class FailoverEngine:
         self._metrics = metrics
         self._breakers = {e.name: Breaker(settings.failover, time.monotonic) for e in engines}
         self._tasks: list[asyncio.Task[None]] = []
+        self._legs: dict[str, int] = {}  # what each carries, once measured
         for engine in engines:
             metrics.breaker_open.labels(engine.name).set(1)
 
@@ -81,7 +83,14 @@ class FailoverEngine:
             await self._probe(engine)
             if self._breakers[engine.name].closed:
                 up.set()
+                if engine.name not in self._legs:
+                    await self._measure(engine)
             await asyncio.sleep(self._settings.canary_interval_s)
+
+    async def _measure(self, engine: SpeechEngine) -> None:
+        self._legs[engine.name] = legs = await measure_legs(engine, self._canary.audio)
+        self._metrics.engine_live_legs.labels(engine.name).set(legs)
+        log.info("%s carries some %d live legs", engine.name, legs)
 
     async def _probe(self, engine: SpeechEngine) -> None:
         verdict = await self._canary.probe(engine, self._settings.canary_timeout_s)
@@ -174,6 +183,8 @@ class FailoverEngine:
             for name, breaker in self._breakers.items()
         }
         detail["in_use"] = closed[0] if closed else "none"
+        if closed and closed[0] in self._legs:
+            detail["live_legs"] = str(self._legs[closed[0]])
         return Health(bool(closed), "" if closed else "no engine answers its canary", detail)
 
     async def close(self) -> None:

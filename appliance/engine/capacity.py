@@ -1,0 +1,45 @@
+"""How many live legs an engine carries: measured on this machine, with this model, at the start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import numpy as np
+
+from appliance.engine.protocol import SpeechEngine
+from appliance.errors import LingtingError
+from inference.tensors import SAMPLE_RATE_HZ, Audio, Priority, Window
+
+WINDOW_S = 4.0  # a middling partial
+TOGETHER = 16  # windows asked at once, as many legs would
+MEASURE_S = 2.0  # how long is measured
+SPEAKING_SHARE = 0.5  # of a call a leg speaks
+# Partials may come this much apart before calls are refused: the interval widens first.
+INTERVAL_S = 1.2
+RESERVE = 0.7  # of the measured rate is sold; finals and bursts need the rest
+LEAST_LEGS = 2  # one stereo call is always taken
+
+
+async def measure_legs(engine: SpeechEngine, audio: Audio) -> int:
+    """Ask for windows of `audio`, many at once, for MEASURE_S; the live legs that rate carries."""
+    samples = int(WINDOW_S * SAMPLE_RATE_HZ)
+    window = Window(np.resize(audio, samples).astype(np.float32), retries=False)
+    answered = 0
+
+    async def keep_asking() -> None:
+        nonlocal answered
+        while True:
+            try:
+                await engine.listen(window, Priority.PARTIAL, MEASURE_S)
+            except LingtingError:
+                return
+            answered += 1
+
+    begun = time.monotonic()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(MEASURE_S):
+            await asyncio.gather(*(keep_asking() for _ in range(TOGETHER)))
+    per_s = answered / (time.monotonic() - begun)
+    return max(LEAST_LEGS, int(RESERVE * per_s * INTERVAL_S / SPEAKING_SHARE))
