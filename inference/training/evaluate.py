@@ -52,7 +52,7 @@ class Reader:
     def align(self, audio: Audio, text: str) -> list[float]:
         """When each character of `text` begins, in seconds."""
         source = self._encode(audio)
-        frames = len(audio) // RATE_HZ * 25 + 25
+        frames = len(audio) // _FEATURES.hop_length
         ids = vocabulary.encode(text)
         aligned = self._model.align(source, vocabulary.PROMPT[:3], [ids], frames)[0].alignments
         first: dict[int, int] = {}
