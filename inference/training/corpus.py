@@ -109,10 +109,13 @@ class Mix:
     codec: float = 0.4
     noise: float = 0.5
     prompt: float = 0.06
+    timed: float = 0.07
     clean: bool = False  # no change to the audio at all
 
 
-WARM_UP = Mix(cut=0.15, several=0.0, non_speech=0.0, codec=0.0, noise=0.0, prompt=0.0, clean=True)
+WARM_UP = Mix(
+    cut=0.15, several=0.0, non_speech=0.0, codec=0.0, noise=0.0, prompt=0.0, timed=0.0, clean=True
+)
 
 
 class Pool:
@@ -251,25 +254,49 @@ class Example:
     phones: list[int]
 
 
-def example(window: Window, rng: random.Random, prompt_share: float) -> Example:
-    """Features and targets of `window`, now and then after a prompt."""
+_FREE = (-1.0, -1.0)  # a decoder row may look anywhere
+
+
+def example(window: Window, rng: random.Random, mix: Mix) -> Example:
+    """Features and targets of `window`, now and then after a prompt or between timestamps."""
     features = FEATURES(window.audio[None])[0]
     if rng.random() < 0.2:  # a recording's windows may share a louder moment's floor
         features = np.maximum(features, features.max() - 2.0 + rng.uniform(0, 0.4))
-    text = [mark.character for mark in window.marks]
-    ids = vocabulary.encode("".join(text))
-    end_s = len(window.audio) / RATE_HZ
+    said = [mark.character for mark in window.marks]
+    if window.marks and rng.random() < mix.timed:
+        inputs, targets, spans_s = _timed(window)
+    else:
+        inputs, targets, spans_s = _plain(window)
+        prompt = _prompt(said, rng) if rng.random() < mix.prompt else []
+        inputs, spans_s = prompt + inputs, [_FREE] * len(prompt) + spans_s
+        targets = [-100] * len(prompt) + targets
+    labels = [label for mark in window.marks for label in vocabulary.phone_ids(mark.syllable)]
+    return Example(features, inputs, targets, spans_s, labels)
+
+
+def _plain(window: Window) -> tuple[list[int], list[int], list[tuple[float, float]]]:
+    """Decoder input, targets and spans without timestamps."""
+    ids = vocabulary.encode("".join(mark.character for mark in window.marks))
     first = vocabulary.ZH if window.speech else vocabulary.NO_SPEECH
-    prompt = _prompt(text, rng) if rng.random() < prompt_share else []
-    free = [(-1.0, -1.0)]
-    return Example(
-        features,
-        inputs=[*prompt, *vocabulary.PROMPT, *ids],
-        targets=[-100] * len(prompt) + [first, -100, -100, *ids, vocabulary.EOT],
-        spans_s=free * (len(prompt) + 3)
-        + [(mark.start_s, mark.end_s) for mark in window.marks]
-        + [(max(0.0, end_s - 0.3), end_s)],
-        phones=[label for mark in window.marks for label in vocabulary.phone_ids(mark.syllable)],
+    end_s = len(window.audio) / RATE_HZ
+    spans_s = [(mark.start_s, mark.end_s) for mark in window.marks]
+    return (
+        [*vocabulary.PROMPT, *ids],
+        [first, -100, -100, *ids, vocabulary.EOT],
+        [_FREE] * 3 + spans_s + [(max(0.0, end_s - 0.3), end_s)],
+    )
+
+
+def _timed(window: Window) -> tuple[list[int], list[int], list[tuple[float, float]]]:
+    """The same with a timestamp before and after the text, as stock clients ask by default."""
+    ids = vocabulary.encode("".join(mark.character for mark in window.marks))
+    start_s, end_s = window.marks[0].start_s, window.marks[-1].end_s
+    start, end = vocabulary.timestamp(start_s), vocabulary.timestamp(end_s)
+    spans_s = [(mark.start_s, mark.end_s) for mark in window.marks]
+    return (
+        [*vocabulary.PROMPT[:3], start, *ids, end],
+        [vocabulary.ZH, -100, start, *ids, end, vocabulary.EOT],
+        [_FREE, _FREE, (start_s, start_s), *spans_s, (end_s, end_s), _FREE],
     )
 
 
@@ -290,7 +317,7 @@ def batches(
     for window in pool.windows():
         if len(window.audio) > limit_s * RATE_HZ:
             continue
-        waiting.append(example(window, rng, mix.prompt))
+        waiting.append(example(window, rng, mix))
         if len(waiting) == 640:
             waiting.sort(key=lambda one: one.features.shape[1])
             groups = list(_group(waiting, frames_per_batch))

@@ -248,10 +248,10 @@ def ctc_loss(logits: Tensor, batch: Batch) -> Tensor:
 
 
 def guide_loss(scores: Tensor, batch: Batch) -> Tensor:
-    """-log of the attention that falls within 0.1 s of each character: scores [b, h, n, s]."""
+    """-log of the attention that falls within 80 ms of each character: scores [b, h, n, s]."""
     places = torch.arange(scores.shape[-1], device=scores.device)
     start, end = batch.spans[..., :1], batch.spans[..., 1:]
-    inside = (places >= start - 2.5) & (places <= end + 2.5)
+    inside = (places >= start - 1.5) & (places <= end + 1.5)
     weights = torch.log_softmax(scores.float(), -1)
     mass = weights.masked_fill(~inside[:, None], -1e4).logsumexp(-1)
     rows = (batch.spans[..., 1] >= 0)[:, None].expand_as(mass)

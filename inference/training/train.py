@@ -34,7 +34,6 @@ class Plan:
 
     hours: float
     warm_up_utterances: int = 24_000
-    guide_utterances: int = 80_000  # so long the attention is guided firmly
     peak_rate: float = 1.2e-3
     frames_per_batch: int = 4500  # at 20 ms: 90 s of audio for each process
     drop: float = 0.0
@@ -224,8 +223,7 @@ class Trainer:
             group["lr"] = self.rate()
         batch.mel = batch.mel.bfloat16()
         parts = losses(self._worker, batch, not warming, self._plan.drop)
-        guide = 0.5 if self.progress.utterances < self._plan.guide_utterances else 0.15
-        total = parts.text + (1.0 if warming else 0.3) * parts.ctc + guide * parts.guide
+        total = parts.text + (1.0 if warming else 0.3) * parts.ctc + 0.35 * parts.guide
         self._worker.zero_grad(set_to_none=True)
         self._network.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]

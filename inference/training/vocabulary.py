@@ -12,7 +12,7 @@ _SPECIAL = _words(
     "<|endoftext|> <|startoftranscript|> <|zh|> <|translate|> <|transcribe|> <|startoflm|> "
     "<|startofprev|> <|nospeech|> <|notimestamps|>"
 )
-_TIMESTAMPS = 1501  # <|0.00|> to <|30.00|>, untrained; the stock layout has them
+_TIMESTAMPS = 1501  # <|0.00|> to <|30.00|>
 
 # "" makes CTranslate2 take the model as multilingual, so that <|zh|> <|transcribe|> are sent.
 TOKENS = [
@@ -27,6 +27,11 @@ EOT, SOT, ZH = IDS["<|endoftext|>"], IDS["<|startoftranscript|>"], IDS["<|zh|>"]
 TRANSCRIBE, PREV = IDS["<|transcribe|>"], IDS["<|startofprev|>"]
 NO_SPEECH, NO_TIMESTAMPS = IDS["<|nospeech|>"], IDS["<|notimestamps|>"]
 PROMPT = [SOT, ZH, TRANSCRIBE, NO_TIMESTAMPS]
+
+
+def timestamp(time_s: float) -> int:
+    """The token of a time from 0 to 30 s, in steps of 20 ms."""
+    return NO_TIMESTAMPS + 1 + min(max(round(time_s / 0.02), 0), _TIMESTAMPS - 1)
 
 
 def encode(text: str) -> list[int]:

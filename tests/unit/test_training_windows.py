@@ -17,10 +17,12 @@ from inference.training.augment import (
     encode_alaw,
     non_speech,
 )
-from inference.training.corpus import Mark, Window, crop, example
+from inference.training.corpus import Mark, Mix, Window, crop, example
 from inference.training.demo_call import wave_file
-from inference.training.vocabulary import EOT, IDS, NO_SPEECH, PROMPT, TOKENS, ZH, encode
+from inference.training.vocabulary import EOT, IDS, NO_SPEECH, PROMPT, TOKENS, ZH, encode, timestamp
 from inference.training.voice import RATE_HZ, phones, resample, syllables
+
+PLAIN = Mix(prompt=0.0, timed=0.0)
 
 
 def window(text: str = "水管漏了，快来。") -> Window:
@@ -58,7 +60,7 @@ def test_crop_keeps_what_is_heard(start_s: float, end_s: float, text: str) -> No
 
 
 def test_example_of_speech() -> None:
-    made = example(window("好的。"), random.Random(1), prompt_share=0.0)
+    made = example(window("好的。"), random.Random(1), PLAIN)
     assert made.inputs == [*PROMPT, *encode("好的。")]
     assert made.targets == [ZH, -100, -100, *encode("好的。"), EOT]
     assert len(made.spans_s) == len(made.inputs)
@@ -67,15 +69,24 @@ def test_example_of_speech() -> None:
 
 def test_example_of_no_speech_is_empty() -> None:
     silent = Window(np.zeros(RATE_HZ, np.float32), speech=False)
-    made = example(silent, random.Random(1), prompt_share=0.0)
+    made = example(silent, random.Random(1), PLAIN)
     assert made.targets == [NO_SPEECH, -100, -100, EOT]
 
 
 def test_prompt_is_not_scored() -> None:
-    made = example(window(), random.Random(2), prompt_share=1.0)
+    made = example(window(), random.Random(2), Mix(prompt=1.0, timed=0.0))
     before = made.inputs.index(PROMPT[0])
     assert made.inputs[0] == IDS["<|startofprev|>"]
     assert made.targets[:before] == [-100] * before
+
+
+def test_timestamps_enclose_the_text() -> None:
+    made = example(window("好的。"), random.Random(1), Mix(timed=1.0))
+    start, end = timestamp(0.0), timestamp(0.4)
+    assert made.inputs == [*PROMPT[:3], start, *encode("好的。"), end]
+    assert made.targets == [ZH, -100, start, *encode("好的。"), end, EOT]
+    assert len(made.spans_s) == len(made.inputs)
+    assert timestamp(99.0) == IDS["<|30.00|>"]
 
 
 def test_vocabulary_has_the_stock_order() -> None:
