@@ -11,6 +11,8 @@ from appliance.cli.running import SERVE, RunningBox, free_port, running_box
 
 TRITON_TIMEOUT_S = 60.0
 NAIVE_PROGRAM = ("-m", "appliance.cli.naive")
+# Idle OpenBLAS threads spin: our model processes have one each, and the peer gets the same help.
+NAIVE_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 
 WarmUp = Callable[[RunningBox], None]
 
@@ -26,7 +28,9 @@ class Host:
     def __init__(self, engine: str = "triton", *, unlimited: bool = False) -> None:
         self.engine = engine
         self._program: Sequence[str] = NAIVE_PROGRAM if engine == "naive" else SERVE
-        self._environment = {"LINGTING_LIMITS__LIVE_LEGS": "100000"} if unlimited else {}
+        self._environment = dict(NAIVE_ENVIRONMENT) if engine == "naive" else {}
+        if unlimited:
+            self._environment["LINGTING_LIMITS__LIVE_LEGS"] = "100000"
         self._stack = contextlib.ExitStack()
         self._box: RunningBox | None = None
         self._metrics_port = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 import wave
 from io import BytesIO
@@ -57,7 +58,8 @@ async def _send(url: str, content: bytes, files: int, concurrency: int) -> int:
             upload = remote.Upload(question, BytesIO(content), len(content), lambda sent: None)
             try:
                 await remote.ask(upload)
-            except LingtingError:
+            except LingtingError as error:
+                print(f"a recording failed: {error}", file=sys.stderr)
                 return False
             return True
 
