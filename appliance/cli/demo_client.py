@@ -10,7 +10,6 @@ import json
 import statistics
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -67,6 +66,7 @@ class Screen:
     spoken: set[int] = field(default_factory=set)  # sentences that have had a partial
     engine: str = "triton"
     notes: list[str] = field(default_factory=list)
+    counts: dict[str, float] = field(default_factory=dict)  # finals by engine so far
     begun: float = 0.0
 
     @property
@@ -109,20 +109,28 @@ class Screen:
         )
 
 
-def engine_in_use(url: str) -> str:
-    """Which engine the box says answers now; "" if it does not say."""
+def samples(url: str, metric: str) -> dict[str, float]:
+    """A metric of the box by its `engine` label; empty if it does not answer."""
     try:
         with urllib.request.urlopen(f"{url}/metrics", timeout=1) as answer:
             lines = answer.read().decode().splitlines()
-    except (OSError, urllib.error.URLError):
-        return ""
-    closed = [
-        line
-        for line in lines
-        if line.startswith("lingting_breaker_open{") and line.endswith(" 0.0")
-    ]
-    names = [line.split('"')[1] for line in closed]
-    return "triton" if "triton" in names else (names or [""])[0]
+    except OSError:
+        return {}
+    found = (line for line in lines if line.startswith(f"{metric}{{engine="))
+    return {line.split('"')[1]: float(line.rpartition(" ")[2]) for line in found}
+
+
+def engine_in_use(url: str) -> str:
+    """Which engine the box says answers now; "" if it does not say."""
+    usable = [e for e, is_open in samples(url, "lingting_breaker_open").items() if not is_open]
+    return "triton" if "triton" in usable else (usable or [""])[0]
+
+
+def who_answered(url: str, screen: Screen) -> str:
+    """The engine whose count of finals has grown since the last final."""
+    before, screen.counts = screen.counts, samples(url, "lingting_finals_total") or screen.counts
+    grown = [e for e, count in screen.counts.items() if count > before.get(e, 0)]
+    return grown[0] if grown else screen.engine
 
 
 def chunks(call: Path, screen: Screen) -> Iterator[bytes]:
@@ -183,8 +191,7 @@ def take(result: Any, screen: Screen, url: str) -> None:
     if best.transcript.strip():
         words = best.words
         begin, end = (words[0].start_time, words[-1].end_time) if words else (0, 0)
-        engine = engine_in_use(url) or screen.engine
-        screen.engine = engine
+        engine = who_answered(url, screen)
         screen.lines.append(
             Line(leg, begin / 1000, end / 1000, best.transcript.strip(), screen.elapsed_s, engine)
         )
