@@ -136,8 +136,10 @@ def trial(host: Host, audio: Recording, calls: int, legs: int, seconds: float) -
     with Watch(box.process.pid) as watch:
         heard = play(box.address, plans)
     after = host.pages()
-    for error in sorted({h.error for h in heard if h.error}):
+    for error in (errors := sorted({h.error for h in heard if h.error})):
         print(f"a call ended with {error}", file=sys.stderr)
+    if errors:
+        print(box.last_words()[-1500:], file=sys.stderr)
     return {
         "calls": calls,
         "legs": calls * legs,

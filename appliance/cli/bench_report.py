@@ -71,11 +71,15 @@ def medians(runs: Sequence[Figures]) -> Figures:
 
 
 def against(ours: Figures, naive: Figures, ratios: Iterable[str]) -> Figures:
-    """Both in one object, with ours / naive of some figures; None where naive is 0."""
+    """Both in one object, with ours / naive of some figures.
+
+    Where a count of naive is 0 it is taken for 1: the ratio is at least that.
+    """
     both: Figures = {**ours, **{f"{NAIVE}{key}": value for key, value in naive.items()}}
     for key in ratios:
         mine, theirs = number(ours.get(key)), number(naive.get(key))
-        both[f"ratio_{key}"] = round(mine / theirs, 2) if mine is not None and theirs else None
+        measured = mine is not None and theirs is not None
+        both[f"ratio_{key}"] = round((mine or 0) / (theirs or 1), 2) if measured else None
     return both
 
 

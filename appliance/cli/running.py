@@ -20,6 +20,7 @@ SERVE = ("-m", "appliance", "serve")
 START_TIMEOUT_S = 100.0  # longer than a box tries before it says why it cannot
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.1
+TAIL_CHARACTERS = 4000  # of a log, enough for a traceback
 READY = " ready in "  # in the line that `serve` logs
 
 
@@ -27,10 +28,10 @@ class RunningBox:
     """The child, where it listens, and how long it took to be ready."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], grpc_port: int, http_port: int, ready_s: float
+        self, process: subprocess.Popen[bytes], ports: tuple[int, int], ready_s: float, log: Path
     ) -> None:
-        self.process, self.grpc_port, self.http_port = process, grpc_port, http_port
-        self.ready_s = ready_s
+        self.process, self.ready_s, self._log = process, ready_s, log
+        self.grpc_port, self.http_port = ports
 
     @property
     def address(self) -> str:
@@ -39,6 +40,10 @@ class RunningBox:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return _tail(self._log)
 
     def triton_pid(self) -> int | None:
         """The tritonserver among the gateway's children."""
@@ -85,7 +90,8 @@ def running_box(
         )
         try:
             _wait_until_ready(process, Path(log.name))
-            yield RunningBox(process, grpc_port, http_port, time.monotonic() - begun)
+            ready_s = time.monotonic() - begun
+            yield RunningBox(process, (grpc_port, http_port), ready_s, Path(log.name))
         finally:
             stop(process)
 
@@ -106,8 +112,12 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while READY not in log.read_text():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise EngineUnavailable("start a box", log.read_text()[-2000:], "run `lingting doctor`")
+            raise EngineUnavailable("start a box", _tail(log), "run `lingting doctor`")
         time.sleep(POLL_S)
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-TAIL_CHARACTERS:]
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -152,8 +152,8 @@ def test_ratios_and_goals() -> None:
     assert bench_report.CALLS.met(both) is True
     assert bench_report.LATENCY.met(both) is None
     assert "missed by 0.15" in bench_report.LATENCY.sentence({"endpoint_to_final_p95_s": 0.75})
-    nothing = bench_report.against({"n": 1}, {"n": 0}, ["n"])
-    assert nothing["ratio_n"] is None
+    nothing = bench_report.against({"n": 3}, {"n": 0}, ["n"])
+    assert nothing["ratio_n"] == 3.0
 
 
 def test_json_is_one_flat_object(capsys: pytest.CaptureFixture[str]) -> None:
