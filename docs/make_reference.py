@@ -69,13 +69,13 @@ def metrics_table(_: str) -> Iterator[str]:
 
 
 def commands() -> Iterator[tuple[str, Any]]:
-    """(full name, command) of every command, groups opened."""
+    """(full name, command) of every command, groups before what they hold."""
 
     def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+        if not getattr(command, "commands", {}) or list(parameters(command)):
+            yield name, command
         for inner, found in getattr(command, "commands", {}).items():
             yield from walk(f"{name} {inner}", found)
-        if not getattr(command, "commands", {}):
-            yield name, command
 
     yield from walk("lingting", typer.main.get_command(app))
 

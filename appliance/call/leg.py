@@ -295,7 +295,10 @@ class Leg:
         await self._events.put(final)
 
     async def _listen_final(self, window: Window) -> Hypothesis:
-        """One engine or the other answers in the end; only a long outage fails the call."""
+        """One engine or the other answers in the end; only a long outage fails the call.
+
+        A recording waits as long as it takes for a place in a full queue.
+        """
         policy = self._ear.policy
         priority = Priority.FINAL if self._config.live else Priority.RECORDING
         deadline = time.monotonic() + policy.final_deadline_s
@@ -304,7 +307,8 @@ class Leg:
             try:
                 return await self._ear.engine.listen(window, priority, policy.final_timeout_s)
             except (EngineUnavailable, Overloaded) as error:
-                if self._config.live and time.monotonic() > deadline:
+                waits = isinstance(error, Overloaded) and not self._config.live
+                if time.monotonic() > deadline and not waits:
                     raise
                 log.info("a final is tried again: %s", error)
             await asyncio.sleep(delay)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from appliance.cli import bench, demo, evaluate, serve
@@ -15,6 +20,29 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lingting {importlib.metadata.version('lingting')}")
+        raise typer.Exit
+
+
+@app.callback()
+def lingting(
+    config: Annotated[
+        Path | None,
+        typer.Option(help="TOML settings; else LINGTING_CONFIG, else /etc/lingting/lingting.toml."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if config:
+        # By the environment, so that children of this process read the same file.
+        os.environ["LINGTING_CONFIG"] = str(config.resolve())
+
+
 app.command()(serve.serve)
 app.command()(serve.triton)
 app.command()(demo.demo)
