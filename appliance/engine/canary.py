@@ -66,7 +66,7 @@ def load_canary(bundle: Path) -> Canary:
                 raise ValueError(f"{canary['audio']} must be 16 kHz, 16 bit")
             samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
         return Canary((samples / 32768).astype(np.float32), str(canary["text"]))
-    except (OSError, ValueError, KeyError, wave.Error) as error:
+    except (OSError, ValueError, KeyError, TypeError, wave.Error) as error:
         raise BundleError(
             "load the speech model", f"{bundle}: {error}", "run `lingting doctor`"
         ) from error
