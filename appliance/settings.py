@@ -28,27 +28,26 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Grpc(Section):
-    host: str = Field("127.0.0.1", description="address the gRPC door listens on")
-    port: int = Field(50051, ge=0, le=65535, description="its port; 0 picks a free one")
+class Door(Section):
+    """What both servers have in common."""
+
+    host: str = Field("127.0.0.1", description="address it listens on")
     tls_certificate: Path | None = Field(None, description="PEM chain; set it to serve TLS")
     tls_key: Path | None = Field(None, description="PEM key of the certificate")
     tls_client_ca: Path | None = Field(
         None, description="PEM authorities; set it to demand client certificates (mTLS)"
     )
+
+
+class Grpc(Door):
+    port: int = Field(50051, ge=0, le=65535, description="its port; 0 picks a free one")
     max_message_mib: int = Field(64, ge=1, le=1024, description="largest single message, MiB")
     idle_timeout_s: float = Field(60, gt=0, description="a stream that sends nothing is ended, s")
     reflection: bool = Field(True, description="answer gRPC server reflection")
 
 
-class Http(Section):
-    host: str = Field("127.0.0.1", description="address the HTTP door listens on")
+class Http(Door):
     port: int = Field(9000, ge=0, le=65535, description="its port; 0 picks a free one")
-    tls_certificate: Path | None = Field(None, description="PEM chain; set it to serve TLS")
-    tls_key: Path | None = Field(None, description="PEM key of the certificate")
-    tls_client_ca: Path | None = Field(
-        None, description="PEM authorities; set it to demand client certificates (mTLS)"
-    )
     max_upload_mib: int = Field(1024, ge=1, description="largest upload, MiB")
 
 
