@@ -17,7 +17,8 @@ from appliance.cli.bench_probe import Figures
 from appliance.errors import InvalidRequest, SettingsError
 from appliance.settings import load_settings
 
-SEARCH_S = 20.0  # a trial of the search
+SEARCH_S = 20.0  # a trial of the search, at least
+SEARCH_CALLS_S = 80.0  # of all its calls together: few calls need longer to say enough
 AUTO = "auto"
 app = typer.Typer(help="Measure what this machine carries with the bundled call.")
 progress = Console(stderr=True, highlight=False)
@@ -81,7 +82,8 @@ def _live_run(
 
         def holds(calls: int) -> bool:
             say(f"{calls} calls at once")
-            tried[calls] = bench_live.trial(host, audio, calls, legs, SEARCH_S)
+            length_s = max(SEARCH_S, SEARCH_CALLS_S / calls)
+            tried[calls] = bench_live.trial(host, audio, calls, legs, length_s)
             if not bench_live.sustained(tried[calls]):
                 host.drop()
             return bench_live.sustained(tried[calls])
