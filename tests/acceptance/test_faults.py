@@ -5,6 +5,7 @@ Random weights of stock shape serve here: what is counted is utterances, not wor
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from appliance.settings import PROJECT
-from tests.daemon import DEMO_CALL, QUICK, Daemon, as_pcm, daemon, end, finish
+from tests.daemon import DEMO_CALL, QUICK, Daemon, as_pcm, daemon, end, finish, free_port
 
 CALL_S = 32.0
 CALLS = 6  # started two seconds apart, so that one kill meets each at another point
@@ -164,3 +165,36 @@ def test_nothing_needs_the_network(tmp_path: Path, tiny_bundle: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert '"demo": true' in done.stdout
+
+
+def run_triton(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "appliance", "triton"],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_a_triton_that_runs_elsewhere_may_go_and_come_back(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    elsewhere = {**environment, "LINGTING_TRITON__ADDRESS": f"127.0.0.1:{free_port()}"}
+    triton = run_triton(elsewhere)
+    try:
+        with daemon(tmp_path, **{**elsewhere, "LINGTING_TRITON__MODE": "remote"}) as box:
+            box.until_in_use("triton")
+            assert not box.find("bin/tritonserver"), "the gateway must not start its own"
+            family = psutil.Process(triton.pid).children(recursive=True)
+            triton.terminate()
+            assert triton.wait(30) == 0
+            assert gone(family) == []
+            deadline = time.monotonic() + 30
+            while box.metric("lingting_breaker_open", engine="triton") != 1.0:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            triton = run_triton(elsewhere)
+            box.until_in_use("triton")
+    finally:
+        triton.kill()
+        triton.wait()
