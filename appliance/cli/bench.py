@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -44,6 +45,9 @@ def live(
     seconds: Annotated[float, typer.Option(min=8, max=3600, help="Length of a call.")] = 30.0,
     runs: Annotated[int, typer.Option(min=1, max=20, help="Repeat; tell medians.")] = 1,
     most: Annotated[int, typer.Option(min=1, help="Most calls that the search tries.")] = 128,
+    within: Annotated[
+        float, typer.Option(min=0.05, help="Endpoint to final, p95, of sustained calls, s.")
+    ] = 0.6,
     against: Against = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,12 +55,14 @@ def live(
     count = _count(calls)
     _check_peer(against)
 
+    search = Search(most, within, legs) if against or count is None else None
+
     def measure(engine: str) -> Figures:
         measured = []
         for number in range(runs):
-            host = Host(engine, unlimited=bool(against) or count is None)
+            host = Host(engine, unlimited=bool(search))
             with _doing(f"{engine}, run {number + 1} of {runs}") as say, host:
-                measured.append(_live_run(host, count, legs, seconds, most, say, bool(against)))
+                measured.append(_live_run(host, Load(count, legs, seconds), search, say))
         return report.medians(measured)
 
     figures = measure(_engine())
@@ -67,35 +73,50 @@ def live(
     report.tell("Live calls", _titled(figures), goals, as_json=as_json)
 
 
-def _live_run(
-    host: Host,
-    count: int | None,
-    legs: int,
-    seconds: float,
-    most: int,
-    say: Callable[[str], None],
-    search: bool,
-) -> Figures:
-    """Some calls measured, or the most that are sustained searched, or both."""
-    with bench_live.recording() as audio:
+@dataclass(frozen=True, slots=True)
+class Load:
+    calls: int | None  # None: only searched
+    legs: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    most: int
+    within_s: float
+    legs: int
+
+    def run(
+        self, host: Host, audio: bench_live.Recording, say: Callable[[str], None]
+    ) -> tuple[int, Figures]:
+        """The most calls that are sustained, and the figures of that trial."""
         tried: dict[int, Figures] = {}
 
         def holds(calls: int) -> bool:
             say(f"{calls} calls at once")
             length_s = max(SEARCH_S, SEARCH_CALLS_S / calls)
-            tried[calls] = bench_live.trial(host, audio, calls, legs, length_s)
-            if not bench_live.sustained(tried[calls]):
+            tried[calls] = bench_live.trial(host, audio, calls, self.legs, length_s)
+            good = bench_live.sustained(tried[calls], self.within_s)
+            if not good:
                 host.drop()
-            return bench_live.sustained(tried[calls])
+            return good
 
+        best = bench_live.largest(holds, self.most)
+        return best, tried[max(best, 1)]
+
+
+def _live_run(host: Host, load: Load, search: Search | None, say: Callable[[str], None]) -> Figures:
+    """Some calls measured, or the most that are sustained searched, or both."""
+    with bench_live.recording() as audio:
         figures: Figures = {}
-        if count:
-            say(f"{count} calls at once")
-            figures = bench_live.trial(host, audio, count, legs, seconds)
-        if search or not count:
-            best = bench_live.largest(holds, most)
-            figures = figures or tried[max(best, 1)]
-            figures |= {"sustained_calls": best, "sustained_legs": best * legs}
+        if load.calls:
+            say(f"{load.calls} calls at once")
+            figures = bench_live.trial(host, audio, load.calls, load.legs, load.seconds)
+        if search:
+            best, trial = search.run(host, audio, say)
+            figures = figures or trial
+            figures |= {"sustained_calls": best, "sustained_legs": best * load.legs}
+            figures["sustained_within_s"] = search.within_s
         return figures
 
 

@@ -33,7 +33,6 @@ WARM_UP_S = 4.0
 PAUSE_S = 1.2  # silence around a sentence that tells its partials and finals from its neighbours'
 LATE_FINAL_S = 15.0
 GOLDEN = 0.618034  # spreads the calls' places in the recording evenly
-MOST_LATENCY_S = 0.6  # endpoint to final, p95, of calls that count as sustained
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +234,11 @@ def _gateways_view(before: Scrape, after: Scrape) -> Figures:
     return figures
 
 
-def sustained(figures: Figures) -> bool:
+def sustained(figures: Figures, within_s: float) -> bool:
     """Whether a trial's calls were served as they should be."""
     latency = figures["endpoint_to_final_p95_s"]
     flawless = not figures["refused"] and not figures["errors"]
-    return flawless and isinstance(latency, float) and latency <= MOST_LATENCY_S
+    return flawless and isinstance(latency, float) and latency <= within_s
 
 
 def largest(holds: Callable[[int], bool], most: int) -> int:
