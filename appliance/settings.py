@@ -79,7 +79,9 @@ class Triton(Section):
         "auto", description="where instances run; auto: on GPUs if there are any"
     )
     instances: int = Field(1, ge=1, le=64, description="model instances (per GPU, if on GPUs)")
-    threads: int = Field(0, ge=0, description="CPU threads of one instance; 0: all cores")
+    threads: int = Field(
+        0, ge=0, description="CPU threads of one instance; 0: one for a small model, else all cores"
+    )
     max_batch: int = Field(16, ge=1, le=256, description="windows decoded together at most")
     queue_final: int = Field(256, ge=1, description="final windows that may wait")
     queue_partial: int = Field(128, ge=1, description="partial windows that may wait")
@@ -88,8 +90,10 @@ class Triton(Section):
 
 
 class Cpu(Section):
-    workers: int = Field(1, ge=0, le=64, description="worker processes; 0 turns the CPU path off")
-    threads: int = Field(0, ge=0, description="threads of one worker; 0: cores / workers")
+    workers: int = Field(2, ge=0, le=64, description="worker processes; 0 turns the CPU path off")
+    threads: int = Field(
+        0, ge=0, description="threads of one worker; 0: one for a small model, else cores / workers"
+    )
     max_batch: int = Field(8, ge=1, le=256, description="windows decoded together at most")
     queue: int = Field(128, ge=1, description="windows that may wait, over all workers")
     start_timeout_s: float = Field(60, gt=0, description="how long a worker may take to load, s")

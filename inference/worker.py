@@ -73,7 +73,8 @@ def _encode(heard: Hypothesis | InvalidWindow) -> bytes:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m inference.worker", description=__doc__)
     parser.add_argument("--bundle", required=True)
-    parser.add_argument("--threads", default="1")
+    parser.add_argument("--threads", default="0")
+    parser.add_argument("--cores", default="1")
     parser.add_argument("--compute-type", default="default")
     given = parser.parse_args()
     # Libraries that print must not write into the frames.
@@ -82,6 +83,7 @@ def main() -> int:
     parameters = {
         "bundle": given.bundle,
         "threads": given.threads,
+        "cores": given.cores,
         "compute_type": given.compute_type,
     }
     try:

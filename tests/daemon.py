@@ -72,7 +72,7 @@ class Daemon:
         return found
 
     def triton(self) -> psutil.Process:
-        return self.find("bin/tritonserver")[0]
+        return next(p for p in self.family() if p.name() == "tritonserver")
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:

@@ -92,6 +92,6 @@ def _value(spoken: str) -> str | None:
         return spoken.translate(_TO_ARABIC)
     try:
         number = cn2an.cn2an(spoken.replace("幺", "一").replace("〇", "零"), "smart")
-    except ValueError:
+    except (ValueError, LookupError):  # cn2an raises KeyError on some nonsense, as 十亿〇
         return None
     return f"{number:g}" if isinstance(number, float) else str(number)

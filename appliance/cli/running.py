@@ -46,13 +46,8 @@ class RunningBox:
         return _tail(self._log)
 
     def triton_pid(self) -> int | None:
-        """The tritonserver among the gateway's children."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        with contextlib.suppress(OSError):
-            for pid in children.read_text().split():
-                if b"tritonserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    return int(pid)
-        return None
+        """The tritonserver among what the gateway has started."""
+        return next((p for p in descendants(self.process.pid) if _name(p) == "tritonserver"), None)
 
 
 @contextlib.contextmanager
@@ -128,3 +123,17 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()  # its children die with it
         process.wait()
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Children of a process, and theirs."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child)
+            yield from descendants(int(child))
+
+
+def _name(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from appliance.engine.process import leash
+from appliance.engine.process import ONE_BLAS_THREAD, leash
 from appliance.errors import BundleError, EngineUnavailable, InvalidRequest, Overloaded
 from appliance.messages import Health
 from appliance.settings import Settings
@@ -59,23 +59,23 @@ class Job:
 class Worker:
     """One `inference.worker` process."""
 
-    def __init__(self, settings: Settings, threads: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._threads = threads
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> ModelCard:
         """Spawn and load; raises BundleError or EngineUnavailable with the worker's own words."""
-        models = self._settings.models
+        models, cpu = self._settings.models, self._settings.cpu
         self._process = await asyncio.create_subprocess_exec(
             *leash("start a CPU worker"),
             *(sys.executable, "-m", "inference.worker"),
-            *("--bundle", str(models.asr), "--threads", str(self._threads)),
+            *("--bundle", str(models.asr), "--threads", str(cpu.threads)),
+            *("--cores", str(max(1, (os.cpu_count() or 1) // cpu.workers))),
             *("--compute-type", models.compute_type),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(self._threads)},
+            env={**os.environ, "HF_HUB_OFFLINE": "1", **ONE_BLAS_THREAD},
         )
         try:
             async with asyncio.timeout(self._settings.cpu.start_timeout_s):
@@ -145,8 +145,7 @@ class CpuEngine:
             raise EngineUnavailable("start the CPU engine", "cpu.workers is 0")
         if self._tasks:
             return
-        threads = self._settings.cpu.threads or max(1, (os.cpu_count() or 1) // count)
-        self._workers = [Worker(self._settings, threads) for _ in range(count)]
+        self._workers = [Worker(self._settings) for _ in range(count)]
         try:
             cards = await asyncio.gather(*(worker.start() for worker in self._workers))
         except Exception as error:

@@ -25,7 +25,7 @@ from typing import IO
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from appliance.engine.process import leash
+from appliance.engine.process import ONE_BLAS_THREAD, leash
 from appliance.errors import EngineUnavailable
 from appliance.settings import Settings
 from inference.tensors import Priority
@@ -122,7 +122,9 @@ class TritonServer:
         check_libpython(binary)
         self._work = tempfile.TemporaryDirectory(prefix="lingting-triton-")
         work = Path(self._work.name)
-        command = [*leash("start Triton"), str(binary), *self._arguments(work, binary)]
+        keeper = (sys.executable, "-m", "appliance.engine.keeper")
+        server = (str(binary), *self._arguments(work, binary))
+        command = [*leash("start Triton", "TERM"), *keeper, *server]
         self._process = await asyncio.create_subprocess_exec(
             *command,
             env=_environment(binary),
@@ -211,6 +213,7 @@ def _environment(binary: Path) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
         "PYTHONDONTWRITEBYTECODE": "1",
+        **ONE_BLAS_THREAD,
         "HF_HUB_OFFLINE": "1",
     }
 
@@ -274,6 +277,7 @@ def complete_config(text: str, settings: Settings) -> str:
     parameters = {
         "bundle": str(settings.models.asr.resolve()),
         "threads": str(triton.threads),
+        "cores": str(max(1, (os.cpu_count() or 1) // triton.instances)),
         "compute_type": settings.models.compute_type,
     }
     for key, value in parameters.items():

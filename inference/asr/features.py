@@ -68,7 +68,7 @@ class LogMel:
         frames = frames[:, :: self.hop_length][:, : batch.shape[1] // self.hop_length]
         spectrum = np.fft.rfft(frames * self._window, axis=-1)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-        mel = np.einsum("mf,btf->bmt", self._filters, power, optimize=True)
+        mel = self._filters @ power.swapaxes(1, 2)
         log = np.log10(np.maximum(mel, FLOOR))
         log = np.maximum(log, log.max(axis=(1, 2), keepdims=True) - DYNAMIC_RANGE)
         return np.ascontiguousarray((log + 4.0) / 4.0, dtype=np.float32)

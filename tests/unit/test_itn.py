@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.call.itn import written, written_words
 from appliance.messages import SpokenWord
@@ -51,3 +53,12 @@ def test_punctuation_that_hangs_on_a_number_stays() -> None:
     words = [SpokenWord(t, i * 100, i * 100 + 100, 1.0) for i, t in enumerate(["五", "零", "一。"])]
     (word,) = written_words(words)
     assert (word.text, word.start_ms, word.end_ms) == ("501。", 0, 300)
+
+
+SPOKEN = "零〇一二两三四五六七八九幺十百千万亿点百分之年月日号楼元块路个半几，"
+
+
+@given(st.text(SPOKEN, max_size=30))
+def test_no_nonsense_breaks_it(nonsense: str) -> None:
+    words = [SpokenWord(c, i, i + 1, 1.0) for i, c in enumerate(nonsense)]
+    assert "".join(w.text for w in written_words(words)) == written(nonsense)

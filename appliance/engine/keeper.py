@@ -1,0 +1,36 @@
+"""Runs Triton, takes its whole group down with it: `python -m appliance.engine.keeper CMD…`.
+
+A Python stub of a killed tritonserver may wait for ever on a lock that its server held, so the
+server's death is not enough. The gateway starts this with a parent-death signal: SIGTERM with the
+gateway alive is passed on, SIGTERM with the gateway dead, or the end of the server, kills all.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+from appliance.engine.process import leash
+
+
+def main(command: list[str]) -> int:
+    parent = os.getppid()
+    server = subprocess.Popen([*leash("start Triton"), *command])
+
+    def told_to_stop(_number: int, _frame: object) -> None:
+        if os.getppid() != parent:
+            os.killpg(0, signal.SIGKILL)
+        server.terminate()
+
+    signal.signal(signal.SIGTERM, told_to_stop)
+    code = server.wait()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print(f"tritonserver ended with {code}", flush=True)
+    os.killpg(0, signal.SIGKILL)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
