@@ -103,7 +103,7 @@ class Window:
 class Mix:
     """Shares of the kinds of window."""
 
-    cut: float = 0.32
+    cut: float = 0.42
     several: float = 0.12
     non_speech: float = 0.04
     codec: float = 0.4
@@ -136,7 +136,9 @@ class Pool:
         while True:
             numbers = shards(self._folder)
             try:
-                loaded = [self._load(number) for number in self._rng.sample(numbers, 2)]
+                loaded = [
+                    self._load(number) for number in self._rng.sample(numbers, min(2, len(numbers)))
+                ]
             except FileNotFoundError:  # dropped by `grow` a moment ago
                 continue
             drawn = [(audio, record) for audio, records in loaded for record in records]
@@ -179,7 +181,7 @@ class Pool:
     def _cut(self, window: Window) -> Window:
         """Part of a window: mostly its beginning, as a caller who has not finished is heard."""
         rng, length_s = self._rng, len(window.audio) / RATE_HZ
-        side = rng.random()
+        side = rng.random()  # beginning, middle, end
         start_s = 0.0 if side < 0.6 else rng.uniform(0, length_s * 0.7)
         end_s = length_s if side > 0.85 else rng.uniform(start_s + 0.25, length_s)
         return crop(window, start_s, max(end_s, start_s + 0.2))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.training.augment import at_level, encode_alaw
-from inference.training.voice import RATE_HZ, Audio, Espeak, Voice, as_audio, resample, trim
+from inference.training.voice import RATE_HZ, Audio, Voice, as_audio, resample, say_apart, trim
 
 CALL_RATE_HZ = 8000
 AGENT = Voice("f2", rate_wpm=225, pitch=62)
@@ -46,13 +46,13 @@ TURNS = (
 )
 
 
-def lay_out(espeak: Espeak) -> tuple[dict[str, Audio], list[dict[str, object]]]:
+def lay_out() -> tuple[dict[str, Audio], list[dict[str, object]]]:
     """Both legs as 8 kHz audio of equal length, and the reference: leg, start_ms, end_ms, text."""
     placed: list[tuple[Turn, int, Audio]] = []
     at = 0
     for turn in TURNS:
         voice = AGENT if turn.leg == "agent" else CITIZEN
-        spoken = at_level(trim(espeak.say(turn.text, voice)).audio, -9.0)
+        spoken = at_level(trim(say_apart(turn.text, voice)).audio, -9.0)
         narrow = resample(spoken, CALL_RATE_HZ / RATE_HZ)
         start = max(0, at + round(turn.pause_s * CALL_RATE_HZ))
         placed.append((turn, start, narrow))
@@ -84,7 +84,7 @@ def write(folder: Path) -> None:
     """call.wav and call.json in `folder`; the same bytes every time."""
     folder.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(12345)
-    legs, reference = lay_out(Espeak())
+    legs, reference = lay_out()
     hiss = {leg: as_audio(audio + noise.normal(0, 3e-4, len(audio))) for leg, audio in legs.items()}
     (folder / "call.wav").write_bytes(wave_file(hiss["agent"], hiss["citizen"]))
     text = json.dumps(reference, ensure_ascii=False, indent=1)

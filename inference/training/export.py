@@ -25,7 +25,7 @@ from transformers import (
 from inference.training import card, vocabulary
 from inference.training.augment import at_level
 from inference.training.network import GUIDED_HEADS, Network, Shape
-from inference.training.voice import RATE_HZ, Espeak, Voice, trim
+from inference.training.voice import RATE_HZ, Voice, say_apart, trim
 
 VERSION = "0.1.0"
 CANARY_TEXT = "您好，请问有什么可以帮您？"
@@ -127,7 +127,7 @@ def convert(weights: dict[str, torch.Tensor], shape: Shape, folder: Path) -> Non
 
 def write_canary(path: Path) -> None:
     """A short sentence in a held-out voice: 16 kHz, 16 bit, mono."""
-    audio = at_level(trim(Espeak().say(CANARY_TEXT, CANARY_VOICE)).audio, -6.0)
+    audio = at_level(trim(say_apart(CANARY_TEXT, CANARY_VOICE)).audio, -6.0)
     padded = np.pad(audio, (RATE_HZ // 5, RATE_HZ // 5))
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from inference.training.augment import alaw_round_trip, at_level, non_speech
 from inference.training.text import plain
-from inference.training.voice import RATE_HZ, Audio, Espeak, Speech, Voice, trim
+from inference.training.voice import RATE_HZ, Audio, Speech, Voice, say_apart, trim
 
 FOLDER = Path(__file__).parent / "heldout"
 SETS = ("unseen_sentences", "unseen_voices", "alaw", "free", "phones", "nonspeech")
@@ -49,16 +48,11 @@ def _item(entry: dict[str, Any]) -> Item:
     return Item(voice=Voice(**voice) if voice else None, **entry)
 
 
-@cache
-def _espeak() -> Espeak:
-    return Espeak()
-
-
 def speak(item: Item) -> Speech:
     """What is said in `item`, with the time of every character in `render(item)`."""
     if item.voice is None:
         raise ValueError(f"{item.id} is no speech")
-    speech = trim(_espeak().say(item.text, item.voice))
+    speech = trim(say_apart(item.text, item.voice))
     starts_s = [start + item.lead_s for start in speech.starts_s]
     return replace(speech, starts_s=starts_s, end_s=speech.end_s + item.lead_s)
 

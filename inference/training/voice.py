@@ -8,8 +8,11 @@ syllables apart: then espeak reports each as a word, with its place in the audio
 from __future__ import annotations
 
 import ctypes
+import json
+import os
 import random
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -221,6 +224,41 @@ class Espeak:
             following = next((s for s in starts[index:] if s is not None), length_s)
             filled.append(following if start is None else start)
         return filled, length_s
+
+
+@cache
+def _unspoken() -> Espeak:
+    """An espeak that never speaks in this process."""
+    return Espeak()
+
+
+def say_apart(text: str, voice: Voice) -> Speech:
+    """`text` by `voice`, the same samples every time.
+
+    espeak keeps state from one sentence to the next, so each is said in a forked copy of one that
+    has said nothing yet.
+    """
+    espeak = _unspoken()
+    source, sink = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            speech = espeak.say(text, voice)
+            times = json.dumps([speech.starts_s, speech.end_s]).encode()
+            with os.fdopen(sink, "wb") as file:
+                file.write(len(times).to_bytes(4, "big") + times + speech.audio.tobytes())
+        finally:
+            os._exit(0)
+    os.close(sink)
+    with os.fdopen(source, "rb") as file:
+        data = file.read()
+    os.waitpid(child, 0)
+    if not data:
+        raise RuntimeError(f"espeak-ng failed on {text!r} with {voice}")
+    split = 4 + int.from_bytes(data[:4], "big")
+    starts_s, end_s = json.loads(data[4:split])
+    audio = np.frombuffer(data[split:], np.float32)
+    return Speech(text, audio, starts_s, end_s, syllables(text))
 
 
 def trim(speech: Speech, floor: float = 0.004) -> Speech:
