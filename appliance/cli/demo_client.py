@@ -83,6 +83,9 @@ class Screen:
 
     def __rich__(self) -> Group:
         table = Table.grid(padding=(0, 1))
+        for _ in ("clock", "name"):
+            table.add_column(no_wrap=True)
+        table.add_column(overflow="fold", ratio=1)
         for line in self.lines[-14:]:
             name, colour = LEGS[line.leg]
             clock = f"{int(line.begin_s) // 60}:{line.begin_s % 60:04.1f}"

@@ -90,21 +90,24 @@ class Numbers:
         return self._makers[name]()
 
     def _string(self, length: int) -> str:
+        return read_digits(self._random(length), self._rng.random() < 0.75)
+
+    def _random(self, length: int) -> str:
+        """Digits that often repeat, as real numbers do: 6666, 1212; repeats are the hard part."""
         digits = "".join(self._rng.choice("0123456789") for _ in range(length))
-        if length > 3 and self._rng.random() < 0.25:  # real numbers repeat: 6666, 1212
+        if length > 3 and self._rng.random() < 0.5:
             at = self._rng.randrange(length - 2)
-            digits = (digits[:at] + digits[at] * 3 + digits[at + 3 :])[:length]
-        return read_digits(digits, self._rng.random() < 0.75)
+            unit = digits[at : at + self._rng.choice([1, 1, 2])]
+            digits = digits[:at] + unit * self._rng.choice([2, 2, 3, 4]) + digits[at:]
+        return digits[:length]
 
     def _phone(self) -> str:
         yao = self._rng.random() < 0.8
-        tail = "".join(self._rng.choice("0123456789") for _ in range(9))
-        return read_digits("1" + self._rng.choice("3456789") + tail, yao)
+        return read_digits("1" + self._rng.choice("3456789") + self._random(9), yao)
 
     def _landline(self) -> str:
         area = self._rng.choice(["0352", "", "", "010", "0351"])
-        tail = "".join(self._rng.choice("0123456789") for _ in range(6))
-        return read_digits(area + self._rng.choice("25678") + tail)
+        return read_digits(area + self._rng.choice("25678") + self._random(6))
 
     def _identity(self) -> str:
         body = "".join(self._rng.choice("0123456789") for _ in range(8))
@@ -308,7 +311,7 @@ class Sentences:
             "story": (12, lambda: self.grammar.expand("everyday_s")),
             "words": (16, self.words.sentence),
             "mixed": (8, self._mixed),
-            "digits": (12, self._digits),
+            "digits": (16, self._digits),
             "colloquial": (8, self._colloquial),
         }
 
