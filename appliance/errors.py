@@ -82,6 +82,10 @@ class EngineUnavailable(LingtingError):
     code = "engine_unavailable"
 
 
+class EngineTimeout(EngineUnavailable):
+    """An engine was too slow for one window; that alone does not mean it is gone."""
+
+
 class BundleError(LingtingError):
     """A model folder is missing, incomplete or altered; names the file."""
 

@@ -55,9 +55,6 @@ class Models(Section):
     asr: Path = Field(
         PROJECT / "bundles" / "asr-demo", description="folder of the speech bundle (a manifest)"
     )
-    compute_type: str = Field(
-        "default", description="CTranslate2 compute type: default, int8, float16, int8_float16 ..."
-    )
 
 
 class Triton(Section):
@@ -78,6 +75,9 @@ class Triton(Section):
     kind: Literal["auto", "gpu", "cpu"] = Field(
         "auto", description="where instances run; auto: on GPUs if there are any"
     )
+    compute_type: str = Field(
+        "default", description="CTranslate2 compute type there: default, float16, int8_float16 ..."
+    )
     instances: int = Field(1, ge=1, le=64, description="model instances (per GPU, if on GPUs)")
     threads: int = Field(
         0, ge=0, description="CPU threads of one instance; 0: one for a small model, else all cores"
@@ -95,10 +95,10 @@ class Cpu(Section):
         0, ge=0, description="threads of one worker; 0: one for a small model, else cores / workers"
     )
     max_batch: int = Field(8, ge=1, le=256, description="windows decoded together at most")
-    queue: int = Field(128, ge=1, description="windows that may wait, over all workers")
+    queue: int = Field(128, ge=1, description="windows of each priority that may wait")
     start_timeout_s: float = Field(60, gt=0, description="how long a worker may take to load, s")
-    lazy: bool = Field(
-        False, description="start workers only when Triton fails: saves memory, costs seconds then"
+    compute_type: str = Field(
+        "default", description="CTranslate2 compute type on the CPU: default, int8, float32 ..."
     )
 
 
@@ -122,7 +122,7 @@ class CallPolicy(Section):
         3000, ge=50, description="what the interval widens to under load, ms"
     )
     partial_window_s: float = Field(
-        8, gt=0, le=30, description="audio a partial looks back on at most, s"
+        8, ge=2, le=28, description="audio a partial looks back on at most, s"
     )
     partial_timeout_s: float = Field(3, gt=0, description="a partial later than this is dropped, s")
     final_timeout_s: float = Field(
@@ -139,7 +139,7 @@ class CallPolicy(Section):
         350, ge=64, description="silence that ends an utterance of 15 s or more, ms"
     )
     max_utterance_s: float = Field(
-        20, gt=1, le=30, description="an utterance is cut at its quietest place before this, s"
+        20, ge=5, le=28, description="an utterance is cut at its quietest place before this, s"
     )
     speech_threshold: float = Field(
         0.5, gt=0, lt=1, description="speech probability from which a frame counts as speech"
@@ -156,9 +156,6 @@ class Limits(Section):
     recordings: int = Field(4, ge=1, description="recordings worked on at once")
     recordings_waiting: int = Field(64, ge=0, description="recordings that may wait for their turn")
     recording_hours: float = Field(5, gt=0, description="longest recording by decoded duration, h")
-    buffered_s: float = Field(
-        30, gt=1, description="audio one call may be ahead of its recognition, s per leg"
-    )
     drain_s: float = Field(
         20, ge=0, description="on SIGTERM, how long running calls may take to finish, s"
     )

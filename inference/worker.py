@@ -15,9 +15,11 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from inference.asr.load import load_asr
-from inference.asr.whisper import WhisperModel
+from inference.asr.whisper import ModelUnusable, WhisperModel
+from inference.bundles import BundleInvalid
 from inference.tensors import (
     ANSWERED,
+    BAD_BUNDLE,
     FAILED,
     FRAME_HEAD,
     REFUSED,
@@ -88,7 +90,10 @@ def main() -> int:
     }
     try:
         model = load_asr(parameters)
-    except ValueError as error:
+    except BundleInvalid as error:
+        print(error, file=sys.stderr)
+        return BAD_BUNDLE
+    except ModelUnusable as error:
         print(error, file=sys.stderr)
         return 1
     _write(output, pack_frame([pack_card(model.card).tobytes()]))

@@ -29,6 +29,7 @@ READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 30.0
 QUICK = {  # failing over and back within seconds
     "LINGTING_FAILOVER__CANARY_INTERVAL_S": "0.5",
+    "LINGTING_FAILOVER__CANARY_TIMEOUT_S": "1.5",
     "LINGTING_FAILOVER__SUCCESSES_TO_CLOSE": "2",
     "LINGTING_FAILOVER__DWELL_S": "1",
     "LINGTING_FAILOVER__MAX_DWELL_S": "2",
@@ -86,10 +87,10 @@ class Daemon:
                 return float(line.rpartition(" ")[2])
         return 0.0
 
-    def until_in_use(self, engine: str) -> None:
+    def until_in_use(self, engine: str, *, used: bool = True) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while self.metric("lingting_breaker_open", engine=engine) != 0.0:
-            assert time.monotonic() < deadline, f"{engine} never came into use:\n{self.log()}"
+        while (self.metric("lingting_breaker_open", engine=engine) == 0.0) is not used:
+            assert time.monotonic() < deadline, f"waited in vain for {engine}:\n{self.log()}"
             time.sleep(0.1)
 
     def client(self, name: str, *flags: str) -> subprocess.Popen[str]:

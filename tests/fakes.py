@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 
-from appliance.errors import EngineUnavailable, InvalidRequest, Overloaded
+from appliance.errors import EngineTimeout, EngineUnavailable, InvalidRequest, Overloaded
 from appliance.messages import Health
 from inference.tensors import Hypothesis, ModelCard, Priority, Window, Word
 
@@ -42,7 +42,7 @@ class FakeEngine:
             async with asyncio.timeout(timeout_s):
                 await asyncio.sleep(self.delay_s)
         except TimeoutError as error:
-            raise EngineUnavailable("listen", f"no answer in {timeout_s} s") from error
+            raise EngineTimeout("listen", f"no answer in {timeout_s} s") from error
         finally:
             self.waiting -= 1
         if self.gone:

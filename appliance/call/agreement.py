@@ -20,12 +20,14 @@ class Agreement:
     """The partial text of one utterance. Samples count from the start of the leg."""
 
     window_from: int  # first sample the next partial looks at
+    window_to: int = 0  # sample after the last one looked at
     committed: str = ""  # text of what has left the window
     last: str = ""  # the last hypothesis of the window
     stable: str = ""  # its agreed head
 
-    def update(self, heard: Hypothesis) -> None:
-        """Take the hypothesis of the window that began at `window_from`."""
+    def update(self, heard: Hypothesis, window_to: int) -> None:
+        """Take the hypothesis of the window from `window_from` to `window_to`."""
+        self.window_to = window_to
         self.stable = _common_head(self.last, heard.text)
         self.last = heard.text
 
@@ -37,9 +39,9 @@ class Agreement:
     def stable_text(self) -> str:
         return self.committed + self.stable
 
-    def shrink(self, words: Sequence[Word], window_end: int) -> None:
+    def shrink(self, words: Sequence[Word]) -> None:
         """Let stable words that ended KEEP_S ago leave the window."""
-        latest_ms = (window_end - self.window_from) * 1000 // SAMPLE_RATE_HZ - KEEP_S * 1000
+        latest_ms = (self.window_to - self.window_from) * 1000 // SAMPLE_RATE_HZ - KEEP_S * 1000
         text, left_ms = "", 0
         for word in words:
             if word.end_ms > latest_ms or not self.stable.startswith(text + word.text):
@@ -52,10 +54,12 @@ class Agreement:
         self.last, self.stable = self.last[len(text) :], self.stable[len(text) :]
 
     def give_up(self, window_from: int) -> None:
-        """Move the window on although nothing is agreed: what it held becomes text as it is."""
-        self.committed += self.stable
+        """Move the window on although nothing is agreed: what leaves it becomes text as it is."""
+        share = (window_from - self.window_from) / max(1, self.window_to - self.window_from)
+        leaving = round(len(self.last) * min(1.0, share))
+        self.committed += self.last[:leaving]
+        self.last, self.stable = self.last[leaving:], self.stable[leaving:]
         self.window_from = window_from
-        self.last = self.stable = ""
 
 
 def _common_head(one: str, other: str) -> str:

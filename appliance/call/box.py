@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from appliance.audio.vad import Vad
 from appliance.call.admission import Admission
@@ -16,11 +17,12 @@ from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Health, Transcript
 from appliance.metrics import Metrics
-from appliance.settings import Settings
+from appliance.settings import CallPolicy, Settings
 from inference.tensors import ModelCard
 
 LIVE_HOURS = 24.0  # no live call is longer
 DRAIN_POLL_S = 0.05
+SETTLE_S = 5.0  # for the last finals, once the time to drain is over
 UNMEASURED_LEGS = 32  # admitted while an engine has not been measured
 
 
@@ -38,6 +40,7 @@ class Box:
     async def start(self) -> None:
         """Until an engine answers; raises BundleError or EngineUnavailable."""
         await asyncio.gather(self._engine.start(), self._vad.warm())
+        self._ear = replace(self._ear, policy=_fitted(self.settings.call, self._engine.card()))
         self.metrics.live_legs_capacity.set(self.admission.capacity)
 
     async def close(self) -> None:
@@ -126,11 +129,34 @@ class Box:
         deadline = time.monotonic() + timeout_s
         while self._calls and time.monotonic() < deadline:
             await asyncio.sleep(DRAIN_POLL_S)
-        finishing = (call.finish() for call in list(self._calls))
-        await asyncio.gather(*finishing, return_exceptions=True)
+        ending = [asyncio.create_task(_end(call)) for call in self._calls]
+        if ending:
+            await asyncio.wait(ending, timeout=SETTLE_S)
 
     def _measured_legs(self) -> int:
         return int(self._engine.health().detail.get("live_legs", UNMEASURED_LEGS))
+
+
+def _fitted(policy: CallPolicy, card: ModelCard) -> CallPolicy:
+    """No window longer than the model takes."""
+    longest = card.window_s - 1.0  # what is kept before and after the speech
+    fitted = {
+        "max_utterance_s": min(policy.max_utterance_s, longest),
+        "partial_window_s": min(policy.partial_window_s, longest),
+    }
+    return policy.model_copy(update=fitted)
+
+
+async def _end(call: Call) -> None:
+    """A live call keeps what was said; half a recording must never pass for the whole."""
+    if call.config.live:
+        with contextlib.suppress(LingtingError):
+            await call.finish()
+    else:
+        cause, retry_after_s = "the box is shutting down", 10.0
+        await call.fail(
+            Overloaded("run the recording", cause, "send it again", retry_after_s=retry_after_s)
+        )
 
 
 async def _read_out(call: Call) -> int:

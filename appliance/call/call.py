@@ -44,6 +44,7 @@ class Call:
         self._turn = asyncio.Lock()  # audio, forced endpoints and the end come one at a time
         self._samples = 0  # per leg
         self._finished = False
+        self._failed: Exception | None = None  # by the door or the box, not by the audio
 
     @property
     def duration_ms(self) -> int:
@@ -58,6 +59,8 @@ class Call:
         async with self._failing(), self._turn:
             if not self._finished:
                 await self._take(await self._decoder.feed(data))
+            if self._failed:
+                raise self._failed
 
     async def _take(self, audio: list[Audio]) -> None:
         """One array per channel, all of one length."""
@@ -96,6 +99,8 @@ class Call:
             async for audio in self._decoder.drain():
                 await self._take(audio)
             await asyncio.gather(*(leg.finish() for leg in self._legs))
+            if self._failed:
+                raise self._failed
         await self._events.close()
 
     async def close(self) -> None:
@@ -107,7 +112,8 @@ class Call:
         await self._events.close(EngineUnavailable("follow the call", "the call was given up"))
 
     async def fail(self, error: Exception) -> None:
-        """End the call with an error of the door's."""
+        """End the call with an error that is not its audio's; `accept` raises it too."""
+        self._failed = self._failed or error
         await self._events.close(error)
 
     def events(self) -> AsyncIterator[Event]:
@@ -117,15 +123,22 @@ class Call:
     def transcript(self) -> Transcript:
         """Everything said so far, in the order it was begun."""
         finals = tuple(sorted(self._finals(), key=lambda f: (f.start_ms, f.leg)))
-        card = self._ear.engine.card()
+        model, demo = self._model(finals)
         return Transcript(
             finals=finals,
             duration_ms=self.duration_ms,
             legs=len(self._legs),
             language=finals[0].language if finals else (self.config.language or ""),
-            model=f"{card.name} {card.version}",
-            demo=card.demo,
+            model=model,
+            demo=demo,
         )
+
+    def _model(self, finals: tuple[Final, ...]) -> tuple[str, bool]:
+        """Name of the model that spoke, or would have, and whether its weights are demo weights."""
+        if finals:
+            return finals[0].model, finals[0].demo
+        card = self._ear.engine.card()
+        return f"{card.name} {card.version}", card.demo
 
     def _finals(self) -> Iterator[Final]:
         return (final for leg in self._legs for final in leg.finals if final.text)

@@ -126,7 +126,7 @@ class Endpointer:
         return (self.frame - (self.started or 0)) * FRAME_MS / 1000
 
     def _cut(self) -> Mark:
-        recent = list(self._probabilities)
+        recent = list(self._probabilities)[(self.started or 0) - self.frame :]
         quietest = min(range(len(recent)), key=lambda i: (recent[i], -i))
         at = self.frame - len(recent) + quietest + 1
         mark = self._end(Signal.CUT, at)

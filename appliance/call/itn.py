@@ -38,21 +38,43 @@ def written(text: str) -> str:
 
 
 def written_words(words: Sequence[SpokenWord]) -> tuple[SpokenWord, ...]:
-    """The same for words: those that make up one number become one word."""
+    """The same for words: what makes up one number becomes one word, if need be of parts of words.
+
+    Punctuation stays with the word before it.
+    """
     text = "".join(word.text for word in words)
-    owners = [i for i, word in enumerate(words) for _ in word.text]  # character -> word
     made: list[SpokenWord] = []
-    done = 0  # words used up
     for part, begin, end in _parts(text):
-        first, last = max(done, owners[begin]), owners[end - 1]
-        if part == text[begin:end]:
-            made.extend(words[first : last + 1])
-        else:
-            tail = "".join(word.text for word in words[first : last + 1])
-            extra = tail[len(text[begin:end]) :]  # punctuation that hangs on the last word
-            made.append(_merge(words[first : last + 1], part + extra))
-        done = last + 1
+        pieces = list(_pieces(words, begin, end))
+        if part != text[begin:end]:
+            pieces = [_merge(pieces, part)]
+        for piece in pieces:
+            if made and not any(char.isalnum() for char in piece.text):
+                made[-1] = _merge([made[-1], piece], made[-1].text + piece.text)
+            else:
+                made.append(piece)
     return tuple(made)
+
+
+def _pieces(words: Sequence[SpokenWord], begin: int, end: int) -> Iterator[SpokenWord]:
+    """What characters [begin, end) of the joined words are made of."""
+    at = 0
+    for word in words:
+        first, last = max(begin - at, 0), min(end - at, len(word.text))
+        if first < last:
+            yield word if last - first == len(word.text) else _slice(word, first, last)
+        at += len(word.text)
+
+
+def _slice(word: SpokenWord, first: int, last: int) -> SpokenWord:
+    """Part of a word, its time shared out by characters."""
+    per_character = (word.end_ms - word.start_ms) / len(word.text)
+    return SpokenWord(
+        word.text[first:last],
+        round(word.start_ms + first * per_character),
+        round(word.start_ms + last * per_character),
+        word.confidence,
+    )
 
 
 def _merge(words: Sequence[SpokenWord], text: str) -> SpokenWord:

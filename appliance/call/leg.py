@@ -83,6 +83,8 @@ class Leg:
         self._vad_state = VadState.fresh()
         self._pending = np.zeros(0, np.float32)  # less than a frame
         self._endpointer = Endpointer(config.endpointing, ear.policy)
+        history_ms = config.endpointing.start_history_ms or 0
+        self._pre_roll = PRE_ROLL + history_ms * SAMPLE_RATE_HZ // 1000
         self._utterance: Utterance | None = None
         self._utterances = 0
         self._spoken_until = 0  # last sample of the last utterance
@@ -107,8 +109,8 @@ class Leg:
                 if mark:
                     await self._heed(mark)
         self._maybe_partial()
-        held = self._utterance.begin if self._utterance else self._track.end - PRE_ROLL
-        self._track.forget(min(held, self._endpointer.frame * FRAME - PRE_ROLL))
+        held = self._utterance.begin if self._utterance else self._track.end
+        self._track.forget(min(held, self._endpointer.frame * FRAME) - self._pre_roll)
 
     async def force_endpoint(self) -> None:
         """End the running utterance now."""
@@ -176,14 +178,15 @@ class Leg:
         try:
             heard = await self._listen_partial(utterance, end)
         except LingtingError as error:
+            self._ear.pace.took(self._ear.policy.partial_timeout_s)
             self._ear.metrics.partials_dropped_total.labels(error.code).inc()
             return
         finally:
             utterance.partial = None
         agreement = utterance.agreement
         before = agreement.text
-        agreement.update(heard)
-        agreement.shrink(heard.words, end)
+        agreement.update(heard, end)
+        agreement.shrink(heard.words)
         if utterance is self._utterance and agreement.text and agreement.text != before:
             await self._publish_partial(utterance, end)
 
@@ -231,7 +234,7 @@ class Leg:
         end = min(at + PAD, self._track.end)
         if self._config.live and self._ear.pace.relaxed:
             self._cancel_partial(utterance)
-            window = self._final_window(utterance, end)
+            window = self._window(utterance.begin, end)
             utterance.early = asyncio.create_task(self._listen_final(window))
             utterance.early.add_done_callback(_swallow)
             utterance.early_end = end
@@ -245,20 +248,23 @@ class Leg:
 
     async def _end(self, utterance: Utterance, end: int) -> None:
         """The utterance is over: get its final published after those before it."""
+        ended_at = time.monotonic()
         self._utterance = None
         self._cancel_partial(utterance)
         if utterance.early:  # nothing was said since
             end = utterance.early_end
         self._spoken_until = end
         hearing = utterance.early or asyncio.create_task(
-            self._listen_final(self._final_window(utterance, end))
+            self._listen_final(self._window(utterance.begin, end))
         )
         hearing.add_done_callback(_swallow)
         finishing = self._finishing
-        await finishing.places.acquire()
-        task = asyncio.create_task(
-            self._final(utterance, end, hearing, finishing.last, time.monotonic())
-        )
+        try:
+            await finishing.places.acquire()
+        except asyncio.CancelledError:
+            hearing.cancel()
+            raise
+        task = asyncio.create_task(self._final(utterance, end, hearing, finishing.last, ended_at))
         finishing.last = task
         finishing.tasks.add(task)
         task.add_done_callback(self._final_done)
@@ -291,7 +297,8 @@ class Leg:
         if self._config.live:
             self._ear.metrics.endpoint_to_final_seconds.labels(heard.engine).observe(latency_s)
         self._ear.metrics.finals_total.labels(heard.engine).inc()
-        self.finals.append(final)
+        if not self._config.live:
+            self.finals.append(final)
         await self._events.put(final)
 
     async def _listen_final(self, window: Window) -> Hypothesis:
@@ -332,9 +339,6 @@ class Leg:
             demo=heard.demo,
             latency_ms=round(latency_s * 1000, 1),
         )
-
-    def _final_window(self, utterance: Utterance, end: int) -> Window:
-        return self._window(utterance.begin, end)
 
     def _window(self, begin: int, end: int) -> Window:
         config = self._config

@@ -12,7 +12,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import BundleError, LingtingError
+from appliance.errors import BundleError, EngineTimeout, LingtingError
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Priority, Window
 
 # Another device rounds differently: an answer this close to the known one is right.
@@ -27,6 +27,7 @@ class Verdict:
     ok: bool
     reason: str = ""
     seconds: float = 0.0
+    late: bool = False  # no answer in time, which may only mean a busy engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Canary:
         try:
             heard = await engine.listen(window, Priority.FINAL, timeout_s)
         except LingtingError as error:
-            return Verdict(False, str(error))
+            return Verdict(False, str(error), late=isinstance(error, EngineTimeout))
         seconds = time.monotonic() - begun
         if self.text is not None and not is_close(heard.text, self.text):
             return Verdict(False, f"the canary answered {heard.text!r}", seconds)

@@ -18,6 +18,7 @@ MEASURE_S = 2.0  # how long is measured
 SPEAKING_SHARE = 0.5  # of a call a leg speaks
 # Partials may come this much apart before calls are refused: the interval widens first.
 INTERVAL_S = 1.2
+MOST_LEGS = 400  # what one core of the gateway judges for speech, see audio/vad.py
 RESERVE = 0.7  # of the measured rate is sold; finals and bursts need the rest
 LEAST_LEGS = 2  # one stereo call is always taken
 
@@ -42,4 +43,5 @@ async def measure_legs(engine: SpeechEngine, audio: Audio) -> int:
         async with asyncio.timeout(MEASURE_S):
             await asyncio.gather(*(keep_asking() for _ in range(TOGETHER)))
     per_s = answered / (time.monotonic() - begun)
-    return max(LEAST_LEGS, int(RESERVE * per_s * INTERVAL_S / SPEAKING_SHARE))
+    legs = int(RESERVE * per_s * INTERVAL_S / SPEAKING_SHARE)
+    return min(MOST_LEGS, max(LEAST_LEGS, legs))

@@ -15,16 +15,24 @@ import json
 import logging
 import os
 import sys
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from appliance.engine.process import ONE_BLAS_THREAD, leash
-from appliance.errors import BundleError, EngineUnavailable, InvalidRequest, Overloaded
+from appliance.errors import (
+    BundleError,
+    EngineTimeout,
+    EngineUnavailable,
+    InvalidRequest,
+    Overloaded,
+)
 from appliance.messages import Health
 from appliance.settings import Settings
 from inference.tensors import (
     ANSWERED,
+    BAD_BUNDLE,
     FRAME_HEAD,
     REFUSED,
     Hypothesis,
@@ -62,41 +70,59 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._said: deque[str] = deque(maxlen=20)  # lines on its stderr
 
     async def start(self) -> ModelCard:
         """Spawn and load; raises BundleError or EngineUnavailable with the worker's own words."""
-        models, cpu = self._settings.models, self._settings.cpu
+        cpu = self._settings.cpu
         self._process = await asyncio.create_subprocess_exec(
             *leash("start a CPU worker"),
             *(sys.executable, "-m", "inference.worker"),
-            *("--bundle", str(models.asr), "--threads", str(cpu.threads)),
+            *("--bundle", str(self._settings.models.asr), "--threads", str(cpu.threads)),
             *("--cores", str(max(1, (os.cpu_count() or 1) // cpu.workers))),
-            *("--compute-type", models.compute_type),
+            *("--compute-type", cpu.compute_type),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "HF_HUB_OFFLINE": "1", **ONE_BLAS_THREAD},
         )
+        assert self._process.stderr
+        self._listening = asyncio.create_task(self._listen_to(self._process.stderr))
         try:
             async with asyncio.timeout(self._settings.cpu.start_timeout_s):
                 (card,) = await self._read()
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
-            reason = await self._last_words()
+            code = await self._exit_code()
+            reason = self._last_words()
             await self.stop()
+            if code == BAD_BUNDLE:
+                raise BundleError(
+                    "load the speech model", reason, "run `lingting doctor`"
+                ) from error
             if isinstance(error, TimeoutError):
-                raise EngineUnavailable("start a CPU worker", "it did not load in time") from error
-            raise BundleError("load the speech model", reason, "run `lingting doctor`") from error
+                reason = "it did not load in time"
+            raise EngineUnavailable("start a CPU worker", reason) from error
         return unpack_card(np.frombuffer(card, np.uint8))
 
-    async def _last_words(self) -> str:
-        assert self._process and self._process.stderr
+    async def _exit_code(self) -> int | None:
+        """How it ended, if it has."""
+        assert self._process
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
-                raw = await self._process.stderr.read()
-            return (
-                raw.decode(errors="replace").strip().splitlines()[-1] if raw else "no reason given"
-            )
-        return "no reason given"
+                return await self._process.wait()
+        return None
+
+    async def _listen_to(self, stream: asyncio.StreamReader) -> None:
+        """Log what the worker says: unread, its pipe would fill and stop it."""
+        while raw := await stream.read(4096):
+            lines = raw.decode(errors="replace").strip().splitlines()
+            self._said.extend(lines)
+            for line in lines:
+                log.warning("CPU worker: %s", line)
+
+    def _last_words(self) -> str:
+        return self._said[-1] if self._said else "it ended without a word"
 
     async def exchange(self, windows: list[Window]) -> list[bytes]:
         """Windows -> answers (status byte and payload each)."""
@@ -122,6 +148,8 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
+        if self._listening:
+            self._listening.cancel()
 
 
 class CpuEngine:
@@ -160,11 +188,9 @@ class CpuEngine:
 
     async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
         if not self._tasks:
-            if self._settings.cpu.lazy:
-                await self.start()
-            else:
-                raise EngineUnavailable(LISTENING, self._reason or "not started")
-        if len(self._queue) >= self._settings.cpu.queue:
+            raise EngineUnavailable(LISTENING, self._reason or "not started")
+        waiting = sum(j.priority is priority and not j.answer.done() for j in self._queue)
+        if waiting >= self._settings.cpu.queue:
             raise Overloaded(LISTENING, "the queue is full", "send less at once, or later")
         answer: asyncio.Future[Hypothesis] = asyncio.get_running_loop().create_future()
         await self._put(Job(priority, next(self._numbers), window, answer))
@@ -172,7 +198,7 @@ class CpuEngine:
             async with asyncio.timeout(timeout_s):
                 return await answer
         except TimeoutError as error:
-            raise EngineUnavailable(LISTENING, f"no answer in {timeout_s:.1f} s") from error
+            raise EngineTimeout(LISTENING, f"no answer in {timeout_s:.1f} s") from error
 
     async def _put(self, job: Job) -> None:
         async with self._arrived:
@@ -206,8 +232,8 @@ class CpuEngine:
                 windows = [job.window for job in batch]
                 async with asyncio.timeout(HANG_TIMEOUT_S):
                     answers = await worker.exchange(windows)
-            except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
-                log.warning("a CPU worker is gone: %r", error)
+            except Exception as error:  # whatever it is, this process is of no more use
+                log.warning("a CPU worker is replaced: %r", error)
                 await self._give_back(batch)
                 await self._replace(worker)
             else:
@@ -231,7 +257,7 @@ class CpuEngine:
             await asyncio.sleep(delay)
             try:
                 await worker.start()
-            except (BundleError, EngineUnavailable) as error:
+            except (BundleError, EngineUnavailable, OSError) as error:
                 self._reason = str(error)
                 delay = min(delay * 2, longest)
             else:
@@ -248,8 +274,8 @@ class CpuEngine:
         return self._card
 
     def health(self) -> Health:
-        ready = bool(self._tasks) or (self._settings.cpu.lazy and not self._reason)
-        return Health(ready and not self._reason, self._reason, {"waiting": str(len(self._queue))})
+        ready = bool(self._tasks) and not self._reason
+        return Health(ready, self._reason, {"waiting": str(len(self._queue))})
 
     async def close(self) -> None:
         for task in self._tasks:

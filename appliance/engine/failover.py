@@ -1,27 +1,54 @@
 """Two engines that look like one: the first while it proves itself, else the second.
 
 Windows are stateless, so a window that one engine failed is simply asked of the other: a call
-notices nothing but the time it took.
+notices nothing but the time it took. Slowness is not death: a window that came late only makes the
+canary fly at once, and the canary decides.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from appliance.engine.breaker import Breaker
+from appliance.engine.breaker import Breaker, State
 from appliance.engine.canary import Canary
 from appliance.engine.capacity import measure_legs
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import BundleError, EngineUnavailable, LingtingError, Overloaded
+from appliance.errors import (
+    BundleError,
+    EngineTimeout,
+    EngineUnavailable,
+    LingtingError,
+    Overloaded,
+)
 from appliance.messages import Health
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from inference.tensors import Hypothesis, ModelCard, Priority, Window
 
 log = logging.getLogger(__name__)
+
+SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
+RESTART_AFTER = 6  # failed probes in a row after which an engine is started anew
+
+
+@dataclass(slots=True)
+class Watched:
+    """An engine and what is known of it."""
+
+    engine: SpeechEngine
+    breaker: Breaker
+    wake: asyncio.Event = field(default_factory=asyncio.Event)  # a window came late: probe now
+    up: bool = False  # started
+    served: int = 0  # windows answered
+    legs: int | None = None  # live legs it carries, once measured
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
 
 
 class FailoverEngine:
@@ -32,13 +59,12 @@ class FailoverEngine:
     def __init__(
         self, engines: list[SpeechEngine], canary: Canary, settings: Settings, metrics: Metrics
     ) -> None:
-        self._engines = engines
         self._canary = canary
         self._settings = settings.failover
         self._metrics = metrics
-        self._breakers = {e.name: Breaker(settings.failover, time.monotonic) for e in engines}
+        self._engines = [Watched(e, Breaker(settings.failover, time.monotonic)) for e in engines]
         self._tasks: list[asyncio.Task[None]] = []
-        self._legs: dict[str, int] = {}  # what each carries, once measured
+        self._measuring = asyncio.Lock()  # engines share the machine: one is measured at a time
         for engine in engines:
             metrics.breaker_open.labels(engine.name).set(1)
 
@@ -49,8 +75,8 @@ class FailoverEngine:
         """
         first = asyncio.Event()
         self._tasks = [
-            asyncio.create_task(self._look_after(engine, first), name=f"canary-{engine.name}")
-            for engine in self._engines
+            asyncio.create_task(self._look_after(watched, first), name=f"canary-{watched.name}")
+            for watched in self._engines
         ]
         proven = asyncio.create_task(first.wait())
         # A task ends only by an error that no waiting mends.
@@ -60,135 +86,164 @@ class FailoverEngine:
             timeout=self._settings.start_timeout_s,
         )
         proven.cancel()
-        errors = [error for task in self._tasks if task.done() and (error := task.exception())]
         if not first.is_set():
-            why = "; ".join(f"{name}: {b.reason}" for name, b in self._breakers.items())
+            errors = [error for task in self._tasks if task.done() and (error := task.exception())]
+            why = "; ".join(f"{w.name}: {w.breaker.reason}" for w in self._engines)
             await self.close()
-            raise (
-                errors[0]
-                if errors
-                else EngineUnavailable("start an engine", why, "run `lingting doctor`")
-            )
+            if errors:
+                raise errors[0]
+            raise EngineUnavailable("start an engine", why, "run `lingting doctor`")
 
-    async def _look_after(self, engine: SpeechEngine, up: asyncio.Event) -> None:
-        """Start an engine and probe it for ever. A bundle that cannot load is final."""
-        try:
-            await engine.start()
-        except BundleError:
-            raise
-        except LingtingError as error:
-            log.warning("%s does not start: %s", engine.name, error)
-            self._breakers[engine.name].failed(str(error))
+    # --- looking after each engine
+
+    async def _look_after(self, watched: Watched, first: asyncio.Event) -> None:
+        """Start an engine and probe it for ever. Only a bundle that is not whole is final."""
         while True:
-            await self._probe(engine)
-            if self._breakers[engine.name].closed:
-                up.set()
-                if engine.name not in self._legs:
-                    await self._measure(engine)
-            await asyncio.sleep(self._settings.canary_interval_s)
+            try:
+                if not watched.up:
+                    await watched.engine.start()
+                    watched.up = True
+                await self._probe(watched)
+            except BundleError:
+                raise
+            except Exception as error:  # nothing may end the watch
+                self._failed(watched, str(error) or repr(error), "start")
+            if watched.breaker.closed:
+                first.set()
+                if watched.legs is None:
+                    await self._measure(watched)
+            await self._pause(watched)
 
-    async def _measure(self, engine: SpeechEngine) -> None:
-        self._legs[engine.name] = legs = await measure_legs(engine, self._canary.audio)
-        self._metrics.engine_live_legs.labels(engine.name).set(legs)
-        log.info("%s carries some %d live legs", engine.name, legs)
-
-    async def _probe(self, engine: SpeechEngine) -> None:
-        verdict = await self._canary.probe(engine, self._settings.canary_timeout_s)
-        breaker = self._breakers[engine.name]
+    async def _probe(self, watched: Watched) -> None:
+        served = watched.served
+        verdict = await self._canary.probe(watched.engine, self._settings.canary_timeout_s)
         result = "good" if verdict.ok else "failed"
-        self._metrics.canary_total.labels(engine.name, result).inc()
-        if not verdict.ok:
-            self._failed(engine, verdict.reason, "canary")
-            return
-        self._metrics.canary_seconds.labels(engine.name).observe(verdict.seconds)
-        self._metrics.canary_last_success_timestamp_seconds.labels(
-            engine.name
-        ).set_to_current_time()
-        if breaker.probed():
-            self._metrics.breaker_open.labels(engine.name).set(0)
-            card = engine.card()
-            self._metrics.model_info.labels(
-                engine.name, card.name, card.version, str(card.demo).lower()
-            ).set(1)
-            log.info("%s is in use", engine.name)
+        self._metrics.canary_total.labels(watched.name, result).inc()
+        if verdict.ok:
+            self._metrics.canary_seconds.labels(watched.name).observe(verdict.seconds)
+            self._metrics.canary_last_success_timestamp_seconds.labels(
+                watched.name
+            ).set_to_current_time()
+            if watched.breaker.probed():
+                self._in_use(watched)
+        elif not (verdict.late and watched.served > served):  # busy, but at work
+            self._failed(watched, verdict.reason, "canary")
+            if watched.breaker.failures >= RESTART_AFTER and watched.breaker.state is State.OPEN:
+                await self._restart(watched)
 
-    def _failed(self, engine: SpeechEngine, reason: str, where: str) -> None:
-        gone = not engine.health().ok
-        if self._breakers[engine.name].failed(reason, at_once=gone):
-            self._metrics.breaker_open.labels(engine.name).set(1)
-            self._metrics.breaker_opened_total.labels(engine.name, where).inc()
-            log.warning("%s is not used any more: %s", engine.name, reason)
+    def _in_use(self, watched: Watched) -> None:
+        card = watched.engine.card()
+        self._metrics.breaker_open.labels(watched.name).set(0)
+        self._metrics.model_info.labels(
+            watched.name, card.name, card.version, str(card.demo).lower()
+        ).set(1)
+        log.info("%s is in use", watched.name)
+
+    async def _restart(self, watched: Watched) -> None:
+        """It runs, and does not work: what waiting has not mended a new start may."""
+        log.warning("%s is started anew: %s", watched.name, watched.breaker.reason)
+        watched.up, watched.breaker.failures = False, 0
+        await watched.engine.close()
+
+    async def _measure(self, watched: Watched) -> None:
+        async with self._measuring:
+            watched.legs = await measure_legs(watched.engine, self._canary.audio)
+        self._metrics.engine_live_legs.labels(watched.name).set(watched.legs)
+        log.info("%s carries some %d live legs", watched.name, watched.legs)
+
+    async def _pause(self, watched: Watched) -> None:
+        suspect = watched.breaker.closed and watched.breaker.failures
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(
+                SUSPICION_S if suspect else self._settings.canary_interval_s
+            ):
+                await watched.wake.wait()
+        watched.wake.clear()
+
+    def _failed(self, watched: Watched, reason: str, where: str) -> None:
+        breaker, known = watched.breaker, watched.breaker.reason
+        if breaker.failed(reason, at_once=not watched.engine.health().ok):
+            self._metrics.breaker_open.labels(watched.name).set(1)
+            self._metrics.breaker_opened_total.labels(watched.name, where).inc()
+            log.warning("%s is not used any more: %s", watched.name, reason)
+        elif not breaker.closed and breaker.reason != known:
+            log.warning("%s: %s", watched.name, reason)
+
+    # --- serving
 
     async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
-        """Ask the engine in use; on failure each other one, as far as the time allows.
+        """Ask the engine in use; on failure each other one.
 
-        A full first engine passes finals on; partials and recordings can wait.
+        A full first engine passes finals on; partials and recordings can wait. A partial that
+        came late is of no more use to anyone.
         """
-        deadline = time.monotonic() + timeout_s * len(self._engines)
         last: LingtingError = EngineUnavailable("listen", "no engine is ready", "try again shortly")
         asked = ""
-        for engine in self._order():
-            left = min(timeout_s, deadline - time.monotonic())
-            if left <= 0:
-                break
+        for watched in self._order():
             if asked:
-                self._metrics.failovers_total.labels(asked, engine.name).inc()
+                self._metrics.failovers_total.labels(asked, watched.name).inc()
             try:
-                return await self._ask(engine, window, priority, left)
+                return await self._ask(watched, window, priority, timeout_s)
             except Overloaded as error:
                 last = error
                 if priority is not Priority.FINAL:
                     break
+            except EngineTimeout as error:
+                last = error
+                watched.wake.set()
+                if priority is Priority.PARTIAL:
+                    break
             except EngineUnavailable as error:
                 last = error
-                self._failed(engine, str(error), "window")
-            asked = engine.name
+                self._failed(watched, str(error), "window")
+            asked = watched.name
         raise last
 
-    def _order(self) -> list[SpeechEngine]:
+    def _order(self) -> list[Watched]:
         """Closed breakers first, each group best first."""
-        return sorted(self._engines, key=lambda e: not self._breakers[e.name].closed)
+        return sorted(self._engines, key=lambda watched: not watched.breaker.closed)
 
     async def _ask(
-        self, engine: SpeechEngine, window: Window, priority: Priority, timeout_s: float
+        self, watched: Watched, window: Window, priority: Priority, timeout_s: float
     ) -> Hypothesis:
-        metrics, begun = self._metrics, time.monotonic()
+        metrics, name, begun = self._metrics, watched.name, time.monotonic()
         try:
-            heard = await engine.listen(window, priority, timeout_s)
+            heard = await watched.engine.listen(window, priority, timeout_s)
         except LingtingError as error:
-            metrics.engine_errors_total.labels(engine.name, error.code).inc()
+            metrics.engine_errors_total.labels(name, error.code).inc()
             raise
-        self._breakers[engine.name].served()
+        watched.served += 1
+        watched.breaker.served()
         kind = priority.name.lower()
-        metrics.engine_windows_total.labels(engine.name, kind).inc()
-        metrics.engine_latency_seconds.labels(engine.name, kind).observe(time.monotonic() - begun)
-        metrics.engine_audio_seconds_total.labels(engine.name).inc(window.duration_s)
-        metrics.engine_batch_windows.labels(engine.name).observe(heard.batch)
-        metrics.engine_retries_total.labels(engine.name).inc(heard.retries)
-        return replace(heard, engine=engine.name)
+        metrics.engine_windows_total.labels(name, kind).inc()
+        metrics.engine_latency_seconds.labels(name, kind).observe(time.monotonic() - begun)
+        metrics.engine_audio_seconds_total.labels(name).inc(window.duration_s)
+        metrics.engine_batch_windows.labels(name).observe(heard.batch)
+        metrics.engine_retries_total.labels(name).inc(heard.retries)
+        return replace(heard, engine=name)
 
     @property
     def in_use(self) -> SpeechEngine:
         """The engine that new windows go to."""
-        return self._order()[0]
+        return self._order()[0].engine
 
     def card(self) -> ModelCard:
         return self.in_use.card()
 
     def health(self) -> Health:
         """Well while any engine is; `detail` has each engine's state."""
-        closed = [e.name for e in self._engines if self._breakers[e.name].closed]
+        closed = [watched for watched in self._engines if watched.breaker.closed]
         detail = {
-            name: "in use" if breaker.closed else f"{breaker.state.value}: {breaker.reason}"
-            for name, breaker in self._breakers.items()
+            w.name: "in use" if w.breaker.closed else f"{w.breaker.state.value}: {w.breaker.reason}"
+            for w in self._engines
         }
-        detail["in_use"] = closed[0] if closed else "none"
-        if closed and closed[0] in self._legs:
-            detail["live_legs"] = str(self._legs[closed[0]])
+        detail["in_use"] = closed[0].name if closed else "none"
+        if closed and closed[0].legs is not None:
+            detail["live_legs"] = str(closed[0].legs)
         return Health(bool(closed), "" if closed else "no engine answers its canary", detail)
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(engine.close() for engine in self._engines))
+        await asyncio.gather(*(watched.engine.close() for watched in self._engines))

@@ -1,4 +1,4 @@
-"""Runs Triton, takes its whole group down with it: `python -m appliance.engine.keeper CMD…`.
+"""Runs Triton, takes its whole group down with it: `… GATEWAY_PID COMMAND`.
 
 A Python stub of a killed tritonserver may wait for ever on a lock that its server held, so the
 server's death is not enough. The gateway starts this with a parent-death signal: SIGTERM with the
@@ -15,12 +15,13 @@ import sys
 from appliance.engine.process import leash
 
 
-def main(command: list[str]) -> int:
-    parent = os.getppid()
+def main(gateway: int, command: list[str]) -> None:
+    if os.getppid() != gateway:
+        return  # it died before its death could be signalled
     server = subprocess.Popen([*leash("start Triton"), *command])
 
     def told_to_stop(_number: int, _frame: object) -> None:
-        if os.getppid() != parent:
+        if os.getppid() != gateway:
             os.killpg(0, signal.SIGKILL)
         server.terminate()
 
@@ -29,8 +30,7 @@ def main(command: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print(f"tritonserver ended with {code}", flush=True)
     os.killpg(0, signal.SIGKILL)
-    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -12,7 +12,13 @@ import tritonclient.grpc.aio as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from appliance.engine.triton_server import TritonServer
-from appliance.errors import EngineUnavailable, InvalidRequest, LingtingError, Overloaded
+from appliance.errors import (
+    EngineTimeout,
+    EngineUnavailable,
+    InvalidRequest,
+    LingtingError,
+    Overloaded,
+)
 from appliance.messages import Health
 from appliance.metrics import Metrics
 from appliance.settings import Settings
@@ -54,9 +60,15 @@ class TritonEngine:
         self._reason = "not started"
 
     async def start(self) -> None:
-        """Start the child, if there is to be one, and wait until the model answers."""
+        """Start the child, if there is to be one, and wait until the model answers.
+
+        Called again it only asks: a child is kept alive by its keeper.
+        """
         try:
-            await self._come_up()
+            if self._keeper is None:
+                await self._come_up()
+            elif not await self._answers():
+                raise EngineUnavailable("reach Triton", self._reason or "no answer")
         except LingtingError as error:
             self._reason = str(error)
             raise
@@ -94,7 +106,7 @@ class TritonEngine:
             if isinstance(error, asyncio.CancelledError):
                 raise
             return False
-        self._card = unpack_card(result)
+        self._card, self._reason = unpack_card(result), ""
         return True
 
     async def _keep(self) -> None:
@@ -114,13 +126,13 @@ class TritonEngine:
                     await self.server.stop()
                 await self._come_up()
                 delay = RESTART_DELAY_S[0]
-            except LingtingError as error:
+            except (LingtingError, OSError) as error:
                 self._reason = str(error)
                 delay = min(2 * delay, longest)
 
     async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
-        if self._client is None:
-            raise EngineUnavailable(LISTENING, self._reason)
+        if self._client is None or (self._card is None and not await self._answers()):
+            raise EngineUnavailable(LISTENING, self._reason or "no answer")
         try:
             result = await self._infer(pack_window(window), priority, timeout_s)
         except InferenceServerException as error:
@@ -176,6 +188,8 @@ def _translate(error: InferenceServerException) -> LingtingError:
         return Overloaded(LISTENING, "Triton's queue is full", "send less at once, or later")
     if status.endswith("INVALID_ARGUMENT"):
         return InvalidRequest("listen", message)
+    if status.endswith("DEADLINE_EXCEEDED"):
+        return EngineTimeout(LISTENING, "no answer in time")
     return EngineUnavailable(LISTENING, f"{status}: {message}")
 
 

@@ -32,6 +32,7 @@ from inference.tensors import Priority
 
 STUB = "triton_python_backend_stub"
 LOG_LINES = 50  # of the child's output kept for error messages
+LONGEST_LINE = 1 << 20  # bytes of the child's output
 STOP_TIMEOUT_S = 10.0  # after SIGTERM, before SIGKILL
 POLL_S = 0.1  # between looks whether the child has ended
 LOOPBACK = "127.0.0.1"
@@ -95,6 +96,7 @@ class TritonServer:
         self._work: tempfile.TemporaryDirectory[str] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._killed = False  # the group of a child that has ended
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
         address = settings.triton.address
         self.grpc_port = int(address.rpartition(":")[2]) or free_port()
@@ -118,11 +120,12 @@ class TritonServer:
 
     async def start(self, log: IO[str] | None = None) -> None:
         """Spawn the child; it is not ready yet. Its output goes to `log`, else is kept in part."""
+        self._killed = False
         binary = find_binary(self._settings)
         check_libpython(binary)
         self._work = tempfile.TemporaryDirectory(prefix="lingting-triton-")
         work = Path(self._work.name)
-        keeper = (sys.executable, "-m", "appliance.engine.keeper")
+        keeper = (sys.executable, "-m", "appliance.engine.keeper", str(os.getpid()))
         server = (str(binary), *self._arguments(work, binary))
         command = [*leash("start Triton", "TERM"), *keeper, *server]
         self._process = await asyncio.create_subprocess_exec(
@@ -132,6 +135,7 @@ class TritonServer:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
+            limit=LONGEST_LINE,
         )
         self._reader = asyncio.create_task(self._read(log), name="triton-log")
 
@@ -191,8 +195,9 @@ class TritonServer:
             self._work = None
 
     def kill(self) -> None:
-        """SIGKILL the child's whole session group."""
-        if self._process:
+        """SIGKILL the child's whole session group, once: later the number may be another's."""
+        if self._process and not self._killed:
+            self._killed = self._process.returncode is not None
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -205,6 +210,8 @@ def _environment(binary: Path) -> dict[str, str]:
     """
     libraries = [
         *map(str, _wheel_libraries(binary)),
+        # CUDA libraries of requirements/gpu.txt, which CTranslate2 loads by name
+        *map(str, Path(sysconfig.get_path("purelib")).glob("nvidia/*/lib")),
         str(sysconfig.get_config_var("LIBDIR") or ""),
         os.environ.get("LD_LIBRARY_PATH", ""),
     ]
@@ -278,7 +285,7 @@ def complete_config(text: str, settings: Settings) -> str:
         "bundle": str(settings.models.asr.resolve()),
         "threads": str(triton.threads),
         "cores": str(max(1, (os.cpu_count() or 1) // triton.instances)),
-        "compute_type": settings.models.compute_type,
+        "compute_type": triton.compute_type,
     }
     for key, value in parameters.items():
         config.parameters[key].string_value = value

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from inference.asr.features import LogMel
 from inference.bundles import Serving
 from inference.tensors import SAMPLE_RATE_HZ
 
@@ -21,8 +22,10 @@ def ladder_s(longest_s: float) -> list[float]:
     return lengths[::-1]
 
 
-def buckets(serving: Serving, steps_s: Sequence[float]) -> list[int]:
+def buckets(serving: Serving, steps_s: Sequence[float], mel: LogMel) -> list[int]:
     """Samples that windows are padded to, ascending; one length for stock weights."""
     lengths_s = steps_s if serving.trimmed_windows else steps_s[-1:]
     step = SAMPLE_RATE_HZ * 8 // 100  # 80 ms: a whole number of frames in any geometry
-    return [math.ceil(s * SAMPLE_RATE_HZ / step) * step for s in lengths_s]
+    sizes = [math.ceil(s * SAMPLE_RATE_HZ / step) * step for s in lengths_s]
+    # CTranslate2 takes encoder output of as many frames as there are mel bands for raw features.
+    return [n + step if n // mel.hop_length // 2 == mel.feature_size else n for n in sizes]

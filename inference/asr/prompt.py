@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.tensors import Window
 
-MAX_PREVIOUS = 223  # tokens of hotwords and earlier text
+MAX_PREVIOUS = 223  # tokens of hotwords (half of it at most) and earlier text
+MAX_PREFIX = 100  # tokens of a forced beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ def make_ask(
     index: int, window: Window, language: str, tokenizer: WhisperTokenizer, *, multilingual: bool
 ) -> Ask:
     """The prompt of one window; an English-only model knows neither languages nor tasks."""
-    earlier = tokenizer.encode("，".join(window.hotwords) + window.prompt)[-MAX_PREVIOUS:]
+    hotwords = tokenizer.encode("，".join(window.hotwords))[: MAX_PREVIOUS // 2]
+    earlier = tokenizer.encode(window.prompt)
+    earlier = [*hotwords, *earlier[-(MAX_PREVIOUS - len(hotwords)) :]]
     start = [tokenizer.sot]
     if multilingual:
         task = tokenizer.translate if window.task == "translate" else tokenizer.transcribe
@@ -40,6 +43,6 @@ def make_ask(
         window=window,
         previous=(tokenizer.sot_prev, *earlier) if earlier else (),
         start=(*start, tokenizer.no_timestamps),
-        prefix=tuple(tokenizer.encode(window.prefix)[:MAX_PREVIOUS]) if window.prefix else (),
+        prefix=tuple(tokenizer.encode(window.prefix)[:MAX_PREFIX]) if window.prefix else (),
         language=language,
     )

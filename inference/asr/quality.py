@@ -10,6 +10,7 @@ from inference.bundles import Serving
 MAX_COMPRESSION_RATIO = 2.4  # text that compresses better than this repeats itself (OpenAI's bound)
 MIN_LOGPROB = -1.0  # mean per token
 MIN_REPEATS = 4  # of the same phrase, side by side
+MIN_RUN = 12  # characters
 MAX_PHRASE = 20  # characters of a phrase looked for
 SPARE_TOKENS = 8  # a short window may hold this many tokens whatever its length
 
@@ -31,16 +32,21 @@ def compression_ratio(text: str) -> float:
     return len(raw) / len(zlib.compress(raw)) if raw else 0.0
 
 
-def repeated_from(text: str) -> int | None:
-    """Where a phrase that stands MIN_REPEATS times in a row begins its second stand, or None.
+def repeated(text: str) -> tuple[int, int] | None:
+    """The stretch [begin, end) of needless repeats of a phrase, its first stand left out, or None.
 
-    Digits do not count: telephone and identity numbers repeat themselves.
+    People do say 对对对对: only a run of MIN_RUN characters or more is a decoder's loop. Digits do
+    not count: telephone and identity numbers repeat themselves.
     """
     for size in range(1, min(MAX_PHRASE, len(text) // MIN_REPEATS) + 1):
-        for start in range(len(text) - size * MIN_REPEATS + 1):
+        repeats = max(MIN_REPEATS, -(-MIN_RUN // size))
+        for start in range(len(text) - size * repeats + 1):
             phrase = text[start : start + size]
-            if text.startswith(phrase * MIN_REPEATS, start) and not _is_number(phrase):
-                return start + size
+            if text.startswith(phrase * repeats, start) and not _is_number(phrase):
+                end = start + size * repeats
+                while text.startswith(phrase, end):
+                    end += size
+                return start + size, end
     return None
 
 
@@ -64,7 +70,7 @@ def fault(decoding: Decoding, serving: Serving) -> str | None:
     """Why this decoding should be tried again, or None."""
     if is_silence(decoding, serving):
         return None
-    if repeated_from(decoding.text) is not None:
+    if repeated(decoding.text):
         return "repeats"
     if compression_ratio(decoding.text) > MAX_COMPRESSION_RATIO:
         return "compression"

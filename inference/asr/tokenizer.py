@@ -8,14 +8,21 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from inference.bundles import BundleInvalid
+
 UNDECODABLE = "\ufffd"  # what a piece of a UTF-8 character decodes to
 
 
 class WhisperTokenizer:
-    """Immutable once loaded. Raises ValueError if the vocabulary is not Whisper's."""
+    """Immutable once loaded. Raises BundleInvalid if the vocabulary is not Whisper's."""
 
     def __init__(self, path: Path) -> None:
-        self._tokenizer = Tokenizer.from_file(str(path))
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing narrower
+            raise BundleInvalid(f"{path} is no tokenizer: {error}") from error
+        # What a caller says is text, even if it looks like <|startoftranscript|>.
+        self._tokenizer.encode_special_tokens = True
         self.eot = self._special("<|endoftext|>")
         self.sot = self._special("<|startoftranscript|>")
         self.transcribe = self._special("<|transcribe|>")
@@ -26,7 +33,7 @@ class WhisperTokenizer:
     def _special(self, token: str) -> int:
         found = self._tokenizer.token_to_id(token)
         if found is None:
-            raise ValueError(f"the tokenizer has no {token}: it is not a Whisper model's")
+            raise BundleInvalid(f"the tokenizer has no {token}: it is not a Whisper model's")
         return int(found)
 
     def language(self, code: str) -> int | None:

@@ -26,6 +26,7 @@ from inference.asr.padding import buckets, ladder_s
 from inference.asr.prompt import Ask, make_ask
 from inference.asr.quality import Decoding
 from inference.asr.tokenizer import WhisperTokenizer
+from inference.asr.words import timed_words, without_loop
 from inference.bundles import BundleInvalid, verify
 from inference.tensors import (
     SAMPLE_RATE_HZ,
@@ -47,6 +48,10 @@ Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 
 
+class ModelUnusable(RuntimeError):
+    """The bundle is whole, but this device, or this build, cannot run it."""
+
+
 class WhisperModel:
     """One set of weights on one device. Immutable: holds nothing between two calls of `listen`."""
 
@@ -59,7 +64,7 @@ class WhisperModel:
         threads: int = 0,
         compute_type: str = "default",
     ) -> None:
-        """Verify and load a bundle; raises BundleInvalid naming the file at fault."""
+        """Verify and load; raises BundleInvalid naming the file at fault, or ModelUnusable."""
         self.manifest = verify(folder)
         if self.manifest.kind != KIND:
             raise BundleInvalid(f"{folder}: a {self.manifest.kind} bundle is no {KIND}")
@@ -71,13 +76,13 @@ class WhisperModel:
                 compute_type=compute_type,
                 intra_threads=threads,
             )
-            self._tokenizer = WhisperTokenizer(folder / "tokenizer.json")
-        except (RuntimeError, ValueError, OSError) as error:
-            raise BundleInvalid(f"{folder}: {error}") from error
-        self._mel = _log_mel(folder, self._model.n_mels)
+        except (RuntimeError, ValueError) as error:
+            raise ModelUnusable(f"{folder} on {device} as {compute_type}: {error}") from error
+        self._tokenizer = WhisperTokenizer(folder / "tokenizer.json")
+        self._mel = _log_mel(folder, self._model.n_mels, self.manifest.serving.window_s)
         self._serving = self.manifest.serving
         self._ladder_s = ladder_s(self._serving.window_s)
-        self._buckets = buckets(self._serving, self._ladder_s)
+        self._buckets = buckets(self._serving, self._ladder_s, self._mel)
         self.device = device
         self._languages = self._known_languages(folder)
         self._identity = f"{self.manifest.name} {self.manifest.version}"
@@ -102,10 +107,19 @@ class WhisperModel:
         answers: list[Hypothesis | InvalidWindow | None] = [self._quick(w) for w in windows]
         waiting = [i for i, answer in enumerate(answers) if answer is None]
         for bucket, indices in grouped(waiting, lambda i: self._bucket(windows[i])):
-            heard = self._listen_bucket(bucket, [windows[i] for i in indices])
+            heard = self._listen_safely(bucket, [windows[i] for i in indices])
             for index, hypothesis in zip(indices, heard, strict=True):
                 answers[index] = replace(hypothesis, batch=len(indices))
         return [answer for answer in answers if answer is not None]
+
+    def _listen_safely(self, bucket: int, windows: list[Window]) -> list[Hypothesis]:
+        """One window that CTranslate2 cannot stand must not fail its neighbours."""
+        try:
+            return self._listen_bucket(bucket, windows)
+        except RuntimeError:
+            if len(windows) == 1:
+                raise
+            return [self._listen_bucket(bucket, [window])[0] for window in windows]
 
     def _quick(self, window: Window) -> Hypothesis | InvalidWindow | None:
         """Answers that need no model: refusals and silence."""
@@ -277,32 +291,22 @@ class WhisperModel:
         for start, group in grouped(wanted, lambda a: a.start):
             results = self._model.align(
                 _rows(encoded, [a.index for a in group]),
-                list(start),
+                list(start[:-1]),  # CTranslate2 adds <|notimestamps|> itself
                 [list(decodings[a.index].tokens) for a in group],
                 [self._frames(a.window) for a in group],
             )
             for ask, result in zip(group, results, strict=True):
-                words[ask.index] = self._words(ask, decodings[ask.index].tokens, result)
+                words[ask.index] = timed_words(
+                    self._tokenizer.words(decodings[ask.index].tokens),
+                    result.alignments,
+                    result.text_token_probs,
+                    ms_per_frame=2 * 1000 / self._mel.frames_per_s,
+                    length_ms=int(ask.window.duration_s * 1000),
+                )
         return words
 
     def _frames(self, window: Window) -> int:
         return max(MIN_ALIGN_FRAMES, int(window.duration_s * self._mel.frames_per_s))
-
-    def _words(self, ask: Ask, tokens: Sequence[int], result: Any) -> tuple[Word, ...]:
-        """Alignment path [(token, encoder frame)] -> words with times."""
-        ms_per_frame = 2 * 1000 / self._mel.frames_per_s
-        length_ms = int(ask.window.duration_s * 1000)
-        starts: dict[int, int] = {}
-        for token, frame in result.alignments:
-            starts.setdefault(token, min(length_ms, int(frame * ms_per_frame)))
-        words, at = [], 0
-        for text, count in self._tokenizer.words(tokens):
-            begin, end = starts.get(at, 0), starts.get(at + count, length_ms)
-            probabilities = result.text_token_probs[at : at + count]
-            confidence = sum(probabilities) / max(1, len(probabilities))
-            words.append(Word(text, begin, max(begin, end), round(confidence, 4)))
-            at += count
-        return tuple(words)
 
     def _silent(self, decoding: Decoding) -> bool:
         return quality.is_silence(decoding, self._serving)
@@ -312,7 +316,7 @@ class WhisperModel:
     ) -> Hypothesis:
         if self._silent(decoding):
             return replace(self._silence(ask.language, decoding.no_speech), retries=retries)
-        text, words = _without_loop(decoding.text, words)
+        text, words = without_loop(decoding.text, words)
         return Hypothesis(
             text=text,
             language=ask.language,
@@ -355,21 +359,7 @@ def _rows(encoded: Any, indices: Sequence[int]) -> Any:
     return ctranslate2.StorageView.from_array(rows)
 
 
-def _without_loop(text: str, words: tuple[Word, ...]) -> tuple[str, tuple[Word, ...]]:
-    """A phrase said over and over although every retry failed: keep it once."""
-    cut = quality.repeated_from(text)
-    if cut is None:
-        return text, words
-    kept, length = [], 0
-    for word in words:
-        length += len(word.text)
-        if length > cut:
-            break
-        kept.append(word)
-    return text[:cut], tuple(kept)
-
-
-def _log_mel(folder: Path, n_mels: int) -> LogMel:
+def _log_mel(folder: Path, n_mels: int, window_s: float) -> LogMel:
     path = folder / "preprocessor_config.json"
     if not path.exists():
         return LogMel(feature_size=n_mels)
@@ -380,4 +370,8 @@ def _log_mel(folder: Path, n_mels: int) -> LogMel:
     mel = LogMel(**fields)
     if mel.feature_size != n_mels:
         raise BundleInvalid(f"{path}: {mel.feature_size} mel bands, the model has {n_mels}")
+    if mel.chunk_length < window_s:
+        raise BundleInvalid(
+            f"{path}: windows of {mel.chunk_length} s, the manifest says {window_s}"
+        )
     return mel

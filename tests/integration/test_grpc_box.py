@@ -153,7 +153,7 @@ async def test_a_recording(client: Client) -> None:
     assert {line["channel"] for line in said} == {1, 2}
     starts = [line["words"][0]["start_ms"] for line in said if line["words"]]
     assert starts == sorted(starts)
-    assert all(line["audio_processed"] == pytest.approx(62, abs=1) for line in said)
+    assert all(line["audio_processed"] == pytest.approx(61, abs=1) for line in said)
 
 
 async def test_several_at_once_say_the_same(client: Client, pcm_call: Path) -> None:

@@ -42,7 +42,7 @@ async def test_both_legs_of_a_call_are_heard_in_time_order(client: httpx.AsyncCl
     assert {segment["leg"] for segment in body["segments"]} == {0, 1}
     assert starts == sorted(starts)
     assert body["lingting"]["legs"] == 2
-    assert body["duration"] == pytest.approx(62, abs=1)
+    assert body["duration"] == pytest.approx(61, abs=1)
 
 
 async def test_a_stream_says_the_same_as_the_whole(client: httpx.AsyncClient) -> None:

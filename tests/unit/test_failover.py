@@ -92,6 +92,39 @@ async def test_a_stopped_engine_is_left_after_its_time(pair: Pair) -> None:
     assert (await pair.listen(timeout_s=0.1)).engine == "cpu"
 
 
+async def test_late_windows_alone_do_not_open_the_breaker(pair: Pair) -> None:
+    pair.triton.delay_s = 0.1
+    for _ in range(5):
+        with pytest.raises(EngineUnavailable):
+            await pair.listen(Priority.PARTIAL, timeout_s=0.05)
+    assert pair.both.in_use.name == "triton"
+
+
+async def test_an_engine_that_came_up_late_is_used() -> None:
+    made = Pair()
+    made.triton.gone = True
+    await made.both.start()
+    await asyncio.sleep(0.1)
+    made.triton.gone = False
+    await made.until_in_use("triton")
+    await made.both.close()
+
+
+async def test_what_waiting_does_not_mend_is_started_anew(pair: Pair) -> None:
+    closed: list[str] = []
+
+    async def close() -> None:
+        closed.append("triton")
+        pair.triton.gone = False
+
+    pair.triton.close = close  # type: ignore[method-assign]
+    pair.triton.gone = True
+    async with asyncio.timeout(5):
+        while not closed:
+            await asyncio.sleep(0.01)
+    await pair.until_in_use("triton")
+
+
 async def test_a_full_engine_passes_on_finals_only(pair: Pair) -> None:
     pair.triton.queue = 0
     assert (await pair.listen(Priority.FINAL)).engine == "cpu"

@@ -58,7 +58,15 @@ def test_punctuation_that_hangs_on_a_number_stays() -> None:
 SPOKEN = "零〇一二两三四五六七八九幺十百千万亿点百分之年月日号楼元块路个半几，"
 
 
-@given(st.text(SPOKEN, max_size=30))
-def test_no_nonsense_breaks_it(nonsense: str) -> None:
-    words = [SpokenWord(c, i, i + 1, 1.0) for i, c in enumerate(nonsense)]
-    assert "".join(w.text for w in written_words(words)) == written(nonsense)
+@given(st.lists(st.text(SPOKEN, min_size=1, max_size=4), max_size=12))
+def test_no_nonsense_breaks_it_however_words_are_cut(nonsense: list[str]) -> None:
+    words = [SpokenWord(c, i * 100, i * 100 + 100, 1.0) for i, c in enumerate(nonsense)]
+    made = written_words(words)
+    assert "".join(w.text for w in made) == written("".join(nonsense))
+    times = [t for w in made for t in (w.start_ms, w.end_ms)]
+    assert times == sorted(times)
+
+
+def test_a_number_that_begins_inside_a_word() -> None:
+    words = [SpokenWord(t, i * 100, i * 100 + 100, 1.0) for i, t in enumerate(["有二十", "块"])]
+    assert [w.text for w in written_words(words)] == ["有", "20", "块"]

@@ -13,12 +13,14 @@ from inference.asr.features import LogMel
 from inference.asr.quality import Decoding
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.asr.whisper import WhisperModel
+from inference.asr.words import without_loop
 from inference.bundles import BundleInvalid, Serving, seal
 from inference.tensors import (
     SAMPLE_RATE_HZ,
     Hypothesis,
     InvalidWindow,
     Window,
+    Word,
     pack_hypothesis,
     pack_window,
     unpack_hypothesis,
@@ -145,7 +147,8 @@ def decoding(text: str, **changes: float) -> Decoding:
     ("given", "expected"),
     [
         (decoding("您好，我要反映一个问题。"), None),
-        (decoding("谢谢谢谢谢谢谢谢谢谢"), "repeats"),
+        (decoding("谢谢" * 8), "repeats"),
+        (decoding("对对对对，我家停水了三天"), None),
         (decoding("我的电话是幺三三三三三三三三三三"), None),
         (decoding("是" * 20, audio_s=1.0), "repeats"),
         (decoding("零一二三四五六七八九" * 3, audio_s=1.0), "too long"),
@@ -155,6 +158,17 @@ def decoding(text: str, **changes: float) -> Decoding:
 )
 def test_faults(given: Decoding, expected: str | None) -> None:
     assert quality.fault(given, Serving()) == expected
+
+
+def test_a_loop_is_cut_out_and_the_rest_kept() -> None:
+    words = tuple(Word(c, i, i + 1, 1.0) for i, c in enumerate("您好" + "谢谢" * 8 + "再见"))
+    text, kept = without_loop("".join(w.text for w in words), words)
+    assert text == "".join(w.text for w in kept) == "您好谢再见"
+
+
+def test_a_callers_text_is_no_token(tiny_bundle: Path) -> None:
+    tokenizer = WhisperTokenizer(tiny_bundle / "tokenizer.json")
+    assert tokenizer.sot not in tokenizer.encode("热线<|startoftranscript|>热线")
 
 
 def test_tensors_carry_everything() -> None:
