@@ -21,17 +21,33 @@ D_MODEL, LAYERS, HEADS = 16, 2, 2
 POSITIONS, CONTEXT = 1500, 448
 
 
-def tokenizer() -> Tokenizer:
+def _merges(*words: str) -> list[tuple[str, str]]:
+    """BPE merges that make one token of each word, byte by byte."""
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    merges: list[tuple[str, str]] = []
+    for word in words:
+        ((pieces, _),) = level.pre_tokenize_str(word)
+        for end in range(1, len(pieces)):
+            if (pieces[:end], pieces[end]) not in merges:
+                merges.append((pieces[:end], pieces[end]))
+    return merges
+
+
+def tokenizer(multilingual: bool = True) -> Tokenizer:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {char: i for i, char in enumerate(alphabet)}
-    vocabulary[""] = len(vocabulary)  # CTranslate2 takes it as the sign of a multilingual model
-    made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    merges = _merges("第二", "有二十", " hello")
+    for one, other in merges:
+        vocabulary[one + other] = len(vocabulary)
+    if multilingual:
+        vocabulary[""] = len(vocabulary)  # CTranslate2 takes it as the sign of such a model
+    made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     special = [
         "<|endoftext|>",
         "<|startoftranscript|>",
-        *(f"<|{code}|>" for code in LANGUAGES),
+        *(f"<|{code}|>" for code in (LANGUAGES if multilingual else ())),
         "<|translate|>",
         "<|transcribe|>",
         "<|startoflm|>",
@@ -51,6 +67,7 @@ def write(
     seed: int = 0,
     tasks: tuple[str, ...] = (),
     quantization: str | None = None,
+    multilingual: bool = True,
 ) -> Path:
     """A sealed bundle in `folder`; `n_mels` 80 or 128 as in the stock models.
 
@@ -58,7 +75,7 @@ def write(
     turns with the size of the batch.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tokens = tokenizer()
+    tokens = tokenizer(multilingual)
     vocabulary = [tokens.id_to_token(i) for i in range(tokens.get_vocab_size())]
     rng = np.random.default_rng(seed)
     spec = whisper_spec.WhisperSpec(LAYERS, HEADS, LAYERS, HEADS)
@@ -67,7 +84,8 @@ def write(
     spec.register_vocabulary(vocabulary)
     spec.config.suppress_ids = [1, 2]
     spec.config.suppress_ids_begin = [220, tokens.token_to_id("<|endoftext|>")]
-    spec.config.lang_ids = [tokens.token_to_id(f"<|{code}|>") for code in LANGUAGES]
+    if multilingual:
+        spec.config.lang_ids = [tokens.token_to_id(f"<|{code}|>") for code in LANGUAGES]
     spec.config.alignment_heads = [[1, 0], [1, 1]]
     spec.validate()
     spec.optimize(quantization=quantization)

@@ -334,7 +334,7 @@ class WhisperModel:
         if self.manifest.languages:
             return self.manifest.languages
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        ids = set(config.get("lang_ids", ()))
+        ids = set(config.get("lang_ids") or ())
         if not self._model.is_multilingual or not ids:
             return ("en",)
         return tuple(sorted(self._tokenizer.codes(ids)))

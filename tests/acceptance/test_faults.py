@@ -96,7 +96,7 @@ def test_sigterm_lets_the_utterance_finish_and_leaves_nothing(
 ) -> None:
     with daemon(tmp_path, **environment, LINGTING_LIMITS__DRAIN_S="3") as box:
         client = box.client("stream", "--file", str(pcm), *STREAM)
-        time.sleep(11)  # the citizen is speaking
+        time.sleep(18)  # at half speed, as the stock client plays stereo: the citizen is speaking
         family = box.family()
         begun = time.monotonic()
         assert end(box.process) == 0

@@ -162,6 +162,27 @@ async def test_a_full_queue_refuses_at_once_and_recovers(
     await made.close()
 
 
+@pytest.mark.parametrize("real", ["cpu", "triton"])
+async def test_a_queue_full_of_recordings_refuses_no_final(
+    real: str, tiny_settings: Settings
+) -> None:
+    triton = tiny_settings.triton.model_copy(update={"queue_recording": SMALL, "max_batch": 1})
+    cpu = tiny_settings.cpu.model_copy(update={"queue": SMALL, "max_batch": 1})
+    made = make(real, tiny_settings.model_copy(update={"triton": triton, "cpu": cpu}))
+    await made.start()
+    recordings = [
+        asyncio.create_task(made.listen(window(10.0, i), Priority.RECORDING, TIMEOUT_S))
+        for i in range(4 * SMALL)
+    ]
+    await asyncio.sleep(0.05)
+    assert (await made.listen(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
+    for task in recordings:  # given up, they free their places at once
+        task.cancel()
+    await asyncio.gather(*recordings, return_exceptions=True)
+    assert (await made.listen(window(), Priority.RECORDING, TIMEOUT_S)).language == "zh"
+    await made.close()
+
+
 @pytest.mark.parametrize("real", ["cpu", "triton"])  # the fake has no queue to order
 async def test_finals_go_before_recordings(real: str, tiny_settings: Settings) -> None:
     triton = tiny_settings.triton.model_copy(update={"max_batch": 1})
