@@ -16,6 +16,10 @@ _GATE = {
     "cer_free": "<= 50 % (goal)",
     "digit_accuracy": ">= 95 %",
     "invented_characters": "0",
+    "cer_heads": "半句前段 / windows cut off in mid-speech",
+    "cer_tails": "半句后段 / windows that begin in mid-speech",
+    "word_time_ms_p50": "字时间误差中位 / error of character times, median",
+    "word_time_ms_p90": "同上 90 分位 / the same, 90th percentile",
 }
 
 
@@ -44,6 +48,8 @@ def write(shape: Shape, facts: Facts | None) -> str:
 
 
 def _number(name: str, value: float) -> str:
+    if name.startswith("word_time"):
+        return f"{value:.0f} ms"
     return f"{value:.0f}" if name == "invented_characters" else f"{100 * value:.1f} %"
 
 
@@ -59,7 +65,9 @@ def _measured(facts: Facts | None) -> str:
         "## 实测 / Measured",
         "经 CTranslate2 int8、束宽 1、短窗 / through CTranslate2 int8, beam 1, trimmed windows; "
         "scorer: `inference/cer.py`; sets: `inference/training/heldout/`.",
-        "\n".join(["| 指标 / figure | 值 / value | 门槛 / gate |", "|---|---|---|", *rows]),
+        "\n".join(
+            ["| 指标 / figure | 值 / value | 门槛或说明 / gate or note |", "|---|---|---|", *rows]
+        ),
     ]
     if facts.curve:
         lines += ["学习曲线 / learning curve (CER):", _curve(facts.curve)]

@@ -40,11 +40,12 @@ class Reader:
         if padded:
             audio = np.pad(audio, (0, 30 * RATE_HZ - len(audio)))
         source = self._encode(audio)
+        most = len(vocabulary.PROMPT) + 6 + round(length_s * _MAX_TOKENS_PER_S)
         result = self._model.generate(
             source,
             [vocabulary.PROMPT],
             beam_size=beam,
-            max_length=len(vocabulary.PROMPT) + 6 + round(length_s * _MAX_TOKENS_PER_S),
+            max_length=min(448, 2 * most),  # CTranslate2 lets half of it be text
             return_no_speech_prob=True,
         )[0]
         return "".join(vocabulary.TOKENS[i] for i in result.sequences_ids[0] if i < vocabulary.EOT)
@@ -79,10 +80,11 @@ def figures(transcribe: Transcribe) -> tuple[dict[str, float], dict[str, list[tu
     return {**found, "invented_characters": float(invented)}, read
 
 
-def score(folder: Path, beam: int = 1, padded: bool = False) -> dict[str, float]:
-    """The published figures of the bundle in `folder`."""
+def score(folder: Path) -> dict[str, float]:
+    """The published figures of the bundle in `folder`, and those of cut windows and word times."""
     reader = Reader(folder)
-    return figures(lambda item: reader.read(render(item), beam, padded))[0]
+    published = figures(lambda item: reader.read(render(item)))[0]
+    return published | cut_windows(reader) | word_times(reader)
 
 
 def cut_windows(reader: Reader, name: str = "unseen_sentences") -> dict[str, float]:
