@@ -250,7 +250,8 @@ class Trainer:
             torch.distributed.all_reduce(flat)
         self.progress.utterances += round(flat[0].item())
         self.progress.seconds += flat[1].item()
-        parts = flat[2:].div_(self._team.size).split([one.numel() for one in gradients])
+        sizes = [one.numel() for one in gradients]
+        parts = torch.split(flat[2:] / self._team.size, sizes)
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
