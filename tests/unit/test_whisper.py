@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from appliance.engine.canary import load_canary
 from inference.asr import quality
 from inference.asr.features import LogMel
-from inference.asr.prompt import make_ask
 from inference.asr.quality import Decoding
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.asr.whisper import WhisperModel
@@ -29,7 +27,6 @@ from inference.tensors import (
     unpack_window,
 )
 from tests import tiny_whisper
-from tests.daemon import DEMO_BUNDLE
 
 RNG = np.random.default_rng(7)
 
@@ -68,24 +65,6 @@ def test_an_english_only_model_needs_no_language(tmp_path: Path) -> None:
     good, detected, refused = model.listen(asks)
     assert isinstance(good, Hypothesis) and detected.language == "en"
     assert isinstance(refused, InvalidWindow)
-
-
-def test_alignment_scores_what_was_decoded() -> None:
-    """Asked about the decoder's own prompt, it gives the decoder's own probabilities."""
-    model = WhisperModel(DEMO_BUNDLE, threads=1)
-    window = Window(load_canary(DEMO_BUNDLE).audio, language="zh", retries=False)
-    encoded = model._encode(model._bucket(window), [window])
-    ask = make_ask(0, window, "zh", model._tokenizer, multilingual=True)
-    (decoded,) = model._model.generate(encoded, [ask.prompt], beam_size=1, return_scores=True)
-    ids = [decoded.sequences_ids[0]]
-    frames = [model._frames(window)]
-
-    def distance(start: tuple[int, ...]) -> float:
-        (aligned,) = model._model.align(encoded, list(start), ids, frames)
-        mean = float(np.mean(np.log(aligned.text_token_probs)))
-        return abs(mean - decoded.scores[0])
-
-    assert distance(ask.start[:-1]) < distance(ask.start) / 2
 
 
 def test_different_requests_share_a_batch_and_answer_as_alone(model: WhisperModel) -> None:
