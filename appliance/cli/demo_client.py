@@ -250,6 +250,7 @@ def main() -> int:
             screen.partials.clear()
     except KeyboardInterrupt:
         return 130
+    console.print()
     console.print(summary(screen))
     return 0 if screen.lines else 1
 
