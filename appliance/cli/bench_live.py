@@ -23,6 +23,7 @@ from appliance.engine.process import leash
 from appliance.errors import EngineUnavailable
 from appliance.settings import PROJECT
 
+MOST_LATE_S = 0.1
 CALL = PROJECT / "bundles" / "demo-call"
 CHANNELS = {"agent": 1, "citizen": 2}  # channel_tag
 ALAW_HZ = 8000
@@ -238,6 +239,8 @@ def sustained(figures: Figures, within_s: float) -> bool:
     """Whether a trial's calls were served as they should be."""
     latency = figures["endpoint_to_final_p95_s"]
     flawless = not figures["refused"] and not figures["errors"]
+    late_s = figures.get("client_late_s")  # a client that is late plays no real time
+    flawless = flawless and (not isinstance(late_s, float) or late_s <= MOST_LATE_S)
     return flawless and isinstance(latency, float) and latency <= within_s
 
 
