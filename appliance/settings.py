@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 from typing import Literal
@@ -211,15 +212,44 @@ def load_settings(**overrides: object) -> Settings:
     """Read file and environment; raises SettingsError naming every wrong field."""
     path = config_path()
     if path and not path.exists():
-        raise SettingsError("read settings", f"{path} does not exist", "check LINGTING_CONFIG")
+        hint = "check --config or LINGTING_CONFIG"
+        raise SettingsError("read settings", f"{path} does not exist", hint)
+    _refuse_unknown_variables()
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = (
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)
+            f"{'.'.join(map(str, e['loc']))}: {_plain(e['type'], e['msg'])}"
+            for e in error.errors(include_url=False)
         )
         raise SettingsError(
             "read settings", "; ".join(lines), f"fix {path or 'the LINGTING_ environment'}"
         ) from error
     except ValueError as error:
         raise SettingsError("read settings", f"{path}: {error}", "it must be valid TOML") from error
+
+
+OTHER_VARIABLES = {"LINGTING_CONFIG", "LINGTING_TRITON_BIN"}
+
+
+def _variables() -> set[str]:
+    """The environment variable of every setting."""
+    return {
+        f"LINGTING_{section}__{name}".upper()
+        for section, field in Settings.model_fields.items()
+        for name in getattr(field.annotation, "model_fields", ())
+    }
+
+
+def _refuse_unknown_variables() -> None:
+    """A mistyped variable must not be ignored in silence."""
+    known = _variables() | OTHER_VARIABLES
+    for name in os.environ:
+        if name.startswith("LINGTING_") and name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else "see docs/settings.md"
+            raise SettingsError("read settings", f"{name} is no setting", hint)
+
+
+def _plain(kind: str, message: str) -> str:
+    return "no such setting, see docs/settings.md" if kind == "extra_forbidden" else message

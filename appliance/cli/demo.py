@@ -61,7 +61,13 @@ def demo(
 def _box() -> Iterator[RunningBox]:
     """A box on the usual ports, or on free ones if those are taken."""
     settings = load_settings()
-    ports = (free_port(settings.grpc.port), free_port(settings.http.port))
+    wanted = (settings.grpc.port, settings.http.port)
+    ports = (free_port(wanted[0]), free_port(wanted[1]))
+    for port, taken in zip(ports, wanted, strict=True):
+        if port != taken:
+            console.print(
+                f"[yellow]端口 {taken} 已被占用，改用 {port}。 {taken} is taken, using {port}.[/]"
+            )
     with contextlib.ExitStack() as stack:
         with console.status("正在启动 Triton 与网关… starting Triton and the gateway"):
             box = stack.enter_context(running_box(ports))
@@ -105,7 +111,8 @@ def _keep(box: RunningBox) -> None:
         f"  curl http://127.0.0.1:{box.http_port}/metrics\n\n"
         f'  {sys.executable} -c "import riva.client as r; '
         f"a = r.ASRService(r.Auth(uri='127.0.0.1:{box.grpc_port}')); "
-        "c = r.RecognitionConfig(language_code='zh-CN'); "
+        "c = r.RecognitionConfig(language_code='zh-CN', audio_channel_count=2, "
+        "enable_separate_recognition_per_channel=True, enable_automatic_punctuation=True); "
         f"print(a.offline_recognize(open('{CALL / 'call.wav'}','rb').read(), c))\"\n\n"
         "按 Ctrl-C 结束。 Press Ctrl-C to end.",
         soft_wrap=True,  # so that the commands can be copied

@@ -29,7 +29,9 @@ def asr(
     show: Annotated[bool, typer.Option("--show", help="Print what was misheard.")] = False,
 ) -> None:
     """Character error rates on unseen sentences, voices, 8 kHz A-law and free speech; digits of
-    phone numbers; text invented for noise. All synthetic speech (needs espeak-ng)."""
+    phone numbers; text invented for noise. All synthetic speech.
+
+    Needs espeak-ng and the dev profile (`make .venv/.dev`)."""
     folder = bundle or load_settings().models.asr
     flags = [*(["--json"] if as_json else []), *(["--show"] if show else [])]
     command = [sys.executable, "-m", "inference.asr.evaluate", "--bundle", str(folder)]

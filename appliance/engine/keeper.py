@@ -1,4 +1,4 @@
-"""Runs Triton, takes its whole group down with it: `… GATEWAY_PID COMMAND`.
+"""Runs Triton, takes its whole group down with it: `… GATEWAY_PID SHM_PREFIX COMMAND`.
 
 A Python stub of a killed tritonserver may wait for ever on a lock that its server held, so the
 server's death is not enough. The gateway starts this with a parent-death signal: SIGTERM with the
@@ -12,25 +12,29 @@ import signal
 import subprocess
 import sys
 
-from appliance.engine.process import leash
+from appliance.engine.process import leash, sweep_shared_memory
 
 
-def main(gateway: int, command: list[str]) -> None:
+def main(gateway: int, prefix: str, command: list[str]) -> None:
     if os.getppid() != gateway:
         return  # it died before its death could be signalled
     server = subprocess.Popen([*leash("start Triton"), *command])
 
     def told_to_stop(_number: int, _frame: object) -> None:
         if os.getppid() != gateway:
-            os.killpg(0, signal.SIGKILL)
+            end()
         server.terminate()
+
+    def end() -> None:
+        sweep_shared_memory(prefix)
+        os.killpg(0, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, told_to_stop)
     code = server.wait()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print(f"tritonserver ended with {code}", flush=True)
-    os.killpg(0, signal.SIGKILL)
+    end()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

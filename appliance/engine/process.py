@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from pathlib import Path
 
 from appliance.errors import EngineUnavailable
 
@@ -16,3 +18,10 @@ def leash(doing: str, signal: str = "KILL") -> tuple[str, ...]:
     if setpriv is None:
         raise EngineUnavailable(doing, "setpriv is missing", "apt-get install util-linux")
     return (setpriv, "--pdeathsig", signal)
+
+
+def sweep_shared_memory(prefix: str) -> None:
+    """Remove the regions that a killed Triton leaves behind; they would pile up till none fits."""
+    for region in Path("/dev/shm").glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            region.unlink()

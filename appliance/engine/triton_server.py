@@ -25,7 +25,7 @@ from typing import IO
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from appliance.engine.process import ONE_BLAS_THREAD, leash
+from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep_shared_memory
 from appliance.errors import EngineUnavailable
 from appliance.settings import Settings
 from inference.tensors import Priority
@@ -102,6 +102,7 @@ class TritonServer:
         self.grpc_port = int(address.rpartition(":")[2]) or free_port()
         self.http_port = settings.triton.http_port or free_port()
         self.metrics_port = settings.triton.metrics_port or free_port()
+        self._prefix = f"lingting-{os.getpid()}-{self.grpc_port}-"  # of shared memory regions
 
     @property
     def address(self) -> str:
@@ -125,7 +126,7 @@ class TritonServer:
         check_libpython(binary)
         self._work = tempfile.TemporaryDirectory(prefix="lingting-triton-")
         work = Path(self._work.name)
-        keeper = (sys.executable, "-m", "appliance.engine.keeper", str(os.getpid()))
+        keeper = (sys.executable, "-m", "appliance.engine.keeper", str(os.getpid()), self._prefix)
         server = (str(binary), *self._arguments(work, binary))
         command = [*leash("start Triton", "TERM"), *keeper, *server]
         self._process = await asyncio.create_subprocess_exec(
@@ -153,6 +154,7 @@ class TritonServer:
             f"--metrics-port={self.metrics_port}",
             "--metrics-config=counter_latencies=true",
             "--exit-timeout-secs=5",
+            f"--backend-config=python,shm-region-prefix-name={self._prefix}",
             "--log-verbose=0",
         ]
         backends = _backends(binary, work / "backends")
@@ -200,6 +202,7 @@ class TritonServer:
             self._killed = self._process.returncode is not None
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            sweep_shared_memory(self._prefix)
 
 
 def _environment(binary: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from inference.asr.whisper import WhisperModel
 from inference.cer import digit_accuracy, invented_characters, score
 from inference.tensors import Hypothesis, Window
 
+NEEDS = "It needs espeak-ng (apt-get install espeak-ng) and the dev profile (make .venv/.dev)."
 BATCH = 8  # windows listened to together
 LANGUAGE = "zh"
 # key of the report -> held-out set
@@ -102,10 +103,10 @@ def main() -> int:
     given = parser.parse_args()
     try:
         model = WhisperModel(given.bundle, threads=given.threads)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    report = evaluate(model, given.beam, given.show)
+        report = evaluate(model, given.beam, given.show)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"evaluate: {error}\n{NEEDS}", file=sys.stderr)
+        return 3
     if given.json:
         print(json.dumps(report))
     else:

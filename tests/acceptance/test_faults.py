@@ -18,6 +18,7 @@ from appliance.settings import PROJECT
 from tests.daemon import DEMO_CALL, QUICK, Daemon, as_pcm, daemon, end, finish, free_port
 
 CALL_S = 32.0
+SHARED_MEMORY = Path("/dev/shm")
 CALLS = 6  # started two seconds apart, so that one kill meets each at another point
 STREAM = ("--separate-channels", "--simulate-realtime", "--word-time-offsets")
 
@@ -113,9 +114,12 @@ def test_kill_minus_nine_of_the_gateway_leaves_no_orphan(
         box.until_in_use("triton")
         family = box.family()
         assert len(family) >= 3  # Triton, its stub, a worker
+        regions = f"lingting-{box.process.pid}-*"
+        assert list(SHARED_MEMORY.glob(regions))
         box.process.kill()
         box.process.wait()
         assert gone(family) == []
+        assert not list(SHARED_MEMORY.glob(regions)), "shared memory would pile up"
 
 
 def test_without_triton_it_starts_on_the_cpu_and_says_so(
