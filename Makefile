@@ -41,7 +41,7 @@ $(VENV)/.demo: $(UV) requirements/gateway.txt requirements/cpu.txt requirements/
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
-	@$(APT) --optional "Tests that need a voice fail without it." espeak-ng
+	@$(APT) --optional "Tests of voices and of TLS do not run without them." espeak-ng openssl
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -40,13 +41,14 @@ class Listener(Protocol):
     def listen(self, windows: Sequence[Window]) -> list[Hypothesis | InvalidWindow]: ...
 
 
-class BatchModel:
+class BatchModel(ABC):
     """Base of every model.py in model_repo/; a subclass says how to `load`."""
 
     model: Listener
 
+    @abstractmethod
     def load(self, parameters: dict[str, str], device: str, device_index: int) -> Listener:
-        raise NotImplementedError
+        """The model that `parameters` (of config.pbtxt) name, on a device."""
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])

@@ -196,7 +196,6 @@ def test_wrong_counts_are_refused_before_anything_starts(calls: str) -> None:
 
 
 async def test_the_peer_answers_windows(tiny_bundle: Path) -> None:
-    pytest.importorskip("faster_whisper")
     engine = NaiveEngine(Settings(models=Models(asr=tiny_bundle)), Metrics())
     with pytest.raises(EngineUnavailable):
         engine.card()

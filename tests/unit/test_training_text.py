@@ -6,8 +6,6 @@ import random
 
 import pytest
 
-pytest.importorskip("pypinyin")
-
 from inference.training.text import (
     Grammar,
     Words,
@@ -59,7 +57,6 @@ def test_grammar_leaves_no_slot_and_is_seeded(rule: str) -> None:
 
 
 def test_word_sequences_stay_in_the_vocabulary() -> None:
-    pytest.importorskip("jieba")
     allowed = set(characters())
     words = Words(random.Random(1), allowed)
     for _ in range(200):
@@ -67,7 +64,6 @@ def test_word_sequences_stay_in_the_vocabulary() -> None:
 
 
 def test_no_held_out_sentence_is_drawn() -> None:
-    pytest.importorskip("jieba")
     from inference.training.text import Sentences
 
     drawn = {plain(Sentences(3).draw("template")) for _ in range(1)}

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("pypinyin")
 try:
     ctypes.CDLL("libespeak-ng.so.1")
 except OSError:

@@ -8,8 +8,6 @@ import struct
 import numpy as np
 import pytest
 
-pytest.importorskip("pypinyin")
-
 from inference.training.augment import (
     NON_SPEECH,
     alaw_round_trip,
