@@ -17,6 +17,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from inference.bundles import seal
 
 LANGUAGES = ("en", "zh", "de", "ja", "yue")
+TASKS = ("transcribe", "translate")
 D_MODEL, LAYERS, HEADS = 16, 2, 2
 POSITIONS, CONTEXT = 1500, 448
 
@@ -100,7 +101,7 @@ def write(
         licence="Apache-2.0",
         kind="ctranslate2-whisper",
         demo=True,
-        tasks=list(tasks or ("transcribe", "translate")),
+        tasks=list(tasks or TASKS),
     )
     return folder
 

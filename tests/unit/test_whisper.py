@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from inference.tensors import (
     unpack_hypothesis,
     unpack_window,
 )
-from tests import tiny_whisper
+from tests import stock_whisper, tiny_whisper
 
 RNG = np.random.default_rng(7)
 
@@ -56,6 +57,31 @@ def test_large_v3s_shape_loads_too(tmp_path: Path) -> None:
     model = WhisperModel(tiny_whisper.write(tmp_path / "v3", n_mels=128, quantization="int8"))
     (heard,) = model.listen([Window(noise(2), language="zh", retries=False)])
     assert isinstance(heard, Hypothesis)
+
+
+def test_what_the_converter_made_of_a_stock_model_loads() -> None:
+    model = WhisperModel(stock_whisper.FOLDER)
+    assert set(model.card.languages) == set(tiny_whisper.LANGUAGES)
+    asks = [
+        Window(noise(2), language="zh", retries=False),
+        Window(noise(3), language=None, hotwords=("平城区",), retries=False),
+        Window(noise(1), language="en", task="translate", beam_size=3, retries=False),
+    ]
+    chinese, detected, english = model.listen(asks)
+    assert isinstance(chinese, Hypothesis) and chinese.language == "zh"
+    assert isinstance(detected, Hypothesis) and detected.language in tiny_whisper.LANGUAGES
+    assert isinstance(english, Hypothesis) and english.language == "en"
+    assert "".join(word.text for word in chinese.words) == chinese.text
+
+
+def test_the_tiny_model_is_laid_out_as_the_converter_does_it(tmp_path: Path) -> None:
+    ours = tiny_whisper.write(tmp_path / "tiny", n_mels=128, quantization="int8")
+    for name in ("config.json", "vocabulary.json", "tokenizer.json"):
+        mine, theirs = (
+            json.loads((folder / name).read_text(encoding="utf-8"))
+            for folder in (ours, stock_whisper.FOLDER)
+        )
+        assert mine == theirs, name
 
 
 def test_an_english_only_model_needs_no_language(tmp_path: Path) -> None:
