@@ -63,8 +63,8 @@ def _measured(facts: Facts | None) -> str:
     ]
     lines = [
         "## 实测 / Measured",
-        "经 CTranslate2 int8、束宽 1、短窗 / through CTranslate2 int8, beam 1, trimmed windows; "
-        "scorer: `inference/cer.py`; sets: `inference/training/heldout/`.",
+        "与线上同一段代码：CTranslate2 int8、束宽 1、短窗 / by the code that serves: CTranslate2 "
+        "int8, beam 1, trimmed windows; `lingting eval asr`; sets: `inference/training/heldout/`.",
         "\n".join(
             ["| 指标 / figure | 值 / value | 门槛或说明 / gate or note |", "|---|---|---|", *rows]
         ),

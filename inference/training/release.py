@@ -16,22 +16,24 @@ import torch
 
 from inference.training.card import Facts
 from inference.training.evaluate import score
-from inference.training.export import bundle, convert, read
+from inference.training.export import bundle, read
 
 
 def release(checkpoint: Path, out: Path, report_path: Path) -> dict[str, float]:
-    """Score `checkpoint` through CTranslate2 int8, write it as bundle `out`, note the figures."""
+    """Score `checkpoint` as it will be served, write it as bundle `out`, note the figures."""
     logging.getLogger("transformers").setLevel(logging.ERROR)
     weights, shape = read(checkpoint)
     progress = torch.load(checkpoint, map_location="cpu", weights_only=True)["progress"]
     with tempfile.TemporaryDirectory() as scratch:
-        convert(weights, shape, Path(scratch) / "model")
-        found = score(Path(scratch) / "model")
+        bundle(weights, shape, Path(scratch) / "bundle")
+        found = score(Path(scratch) / "bundle")
     known = json.loads(report_path.read_text(encoding="utf-8")) if report_path.exists() else []
-    known.append({"utterances": progress["utterances"], "figures": found})
+    now = progress["utterances"]
+    known = [point for point in known if point["utterances"] != now]
+    known.append({"utterances": now, "figures": found})
     report_path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     curve = [(point["utterances"], point["figures"]) for point in known]
-    facts = Facts(progress["seconds"] / 3600, progress["utterances"], found, curve)
+    facts = Facts(progress["seconds"] / 3600, now, found, curve)
     bundle(weights, shape, out, facts)
     return found
 
