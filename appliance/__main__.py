@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 from appliance.cli.app import app
 from appliance.errors import LingtingError
 
 
 def main() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):  # leave nothing behind, as on Ctrl-C
+        signal.signal(number, _leave)
     try:
         app()
     except LingtingError as error:
         print(f"lingting: {error}", file=sys.stderr)
         sys.exit(3)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import sys
@@ -53,6 +54,10 @@ class Line:
     came_s: float  # since the call began
     engine: str
 
+    @property
+    def clock(self) -> str:
+        return f"{int(self.begin_s) // 60}:{self.begin_s % 60:04.1f}"
+
 
 @dataclass
 class Screen:
@@ -88,9 +93,8 @@ class Screen:
         table.add_column(overflow="fold", ratio=1)
         for line in self.lines[-14:]:
             name, colour = LEGS[line.leg]
-            clock = f"{int(line.begin_s) // 60}:{line.begin_s % 60:04.1f}"
             table.add_row(
-                Text(clock, "dim"),
+                Text(line.clock, "dim"),
                 Text(name, f"bold {colour}"),
                 Text(line.text),
                 Text(line.engine, "yellow" if line.engine == "cpu" else "dim"),
@@ -165,7 +169,37 @@ def stream(address: str, call: Path, screen: Screen) -> Iterator[Any]:
     yield from service.streaming_response_generator(chunks(call, screen), config)
 
 
-def follow(address: str, url: str, call: Path, screen: Screen, live: Live, failing: bool) -> None:
+class Log:
+    """The screen of those who do not look at a terminal: a line for each final and each note."""
+
+    def __init__(self, console: Console, screen: Screen) -> None:
+        self._console, self._screen = console, screen
+        self._lines = self._notes = 0
+
+    def refresh(self) -> None:
+        for note in self._screen.notes[self._notes :]:
+            self._console.print(note, soft_wrap=True)
+        for line in self._screen.lines[self._lines :]:
+            name, _ = LEGS[line.leg]
+            self._console.print(f"{line.clock} {name} {line.text} {line.engine}", soft_wrap=True)
+        self._notes, self._lines = len(self._screen.notes), len(self._screen.lines)
+
+
+@contextlib.contextmanager
+def shown(console: Console, screen: Screen) -> Iterator[Live | Log]:
+    """The screen, kept up to date by `refresh`."""
+    if console.is_terminal:
+        with Live(screen, console=console, refresh_per_second=8, transient=False) as live:
+            yield live
+            screen.partials.clear()
+    else:
+        console.print(DEMO_NOTICE, soft_wrap=True)
+        yield Log(console, screen)
+
+
+def follow(
+    address: str, url: str, call: Path, screen: Screen, view: Live | Log, failing: bool
+) -> None:
     looked = 0.0
     for response in stream(address, call, screen):
         now = time.monotonic()
@@ -181,14 +215,14 @@ def follow(address: str, url: str, call: Path, screen: Screen, live: Live, faili
                 )
         for result in response.results:
             take(result, screen, url)
-        live.refresh()
+        view.refresh()
 
 
 def take(result: Any, screen: Screen, url: str) -> None:
     leg = result.channel_tag or 1
     best = result.alternatives[0]
     if not result.is_final:
-        screen.partial(leg, best.transcript, result.stability)
+        screen.partial(leg, best.transcript.lstrip(), result.stability)
         return
     screen.partials.pop(leg, None)
     if best.transcript.strip():
@@ -245,9 +279,8 @@ def main() -> int:
     console = Console(highlight=False)
     screen = Screen(load(given.folder), given.speed, engine=engine_in_use(given.url))
     try:
-        with Live(screen, console=console, refresh_per_second=8, transient=False) as live:
-            follow(given.address, given.url, given.folder / "call.wav", screen, live, given.fail)
-            screen.partials.clear()
+        with shown(console, screen) as view:
+            follow(given.address, given.url, given.folder / "call.wav", screen, view, given.fail)
     except KeyboardInterrupt:
         return 130
     console.print()

@@ -1,0 +1,83 @@
+"""`lingting demo` as a newcomer runs it: without a terminal, quicker than real time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.daemon import free_port
+
+TIMEOUT_S = 120
+WORST_CER = 15.0  # %: the demo shows speech recognised
+
+
+@contextlib.contextmanager
+def demo(tmp: Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
+    """The command on free ports, its temporary files under `tmp`."""
+    ports = {f"LINGTING_{door}__PORT": str(free_port()) for door in ("GRPC", "HTTP")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "appliance", "demo", *flags],
+        env={**os.environ, **ports, "TMPDIR": str(tmp)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(TIMEOUT_S)
+
+
+def run(tmp: Path, *flags: str) -> str:
+    with demo(tmp, *flags) as process:
+        out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, out
+    return out
+
+
+def rates(out: str) -> list[float]:
+    return [float(rate) for rate in re.findall(r"CER[^\d]+([\d.]+)%", out)]
+
+
+def test_a_call_is_heard_line_by_line(tmp_path: Path) -> None:
+    with demo(tmp_path, "--speed", "4") as process:
+        assert process.stdout
+        first = next(line for line in process.stdout if line.startswith("0:00"))
+        assert process.poll() is None, "it speaks only at its end"
+        out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert "坐席" in first and "市民" in out and "演示权重" not in first
+    assert len(rates(out)) == 2 and max(rates(out)) < WORST_CER
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_goes_on_when_triton_is_killed(tmp_path: Path) -> None:
+    out = run(tmp_path, "--fail", "triton", "--speed", "2")
+    assert "kill -9" in out and re.search(r"cpu: [1-9]", out)
+    assert max(rates(out)) < WORST_CER
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_nothing_is_left_behind(tmp_path: Path, number: signal.Signals) -> None:
+    with demo(tmp_path) as process:
+        assert process.stdout
+        next(line for line in process.stdout if line.startswith("0:"))
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert any(child.name() == "tritonserver" for child in family)
+        process.send_signal(number)
+        process.communicate(timeout=TIMEOUT_S)
+    deadline = time.monotonic() + 10
+    while any(child.is_running() and child.status() != "zombie" for child in family):
+        assert time.monotonic() < deadline, family
+        time.sleep(0.1)
+    assert process.returncode != 0
+    assert not list(tmp_path.iterdir())
