@@ -110,7 +110,6 @@ class Final:
     engine: str  # which engine answered: "triton", "cpu"
     model: str  # "name version"
     demo: bool  # the weights are for demonstration only
-    latency_ms: float  # from the endpoint to this final; 0 for recordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +132,6 @@ class Transcript:
     language: str
     model: str
     demo: bool
-
-    @property
-    def text(self) -> str:
-        return "".join(final.text for final in self.finals)
 
 
 @dataclass(frozen=True, slots=True)

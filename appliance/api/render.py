@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,23 +18,23 @@ CUE_LINES = 2
 _TOKEN = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.@:/_'%-]*|\s+|.)[，。！？、；：,.!?;:”’》）)]*")
 
 
-def join_texts(texts: Iterable[str]) -> str:
-    """Utterances as one text: Chinese runs on, words of other scripts get a space between."""
-    joined = ""
-    for text in texts:
-        joined += separator(joined, text) + text
-    return joined
-
-
-def separator(before: str, after: str) -> str:
-    """What belongs between two utterances."""
-    if not before or not after or before[-1].isspace() or after[0].isspace():
-        return ""
-    return "" if _wide(before[-1]) or _wide(after[0]) else " "
-
-
 def plain_text(transcript: Transcript) -> str:
-    return join_texts(final.text for final in transcript.finals)
+    """One text. Of one leg Chinese runs on; who speaks next begins a line."""
+    texts, last = [], None
+    for final in transcript.finals:
+        texts.append(separator(last, final) + final.text)
+        last = final
+    return "".join(texts)
+
+
+def separator(before: Final | None, after: Final) -> str:
+    """What belongs between two utterances: a line break between legs, a space between words."""
+    if before is None or not before.text or not after.text:
+        return ""
+    if before.leg != after.leg:
+        return "\n"
+    end, begin = before.text[-1], after.text[0]
+    return "" if end.isspace() or begin.isspace() or _wide(end) or _wide(begin) else " "
 
 
 def to_txt(transcript: Transcript) -> str:

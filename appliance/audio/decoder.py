@@ -160,7 +160,7 @@ class AudioDecoder:
             raise InvalidAudio(
                 _HEADER,
                 "no known audio header, and no sample rate is given",
-                "send a file with a header, or give encoding and sample_rate_hertz",
+                "send a file with a header, or give its encoding and sample rate",
             )
         return PcmSource(BARE.get(fmt.encoding, Coding.S16), fmt.rate_hz, fmt.channels or 1)
 

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from appliance.call.itn import DIGITS, NUMERALS
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Word
 
 KEEP_S = 3.0  # speech that stays in the window as context when the rest leaves it
+LEAST_ECHO = 3  # characters said twice in a row that may be a decoder's echo
 
 
 @dataclass(slots=True)
@@ -28,8 +30,9 @@ class Agreement:
     def update(self, heard: Hypothesis, window_to: int) -> None:
         """Take the hypothesis of the window from `window_from` to `window_to`."""
         self.window_to = window_to
-        self.stable = _common_head(self.last, heard.text)
-        self.last = heard.text
+        text = without_echo(heard.text)
+        self.stable = _common_head(self.last, text)
+        self.last = text
 
     @property
     def text(self) -> str:
@@ -60,6 +63,18 @@ class Agreement:
         self.committed += self.last[:leaving]
         self.last, self.stable = self.last[leaving:], self.stable[leaving:]
         self.window_from = window_from
+
+
+def without_echo(text: str) -> str:
+    """A window cut in mid-speech tempts a decoder to say its last words twice: shown once.
+
+    Should they have been said twice, the final says so. Numbers do repeat themselves.
+    """
+    for size in range(len(text) // 2, LEAST_ECHO - 1, -1):
+        tail = text[-size:]
+        if text.endswith(tail + tail) and not set(tail) <= set(DIGITS + NUMERALS):
+            return text[:-size]
+    return text
 
 
 def _common_head(one: str, other: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -19,6 +20,8 @@ from appliance.messages import CallConfig, Final, Health, Transcript
 from appliance.metrics import Metrics
 from appliance.settings import CallPolicy, Settings
 from inference.tensors import ModelCard
+
+log = logging.getLogger(__name__)
 
 LIVE_HOURS = 24.0  # no live call is longer
 DRAIN_POLL_S = 0.05
@@ -88,6 +91,11 @@ class Box:
     async def _closed(self, call: Call) -> None:
         self._calls.discard(call)
         kind = "live" if call.config.live else "recording"
+        name, door = call.config.call_id or "without id", call.config.door
+        log.info(
+            *("call %s is over: %s by %s, %d legs, %.1f s", name, kind, door, call.leg_count),
+            call.duration_ms / 1000,
+        )
         self.metrics.call_duration_seconds.labels(kind).observe(call.duration_ms / 1000)
         await call.close()
 

@@ -290,11 +290,11 @@ class Leg:
             raise
         if before:
             await asyncio.wait([before])
-        latency_s = time.monotonic() - ended_at if self._config.live else 0.0
-        final = self._make_final(utterance, end, heard, latency_s)
+        final = self._make_final(utterance, end, heard)
         if not final.text and not utterance.published:
             return
         if self._config.live:
+            latency_s = time.monotonic() - ended_at
             self._ear.metrics.endpoint_to_final_seconds.labels(heard.engine).observe(latency_s)
         self._ear.metrics.finals_total.labels(heard.engine).inc()
         if not self._config.live:
@@ -321,9 +321,7 @@ class Leg:
             await asyncio.sleep(delay)
             delay = min(2 * delay, longest)
 
-    def _make_final(
-        self, utterance: Utterance, end: int, heard: Hypothesis, latency_s: float
-    ) -> Final:
+    def _make_final(self, utterance: Utterance, end: int, heard: Hypothesis) -> Final:
         words = spoken_words(heard, _ms(utterance.begin))
         return Final(
             leg=self.number,
@@ -337,7 +335,6 @@ class Leg:
             engine=heard.engine,
             model=heard.model,
             demo=heard.demo,
-            latency_ms=round(latency_s * 1000, 1),
         )
 
     def _window(self, begin: int, end: int) -> Window:

@@ -14,6 +14,7 @@ from appliance.cli.bench_live import CALL
 from appliance.cli.bench_probe import Figures, Watch, batches, figures_of_use
 from appliance.cli.running import RunningBox
 from appliance.errors import LingtingError
+from appliance.messages import AudioFormat
 
 FILE = CALL / "call.wav"
 ALAW = 6  # WAVE format tag
@@ -51,7 +52,7 @@ def warm_up(box: RunningBox) -> None:
 async def _send(url: str, content: bytes, files: int, concurrency: int) -> int:
     """How many failed."""
     places = asyncio.Semaphore(concurrency)
-    question = remote.Question(url, "zh", ())
+    question = remote.Question(url, AudioFormat(), "zh", ())
 
     async def one() -> bool:
         async with places:

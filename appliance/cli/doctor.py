@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,14 +24,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from appliance.api import ports
 from appliance.engine.triton_server import check_libpython, find_binary
 from appliance.errors import EngineUnavailable, SettingsError
 from appliance.settings import Settings, load_settings
 
-GIB = 1 << 30
+MIB, GIB = 1 << 20, 1 << 30
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY, GOOD_MEMORY = 1 * GIB, 2 * GIB
 LEAST_DISK, GOOD_DISK = 1 * GIB, 5 * GIB
+LEAST_SHARED = 128 * MIB
 GOOD_CORES = 2
 PROBE_TIMEOUT_S = 2.0
 VERIFY_TIMEOUT_S = 300.0  # large weights on a slow disk
@@ -156,6 +159,20 @@ def disk(settings: Settings) -> Check:
     return _enough("disk", free, LEAST_DISK, GOOD_DISK, fix, f" in {folder}")
 
 
+def shared_memory(settings: Settings) -> Check:
+    """Through it Triton and its Python backend pass windows."""
+    if settings.triton.mode != "child":
+        return Check("shared memory", State.ok, "not used: no Triton runs here")
+    folder = Path("/dev/shm")
+    if not folder.is_dir():
+        return Check("shared memory", State.warn, "no /dev/shm: calls run on the CPU", "mount it")
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_SHARED:
+        fix = "mount -o remount,size=1G /dev/shm (in a container: --shm-size=1g)"
+        return Check("shared memory", State.warn, f"{free / MIB:.0f} MiB free", fix)
+    return Check("shared memory", State.ok, f"{free / GIB:.1f} GiB free")
+
+
 def _enough(name: str, free: int, least: int, good: int, fix: str, where: str = "") -> Check:
     found = f"{free / GIB:.1f} GiB free{where}"
     if free >= good:
@@ -226,11 +243,18 @@ def gpu(settings: Settings) -> Check:
     return Check("gpu", State.ok, "none: CPU mode")
 
 
-def espeak(settings: Settings) -> Check:
-    if path := shutil.which("espeak-ng"):
-        return Check("espeak-ng", State.ok, path)
-    fix = "only for training and evaluation: apt-get install espeak-ng"
-    return Check("espeak-ng", State.warn, "not installed (optional)", fix)
+def evaluation(settings: Settings) -> Check:
+    """What `lingting eval` speaks with."""
+    fixes = {
+        "espeak-ng": None if shutil.which("espeak-ng") else "apt-get install espeak-ng",
+        "pypinyin": None if find_spec("pypinyin") else "make .venv/.dev",
+    }
+    missing = {name: fix for name, fix in fixes.items() if fix}
+    if missing:
+        found = f"{', '.join(missing)} not installed (optional)"
+        fix = f"only for lingting eval: {'; '.join(missing.values())}"
+        return Check("evaluation", State.warn, found, fix)
+    return Check("evaluation", State.ok, ", ".join(fixes))
 
 
 def _run(*command: str) -> str:
@@ -268,8 +292,7 @@ def _door(
         return Check(name, State.ok, "something serves TLS there; its health was not asked")
     ailing = ask(host, port, tls)
     if ailing is None:
-        fix = f"see who: ss -ltnp 'sport = :{port}'; stop it, or set {kind}.port"
-        return Check(name, State.fail, "held by another program", fix)
+        return Check(name, State.fail, "held by another program", ports.hint(kind, port))
     if ailing:
         fix = "see the log of the box; GET /v1/health/ready tells of each part"
         return Check(name, State.fail, f"a box runs there, not ready: {ailing}", fix)
@@ -277,9 +300,8 @@ def _door(
 
 
 def _free(kind: str, name: str, host: str, port: int) -> Check:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port), family=family).close()
+        ports.listen(host, port).close()
     except OSError as error:
         found = f"{host}: {error.strerror or error}"
         return Check(name, State.fail, found, f"correct {kind}.host or set {kind}.port")
@@ -338,10 +360,11 @@ CHECKS: tuple[Callable[[Settings], Check], ...] = (
     cores,
     memory,
     disk,
+    shared_memory,
     bundle,
     triton,
     gpu,
-    espeak,
+    evaluation,
     grpc_door,
     http_door,
 )

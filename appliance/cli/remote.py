@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from appliance.errors import EngineUnavailable, InvalidRequest, LingtingError, Overloaded
-from appliance.messages import Final, SpokenWord, Transcript
+from appliance.messages import AudioFormat, Final, SpokenWord, Transcript
 
 PATH = "/v1/audio/transcriptions"
 CONNECT_TIMEOUT_S = 10.0
@@ -30,6 +30,7 @@ class Question:
     """What is asked of the box for every file."""
 
     server: str  # http://host:port
+    audio: AudioFormat
     language: str
     hotwords: tuple[str, ...]
 
@@ -37,6 +38,9 @@ class Question:
         yield "response_format", "verbose_json"
         yield "timestamp_granularities[]", "word"
         yield "timestamp_granularities[]", "segment"
+        yield "encoding", self.audio.encoding.value
+        yield "sample_rate_hertz", str(self.audio.rate_hz)
+        yield "channels", str(self.audio.channels)
         if self.language:
             yield "language", self.language
         if self.hotwords:
@@ -90,7 +94,10 @@ class Upload:
                 self._connection.request("POST", PATH, self._body(head, tail), headers)
             answer = self._connection.getresponse()
             return read_answer(answer.status, answer.headers.get("retry-after"), answer.read())
-        except (OSError, http.client.HTTPException) as error:
+        except http.client.HTTPException as error:
+            cause = f"{self._question.server} does not answer in HTTP"
+            raise EngineUnavailable(DOING, cause, "name the HTTP port, not the gRPC one") from error
+        except OSError as error:
             cause = f"{self._question.server}: {error or type(error).__name__}"
             raise EngineUnavailable(DOING, cause, "is a box running there?") from error
         finally:
@@ -197,7 +204,6 @@ def as_transcript(body: dict[str, Any]) -> Transcript:
             engine=str(segment.get("engine", "")),
             model=model,
             demo=demo,
-            latency_ms=0.0,
         )
         for segment in body.get("segments") or []
     )

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from appliance.api import ports
 from appliance.api.grpc.server import GrpcServer
 from appliance.api.http.server import HttpServer
 from appliance.call.box import Box
@@ -41,6 +42,8 @@ class Gateway:
 
     async def start(self) -> tuple[int, int]:
         """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""
+        ports.check_free("grpc", self.settings.grpc, self.settings.grpc.port)
+        ports.check_free("http", self.settings.http, self.settings.http.port)
         await self.box.start()
         return await self._grpc.start(), await self._http.start()
 

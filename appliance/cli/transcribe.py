@@ -32,7 +32,7 @@ from appliance.errors import (
     LingtingError,
     SettingsError,
 )
-from appliance.messages import DEMO_NOTICE, CallConfig, Transcript
+from appliance.messages import DEMO_NOTICE, AudioFormat, CallConfig, Encoding, Transcript
 from appliance.messages import Progress as Heard
 from appliance.settings import Settings, load_settings
 
@@ -67,6 +67,15 @@ def transcribe(
     hotword: Annotated[
         list[str] | None, typer.Option("--hotword", help="a word to listen for; repeatable")
     ] = None,
+    encoding: Annotated[
+        Encoding, typer.Option("--encoding", help="of raw audio without a header")
+    ] = Encoding.AUTO,
+    sample_rate: Annotated[
+        int, typer.Option("--sample-rate", min=0, help="of raw audio, Hz; 0: the header says it")
+    ] = 0,
+    channels: Annotated[
+        int, typer.Option("--channels", min=0, max=2, help="of raw audio; 0: the header says it")
+    ] = 0,
     server: Annotated[
         str, typer.Option("--server", help="a running box, e.g. http://127.0.0.1:9000")
     ] = "",
@@ -77,7 +86,8 @@ def transcribe(
     One bad file does not stop the others. Exit codes: 0 all good, 1 some file failed,
     2 wrong usage or settings, 3 no engine or no box to ask, 130 interrupted.
     """
-    job = Job(tuple(files), format.value, output_dir, language, tuple(hotword or ()), server)
+    audio = AudioFormat(encoding, sample_rate, channels)
+    job = Job(tuple(files), format.value, output_dir, audio, language, tuple(hotword or ()), server)
     shown = Shown(Console(stderr=True), quiet)
     try:
         code = asyncio.run(run(job, shown))
@@ -91,6 +101,7 @@ class Job:
     files: tuple[str, ...]
     format: str
     output_dir: Path | None
+    audio: AudioFormat
     language: str
     hotwords: tuple[str, ...]
     server: str
@@ -101,7 +112,7 @@ async def run(job: Job, shown: Shown) -> int:
     try:
         check(job)
         if job.server:
-            question = remote.Question(job.server, job.language, job.hotwords)
+            question = remote.Question(job.server, job.audio, job.language, job.hotwords)
             remote.connect(job.server)  # only to refuse a wrong address here
             return await write_down(job, RemoteEar(question), shown)
         async with contextlib.AsyncExitStack() as stack:
@@ -147,6 +158,7 @@ def local_box(settings: Settings) -> AbstractAsyncContextManager[Box]:
 
 def local_config(box: Box, job: Job) -> CallConfig:
     return CallConfig(
+        audio=job.audio,
         language=choose_language(job.language, find_model(box.models(), "")),
         interim=False,
         live=False,

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
 RESTART_AFTER = 6  # failed probes in a row after which an engine is started anew
+FIRST_PROBE_S = 30.0  # until an engine has answered once: large weights on a CPU take their time
+SLOWER = 3  # times its best probe an engine may take before it counts as late
+SETTLE_S = 5.0  # that an engine waits for the others to have started before it is measured
 
 
 @dataclass(slots=True)
@@ -45,6 +48,7 @@ class Watched:
     up: bool = False  # started
     served: int = 0  # windows answered
     legs: int | None = None  # live legs it carries, once measured
+    best_probe_s: float = FIRST_PROBE_S / SLOWER
 
     @property
     def name(self) -> str:
@@ -116,10 +120,12 @@ class FailoverEngine:
 
     async def _probe(self, watched: Watched) -> None:
         served = watched.served
-        verdict = await self._canary.probe(watched.engine, self._settings.canary_timeout_s)
+        timeout_s = max(self._settings.canary_timeout_s, SLOWER * watched.best_probe_s)
+        verdict = await self._canary.probe(watched.engine, timeout_s)
         result = "good" if verdict.ok else "failed"
         self._metrics.canary_total.labels(watched.name, result).inc()
         if verdict.ok:
+            watched.best_probe_s = min(watched.best_probe_s, verdict.seconds)
             self._metrics.canary_seconds.labels(watched.name).observe(verdict.seconds)
             self._metrics.canary_last_success_timestamp_seconds.labels(
                 watched.name
@@ -147,9 +153,16 @@ class FailoverEngine:
 
     async def _measure(self, watched: Watched) -> None:
         async with self._measuring:
+            await self._settled()
             watched.legs = await measure_legs(watched.engine, self._canary.audio)
         self._metrics.engine_live_legs.labels(watched.name).set(watched.legs)
         log.info("%s carries some %d live legs", watched.name, watched.legs)
+
+    async def _settled(self) -> None:
+        """Until no engine loads its model any more: that would slow down the one measured."""
+        deadline = time.monotonic() + SETTLE_S
+        while time.monotonic() < deadline and not all(w.up for w in self._engines):
+            await asyncio.sleep(SUSPICION_S)
 
     async def _pause(self, watched: Watched) -> None:
         suspect = watched.breaker.closed and watched.breaker.failures

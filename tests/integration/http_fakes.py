@@ -42,7 +42,6 @@ def final(text: str, start_ms: int, end_ms: int, leg: int = 0, utterance: int = 
         engine="cpu",
         model="asr-demo 1",
         demo=True,
-        latency_ms=0.0,
     )
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import socket
 import struct
 import threading
 import time
@@ -23,6 +24,7 @@ from typer.testing import CliRunner
 
 from appliance.cli import transcribe as command
 from appliance.errors import BundleError, Overloaded, SettingsError
+from appliance.messages import AudioFormat, Encoding
 from tests.integration.http_fakes import BAD, FakeBox, Served
 
 TEXT = "声道1：您好\n声道2：我要反映一个问题。\n"
@@ -87,6 +89,38 @@ def test_options_reach_the_box(box: FakeBox, file: str) -> None:
     assert call(file, "--language", "zh", "--hotword", "工单", "--hotword", "承办").exit_code == 0
     assert box.configs[0].hotwords == ("工单", "承办")
     assert box.configs[0].language == "zh"
+
+
+RAW = AudioFormat(Encoding.ALAW, 8000, 2)
+RAW_OPTIONS = ("--encoding", "alaw", "--sample-rate", 8000, "--channels", 2)
+
+
+def test_raw_audio_is_described_by_options(box: FakeBox, file: str) -> None:
+    assert call(file, *RAW_OPTIONS).exit_code == 0
+    assert box.configs[0].audio == RAW
+
+
+def test_raw_audio_is_described_to_a_running_box(served: Served, file: str) -> None:
+    assert call(file, *RAW_OPTIONS, "--server", f"http://127.0.0.1:{served.port}").exit_code == 0
+    assert served.box.configs[0].audio == RAW
+
+
+def test_a_port_that_speaks_something_else_is_told_apart(file: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            talk, _ = listener.accept()
+            with talk:
+                talk.sendall(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00")
+                talk.shutdown(socket.SHUT_WR)
+                while talk.recv(1 << 16):
+                    pass
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        result = call(file, "--server", f"http://127.0.0.1:{listener.getsockname()[1]}")
+    assert result.exit_code == 3
+    assert "does not answer in HTTP" in result.stderr and "gRPC" in result.stderr
 
 
 def test_json_of_several_files_is_one_object_a_line(box: FakeBox, file: str) -> None:

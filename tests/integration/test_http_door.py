@@ -107,7 +107,7 @@ async def test_json_says_the_text_and_that_the_weights_are_for_demonstration(
     answer = await post(client)
     assert answer.status_code == 200
     body = answer.json()
-    assert body["text"] == "您好我要反映一个问题。"
+    assert body["text"] == "您好\n我要反映一个问题。"
     assert body["usage"] == {"type": "duration", "seconds": 5}
     assert body["lingting"]["model"] == "asr-demo 1"
     assert body["lingting"]["demo"] is True
@@ -119,7 +119,7 @@ async def test_json_says_the_text_and_that_the_weights_are_for_demonstration(
 @pytest.mark.parametrize(
     ("name", "content_type", "start"),
     [
-        ("text", "text/plain", "您好我要"),
+        ("text", "text/plain", "您好\n我要"),
         ("srt", "text/plain", "1\n00:00:00,000 --> 00:00:01,000\n声道1：您好"),
         ("vtt", "text/vtt", "WEBVTT\n\nNOTE 演示权重"),
     ],

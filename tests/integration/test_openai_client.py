@@ -14,7 +14,7 @@ from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDon
 from appliance.errors import EngineUnavailable, Overloaded
 from tests.integration.http_fakes import BAD, CARD, Served, final
 
-TEXT = "您好我要反映一个问题。"
+TEXT = "您好\n我要反映一个问题。"
 
 
 @pytest.fixture

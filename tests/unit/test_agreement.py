@@ -1,4 +1,6 @@
-from appliance.call.agreement import KEEP_S, Agreement
+import pytest
+
+from appliance.call.agreement import KEEP_S, Agreement, without_echo
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Word
 
 
@@ -43,3 +45,17 @@ def test_giving_up_keeps_what_leaves_as_text_and_the_rest_to_be_heard_again() ->
     agreement.update(heard("小区停水三天"), 10 * SAMPLE_RATE_HZ)
     assert agreement.text == "我要表扬小区停水三天"
     assert agreement.stable_text == "我要表扬小区停水"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("我要反映反映", "我要反映反映"),  # too short to be told from speech
+        ("好的，马上到，马上到", "好的，马上到"),
+        ("老人孩子都受不了老人孩子都受不了", "老人孩子都受不了"),
+        ("号码是一三八一三八", "号码是一三八一三八"),
+        ("", ""),
+    ],
+)
+def test_last_words_said_twice_are_shown_once(text: str, shown: str) -> None:
+    assert without_echo(text) == shown

@@ -160,3 +160,17 @@ async def test_a_corrupt_bundle_stops_the_start() -> None:
     made.triton.gone = True
     with pytest.raises(BundleError, match=r"model\.bin"):
         await made.both.start()
+
+
+async def test_a_slow_engine_is_used_and_then_judged_by_its_own_pace() -> None:
+    """Large weights on a CPU need longer than the least time for their canary."""
+    made = Pair()
+    made.triton.gone = True
+    made.cpu.delay_s = 0.4  # twice what a probe may take at least
+    await made.both.start()
+    assert (await made.listen()).engine == "cpu"
+    made.cpu.delay_s = 5.0
+    async with asyncio.timeout(10):
+        while made.both.health().ok:
+            await asyncio.sleep(0.05)
+    await made.both.close()

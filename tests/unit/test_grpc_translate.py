@@ -49,7 +49,7 @@ def final(text: str = "您好", leg: int = 0, **fields: object) -> Final:
     values = {
         "leg": leg, "utterance": 0, "text": text, "words": words, "start_ms": 100, "end_ms": 520,
         "confidence": 0.625, "language": "zh", "engine": "cpu", "model": "asr-demo 1",
-        "demo": True, "latency_ms": 1.0,
+        "demo": True,
     }  # fmt: skip
     return Final(**{**values, **fields})
 
@@ -254,9 +254,16 @@ def test_a_space_separates_finals_of_a_leg() -> None:
 
 
 def test_empty_results_are_not_sent() -> None:
+    assert answers.Streaming("", interim=False).response(final("", words=())) is None
+    assert answers.Streaming("", interim=True).response(Partial(0, 0, "", "", 0, 1)) is None
+
+
+def test_an_empty_final_takes_back_the_partials_shown() -> None:
     wire = answers.Streaming("", interim=True)
-    assert wire.response(final("", words=())) is None
-    assert wire.response(Partial(0, 0, "", "", 0, 1)) is None
+    said = [final(), Partial(0, 1, "我", "", 0, 1), final("", words=()), final("再见")]
+    results = [wire.response(event).results[0] for event in said]
+    assert [r.alternatives[0].transcript for r in results] == ["您好", " 我", "", " 再见"]
+    assert results[2].is_final and not results[2].alternatives[0].words
 
 
 def test_recording() -> None:

@@ -8,15 +8,13 @@ import re
 
 import pytest
 
-from appliance.api.render import FORMATS, join_texts, to_json, to_srt, to_txt, to_vtt, wrap
+from appliance.api.render import FORMATS, plain_text, to_json, to_srt, to_txt, to_vtt, wrap
 from appliance.messages import Final, SpokenWord, Transcript
 
 
 def final(text: str, start_ms: int, end_ms: int, leg: int = 0) -> Final:
     words = (SpokenWord(text[:1], start_ms, end_ms, 0.5),) if text else ()
-    return Final(
-        leg, 0, text, words, start_ms, end_ms, 0.9, "zh", "cpu", "demo 1", demo=True, latency_ms=0
-    )
+    return Final(leg, 0, text, words, start_ms, end_ms, 0.9, "zh", "cpu", "demo 1", demo=True)
 
 
 def transcript(*finals: Final, legs: int = 1, demo: bool = True) -> Transcript:
@@ -102,5 +100,14 @@ def test_json_carries_model_times_and_words() -> None:
 
 
 def test_words_of_other_scripts_are_kept_apart() -> None:
-    assert join_texts(["您好。", "你好"]) == "您好。你好"
-    assert join_texts(["hello", "world", "您好", "ok"]) == "hello world您好ok"
+    assert spoken("您好。", "你好") == "您好。你好"
+    assert spoken("hello", "world", "您好", "ok") == "hello world您好ok"
+
+
+def spoken(*texts: str) -> str:
+    return plain_text(transcript(*(final(text, i, i + 1) for i, text in enumerate(texts))))
+
+
+def test_who_speaks_next_begins_a_line() -> None:
+    turns = transcript(final("您好", 0, 1), final("请讲", 1, 2), final("你好", 2, 3, leg=1), legs=2)
+    assert plain_text(turns) == "您好请讲\n你好"

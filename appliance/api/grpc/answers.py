@@ -60,10 +60,12 @@ class Streaming:
         )
 
     def _final(self, final: Final) -> Any | None:
-        if not final.text:
+        """An empty one takes back the partials that were shown."""
+        if not final.text and not self._interim:
             return None
         result = self._result(final, [alternative(final)], 1.0, is_final=True)
-        self._continued.add(final.leg)
+        if final.text:
+            self._continued.add(final.leg)
         return result
 
     def _result(
@@ -75,7 +77,7 @@ class Streaming:
         is_final: bool = False,
     ) -> Any:
         self._audio_ms = max(self._audio_ms, event.end_ms)
-        if event.leg in self._continued:
+        if event.leg in self._continued and alternatives[0].transcript:
             alternatives[0].transcript = " " + alternatives[0].transcript
         return asr.StreamingRecognitionResult(
             alternatives=alternatives,

@@ -9,11 +9,11 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from appliance.api import ports
 from appliance.api.grpc.admission import Admission
 from appliance.api.grpc.health import HealthServicer
 from appliance.api.grpc.riva import SERVICE, RivaServicer, handlers
 from appliance.api.grpc.tls import server_credentials
-from appliance.errors import SettingsError
 from appliance.settings import Grpc, Settings
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ def bind(server: Any, settings: Grpc, credentials: Any | None) -> int:
         else:
             port = int(server.add_secure_port(address, credentials))
     except RuntimeError as error:
-        raise SettingsError(
-            "open the gRPC door", f"cannot listen on {address}", "is another program using it?"
-        ) from error
+        raise ports.cannot_listen("grpc", settings.host, settings.port, error) from error
     return port
 
 

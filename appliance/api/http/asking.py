@@ -168,7 +168,7 @@ def choose_language(given: str, card: ModelCard) -> str | None:
         return card.languages[0] if len(card.languages) == 1 else None
     if card.languages and language not in card.languages:
         known = ", ".join(card.languages)
-        refuse("language", f"the model {card.name} does not know it", f"use {known}")
+        refuse("language", f"the model {card.name} does not know {language[:20]!r}", f"use {known}")
     return language
 
 

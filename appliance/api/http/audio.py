@@ -123,12 +123,12 @@ class AudioDoor:
 
     async def _hear(self, asking: Asking) -> AsyncGenerator[str]:
         async with self._box.open_call(asking.config) as call:
-            said = ""
+            last: Final | None = None
             async with aclosing(follow(call, chunks(asking.file))) as events:
                 async for event in events:
                     if isinstance(event, Final) and event.text:
-                        text = separator(said, event.text) + event.text
-                        said = text
+                        text = separator(last, event) + event.text
+                        last = event
                         yield _sse(shapes.delta(event, text, logprobs=asking.logprobs))
                     else:
                         yield LISTENING

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from appliance.api import ports
 from appliance.api.http.app import create_app
 from appliance.errors import SettingsError
 from appliance.settings import Http
@@ -20,7 +20,6 @@ from appliance.settings import Http
 if TYPE_CHECKING:
     from appliance.call.box import Box
 
-BACKLOG = 512
 MAX_CONNECTIONS = 2000
 HEADERS_TIMEOUT_S = 20.0  # from connecting to a complete first request head
 CANCEL_S = 2.0
@@ -41,7 +40,7 @@ class HttpServer:
             access_log=False,  # the edge logs, without what callers sent
             server_header=False,
             proxy_headers=False,
-            backlog=BACKLOG,
+            backlog=ports.BACKLOG,
             limit_concurrency=MAX_CONNECTIONS,
             **tls_options(self._http),
         )
@@ -55,7 +54,10 @@ class HttpServer:
         except (OSError, ssl.SSLError) as error:
             cause = f"the TLS files cannot be used: {error}"
             raise SettingsError("open the HTTP door", cause, "check http.tls_*") from error
-        listener = bind(self._http.host, self._http.port)
+        try:
+            listener = ports.listen(self._http.host, self._http.port)
+        except OSError as error:
+            raise ports.cannot_listen("http", self._http.host, self._http.port, error) from error
         port: int = listener.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve([listener]), name="http door")
         while not self._server.started:
@@ -97,17 +99,6 @@ class PatientProtocol(H11Protocol):
         waiting = cast(object, self.cycle) is None
         if waiting and not self.transport.is_closing():
             self.transport.close()
-
-
-def bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        cause = f"{host}:{port}: {error.strerror or error}"
-        raise SettingsError(
-            "open the HTTP door", cause, "is another box running? see http.host and http.port"
-        ) from error
 
 
 def tls_options(http: Http) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""Ports of the doors: refused with one readable line, before minutes are spent on models."""
+
+from __future__ import annotations
+
+import socket
+
+from appliance.errors import SettingsError
+from appliance.settings import Door
+
+BACKLOG = 512
+
+
+def listen(host: str, port: int, backlog: int = BACKLOG) -> socket.socket:
+    """A listening socket; raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=backlog)
+
+
+def check_free(kind: str, door: Door, port: int) -> None:
+    """Raises SettingsError, with who to look for, if `door` ("grpc", "http") cannot listen."""
+    try:
+        listen(door.host, port).close()
+    except OSError as error:
+        raise cannot_listen(kind, door.host, port, error) from error
+
+
+def cannot_listen(kind: str, host: str, port: int, error: Exception) -> SettingsError:
+    strerror = getattr(error, "strerror", None)
+    cause = f"cannot listen on {host}:{port}: {strerror or 'it is taken, or not ours'}"
+    return SettingsError(f"open the {kind} door", cause, hint(kind, port))
+
+
+def hint(kind: str, port: int) -> str:
+    return f"see who: ss -ltnp 'sport = :{port}'; stop it, or set {kind}.port"
