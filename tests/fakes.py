@@ -26,6 +26,7 @@ class FakeEngine:
         self.queue = queue
         self.gone = False
         self.waiting = 0
+        self.failed = 0  # windows that met it gone
         self.listened: list[tuple[Window, Priority]] = []
 
     async def start(self) -> None:
@@ -46,6 +47,7 @@ class FakeEngine:
         finally:
             self.waiting -= 1
         if self.gone:
+            self.failed += 1
             raise EngineUnavailable("listen", "it is gone")
         self.listened.append((window, priority))
         return self._hear(window)

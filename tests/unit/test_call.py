@@ -159,6 +159,7 @@ async def test_an_engine_that_comes_back_costs_no_final(
     breaking = asyncio.create_task(outage())
     during = {(f.leg, f.utterance, f.text) for f in finals(await run(box, audio))}
     await breaking
+    assert engine.failed, "the outage met no window"
     assert during == whole
 
 
