@@ -42,7 +42,10 @@ def cut_windows(model: WhisperModel, name: str = "unseen_sentences") -> dict[str
 
 
 def word_times(model: WhisperModel, name: str = "unseen_sentences") -> dict[str, float]:
-    """How far word starts lie from espeak's in the sentences heard without a fault, ms."""
+    """How far word starts lie from espeak's in the sentences heard without a fault, ms.
+
+    Nothing if there are none yet.
+    """
     errors = list[float]()
     for item in load_set(name):
         heard = _hear(model, render(item), word_times=True)
@@ -53,6 +56,8 @@ def word_times(model: WhisperModel, name: str = "unseen_sentences") -> dict[str,
             if marks[at].character not in PUNCTUATION:
                 errors.append(abs(1000 * marks[at].start_s - word.start_ms))
             at += len(word.text)
+    if not errors:
+        return {}
     median, high = np.percentile(np.array(errors), [50, 90])
     return {"word_time_ms_p50": float(median), "word_time_ms_p90": float(high)}
 
