@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import statistics
 import time
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,41 +18,48 @@ from inference.tensors import SAMPLE_RATE_HZ, Audio, Priority, Window
 
 WINDOW_S = 4.0  # a middling partial
 TOGETHER = 16  # windows asked at once, as many legs would
-SLICES, SLICE_S = 7, 0.4  # measured apart: what else the machine did in one does not count
+MEASURE_S = 3.0  # how long is measured
+LEAST_ROUNDS = 3  # of TOGETHER windows, to take their median
 SPEAKING_SHARE = 0.5  # of a call a leg speaks
 # Partials may come this much apart before calls are refused: the interval widens first.
 INTERVAL_S = 1.2
-MOST_LEGS = 400  # what one core of the gateway judges for speech, see audio/vad.py
-RESERVE = 0.7  # of the measured rate is sold; finals and bursts need the rest
+MOST_LEGS = 400  # what one core, all that the gateway uses, judges for speech: see audio/vad.py
+RESERVE = 0.7  # of what is measured is sold; finals and bursts need the rest
 LEAST_LEGS = 2  # one stereo call is always taken
 
 
 async def measure_legs(engine: SpeechEngine, audio: Audio) -> int:
-    """Ask for windows of `audio`, many at once; the live legs that the median rate carries."""
+    """Ask for windows of `audio`, many at once, for MEASURE_S; the live legs that rate carries."""
     samples = int(WINDOW_S * SAMPLE_RATE_HZ)
     window = Window(np.resize(audio, samples).astype(np.float32), retries=False)
-    answered = 0
+    answers: list[float] = []  # when each came
 
     async def keep_asking() -> None:
-        nonlocal answered
         while True:
             try:
-                await engine.listen(window, Priority.PARTIAL, SLICES * SLICE_S)
+                await engine.listen(window, Priority.PARTIAL, MEASURE_S)
             except LingtingError:
                 return
-            answered += 1
+            answers.append(time.monotonic())
 
-    asking = [asyncio.create_task(keep_asking()) for _ in range(TOGETHER)]
-    try:
-        rates = []
-        for _ in range(SLICES):
-            before, begun = answered, time.monotonic()
-            await asyncio.sleep(SLICE_S)
-            rates.append((answered - before) / (time.monotonic() - begun))
-    finally:
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
-    per_s = statistics.median(rates)
-    legs = int(RESERVE * per_s * INTERVAL_S / SPEAKING_SHARE)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(MEASURE_S):
+            await asyncio.gather(*(keep_asking() for _ in range(TOGETHER)))
+    return legs_at(rate(answers), os.cpu_count() or 1)
+
+
+def legs_at(windows_per_s: float, cores: int) -> int:
+    """Live legs, where the engine and the gateway's judging of speech share the same cores."""
+    heard = windows_per_s * INTERVAL_S / SPEAKING_SHARE
+    if heard <= 0:
+        return LEAST_LEGS
+    legs = int(RESERVE / (1 / heard + 1 / (MOST_LEGS * cores)))
     return min(MOST_LEGS, max(LEAST_LEGS, legs))
+
+
+def rate(answers: Sequence[float]) -> float:
+    """Answers a second, by the median round of TOGETHER: other work of a moment does not count."""
+    rounds = [later - sooner for sooner, later in pairwise(answers[::TOGETHER])]
+    if len(rounds) < LEAST_ROUNDS:
+        return len(answers) / MEASURE_S
+    return TOGETHER / max(statistics.median(rounds), 1e-3)

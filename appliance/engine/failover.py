@@ -48,6 +48,7 @@ class Watched:
     up: bool = False  # started
     served: int = 0  # windows answered
     legs: int | None = None  # live legs it carries, once measured
+    measuring: asyncio.Task[None] | None = None
     best_probe_s: float = FIRST_PROBE_S / SLOWER
 
     @property
@@ -114,8 +115,8 @@ class FailoverEngine:
                 self._failed(watched, str(error) or repr(error), "start")
             if watched.breaker.closed:
                 first.set()
-                if watched.legs is None:
-                    await self._measure(watched)
+                if watched.measuring is None:
+                    watched.measuring = asyncio.create_task(self._measure(watched))
             await self._pause(watched)
 
     async def _probe(self, watched: Watched) -> None:
@@ -256,7 +257,8 @@ class FailoverEngine:
         return Health(bool(closed), "" if closed else "no engine answers its canary", detail)
 
     async def close(self) -> None:
-        for task in self._tasks:
+        measuring = [w.measuring for w in self._engines if w.measuring]
+        for task in (*self._tasks, *measuring):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *measuring, return_exceptions=True)
         await asyncio.gather(*(watched.engine.close() for watched in self._engines))

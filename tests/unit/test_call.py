@@ -60,10 +60,13 @@ async def run(box: Box, data: bytes, size: int = 1600, **config: object) -> list
     """All events of a call that is fed `data` at once."""
     async with box.open_call(CallConfig(**config)) as call:
         reading = asyncio.create_task(collect(call.events()))
-        async for piece in pieces(data, size):
-            await call.accept(piece)
-            await asyncio.sleep(0)
-        await call.finish()
+        try:
+            async for piece in pieces(data, size):
+                await call.accept(piece)
+                await asyncio.sleep(0)
+            await call.finish()
+        finally:
+            await asyncio.gather(reading, return_exceptions=True)  # an error is told once
         return await reading
 
 

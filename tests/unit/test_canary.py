@@ -73,7 +73,7 @@ def test_another_rate_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_faster_engine_is_sold_more_legs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "SLICE_S", 0.05)
+    monkeypatch.setattr(capacity, "MEASURE_S", 0.3)
     slow = await measure_legs(FakeEngine(delay_s=0.1), SOUND)
     fast = await measure_legs(FakeEngine(delay_s=0.01), SOUND)
     dead = FakeEngine()
