@@ -9,10 +9,13 @@ from types import FrameType
 from appliance.cli.app import app
 from appliance.errors import LingtingError
 
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+
 
 def main() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):  # leave nothing behind, as on Ctrl-C
-        signal.signal(number, _leave)
+    for number in ENDING:  # leave nothing behind, as on Ctrl-C
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            signal.signal(number, _leave)
     try:
         app()
     except LingtingError as error:
@@ -21,6 +24,8 @@ def main() -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    for again in ENDING:  # a closing terminal often says it twice
+        signal.signal(again, signal.SIG_IGN)
     sys.exit(128 + number)
 
 

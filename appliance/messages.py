@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 SAMPLE_RATE_HZ = 16_000  # of all audio inside the box
+SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # callers' names for calls and requests
 # Said wherever demo weights show text.
 DEMO_NOTICE = "演示权重：仅供试用，不可用于真实通话。 Demonstration weights: not for real calls."
 
@@ -106,6 +108,8 @@ class Final:
     start_ms: int
     end_ms: int
     confidence: float  # 0..1
+    no_speech: float  # 0..1, as the model says
+    temperature: float  # of the decoding that was kept
     language: str
     engine: str  # which engine answered: "triton", "cpu"
     model: str  # "name version"

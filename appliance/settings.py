@@ -108,7 +108,9 @@ class Failover(Section):
         90, gt=0, description="how long until some engine must answer its canary after a start, s"
     )
     canary_interval_s: float = Field(5, gt=0, description="time between probes of an engine, s")
-    canary_timeout_s: float = Field(2, gt=0, description="least time a probe may take, s")
+    canary_timeout_s: float = Field(
+        2, gt=0, description="deadline of a probe; three times the engine's best if longer, s"
+    )
     failures_to_open: int = Field(3, ge=1, description="failed probes in a row that open a breaker")
     successes_to_close: int = Field(10, ge=1, description="good probes in a row that close it")
     dwell_s: float = Field(

@@ -97,7 +97,7 @@ class FakeCall:
         for leg in range(self.legs):
             final = Final(
                 leg, self._utterance, text, words, self._start_ms, self._told_ms, 0.9,
-                self.config.language or "zh", "fake", "asr-demo 1", True,
+                0.0, 0.0, self.config.language or "zh", "fake", "asr-demo 1", True,
             )  # fmt: skip
             self.finals.append(final)
             await self._events.put(final)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 
 from appliance.errors import SettingsError
@@ -25,10 +27,15 @@ def check_free(kind: str, door: Door, port: int) -> None:
 
 
 def cannot_listen(kind: str, host: str, port: int, error: Exception) -> SettingsError:
-    strerror = getattr(error, "strerror", None)
-    cause = f"cannot listen on {host}:{port}: {strerror or 'it is taken, or not ours'}"
-    return SettingsError(f"open the {kind} door", cause, hint(kind, port))
+    if isinstance(error, socket.gaierror):
+        why, taken = "there is no such host", False
+    elif isinstance(error, OSError) and error.errno:
+        why, taken = os.strerror(error.errno), error.errno == errno.EADDRINUSE
+    else:  # gRPC does not say
+        why, taken = "it is taken", True
+    advice = who_holds(kind, port) if taken else f"correct {kind}.host or set {kind}.port"
+    return SettingsError(f"open the {kind} door", f"cannot listen on {host}:{port}: {why}", advice)
 
 
-def hint(kind: str, port: int) -> str:
+def who_holds(kind: str, port: int) -> str:
     return f"see who: ss -ltnp 'sport = :{port}'; stop it, or set {kind}.port"

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from appliance.errors import Overloaded
+from appliance.errors import EngineUnavailable, Overloaded
 from appliance.metrics import Metrics
 from appliance.settings import Limits
 
@@ -26,6 +26,8 @@ class Admission:
         self.live_legs = 0
         self._recordings = asyncio.Semaphore(limits.recordings)
         self._waiting = 0
+        metrics.live_legs.set_function(lambda: self.live_legs)
+        metrics.live_legs_capacity.set_function(lambda: self.capacity)
 
     @property
     def capacity(self) -> int:
@@ -45,17 +47,21 @@ class Admission:
     def close(self, live_legs: int) -> None:
         self.calls -= 1
         self.live_legs -= live_legs
-        self._report()
 
     def talk(self, door: str, legs: int) -> None:
-        """A live call's first audio has come."""
+        """A live call's first audio has come.
+
+        Raises Overloaded, or EngineUnavailable while nothing could answer.
+        """
         capacity = self.capacity
+        if not capacity:
+            self._metrics.calls_refused_total.labels(door, "engine").inc()
+            raise EngineUnavailable("open a call", "no engine answers", "try again shortly")
         if self.live_legs + legs > capacity:
             self._refuse(
                 door, "capacity", f"{self.live_legs} of {capacity} live legs are busy", RETRY_LIVE_S
             )
         self.live_legs += legs
-        self._report()
 
     @contextlib.asynccontextmanager
     async def recording(self, door: str) -> AsyncIterator[None]:
@@ -81,7 +87,3 @@ class Admission:
         raise Overloaded(
             "open a call", cause, f"try again in {retry_after_s:.0f} s", retry_after_s=retry_after_s
         )
-
-    def _report(self) -> None:
-        self._metrics.live_legs.set(self.live_legs)
-        self._metrics.live_legs_capacity.set(self.capacity)

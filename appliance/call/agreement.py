@@ -68,13 +68,18 @@ class Agreement:
 def without_echo(text: str) -> str:
     """A window cut in mid-speech tempts a decoder to say its last words twice: shown once.
 
-    Should they have been said twice, the final says so. Numbers do repeat themselves.
+    Should they have been said twice, the final says so. Numbers, and spellings, do repeat
+    themselves: only tails with LEAST_ECHO characters of ordinary Chinese count.
     """
     for size in range(len(text) // 2, LEAST_ECHO - 1, -1):
         tail = text[-size:]
-        if text.endswith(tail + tail) and not set(tail) <= set(DIGITS + NUMERALS):
+        if text.endswith(tail + tail) and sum(map(_ordinary, tail)) >= LEAST_ECHO:
             return text[:-size]
     return text
+
+
+def _ordinary(character: str) -> bool:
+    return "\u4e00" <= character <= "\u9fff" and character not in DIGITS + NUMERALS
 
 
 def _common_head(one: str, other: str) -> str:

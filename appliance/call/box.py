@@ -44,7 +44,6 @@ class Box:
         """Until an engine answers; raises BundleError or EngineUnavailable."""
         await asyncio.gather(self._engine.start(), self._vad.warm())
         self._ear = replace(self._ear, policy=_fitted(self.settings.call, self._engine.card()))
-        self.metrics.live_legs_capacity.set(self.admission.capacity)
 
     async def close(self) -> None:
         for call in list(self._calls):
@@ -91,11 +90,9 @@ class Box:
     async def _closed(self, call: Call) -> None:
         self._calls.discard(call)
         kind = "live" if call.config.live else "recording"
-        name, door = call.config.call_id or "without id", call.config.door
-        log.info(
-            *("call %s is over: %s by %s, %d legs, %.1f s", name, kind, door, call.leg_count),
-            call.duration_ms / 1000,
-        )
+        name, seconds = call.config.call_id or "without id", call.duration_ms / 1000
+        told = (kind, call.config.door, call.leg_count, seconds)
+        log.info("call %s is over: %s by %s, %d legs, %.1f s", name, *told)
         self.metrics.call_duration_seconds.labels(kind).observe(call.duration_ms / 1000)
         await call.close()
 
@@ -142,7 +139,9 @@ class Box:
             await asyncio.wait(ending, timeout=SETTLE_S)
 
     def _measured_legs(self) -> int:
-        return int(self._engine.health().detail.get("live_legs", UNMEASURED_LEGS))
+        """Of the engine in use; none while no engine answers."""
+        health = self._engine.health()
+        return int(health.detail.get("live_legs", UNMEASURED_LEGS)) if health.ok else 0
 
 
 def _fitted(policy: CallPolicy, card: ModelCard) -> CallPolicy:

@@ -331,6 +331,8 @@ class Leg:
             start_ms=words[0].start_ms if words else _ms(utterance.begin),
             end_ms=words[-1].end_ms if words else _ms(end),
             confidence=heard.confidence,
+            no_speech=heard.no_speech,
+            temperature=heard.temperature,
             language=heard.language,
             engine=heard.engine,
             model=heard.model,

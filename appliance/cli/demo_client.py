@@ -178,10 +178,12 @@ class Log:
 
     def refresh(self) -> None:
         for note in self._screen.notes[self._notes :]:
-            self._console.print(note, soft_wrap=True)
+            self._console.print(note, soft_wrap=True, markup=False)
         for line in self._screen.lines[self._lines :]:
             name, _ = LEGS[line.leg]
-            self._console.print(f"{line.clock} {name} {line.text} {line.engine}", soft_wrap=True)
+            self._console.print(
+                f"{line.clock} {name} {line.text} {line.engine}", soft_wrap=True, markup=False
+            )
         self._notes, self._lines = len(self._screen.notes), len(self._screen.lines)
 
 

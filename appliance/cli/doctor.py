@@ -292,7 +292,7 @@ def _door(
         return Check(name, State.ok, "something serves TLS there; its health was not asked")
     ailing = ask(host, port, tls)
     if ailing is None:
-        return Check(name, State.fail, "held by another program", ports.hint(kind, port))
+        return Check(name, State.fail, "held by another program", ports.who_holds(kind, port))
     if ailing:
         fix = "see the log of the box; GET /v1/health/ready tells of each part"
         return Check(name, State.fail, f"a box runs there, not ready: {ailing}", fix)

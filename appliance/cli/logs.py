@@ -1,4 +1,5 @@
-"""Log lines on stderr, as text or JSON. Never transcripts, never what a caller sent."""
+"""Log lines on stderr, as text or JSON. Never transcripts, nor what a caller sent but for the names
+of its calls and requests."""
 
 from __future__ import annotations
 

@@ -116,7 +116,6 @@ class NaiveEngine:
 
 
 def _load(folder: Path, workers: int) -> Any:
-    os.environ["HF_HUB_OFFLINE"] = "1"
     try:
         from faster_whisper import WhisperModel
     except ImportError as error:

@@ -200,6 +200,8 @@ def as_transcript(body: dict[str, Any]) -> Transcript:
             start_ms=_ms(segment["start"]),
             end_ms=_ms(segment["end"]),
             confidence=float(segment.get("confidence", 0.0)),
+            no_speech=float(segment.get("no_speech_prob", 0.0)),
+            temperature=float(segment.get("temperature", 0.0)),
             language=language,
             engine=str(segment.get("engine", "")),
             model=model,

@@ -62,9 +62,9 @@ async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> 
     gateway = Gateway(settings, build)
     stop, hurry = _signals()
     try:
-        ports = await _unless(stop, gateway.start())
-        if ports is not None:
-            _announce(gateway, *ports, time.monotonic() - begun)
+        bound = await _unless(stop, gateway.start())
+        if bound is not None:
+            _announce(gateway, *bound, time.monotonic() - begun)
             await stop.wait()
             log.info("draining: running calls may end, new ones are refused")
             await _unless(hurry, gateway.drain())
@@ -79,8 +79,9 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     def heard() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, heard)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            asyncio.get_running_loop().add_signal_handler(number, heard)
     return stop, hurry
 
 

@@ -46,6 +46,14 @@ CHUNK_BYTES = 64 << 10
 Tell = Callable[[float, float | None], None]  # seconds of audio done, and in all if known
 
 
+class Raw(StrEnum):
+    """Encodings that nothing in the bytes tells."""
+
+    pcm_s16le = Encoding.PCM_S16LE
+    alaw = Encoding.ALAW
+    mulaw = Encoding.MULAW
+
+
 class Format(StrEnum):
     txt = "txt"
     json = "json"
@@ -68,8 +76,8 @@ def transcribe(
         list[str] | None, typer.Option("--hotword", help="a word to listen for; repeatable")
     ] = None,
     encoding: Annotated[
-        Encoding, typer.Option("--encoding", help="of raw audio without a header")
-    ] = Encoding.AUTO,
+        Raw | None, typer.Option("--encoding", help="of raw audio without a header")
+    ] = None,
     sample_rate: Annotated[
         int, typer.Option("--sample-rate", min=0, help="of raw audio, Hz; 0: the header says it")
     ] = 0,
@@ -86,7 +94,7 @@ def transcribe(
     One bad file does not stop the others. Exit codes: 0 all good, 1 some file failed,
     2 wrong usage or settings, 3 no engine or no box to ask, 130 interrupted.
     """
-    audio = AudioFormat(encoding, sample_rate, channels)
+    audio = AudioFormat(Encoding(encoding or Encoding.AUTO), sample_rate, channels)
     job = Job(tuple(files), format.value, output_dir, audio, language, tuple(hotword or ()), server)
     shown = Shown(Console(stderr=True), quiet)
     try:
@@ -130,12 +138,15 @@ async def run(job: Job, shown: Shown) -> int:
 def check(job: Job) -> None:
     doing = "read the command line"
     if job.files.count(STDIN) > 1:
-        raise InvalidRequest(doing, "standard input can be read only once")
+        raise InvalidRequest(doing, "standard input can be read only once", "name - once")
+    if job.audio.encoding is not Encoding.AUTO and not job.audio.rate_hz:
+        hint = "add --sample-rate, e.g. 8000 for a telephone's"
+        raise InvalidRequest(doing, f"--encoding {job.audio.encoding} without a sample rate", hint)
     if len(job.files) > 1 and job.output_dir is None and job.format in ("srt", "vtt"):
         hint = "give --output-dir"
         raise InvalidRequest(doing, f"several {job.format} files cannot share one output", hint)
     if job.output_dir is not None and job.output_dir.exists() and not job.output_dir.is_dir():
-        raise InvalidRequest(doing, f"{job.output_dir} is not a folder")
+        raise InvalidRequest(doing, f"{job.output_dir} is not a folder", "name a folder")
 
 
 async def start_box(settings: Settings, stack: contextlib.AsyncExitStack, shown: Shown) -> Box:

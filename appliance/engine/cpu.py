@@ -85,7 +85,7 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", **ONE_BLAS_THREAD},
+            env={**os.environ, **ONE_BLAS_THREAD},
         )
         assert self._process.stderr
         self._listening = asyncio.create_task(self._listen_to(self._process.stderr))

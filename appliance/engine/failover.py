@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from dataclasses import dataclass, field, replace
 
-from appliance.engine.breaker import Breaker, State
+from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
 from appliance.engine.capacity import measure_legs
 from appliance.engine.protocol import SpeechEngine
@@ -35,7 +36,7 @@ SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
 RESTART_AFTER = 6  # failed probes in a row after which an engine is started anew
 FIRST_PROBE_S = 30.0  # until an engine has answered once: large weights on a CPU take their time
 SLOWER = 3  # times its best probe an engine may take before it counts as late
-SETTLE_S = 5.0  # that an engine waits for the others to have started before it is measured
+QUIET_S = 10.0  # without a real window, before an engine is measured a second time
 
 
 @dataclass(slots=True)
@@ -47,9 +48,11 @@ class Watched:
     wake: asyncio.Event = field(default_factory=asyncio.Event)  # a window came late: probe now
     up: bool = False  # started
     served: int = 0  # windows answered
+    tried: bool = False  # its first start has come to an end, good or bad
+    best_probe_s: float | None = None
     legs: int | None = None  # live legs it carries, once measured
+    measured: bool = False  # and no call disturbed that
     measuring: asyncio.Task[None] | None = None
-    best_probe_s: float = FIRST_PROBE_S / SLOWER
 
     @property
     def name(self) -> str:
@@ -70,6 +73,7 @@ class FailoverEngine:
         self._engines = [Watched(e, Breaker(settings.failover, time.monotonic)) for e in engines]
         self._tasks: list[asyncio.Task[None]] = []
         self._measuring = asyncio.Lock()  # engines share the machine: one is measured at a time
+        self._last_window_at = -math.inf  # monotonic s
         for engine in engines:
             metrics.breaker_open.labels(engine.name).set(1)
 
@@ -113,20 +117,19 @@ class FailoverEngine:
                 raise
             except Exception as error:  # nothing may end the watch
                 self._failed(watched, str(error) or repr(error), "start")
+            watched.tried = True
             if watched.breaker.closed:
                 first.set()
-                if watched.measuring is None:
-                    watched.measuring = asyncio.create_task(self._measure(watched))
+                self._measure_if_due(watched)
             await self._pause(watched)
 
     async def _probe(self, watched: Watched) -> None:
         served = watched.served
-        timeout_s = max(self._settings.canary_timeout_s, SLOWER * watched.best_probe_s)
-        verdict = await self._canary.probe(watched.engine, timeout_s)
+        verdict = await self._canary.probe(watched.engine, self._patience_s(watched))
         result = "good" if verdict.ok else "failed"
         self._metrics.canary_total.labels(watched.name, result).inc()
         if verdict.ok:
-            watched.best_probe_s = min(watched.best_probe_s, verdict.seconds)
+            watched.best_probe_s = min(watched.best_probe_s or math.inf, verdict.seconds)
             self._metrics.canary_seconds.labels(watched.name).observe(verdict.seconds)
             self._metrics.canary_last_success_timestamp_seconds.labels(
                 watched.name
@@ -135,8 +138,14 @@ class FailoverEngine:
                 self._in_use(watched)
         elif not (verdict.late and watched.served > served):  # busy, but at work
             self._failed(watched, verdict.reason, "canary")
-            if watched.breaker.failures >= RESTART_AFTER and watched.breaker.state is State.OPEN:
+            if watched.breaker.failures >= RESTART_AFTER and not watched.breaker.closed:
                 await self._restart(watched)
+
+    def _patience_s(self, watched: Watched) -> float:
+        """How long a probe may take: an engine's own pace counts, not only the settings."""
+        best_s = watched.best_probe_s
+        own_s = FIRST_PROBE_S if best_s is None else SLOWER * best_s
+        return max(self._settings.canary_timeout_s, own_s)
 
     def _in_use(self, watched: Watched) -> None:
         card = watched.engine.card()
@@ -152,18 +161,26 @@ class FailoverEngine:
         watched.up, watched.breaker.failures = False, 0
         await watched.engine.close()
 
+    def _measure_if_due(self, watched: Watched) -> None:
+        """Once at first, and once more in a quiet moment if calls disturbed that."""
+        quiet = time.monotonic() - self._last_window_at > QUIET_S
+        running = watched.measuring and not watched.measuring.done()
+        if not running and not watched.measured and (watched.legs is None or quiet):
+            watched.measuring = asyncio.create_task(self._measure(watched))
+
     async def _measure(self, watched: Watched) -> None:
+        # An engine that loads its model would slow down the one measured.
+        while not all(w.tried for w in self._engines):
+            await asyncio.sleep(SUSPICION_S)
         async with self._measuring:
-            await self._settled()
-            watched.legs = await measure_legs(watched.engine, self._canary.audio)
+            begun = time.monotonic()
+            legs = await measure_legs(watched.engine, self._canary.audio)
+        if legs is None or not watched.breaker.closed:
+            return  # it failed meanwhile; its next good canary brings the next attempt
+        watched.legs = max(legs, watched.legs or 0)
+        watched.measured = self._last_window_at < begun
         self._metrics.engine_live_legs.labels(watched.name).set(watched.legs)
         log.info("%s carries some %d live legs", watched.name, watched.legs)
-
-    async def _settled(self) -> None:
-        """Until no engine loads its model any more: that would slow down the one measured."""
-        deadline = time.monotonic() + SETTLE_S
-        while time.monotonic() < deadline and not all(w.up for w in self._engines):
-            await asyncio.sleep(SUSPICION_S)
 
     async def _pause(self, watched: Watched) -> None:
         suspect = watched.breaker.closed and watched.breaker.failures
@@ -221,6 +238,7 @@ class FailoverEngine:
         self, watched: Watched, window: Window, priority: Priority, timeout_s: float
     ) -> Hypothesis:
         metrics, name, begun = self._metrics, watched.name, time.monotonic()
+        self._last_window_at = begun
         try:
             heard = await watched.engine.listen(window, priority, timeout_s)
         except LingtingError as error:

@@ -11,6 +11,8 @@ from appliance.errors import EngineUnavailable
 # A second BLAS thread gains nothing on our small matrices and burns a core while it waits.
 ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
+BACKEND_START_S = 60.0
+
 
 def leash(doing: str, signal: str = "KILL") -> tuple[str, ...]:
     """A command prefix: the kernel signals the child when this process ends, even by SIGKILL."""
@@ -20,8 +22,16 @@ def leash(doing: str, signal: str = "KILL") -> tuple[str, ...]:
     return (setpriv, "--pdeathsig", signal)
 
 
-def sweep_shared_memory(prefix: str) -> None:
-    """Remove the regions that a killed Triton leaves behind; they would pile up till none fits."""
-    for region in Path("/dev/shm").glob(f"{prefix}*"):
+def sweep(shm_prefix: str, begun: float) -> None:
+    """Remove what a killed Triton leaves behind, which would pile up till nothing fits.
+
+    Its regions of shared memory, and the folder that its Python backend makes at its start, in
+    /tmp whatever TMPDIR says: those begun with it (`begun`, s since 1970) and still empty.
+    """
+    for region in Path("/dev/shm").glob(f"{shm_prefix}*"):
         with contextlib.suppress(OSError):
             region.unlink()
+    for folder in Path("/tmp").glob("python_env_*"):
+        with contextlib.suppress(OSError):
+            if -1 < folder.stat().st_mtime - begun < BACKEND_START_S:
+                folder.rmdir()

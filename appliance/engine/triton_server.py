@@ -18,6 +18,7 @@ import socket
 import sys
 import sysconfig
 import tempfile
+import time
 from collections import deque
 from pathlib import Path
 from typing import IO
@@ -25,7 +26,7 @@ from typing import IO
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep_shared_memory
+from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep
 from appliance.errors import EngineUnavailable
 from appliance.settings import Settings
 from inference.tensors import Priority
@@ -97,6 +98,7 @@ class TritonServer:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._killed = False  # the group of a child that has ended
+        self._begun = 0.0  # s since 1970
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
         address = settings.triton.address
         self.grpc_port = int(address.rpartition(":")[2]) or free_port()
@@ -126,9 +128,11 @@ class TritonServer:
         check_libpython(binary)
         self._work = tempfile.TemporaryDirectory(prefix="lingting-triton-")
         work = Path(self._work.name)
-        keeper = (sys.executable, "-m", "appliance.engine.keeper", str(os.getpid()), self._prefix)
+        keeper = (sys.executable, "-m", "appliance.engine.keeper", str(os.getpid()))
+        marks = (self._prefix, str(work))
         server = (str(binary), *self._arguments(work, binary))
-        command = [*leash("start Triton", "TERM"), *keeper, *server]
+        command = [*leash("start Triton", "TERM"), *keeper, *marks, *server]
+        self._begun = time.time()
         self._process = await asyncio.create_subprocess_exec(
             *command,
             env=_environment(binary),
@@ -202,7 +206,7 @@ class TritonServer:
             self._killed = self._process.returncode is not None
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            sweep_shared_memory(self._prefix)
+            sweep(self._prefix, self._begun)
 
 
 def _environment(binary: Path) -> dict[str, str]:
@@ -224,7 +228,6 @@ def _environment(binary: Path) -> dict[str, str]:
         "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
         "PYTHONDONTWRITEBYTECODE": "1",
         **ONE_BLAS_THREAD,
-        "HF_HUB_OFFLINE": "1",
     }
 
 

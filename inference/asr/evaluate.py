@@ -17,6 +17,7 @@ from inference.cer import digit_accuracy, invented_characters, score
 from inference.tensors import Hypothesis, Window
 
 NEEDS = "It needs espeak-ng (apt-get install espeak-ng) and the dev profile (make .venv/.dev)."
+DEMO_NOTICE = "演示权重，不可用于真实通话 / demonstration weights, not for real calls"
 BATCH = 8  # windows listened to together
 LANGUAGE = "zh"
 # key of the report -> held-out set
@@ -54,6 +55,8 @@ def hear(model: WhisperModel, name: str, beam: int) -> Iterator[tuple[str, str]]
 
 def evaluate(model: WhisperModel, beam: int, show: bool = False) -> dict[str, float]:
     """Every figure of the report; `show` prints what was misheard on stderr."""
+    if model.card.demo:
+        print(DEMO_NOTICE, file=sys.stderr)
     report: dict[str, float] = {}
     for key, name in CER_SETS.items():
         pairs = list(hear(model, name, beam))

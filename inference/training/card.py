@@ -18,7 +18,8 @@ _GATE = {
     "invented_characters": "0",
     "cer_heads": "半句前段 / windows cut off in mid-speech",
     "cer_tails": "半句后段 / windows that begin in mid-speech",
-    "word_time_ms_p50": "字时间误差中位 / error of character times, median",
+    "word_time_ms_p50": "听对的句子里字时间误差中位 / error of character times in sentences "
+    "heard right, median",
     "word_time_ms_p90": "同上 90 分位 / the same, 90th percentile",
 }
 

@@ -38,6 +38,8 @@ def final(text: str, start_ms: int, end_ms: int, leg: int = 0, utterance: int = 
         start_ms,
         end_ms,
         confidence=0.8,
+        no_speech=0.1,
+        temperature=0.4,
         language="zh",
         engine="cpu",
         model="asr-demo 1",

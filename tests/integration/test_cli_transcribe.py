@@ -100,6 +100,11 @@ def test_raw_audio_is_described_by_options(box: FakeBox, file: str) -> None:
     assert box.configs[0].audio == RAW
 
 
+def test_raw_audio_needs_its_rate(box: FakeBox, file: str) -> None:
+    result = call(file, "--encoding", "alaw")
+    assert result.exit_code == 2 and "--sample-rate" in result.stderr
+
+
 def test_raw_audio_is_described_to_a_running_box(served: Served, file: str) -> None:
     assert call(file, *RAW_OPTIONS, "--server", f"http://127.0.0.1:{served.port}").exit_code == 0
     assert served.box.configs[0].audio == RAW

@@ -9,11 +9,17 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from appliance.call.box import Box
+from appliance.call.box import UNMEASURED_LEGS, Box
 from appliance.call.events import MAX_FINALS, Events
 from appliance.call.pace import Pace
 from appliance.call.track import Track
-from appliance.errors import InvalidAudio, LingtingError, Overloaded, TooLarge
+from appliance.errors import (
+    EngineUnavailable,
+    InvalidAudio,
+    LingtingError,
+    Overloaded,
+    TooLarge,
+)
 from appliance.messages import (
     AudioFormat,
     CallConfig,
@@ -21,6 +27,7 @@ from appliance.messages import (
     Endpointing,
     Event,
     Final,
+    Health,
     Partial,
     Progress,
 )
@@ -241,6 +248,23 @@ async def test_a_full_box_refuses_with_a_hint_and_recovers(
     async with small.open_call(CallConfig()) as third:
         await third.accept(audio[:8000])
     await small.close()
+
+
+async def test_nobody_is_let_in_while_nothing_could_answer(engine: FakeEngine) -> None:
+    box = Box(Settings(), engine, metrics := Metrics())
+
+    def capacity() -> float | None:
+        return metrics.registry.get_sample_value("lingting_live_legs_capacity")
+
+    assert capacity() == UNMEASURED_LEGS
+    engine.health = lambda: Health(True, detail={"live_legs": "7"})  # type: ignore[method-assign]
+    assert capacity() == 7
+    engine.health = lambda: Health(False, "gone")  # type: ignore[method-assign]
+    assert capacity() == 0
+    async with box.open_call(CallConfig(audio=AudioFormat(Encoding.ALAW, 8000, 1))) as call:
+        with pytest.raises(EngineUnavailable, match="no engine answers"):
+            await call.accept(bytes(8000))
+    await box.close()
 
 
 async def test_drain_finishes_what_is_being_said(box: Box, audio: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import wave
 from pathlib import Path
@@ -11,7 +12,15 @@ import pytest
 
 from appliance.engine import capacity
 from appliance.engine.canary import Canary, load_canary
-from appliance.engine.capacity import LEAST_LEGS, measure_legs
+from appliance.engine.capacity import (
+    LEAST_LEGS,
+    MOST_LEGS,
+    RESERVE,
+    TOGETHER,
+    legs_at,
+    measure_legs,
+    rate,
+)
 from appliance.errors import BundleError
 from inference.tensors import SAMPLE_RATE_HZ
 from tests.fakes import TEXT, FakeEngine
@@ -76,6 +85,41 @@ async def test_a_faster_engine_is_sold_more_legs(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(capacity, "MEASURE_S", 0.3)
     slow = await measure_legs(FakeEngine(delay_s=0.1), SOUND)
     fast = await measure_legs(FakeEngine(delay_s=0.01), SOUND)
-    dead = FakeEngine()
-    dead.gone = True
-    assert fast > slow > await measure_legs(dead, SOUND) == LEAST_LEGS
+    assert slow and fast and fast > slow
+
+
+async def test_an_engine_that_fails_meanwhile_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(capacity, "MEASURE_S", 0.3)
+    dying = FakeEngine(delay_s=0.02)
+
+    async def die() -> None:
+        await asyncio.sleep(0.1)
+        dying.gone = True
+
+    death = asyncio.create_task(die())
+    assert await measure_legs(dying, SOUND) is None
+    await death
+
+
+async def test_a_queue_shorter_than_we_ask_at_once_is_measured_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(capacity, "MEASURE_S", 0.3)
+    assert await measure_legs(FakeEngine(delay_s=0.01, queue=2), SOUND)
+
+
+def test_the_median_round_counts() -> None:
+    steady = [0.1 * (i // TOGETHER) for i in range(8 * TOGETHER)]
+    disturbed = [t + (2.0 if i >= 5 * TOGETHER else 0.0) for i, t in enumerate(steady)]
+    assert rate(steady) == pytest.approx(TOGETHER / 0.1)
+    assert rate(disturbed) == pytest.approx(rate(steady))
+    assert rate([0.1]) == pytest.approx(1 / capacity.MEASURE_S)
+
+
+def test_the_gateway_keeps_its_share_of_the_cores() -> None:
+    assert legs_at(0.0, 2) == LEAST_LEGS
+    assert legs_at(1e9, 64) == MOST_LEGS
+    heard = 100 * capacity.INTERVAL_S / capacity.SPEAKING_SHARE  # legs, had the gateway no work
+    assert legs_at(100, 2) == int(RESERVE * heard * 800 / (heard + 800))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
+from appliance.engine import capacity
 from appliance.engine.canary import Canary
 from appliance.engine.failover import FailoverEngine
 from appliance.errors import BundleError, EngineUnavailable, Overloaded
@@ -37,6 +38,10 @@ class Pair:
 
     async def listen(self, priority: Priority = Priority.FINAL, timeout_s: float = 1) -> Hypothesis:
         return await self.both.listen(WINDOW, priority, timeout_s)
+
+    def canaries(self, engine: str, result: str) -> float:
+        labels = {"engine": engine, "result": result}
+        return self.metrics.registry.get_sample_value("lingting_canary_total", labels) or 0.0
 
     async def until_in_use(self, name: str) -> None:
         async with asyncio.timeout(5):
@@ -169,8 +174,48 @@ async def test_a_slow_engine_is_used_and_then_judged_by_its_own_pace() -> None:
     made.cpu.delay_s = 0.4  # twice what a probe may take at least
     await made.both.start()
     assert (await made.listen()).engine == "cpu"
+    async with asyncio.timeout(10):
+        while made.canaries("cpu", "good") < 3:
+            await asyncio.sleep(0.05)
+    assert made.both.health().ok and not made.canaries("cpu", "failed")
     made.cpu.delay_s = 5.0
     async with asyncio.timeout(10):
         while made.both.health().ok:
             await asyncio.sleep(0.05)
+    await made.both.close()
+
+
+async def test_one_that_lies_from_the_start_is_started_anew() -> None:
+    made = Pair()
+    starts = 0
+
+    async def start() -> None:
+        nonlocal starts
+        starts += 1
+
+    made.triton.start = start  # type: ignore[method-assign]
+    made.triton._hear = lambda window: Hypothesis("谢谢观看", "zh")  # type: ignore[method-assign]
+    await made.both.start()
+    async with asyncio.timeout(10):
+        while starts < 2:
+            await asyncio.sleep(0.05)
+    await made.both.close()
+
+
+async def test_one_that_failed_while_it_was_measured_is_measured_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(capacity, "MEASURE_S", 0.2)
+    made = Pair()
+    made.cpu.gone = True
+    await made.both.start()
+    await asyncio.sleep(0.1)
+    made.triton.gone = True  # in the middle of its measurement
+    await asyncio.sleep(0.3)
+    assert "live_legs" not in made.both.health().detail
+    made.triton.gone = False
+    async with asyncio.timeout(10):
+        while "live_legs" not in made.both.health().detail:
+            await asyncio.sleep(0.05)
+    assert int(made.both.health().detail["live_legs"]) > capacity.LEAST_LEGS
     await made.both.close()

@@ -48,7 +48,8 @@ def final(text: str = "您好", leg: int = 0, **fields: object) -> Final:
     words = (SpokenWord("您", 100, 300, 0.5), SpokenWord("好", 300, 520, 0.75))
     values = {
         "leg": leg, "utterance": 0, "text": text, "words": words, "start_ms": 100, "end_ms": 520,
-        "confidence": 0.625, "language": "zh", "engine": "cpu", "model": "asr-demo 1",
+        "confidence": 0.625, "no_speech": 0.0, "temperature": 0.0, "language": "zh",
+        "engine": "cpu", "model": "asr-demo 1",
         "demo": True,
     }  # fmt: skip
     return Final(**{**values, **fields})

@@ -14,7 +14,9 @@ from appliance.messages import Final, SpokenWord, Transcript
 
 def final(text: str, start_ms: int, end_ms: int, leg: int = 0) -> Final:
     words = (SpokenWord(text[:1], start_ms, end_ms, 0.5),) if text else ()
-    return Final(leg, 0, text, words, start_ms, end_ms, 0.9, "zh", "cpu", "demo 1", demo=True)
+    return Final(
+        leg, 0, text, words, start_ms, end_ms, 0.9, 0.0, 0.0, "zh", "cpu", "demo 1", demo=True
+    )
 
 
 def transcript(*finals: Final, legs: int = 1, demo: bool = True) -> Transcript:

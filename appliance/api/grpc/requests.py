@@ -19,6 +19,7 @@ from riva.client.proto import riva_audio_pb2 as audio
 from appliance.api.grpc.errors import DOOR, RivaRefusal
 from appliance.errors import EngineUnavailable, InvalidRequest, TooLarge, Unsupported
 from appliance.messages import (
+    SANE_ID,
     AudioFormat,
     CallConfig,
     Encoding,
@@ -31,7 +32,6 @@ RATES_HZ = range(8_000, 96_001)
 MOST_CHANNELS = 2  # a call has two legs
 MOST_PHRASES = 1_000
 LONGEST_PHRASE = 100  # characters
-LONGEST_CALL_ID = 128
 
 ENCODINGS = {
     audio.ENCODING_UNSPECIFIED: Encoding.AUTO,
@@ -228,13 +228,10 @@ def call_id(metadata: Iterable[tuple[str, Any]] | None) -> str:
     """The first x-call-id: behind TLS some clients send each header twice."""
     for key, value in metadata or ():
         if key == "x-call-id":
-            if len(value) > LONGEST_CALL_ID or not str(value).isprintable():
-                raise InvalidRequest(
-                    "read the metadata",
-                    "x-call-id is not a printable name",
-                    f"{LONGEST_CALL_ID} characters at most",
-                    param="x-call-id",
-                )
+            if not SANE_ID.fullmatch(str(value)):
+                hint = "letters, digits and ._:- , 128 at most"
+                cause = "x-call-id is no name for a call"
+                raise InvalidRequest("read the metadata", cause, hint, param="x-call-id")
             return str(value)
     return ""
 

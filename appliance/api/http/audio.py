@@ -14,13 +14,13 @@ from starlette.types import Receive, Scope, Send
 from appliance.api.follow import follow, in_one_task
 from appliance.api.http import shapes
 from appliance.api.http.asking import Asking, read_asking
-from appliance.api.http.edge import SANE_ID, log_bug
+from appliance.api.http.edge import log_bug
 from appliance.api.http.errors import Draining, fault_of, internal_fault
 from appliance.api.http.upload import MIB, Places, chunks, reading_form
 from appliance.api.http.vanish import until_gone
 from appliance.api.render import plain_text, separator, to_srt, to_vtt
 from appliance.errors import InvalidAudio, LingtingError
-from appliance.messages import Encoding, Final, Transcript
+from appliance.messages import SANE_ID, Encoding, Final, Transcript
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
@@ -183,7 +183,6 @@ def respond(asking: Asking, transcript: Transcript) -> Response:
             body = shapes.as_verbose_json(
                 transcript,
                 task=asking.config.task,
-                temperature=asking.config.temperature,
                 words=asking.words,
                 segments=asking.segments,
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 import traceback
 import uuid
@@ -13,12 +12,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.api.http.errors import CLIENT_GONE, Draining, fault_of, internal_fault, respond
+from appliance.messages import SANE_ID
 from appliance.metrics import Metrics
 
 log = logging.getLogger(__name__)
 PROBED = {"/metrics", "/v1/health/live", "/v1/health/ready"}  # asked all the time by machines
 
-SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # How long and how much of a refused upload is read and thrown away, so that a client that only
 # looks for an answer after sending still finds ours instead of a reset connection.

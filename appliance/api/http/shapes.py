@@ -37,7 +37,7 @@ def as_json(transcript: Transcript, *, logprobs: bool) -> dict[str, Any]:
 
 
 def as_verbose_json(
-    transcript: Transcript, *, task: str, temperature: float, words: bool, segments: bool
+    transcript: Transcript, *, task: str, words: bool, segments: bool
 ) -> dict[str, Any]:
     language = "en" if task == "translate" else transcript.language
     body: dict[str, Any] = {
@@ -47,9 +47,7 @@ def as_verbose_json(
         "text": plain_text(transcript),
     }
     if segments:
-        body["segments"] = [
-            _segment(i, final, temperature) for i, final in enumerate(transcript.finals)
-        ]
+        body["segments"] = [_segment(i, final) for i, final in enumerate(transcript.finals)]
     if words:
         said = [(word, final.leg) for final in transcript.finals for word in final.words]
         said.sort(key=lambda pair: pair[0].start_ms)
@@ -94,7 +92,7 @@ def _usage(transcript: Transcript) -> dict[str, Any]:
     return {"type": "duration", "seconds": math.ceil(transcript.duration_ms / 1000)}
 
 
-def _segment(number: int, final: Final, temperature: float) -> dict[str, Any]:
+def _segment(number: int, final: Final) -> dict[str, Any]:
     raw = final.text.encode()
     return {
         "id": number,
@@ -103,10 +101,10 @@ def _segment(number: int, final: Final, temperature: float) -> dict[str, Any]:
         "end": final.end_ms / 1000,
         "text": final.text,
         "tokens": [],
-        "temperature": temperature,
+        "temperature": round(final.temperature, 2),
         "avg_logprob": _log(final.confidence),
         "compression_ratio": round(len(raw) / len(zlib.compress(raw)), 4),
-        "no_speech_prob": 0.0,  # silence never becomes a segment: the VAD stands before the model
+        "no_speech_prob": round(final.no_speech, 4),
         "leg": final.leg,
         "confidence": round(final.confidence, 4),
         "engine": final.engine,
