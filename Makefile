@@ -46,7 +46,7 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	@touch $@
 
 demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
-	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(KEEP),--keep) $(ARGS)
+	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(ARGS)
 
 test: $(VENV)/.dev  ## Run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)

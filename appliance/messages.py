@@ -136,6 +136,7 @@ class Transcript:
     language: str
     model: str
     demo: bool
+    cut_short: bool = False  # the header promised more audio than came
 
 
 @dataclass(frozen=True, slots=True)

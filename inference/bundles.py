@@ -122,6 +122,22 @@ def seal(folder: Path, **facts: Any) -> Path:
     return path
 
 
+def _facts(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """What `seal` writes: the command line over what an earlier manifest says.
+
+    Demo weights stay demo weights, and what was added by hand stays.
+    """
+    if not folder.is_dir():
+        raise BundleInvalid(f"{folder} is not a folder")
+    facts: dict[str, Any] = {"demo": False, "tasks": ["transcribe"], "languages": []}
+    if (folder / MANIFEST).exists():
+        facts |= json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        facts = {name: value for name, value in facts.items() if name not in ("format", "files")}
+    if given["canary"]:
+        given["canary"] = dict(zip(("audio", "text"), given["canary"], strict=True))
+    return facts | {name: value for name, value in given.items() if value}
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m inference.bundles", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -133,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     write.add_argument("--version", required=True)
     write.add_argument("--licence", required=True, help="SPDX name of the weights' licence")
     write.add_argument("--kind", default="ctranslate2-whisper")
-    write.add_argument("--description", default="")
+    write.add_argument("--description")
     write.add_argument("--task", action="append", dest="tasks", choices=["transcribe", "translate"])
     write.add_argument("--language", action="append", dest="languages", help="ISO 639-1; else all")
     write.add_argument("--canary", nargs=2, metavar=("WAV", "TEXT"), help="for health probes")
@@ -144,11 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
             manifest = verify(folder)
             print(f"{manifest.name} {manifest.version}: {len(manifest.files)} files are as sealed")
         else:
-            given["tasks"] = given["tasks"] or ["transcribe"]
-            given["languages"] = given["languages"] or []
-            if given["canary"]:
-                given["canary"] = dict(zip(("audio", "text"), given["canary"], strict=True))
-            print(seal(folder, demo=False, **given))
+            print(seal(folder, **_facts(folder, given)))
     except BundleInvalid as error:
         print(error, file=sys.stderr)
         return 1

@@ -28,7 +28,7 @@ SAMPLE_RATE_HZ = 16_000
 ASR_MODEL = "asr"  # the model's name in model_repo/
 AUDIO, OPTIONS, RESULT = "audio", "options", "result"
 ANSWERED, REFUSED, FAILED = b"A", b"R", b"F"  # first byte of a CPU worker's answer
-BAD_BUNDLE = 3  # exit code of a worker whose bundle is not whole
+BAD_BUNDLE = 3  # exit code of a worker whose bundle cannot be used
 FRAME_HEAD = struct.Struct("!I")  # bytes of the JSON list that follows
 
 Audio = NDArray[np.float32]  # [n], 16 kHz mono, -1..1

@@ -90,12 +90,9 @@ def main() -> int:
     }
     try:
         model = load_asr(parameters)
-    except BundleInvalid as error:
+    except (BundleInvalid, ModelUnusable) as error:  # no waiting mends either
         print(error, file=sys.stderr)
         return BAD_BUNDLE
-    except ModelUnusable as error:
-        print(error, file=sys.stderr)
-        return 1
     _write(output, pack_frame([pack_card(model.card).tobytes()]))
     while (parts := read_frame(sys.stdin.buffer)) is not None:
         _write(output, pack_frame(answer(model, parts)))

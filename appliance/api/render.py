@@ -89,6 +89,7 @@ def as_dict(transcript: Transcript) -> dict[str, Any]:
         "language": transcript.language,
         "duration": transcript.duration_ms / 1000,
         "legs": transcript.legs,
+        **({"cut_short": True} if transcript.cut_short else {}),
         "text": plain_text(transcript),
         "utterances": [_utterance(final) for final in transcript.finals],
     }

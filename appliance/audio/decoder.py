@@ -101,10 +101,10 @@ class AudioDecoder:
             raise _empty()
         yield _legs(self._resampler.flush())
 
-    async def finish(self) -> list[Audio]:
-        """The tail at once. For recordings prefer `drain`, whose memory is bounded."""
-        pieces = [piece async for piece in self.drain() if piece]
-        return [np.concatenate(leg) for leg in zip(*pieces, strict=True)]
+    @property
+    def cut_short(self) -> bool:
+        """Whether a header promised more than came; known once drained."""
+        return isinstance(self._source, PcmSource) and self._source.cut_short
 
     async def close(self) -> None:
         if self._source:
@@ -224,7 +224,8 @@ def _check_rate(rate_hz: int, doing: str) -> None:
         raise InvalidRequest(
             doing,
             f"sample_rate_hertz must be between {LOWEST_RATE_HZ} and {HIGHEST_RATE_HZ}",
-            f"it is {rate_hz}",
+            f"it is {rate_hz}" if rate_hz else "give it: a telephone's is 8000",
+            param="sample_rate_hertz",
         )
 
 

@@ -59,6 +59,7 @@ class PcmSource:
         self.rate_hz, self.channels = rate_hz, channels
         self._coding = coding
         self._left = data_bytes
+        self.cut_short = False  # once drained: fewer samples came than were promised
         self._part = b""  # of a frame that a chunk border cut
         self._begun = False
 
@@ -76,6 +77,7 @@ class PcmSource:
 
     async def drain(self) -> AsyncIterator[Frames]:
         """Nothing is held back but part of a frame, which is not a sample."""
+        self.cut_short = bool(self._left)
         nothing: tuple[Frames, ...] = ()
         for frames in nothing:
             yield frames

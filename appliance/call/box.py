@@ -14,6 +14,7 @@ from appliance.call.admission import Admission
 from appliance.call.call import Call
 from appliance.call.leg import Ear
 from appliance.call.pace import Pace
+from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Health, Transcript
@@ -85,6 +86,7 @@ class Box:
                 raise  # counted where it was refused
             except LingtingError as error:
                 self.metrics.calls_failed_total.labels(config.door, error.code).inc()
+                log.info("call %s failed: %s", config.call_id or "without id", error.code)
                 raise
 
     async def _closed(self, call: Call) -> None:
@@ -121,7 +123,7 @@ class Box:
         parts = {"engine": engine}
         for name, state in engine.detail.items():
             if name not in ("in_use", "live_legs"):
-                parts[name] = Health(state == "in use", "" if state == "in use" else state)
+                parts[name] = Health(state == READY, "" if state == READY else state)
         return parts
 
     @property

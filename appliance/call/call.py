@@ -131,6 +131,7 @@ class Call:
             language=finals[0].language if finals else (self.config.language or ""),
             model=model,
             demo=demo,
+            cut_short=self._decoder.cut_short,
         )
 
     def _model(self, finals: tuple[Final, ...]) -> tuple[str, bool]:

@@ -15,7 +15,7 @@ from appliance.cli import bench_idle, bench_live, bench_recordings
 from appliance.cli import bench_report as report
 from appliance.cli.bench_host import Host
 from appliance.cli.bench_probe import Figures
-from appliance.errors import InvalidRequest, SettingsError
+from appliance.errors import SettingsError
 from appliance.settings import load_settings
 
 SEARCH_S = 20.0  # a trial of the search, at least
@@ -169,7 +169,7 @@ def _count(calls: str) -> int | None:
     if calls == AUTO:
         return None
     if not calls.isdecimal() or not int(calls):
-        raise InvalidRequest("read the command line", f"--calls {calls}", "a number, or auto")
+        raise typer.BadParameter("a number, or auto", param_hint="--calls")
     return int(calls)
 
 

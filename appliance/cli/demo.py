@@ -44,6 +44,8 @@ def demo(
     """Watch a two-leg 8 kHz call being transcribed live."""
     with _box() as box:
         _wait_for_triton(box)
+        if fail and box.triton_pid() is None:
+            console.print("[yellow]没有 Triton 可杀。 There is no Triton to kill.[/]")
         timer = _kill_triton_later(box, FAIL_AT_S / speed) if fail else None
         client = [sys.executable, "-m", "appliance.cli.demo_client", str(CALL)]
         addresses = [box.address, box.url]

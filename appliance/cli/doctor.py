@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from appliance.api import ports
+from appliance.api.tls import check_tls
 from appliance.engine.triton_server import check_libpython, find_binary
 from appliance.errors import EngineUnavailable, SettingsError
 from appliance.settings import Settings, load_settings
@@ -279,6 +280,18 @@ def http_door(settings: Settings) -> Check:
     return _door("http", door.host, door.port, bool(door.tls_certificate), http_health)
 
 
+def tls(settings: Settings) -> Check:
+    """Certificates and keys of both doors."""
+    doors = {"grpc": settings.grpc, "http": settings.http}
+    try:
+        for kind, door in doors.items():
+            check_tls(kind, door)
+    except SettingsError as error:
+        return Check("tls", State.fail, error.cause, error.hint)
+    secured = [kind for kind, door in doors.items() if door.tls_certificate]
+    return Check("tls", State.ok, ", ".join(secured) or "off")
+
+
 def _door(
     kind: str, host: str, port: int, tls: bool, ask: Callable[[str, int, bool], str | None]
 ) -> Check:
@@ -365,6 +378,7 @@ CHECKS: tuple[Callable[[Settings], Check], ...] = (
     triton,
     gpu,
     evaluation,
+    tls,
     grpc_door,
     http_door,
 )

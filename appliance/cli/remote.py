@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import socket
+import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -97,6 +98,10 @@ class Upload:
         except http.client.HTTPException as error:
             cause = f"{self._question.server} does not answer in HTTP"
             raise EngineUnavailable(DOING, cause, "name the HTTP port, not the gRPC one") from error
+        except ssl.SSLCertVerificationError as error:
+            cause = f"{self._question.server}: {error.verify_message}"
+            hint = "name the authority's file: SSL_CERT_FILE=ca.pem lingting ..."
+            raise EngineUnavailable(DOING, cause, hint) from error
         except OSError as error:
             cause = f"{self._question.server}: {error or type(error).__name__}"
             raise EngineUnavailable(DOING, cause, "is a box running there?") from error
@@ -210,7 +215,8 @@ def as_transcript(body: dict[str, Any]) -> Transcript:
         for segment in body.get("segments") or []
     )
     legs = int(extras.get("legs", 1))
-    return Transcript(finals, _ms(body["duration"]), legs, language, model, demo)
+    cut_short = bool(extras.get("cut_short", False))
+    return Transcript(finals, _ms(body["duration"]), legs, language, model, demo, cut_short)
 
 
 def _belongs(word: dict[str, Any], segment: dict[str, Any]) -> bool:

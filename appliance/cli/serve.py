@@ -15,6 +15,7 @@ import typer
 from appliance.api import ports
 from appliance.api.grpc.server import GrpcServer
 from appliance.api.http.server import HttpServer
+from appliance.api.tls import check_tls
 from appliance.call.box import Box
 from appliance.cli.logs import set_up_logs
 from appliance.engine.build import build_engine
@@ -42,8 +43,9 @@ class Gateway:
 
     async def start(self) -> tuple[int, int]:
         """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""
-        ports.check_free("grpc", self.settings.grpc, self.settings.grpc.port)
-        ports.check_free("http", self.settings.http, self.settings.http.port)
+        for kind, door in (("grpc", self.settings.grpc), ("http", self.settings.http)):
+            ports.check_free(kind, door, door.port)
+            check_tls(kind, door)
         await self.box.start()
         return await self._grpc.start(), await self._http.start()
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,8 +20,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from appliance.api.follow import follow
 from appliance.api.http.asking import choose_language, find_model
-from appliance.api.render import FORMATS, as_dict
 from appliance.cli import remote
+from appliance.cli.outputs import STDIN, OutputFailed, Outputs
 from appliance.errors import (
     BundleError,
     EngineUnavailable,
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from appliance.call.box import Box
 
 ALL_GOOD, SOME_FAILED, WRONG_USE, NO_BOX, INTERRUPTED = 0, 1, 2, 3, 130
-STDIN = "-"
 CHUNK_BYTES = 64 << 10
 
 Tell = Callable[[float, float | None], None]  # seconds of audio done, and in all if known
@@ -69,6 +66,9 @@ def transcribe(
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", "-o", help="one file each; else standard output")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="write over files in the output folder")
+    ] = False,
     language: Annotated[
         str, typer.Option("--language", "-l", help="zh, en ...; auto detects it")
     ] = "",
@@ -95,7 +95,8 @@ def transcribe(
     2 wrong usage or settings, 3 no engine or no box to ask, 130 interrupted.
     """
     audio = AudioFormat(Encoding(encoding or Encoding.AUTO), sample_rate, channels)
-    job = Job(tuple(files), format.value, output_dir, audio, language, tuple(hotword or ()), server)
+    where = Where(format.value, output_dir, force)
+    job = Job(tuple(files), where, audio, language, tuple(hotword or ()), server)
     shown = Shown(Console(stderr=True), quiet)
     try:
         code = asyncio.run(run(job, shown))
@@ -105,10 +106,18 @@ def transcribe(
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """What is written, and where to."""
+
+    format: str
+    folder: Path | None
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     files: tuple[str, ...]
-    format: str
-    output_dir: Path | None
+    where: Where
     audio: AudioFormat
     language: str
     hotwords: tuple[str, ...]
@@ -120,16 +129,22 @@ async def run(job: Job, shown: Shown) -> int:
     try:
         check(job)
         if job.server:
-            question = remote.Question(job.server, job.audio, job.language, job.hotwords)
             remote.connect(job.server)  # only to refuse a wrong address here
-            return await write_down(job, RemoteEar(question), shown)
+        where = job.where
+        outputs = Outputs(job.files, where.format, where.folder, force=where.force)
+        if job.server:
+            question = remote.Question(job.server, job.audio, job.language, job.hotwords)
+            return await write_down(job, RemoteEar(question), outputs, shown)
         async with contextlib.AsyncExitStack() as stack:
             box = await start_box(load_settings(), stack, shown)
             ear = LocalEar(box, local_config(box, job))
-            return await write_down(job, ear, shown)
+            return await write_down(job, ear, outputs, shown)
     except (SettingsError, InvalidRequest) as error:
         shown.complain(str(error))
         return WRONG_USE
+    except OutputFailed as error:
+        shown.complain(str(error))
+        return SOME_FAILED
     except (EngineUnavailable, BundleError) as error:
         shown.complain(str(error))
         return NO_BOX
@@ -142,11 +157,10 @@ def check(job: Job) -> None:
     if job.audio.encoding is not Encoding.AUTO and not job.audio.rate_hz:
         hint = "add --sample-rate, e.g. 8000 for a telephone's"
         raise InvalidRequest(doing, f"--encoding {job.audio.encoding} without a sample rate", hint)
-    if len(job.files) > 1 and job.output_dir is None and job.format in ("srt", "vtt"):
+    several, format = len(job.files) > 1, job.where.format
+    if several and job.where.folder is None and format in ("srt", "vtt"):
         hint = "give --output-dir"
-        raise InvalidRequest(doing, f"several {job.format} files cannot share one output", hint)
-    if job.output_dir is not None and job.output_dir.exists() and not job.output_dir.is_dir():
-        raise InvalidRequest(doing, f"{job.output_dir} is not a folder", "name a folder")
+        raise InvalidRequest(doing, f"several {format} files cannot share one output", hint)
 
 
 async def start_box(settings: Settings, stack: contextlib.AsyncExitStack, shown: Shown) -> Box:
@@ -178,21 +192,18 @@ def local_config(box: Box, job: Job) -> CallConfig:
     )
 
 
-async def write_down(job: Job, ear: Ear, shown: Shown) -> int:
+async def write_down(job: Job, ear: Ear, outputs: Outputs, shown: Shown) -> int:
     """Every file in turn; raises EngineUnavailable when going on makes no sense."""
-    targets = target_names(job.files, job.format)
     failed = 0
-    for name, target in zip(job.files, targets, strict=True):
+    for name, path in zip(job.files, outputs.paths, strict=True):
         try:
             with shown.bar(name) as tell:
                 transcript = await ear.hear(name, tell)
-            shown.notice(transcript)
-            if job.output_dir is None:
-                sys.stdout.write(on_stdout(job, name, transcript))
-                sys.stdout.flush()
-            else:
-                write_file(job.output_dir / target, FORMATS[job.format](transcript))
-        except (EngineUnavailable, BundleError):
+            shown.notice(name, transcript)
+            outputs.write(name, path, transcript)
+            if path is not None:
+                shown.say(f"{name} -> {path}")
+        except (EngineUnavailable, BundleError, OutputFailed):
             raise
         except (LingtingError, OSError) as error:
             failed += 1
@@ -298,42 +309,6 @@ def wave_seconds(file: BinaryIO) -> float | None:
     return None
 
 
-def target_names(files: Sequence[str], format: str) -> list[str]:
-    """`a.wav` becomes `a.txt`, or `a.wav.txt` where two inputs would meet, or gets a number."""
-    paths = [Path("stdin" if name == STDIN else name) for name in files]
-    stems = Counter(path.stem for path in paths)
-    names: list[str] = []
-    for path in paths:
-        base = path.stem if stems[path.stem] == 1 else path.name
-        name, number = f"{base}.{format}", 2
-        while name in names:
-            name, number = f"{base}-{number}.{format}", number + 1
-        names.append(name)
-    return names
-
-
-def on_stdout(job: Job, name: str, transcript: Transcript) -> str:
-    if len(job.files) == 1:
-        return FORMATS[job.format](transcript)
-    if job.format == "json":  # one object a line
-        return json.dumps({"file": name, **as_dict(transcript)}, ensure_ascii=False) + "\n"
-    return f"== {name} ==\n{FORMATS[job.format](transcript)}\n"
-
-
-def write_file(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 class Shown:
     """What the reader sees on standard error."""
 
@@ -364,8 +339,10 @@ class Shown:
         with self._console.status(text):
             yield
 
-    def notice(self, transcript: Transcript) -> None:
-        """Once: what these weights are not for."""
+    def notice(self, name: str, transcript: Transcript) -> None:
+        """Once: what these weights are not for. And that a recording is not whole."""
+        if transcript.cut_short:
+            self.complain(f"{name}: it is cut short: its header promises more than there is")
         if transcript.demo and not self._noticed:
             self._noticed = True
             self.say(f"{transcript.model}: {DEMO_NOTICE}")

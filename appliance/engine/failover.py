@@ -36,6 +36,7 @@ SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
 RESTART_AFTER = 6  # failed probes in a row after which an engine is started anew
 FIRST_PROBE_S = 30.0  # until an engine has answered once: large weights on a CPU take their time
 SLOWER = 3  # times its best probe an engine may take before it counts as late
+READY = "ready"  # for windows, in use or standing by
 QUIET_S = 10.0  # without a real window, before an engine is measured a second time
 
 
@@ -153,7 +154,7 @@ class FailoverEngine:
         self._metrics.model_info.labels(
             watched.name, card.name, card.version, str(card.demo).lower()
         ).set(1)
-        log.info("%s is in use", watched.name)
+        log.info("%s is ready", watched.name)
 
     async def _restart(self, watched: Watched) -> None:
         """It runs, and does not work: what waiting has not mended a new start may."""
@@ -266,7 +267,7 @@ class FailoverEngine:
         """Well while any engine is; `detail` has each engine's state."""
         closed = [watched for watched in self._engines if watched.breaker.closed]
         detail = {
-            w.name: "in use" if w.breaker.closed else f"{w.breaker.state.value}: {w.breaker.reason}"
+            w.name: READY if w.breaker.closed else f"{w.breaker.state.value}: {w.breaker.reason}"
             for w in self._engines
         }
         detail["in_use"] = closed[0].name if closed else "none"

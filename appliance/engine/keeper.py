@@ -17,6 +17,8 @@ import time
 
 from appliance.engine.process import leash, sweep
 
+ENDED = "tritonserver ended with "
+
 
 def main(gateway: int, prefix: str, work: str, command: list[str]) -> None:
     begun = time.time()
@@ -38,7 +40,7 @@ def main(gateway: int, prefix: str, work: str, command: list[str]) -> None:
     signal.signal(signal.SIGTERM, told_to_stop)
     code = server.wait()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print(f"tritonserver ended with {code}", flush=True)
+    print(f"{ENDED}{code}", flush=True)
     end()
 
 

@@ -58,6 +58,7 @@ class TritonEngine:
         self._keeper: asyncio.Task[None] | None = None
         self._card: ModelCard | None = None
         self._reason = "not started"
+        self._failure: LingtingError | None = None  # that the reason tells of
 
     async def start(self) -> None:
         """Start the child, if there is to be one, and wait until the model answers.
@@ -68,13 +69,16 @@ class TritonEngine:
             if self._keeper is None:
                 await self._come_up()
             elif not await self._answers():
-                raise EngineUnavailable("reach Triton", self._reason or "no answer")
+                raise self._failure or EngineUnavailable("reach Triton", "no answer")
         except LingtingError as error:
-            self._reason = str(error)
+            self._fail(error)
             raise
         finally:
             if self._settings.triton.mode == "child" and self._keeper is None:
                 self._keeper = asyncio.create_task(self._keep(), name="triton-keeper")
+
+    def _fail(self, error: LingtingError) -> None:
+        self._failure, self._reason = error, str(error)
 
     async def _come_up(self) -> None:
         address = self._settings.triton.address
@@ -99,6 +103,8 @@ class TritonEngine:
 
     async def _answers(self) -> bool:
         """Whether the model tells its card."""
+        if self._client is None:
+            return False
         nothing = Packed(np.zeros(0, np.float32), np.zeros(1, np.uint8))
         try:
             result = await self._infer(nothing, Priority.FINAL, 1.0)
@@ -106,7 +112,7 @@ class TritonEngine:
             if isinstance(error, asyncio.CancelledError):
                 raise
             return False
-        self._card, self._reason = unpack_card(result), ""
+        self._card, self._reason, self._failure = unpack_card(result), "", None
         return True
 
     async def _keep(self) -> None:
@@ -115,10 +121,8 @@ class TritonEngine:
         while True:
             if self.server and self.server.running:
                 await self.server.wait()
-                self._reason = "Triton died and is being started again"
-                log.warning(
-                    "Triton died and is started again: %s", _last_error(self.server.log_tail())
-                )
+                self._reason = f"Triton {self.server.how_it_ended()} and is being started again"
+                log.warning("%s; %s", self._reason, _last_error(self.server.log_tail()))
             await asyncio.sleep(delay)
             self._metrics.triton_restarts_total.inc()
             try:
@@ -126,8 +130,11 @@ class TritonEngine:
                     await self.server.stop()
                 await self._come_up()
                 delay = RESTART_DELAY_S[0]
-            except (LingtingError, OSError) as error:
-                self._reason = str(error)
+            except LingtingError as error:
+                self._fail(error)
+                delay = min(2 * delay, longest)
+            except OSError as error:
+                self._fail(EngineUnavailable("start Triton", str(error)))
                 delay = min(2 * delay, longest)
 
     async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
@@ -196,4 +203,4 @@ def _translate(error: InferenceServerException) -> LingtingError:
 def _last_error(tail: str) -> str:
     """The line of Triton's output that says why it ended."""
     lines = [line for line in tail.splitlines() if line.startswith(("error", "E"))]
-    return lines[-1] if lines else "it left no reason"
+    return f"its last error line: {lines[-1]}" if lines else "it wrote no error"

@@ -26,6 +26,7 @@ from typing import IO
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from appliance.engine.keeper import ENDED
 from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep
 from appliance.errors import EngineUnavailable
 from appliance.settings import Settings
@@ -118,6 +119,14 @@ class TritonServer:
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    def how_it_ended(self) -> str:
+        """The keeper passes on what ended the server itself, if it could see it."""
+        for line in reversed(self._lines):
+            if line.startswith(ENDED):
+                code = int(line.removeprefix(ENDED))
+                return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        return "was killed"
+
     def log_tail(self) -> str:
         return "\n".join(self._lines)
 
@@ -173,8 +182,9 @@ class TritonServer:
                 print(line, file=log, flush=True)
 
     async def wait(self) -> int:
-        """Until the child has ended, and its stubs with it; its return code."""
-        assert self._process
+        """Until the child has ended, and its stubs with it; its return code. 0 if there is none."""
+        if self._process is None:
+            return 0
         # asyncio's own wait also waits for the pipe, which a stub may hold open.
         while self._process.returncode is None:
             await asyncio.sleep(POLL_S)

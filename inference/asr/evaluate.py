@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from inference.asr.whisper import WhisperModel
+from inference.bundles import BundleInvalid
 from inference.cer import digit_accuracy, invented_characters, score
 from inference.tensors import Hypothesis, Window
 
@@ -107,6 +108,9 @@ def main() -> int:
     try:
         model = WhisperModel(given.bundle, threads=given.threads)
         report = evaluate(model, given.beam, given.show)
+    except BundleInvalid as error:
+        print(f"evaluate: {error} (set models.asr or --bundle to a bundle)", file=sys.stderr)
+        return 3
     except (ValueError, OSError, ImportError) as error:
         print(f"evaluate: {error}\n{NEEDS}", file=sys.stderr)
         return 3

@@ -228,3 +228,17 @@ def test_a_triton_that_runs_elsewhere_may_go_and_come_back(
     finally:
         triton.kill()
         triton.wait()
+
+
+def test_why_triton_cannot_start_stays_known(tmp_path: Path, environment: dict[str, str]) -> None:
+    with daemon(tmp_path, **environment, LINGTING_TRITON__BINARY="/nope") as box:
+        time.sleep(3)
+        assert "no tritonserver at /nope" in box.get("/v1/health/ready")
+        assert "AssertionError" not in box.log()
+
+
+def test_a_compute_type_that_cannot_be_is_said_at_once(tmp_path: Path) -> None:
+    wrong = {"LINGTING_TRITON__MODE": "off", "LINGTING_CPU__COMPUTE_TYPE": "foo"}
+    with daemon(tmp_path, wait=False, **wrong) as box:
+        assert box.process.wait(30) == 3
+        assert "foo" in box.log() and box.log().count("lingting: ") == 1

@@ -127,6 +127,33 @@ async def test_cancelling_frees_the_place(engine: SpeechEngine) -> None:
     assert (await engine.listen(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
 
 
+@pytest.mark.parametrize("real", ["cpu", "triton"])  # the fake does no work to save
+async def test_what_is_cancelled_is_not_worked_on(real: str, tiny_settings: Settings) -> None:
+    """Who asks after a cancelled queue does not wait for it."""
+    triton = tiny_settings.triton.model_copy(update={"max_batch": 1})
+    cpu = tiny_settings.cpu.model_copy(update={"max_batch": 1, "workers": 1})
+    made = make(real, tiny_settings.model_copy(update={"triton": triton, "cpu": cpu}))
+    await made.start()
+    loop = asyncio.get_running_loop()
+
+    def queue() -> list[asyncio.Task[Hypothesis]]:
+        asks = (made.listen(window(20.0, i), Priority.RECORDING, TIMEOUT_S) for i in range(24))
+        return [asyncio.create_task(ask) for ask in asks]
+
+    await made.listen(window(20.0), Priority.RECORDING, TIMEOUT_S)  # warm
+    begun = loop.time()
+    await asyncio.gather(*queue())
+    worked_s = loop.time() - begun
+    cancelled = queue()
+    await asyncio.sleep(0.05)
+    for task in cancelled:
+        task.cancel()
+    begun = loop.time()
+    await made.listen(window(20.0), Priority.RECORDING, TIMEOUT_S)
+    assert loop.time() - begun < worked_s / 2
+    await made.close()
+
+
 async def test_closed_is_unavailable(kind: str, tiny_settings: Settings) -> None:
     made = make(kind, tiny_settings)
     if kind == "fake":

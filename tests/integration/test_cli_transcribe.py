@@ -164,13 +164,30 @@ def test_one_bad_file_does_not_stop_the_others(box: FakeBox, tmp_path: Path, fil
     assert "1 of 4 files transcribed" in result.stderr
 
 
-def test_an_output_that_cannot_be_written_fails_its_file(
-    box: FakeBox, tmp_path: Path, file: str
-) -> None:
+def test_an_output_that_cannot_be_written_is_named(box: FakeBox, tmp_path: Path, file: str) -> None:
     (tmp_path / "out" / "call.txt").mkdir(parents=True)
-    result = call(file, "--output-dir", tmp_path / "out")
-    assert result.exit_code == 1
+    result = call(file, "--output-dir", tmp_path / "out", "--force")
+    assert result.exit_code == 1 and str(tmp_path / "out" / "call.txt") in result.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["call.txt"]
+
+
+def test_nothing_is_written_over_unless_forced(box: FakeBox, tmp_path: Path, file: str) -> None:
+    old = tmp_path / "out" / "call.txt"
+    old.parent.mkdir()
+    old.write_text("somebody else's call")
+    refused = call(file, "--output-dir", old.parent)
+    assert refused.exit_code == 2 and "--force" in refused.stderr
+    assert old.read_text() == "somebody else's call" and not box.configs
+    forced = call(file, "--output-dir", old.parent, "--force")
+    assert forced.exit_code == 0 and old.read_text() == TEXT
+    assert f"{file} -> {old}" in forced.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_heard(
+    box: FakeBox, file: str
+) -> None:
+    result = call(file, "--output-dir", "/proc/nowhere")
+    assert result.exit_code == 2 and "/proc/nowhere" in result.stderr and not box.configs
 
 
 def test_standard_input(box: FakeBox) -> None:

@@ -88,7 +88,7 @@ async def decode(
         async with asyncio.timeout(LIMIT_S):
             for piece in pieces:
                 parts.append(await decoder.feed(piece))
-            parts.append(await decoder.finish())
+            parts.append(await tail_of(decoder))
     finally:
         await decoder.close()
     assert decoder.legs == len(parts[-1])
@@ -105,3 +105,9 @@ def speech(text: str = "您好，我要反映小区门口的路灯坏了，晚�
     with wave.open(io.BytesIO(spoken.stdout)) as file:
         samples = np.frombuffer(file.readframes(1 << 30), "<i2").astype(np.float32) / 32768
         return soxr.resample(samples, file.getframerate(), 16000).astype(np.float32)
+
+
+async def tail_of(decoder: AudioDecoder) -> list[np.ndarray]:
+    """What `drain` brings, at once."""
+    pieces = [piece async for piece in decoder.drain() if piece]
+    return [np.concatenate(leg) for leg in zip(*pieces, strict=True)]

@@ -20,7 +20,7 @@ from appliance.audio.flac import Framer
 from appliance.audio.sniff import Kind
 from appliance.errors import InvalidAudio, TooLarge
 from appliance.messages import AudioFormat, Encoding
-from tests.unit.audio_files import LIMIT_S, cut, decode, encode, pitch_hz, tone
+from tests.unit.audio_files import LIMIT_S, cut, decode, encode, pitch_hz, tail_of, tone
 
 FORMATS = {
     "flac": ("flac", "flac", 16000),
@@ -127,7 +127,7 @@ async def test_damage_in_the_middle_names_the_reason():
     try:
         with pytest.raises(InvalidAudio) as caught:
             await decoder.feed(b"OggS" + bytes(data[5:40]))
-            await decoder.finish()
+            await tail_of(decoder)
     finally:
         await decoder.close()
     assert caught.value.cause
@@ -141,7 +141,7 @@ async def test_a_child_killed_from_outside_is_an_error_not_a_hang():
     with pytest.raises(InvalidAudio, match="processor time or memory"):
         async with asyncio.timeout(LIMIT_S):
             await decoder.feed(FLAC_NOISE[20_000:])
-            await decoder.finish()
+            await tail_of(decoder)
     await decoder.close()
 
 

@@ -13,7 +13,7 @@ from appliance.audio.decoder import AudioDecoder
 from appliance.audio.sniff import Kind, sniff
 from appliance.errors import InvalidAudio, InvalidRequest, LingtingError, TooLarge, Unsupported
 from appliance.messages import AudioFormat, Encoding
-from tests.unit.audio_files import cut, decode, encode, tone, wav_header
+from tests.unit.audio_files import cut, decode, encode, tail_of, tone, wav_header
 
 PCM = tone(16000, 1, 0.1).tobytes()
 CONTRADICTION = "Error: config format doesn't match with header format"
@@ -201,6 +201,15 @@ async def test_an_hour_of_alaw_in_bounded_memory():
         if at == 10 * len(piece):
             gc.collect()
             before = process.memory_info().rss
-    (tail,) = await decoder.finish()
+    (tail,) = await tail_of(decoder)
     assert got + len(tail) == 3600 * 16000
     assert process.memory_info().rss - before < 20 << 20
+
+
+@pytest.mark.parametrize("kept", [0.5, 1.0])
+async def test_a_recording_that_is_not_whole_is_told_apart(kept):
+    data = wav_header(size=len(PCM)) + PCM
+    decoder = AudioDecoder(AudioFormat(), live=False, max_duration_s=60)
+    await decoder.feed(data[: int(len(data) * kept)])
+    await tail_of(decoder)
+    assert decoder.cut_short is (kept < 1)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundles import BundleInvalid, main, seal, verify
+from inference.bundles import BundleInvalid, load_manifest, main, seal, verify
+from tests.daemon import DEMO_BUNDLE as DEMO
 
 
 @pytest.fixture
@@ -70,3 +71,13 @@ def test_the_command_verifies_and_seals(bundle: Path, capsys: pytest.CaptureFixt
     (bundle / "config.json").unlink()
     assert main(["verify", str(bundle)]) == 1
     assert "config.json" in capsys.readouterr().err
+
+
+def test_sealing_again_keeps_what_the_manifest_said(tmp_path: Path) -> None:
+    """Above all that the weights are for demonstration."""
+    folder = shutil.copytree(DEMO, tmp_path / "demo")
+    told = ["seal", str(folder), "--name", "x", "--version", "1", "--licence", "MIT"]
+    assert main(told) == 0
+    before, after = load_manifest(DEMO), load_manifest(folder)
+    assert (after.name, after.demo, after.serving) == ("x", True, before.serving)
+    assert after.canary == before.canary and after.languages == before.languages

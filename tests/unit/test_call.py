@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 
 import numpy as np
+import psutil
 import pytest
 
 from appliance.call.box import UNMEASURED_LEGS, Box
@@ -196,6 +197,29 @@ async def test_a_reader_that_stops_slows_the_caller_and_nothing_grows(
                     await call.accept(audio[58 : 58 + 30 * BYTES_PER_S])
         queued = call._events._queue
         assert len(queued) <= MAX_FINALS + 3
+
+
+GROWTH_MB = 24  # of an hour; its finals and their words are kept, its audio is not
+ROUNDS = 30  # of the call of a minute that an hour is made of, both legs
+
+
+async def test_an_hour_takes_no_more_memory_than_a_minute(
+    box: Box, engine: FakeEngine, audio: bytes
+) -> None:
+    here = psutil.Process()
+    sizes_mb: list[float] = []
+
+    async def rounds() -> AsyncIterator[bytes]:
+        for _ in range(ROUNDS):
+            async for piece in pieces(audio[58:], 65_536):
+                yield piece
+            sizes_mb.append(here.memory_info().rss / 1e6)
+            engine.listened.clear()  # the fake remembers what it heard
+
+    config = CallConfig(audio=AudioFormat(Encoding.ALAW, 8000, 2), live=False)
+    transcript = await box.transcribe(config, rounds())
+    assert len(transcript.finals) > 10 * ROUNDS
+    assert sizes_mb[-1] - sizes_mb[1] < GROWTH_MB, sizes_mb
 
 
 async def test_what_is_not_finished_is_given_up_cleanly(box: Box, audio: bytes) -> None:

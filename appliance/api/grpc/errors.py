@@ -69,8 +69,10 @@ VERBATIM = {
 class RivaRefusal(InvalidRequest):
     """A refusal in exactly the words that Riva's clients look for."""
 
-    def __init__(self, words: str, reason: str, *, param: str | None = None) -> None:
-        super().__init__("read the request", words, param=param)
+    def __init__(
+        self, words: str, reason: str, *, param: str | None = None, hint: str = ""
+    ) -> None:
+        super().__init__("read the request", words, hint, param=param)
         self.reason = reason
 
     def __str__(self) -> str:
@@ -116,7 +118,11 @@ def _answer_known(error: LingtingError) -> Answer:
     info = error_details_pb2.ErrorInfo(
         reason=reason,
         domain=DOMAIN,
-        metadata={"retryable": str(error.retryable).lower(), "param": error.param or ""},
+        metadata={
+            "retryable": str(error.retryable).lower(),
+            "param": error.param or "",
+            "hint": error.hint,
+        },
     )
     retry_s = getattr(error, "retry_after_s", DEFAULT_RETRY_S) if error.retryable else None
     return _answer(STATUS[error.code], message, info, retry_s)

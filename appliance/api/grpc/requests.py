@@ -136,7 +136,13 @@ def choose_model(
         f"Error: Unavailable model requested given these parameters: {'; '.join(refused)}",
         "MODEL_UNAVAILABLE",
         param="model" if config.model else "language_code",
+        hint=_what_there_is(cards),
     )
+
+
+def _what_there_is(cards: Sequence[ModelCard]) -> str:
+    known = (f"{card.name} for {', '.join(card.languages) or 'any language'}" for card in cards)
+    return f"there is {'; '.join(known)}" if cards else "no model is loaded"
 
 
 def _task(config: Any, card: ModelCard) -> str:

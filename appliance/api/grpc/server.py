@@ -13,7 +13,7 @@ from appliance.api import ports
 from appliance.api.grpc.admission import Admission
 from appliance.api.grpc.health import HealthServicer
 from appliance.api.grpc.riva import SERVICE, RivaServicer, handlers
-from appliance.api.grpc.tls import server_credentials
+from appliance.api.tls import server_credentials
 from appliance.settings import Grpc, Settings
 
 if TYPE_CHECKING:

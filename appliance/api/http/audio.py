@@ -74,7 +74,7 @@ def audio_routes(box: Box) -> APIRouter:
 class AudioDoor:
     def __init__(self, box: Box) -> None:
         self._box = box
-        self._places = Places.for_box(box.settings)
+        self._places = Places(box.settings, box.metrics)
         self._max_bytes = box.settings.http.max_upload_mib * MIB
 
     async def answer(self, request: Request, task: str) -> Response:

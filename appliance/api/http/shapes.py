@@ -84,6 +84,7 @@ def _extras(transcript: Transcript) -> dict[str, Any]:
         **origin(transcript.model, transcript.demo),
         "language": transcript.language,
         "legs": transcript.legs,
+        **({"cut_short": True} if transcript.cut_short else {}),
         "engines": sorted({final.engine for final in transcript.finals if final.engine}),
     }
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from appliance.errors import IdleTimeout, InvalidRequest, Overloaded, TooLarge
+from appliance.metrics import Metrics
 from appliance.settings import Settings
 
 MIB = 1 << 20
@@ -25,16 +26,14 @@ DOING = "read the upload"
 class Places:
     """How many uploads may be held at once: each is a file on the disk of the box."""
 
-    def __init__(self, count: int) -> None:
-        self._free = count
-
-    @classmethod
-    def for_box(cls, settings: Settings) -> Places:
-        return cls(settings.limits.recordings + settings.limits.recordings_waiting)
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._free = settings.limits.recordings + settings.limits.recordings_waiting
+        self._refused = metrics.calls_refused_total.labels("openai", "recordings")
 
     @contextmanager
     def take(self) -> Iterator[None]:
         if self._free <= 0:
+            self._refused.inc()
             raise Overloaded(DOING, "as many recordings as may wait are here", "come back later")
         self._free -= 1
         try:

@@ -1,4 +1,4 @@
-"""Server credentials from PEM files, checked before gRPC sees them.
+"""Server credentials from PEM files, checked before a server sees them.
 
 gRPC itself says only "Failed to bind" of a bad file, so OpenSSL is asked first.
 """
@@ -12,36 +12,48 @@ from typing import Any
 import grpc
 
 from appliance.errors import SettingsError
-from appliance.settings import Grpc
+from appliance.settings import Door
 
-DOING = "set up TLS of the gRPC door"
+DOING = "set up TLS"
 
 
-def server_credentials(settings: Grpc) -> Any | None:
+def server_credentials(settings: Door) -> Any | None:
     """Credentials, or None for plain text; raises SettingsError naming the file at fault."""
-    if settings.tls_certificate is None:
-        for name in ("tls_key", "tls_client_ca"):
-            if getattr(settings, name) is not None:
-                raise SettingsError(DOING, f"grpc.{name} is set, but no grpc.tls_certificate")
+    check_tls("grpc", settings)
+    if settings.tls_certificate is None or settings.tls_key is None:
         return None
-    if settings.tls_key is None:
-        raise SettingsError(DOING, "grpc.tls_certificate is set, but no grpc.tls_key")
     chain, key = _read(settings.tls_certificate), _read(settings.tls_key)
-    _check_pair(settings.tls_certificate, settings.tls_key)
-    authorities = None
-    if settings.tls_client_ca is not None:
-        authorities = _read(settings.tls_client_ca)
-        _check_authorities(settings.tls_client_ca)
+    authorities = _read(settings.tls_client_ca) if settings.tls_client_ca else None
     return grpc.ssl_server_credentials(
         [(key, chain)], authorities, require_client_auth=authorities is not None
     )
+
+
+def check_tls(kind: str, door: Door) -> None:
+    """Raises SettingsError if `door` ("grpc", "http") asks for TLS that cannot be."""
+    if door.tls_certificate is None:
+        for name in ("tls_key", "tls_client_ca"):
+            if getattr(door, name) is not None:
+                cause = f"{kind}.{name} is set, but no {kind}.tls_certificate"
+                raise SettingsError(DOING, cause, f"set {kind}.tls_certificate, or neither")
+        return
+    if door.tls_key is None:
+        cause = f"{kind}.tls_certificate is set, but no {kind}.tls_key"
+        raise SettingsError(DOING, cause, f"set {kind}.tls_key")
+    for path in (door.tls_certificate, door.tls_key):
+        _read(path)
+    _check_pair(door.tls_certificate, door.tls_key)
+    if door.tls_client_ca is not None:
+        _read(door.tls_client_ca)
+        _check_authorities(door.tls_client_ca)
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SettingsError(DOING, f"{path}: {error.strerror}") from error
+        hint = "correct the path, or who may read it"
+        raise SettingsError(DOING, f"{path}: {error.strerror}", hint) from error
 
 
 def _check_pair(certificate: Path, key: Path) -> None:
