@@ -1,0 +1,1 @@
+"""Who speaks when: windows in, turns out. The same pipeline with and without torch."""

@@ -1,0 +1,1 @@
+"""Trains the demo diarization bundle on synthetic dialogues."""
