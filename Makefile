@@ -65,7 +65,7 @@ docs: $(VENV)/.dev  ## Write the tables of docs/ again, from the code
 
 lock: $(UV)  ## Pin every dependency again, with hashes
 	@for source in requirements/*.in; do \
-	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    $$([ $$source = requirements/payload.in ] && echo --no-deps) $$source -o $${source%.in}.txt || exit 1; done
 
 clean:  ## Remove what make made

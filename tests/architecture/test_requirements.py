@@ -15,7 +15,8 @@ TORCHLESS = ("bootstrap", "gateway", "cpu", "payload")  # all that `make demo` i
 # Options that name a registry, and registries' hosts; in pieces, for this file is read too.
 REGISTRY = re.compile(
     r"--(?:extra-)?"
-    r"index-url[ =]|^\s*-i\s+http|--find-"
+    r"index"
+    r"-url[ =]|^\s*-i\s+http|--find-"
     r"links[ =]|(?:^|_)index"
     r"[-_]url\s*=|py"
     r"pi\.org|python"

@@ -199,11 +199,11 @@ async def test_a_reader_that_stops_slows_the_caller_and_nothing_grows(
         assert len(queued) <= MAX_FINALS + 3
 
 
-GROWTH_MB = 24  # of an hour; its finals and their words are kept, its audio is not
-ROUNDS = 30  # of the call of a minute that an hour is made of, both legs
+GROWTH_MB = 24  # in half an hour: its finals and their words are kept, its audio is not
+ROUNDS = 30  # of the call, which takes a minute
 
 
-async def test_an_hour_takes_no_more_memory_than_a_minute(
+async def test_half_an_hour_takes_no_more_memory_than_a_minute(
     box: Box, engine: FakeEngine, audio: bytes
 ) -> None:
     here = psutil.Process()

@@ -8,7 +8,6 @@ apart with an additive angular margin.
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from inference.diarization.networks import DIMENSION, MELS, EmbeddingNetwork
 from inference.training import augment
+from inference.training.diarization.schedule import run, warmth
 from inference.training.diarization.speakers import Pool, draw_speaker, wander
 from inference.training.text import Sentences
 from inference.training.voice import HELD_OUT_VOICES, RATE_HZ, Audio, Espeak, as_audio, trim
@@ -147,8 +147,7 @@ def train(work: Path, steps: int, workers: int) -> None:
         done = step / steps
         if done >= 1:
             break
-        rate = PEAK_RATE * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * math.cos(done * math.pi / 2))
-        optimizer.param_groups[0]["lr"] = rate
+        optimizer.param_groups[0]["lr"] = PEAK_RATE * warmth(step, steps, 200)
         loss = nn.functional.cross_entropy(margin(net(features)[1], speaker), speaker)
         optimizer.zero_grad()
         loss.backward()
@@ -165,15 +164,5 @@ def train(work: Path, steps: int, workers: int) -> None:
     print(f"best equal error rate: {best:.1%}")
 
 
-def main() -> None:
-    """Train on the pool of `record_all`."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--workers", type=int, default=1)
-    options = parser.parse_args()
-    train(options.work, options.steps, options.workers)
-
-
 if __name__ == "__main__":
-    main()
+    run(train)

@@ -9,9 +9,7 @@ not matter, so the cheapest order counts.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +31,7 @@ from inference.training.diarization.dialogue import (
     draw_gap,
     lay_out,
 )
+from inference.training.diarization.schedule import run, warmth
 from inference.training.diarization.speakers import Pool
 from inference.training.voice import RATE_HZ, as_audio
 
@@ -137,8 +136,7 @@ def train(work: Path, steps: int, workers: int) -> None:
         done = step / steps
         if done >= 1:
             break
-        rate = PEAK_RATE * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * math.cos(done * math.pi / 2))
-        optimizer.param_groups[0]["lr"] = rate
+        optimizer.param_groups[0]["lr"] = PEAK_RATE * warmth(step, steps, 100)
         cost = loss(net(audio), active, powerset)
         optimizer.zero_grad()
         cost.backward()
@@ -155,15 +153,5 @@ def train(work: Path, steps: int, workers: int) -> None:
     print(f"best frame accuracy: {best:.1%}")
 
 
-def main() -> None:
-    """Train on the pool of `record_all`."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--workers", type=int, default=1)
-    options = parser.parse_args()
-    train(options.work, options.steps, options.workers)
-
-
 if __name__ == "__main__":
-    main()
+    run(train)
