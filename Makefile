@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYANNOTE := .venv-pyannote
 UV := $(BIN)/uv
 PIP := $(UV) pip install --quiet --python $(BIN)/python
 APT := $(PYTHON) provisioning/apt.py
@@ -45,10 +46,20 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# An environment of its own: torch and CUDA, some 5 GB.
+$(PYANNOTE)/.ready: $(VENV)/.demo requirements/diarization.txt
+	@echo "setting up $(PYANNOTE), this once ..."
+	@$(PYTHON) -m venv --clear $(PYANNOTE)
+	@$(UV) pip install --quiet --python $(PYANNOTE)/bin/python --require-hashes -r requirements/diarization.txt
+	@$(UV) pip install --quiet --python $(PYANNOTE)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+pyannote: $(PYANNOTE)/.ready  ## Set up pyannote.audio, for diarization by torch
+
 demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(ARGS)
 
-test: $(VENV)/.dev  ## Run the whole suite
+test: $(VENV)/.dev $(PYANNOTE)/.ready  ## Run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, types and who may import whom
@@ -69,6 +80,6 @@ lock: $(UV)  ## Pin every dependency again, with hashes
 	    $$([ $$source = requirements/payload.in ] && echo --no-deps) $$source -o $${source%.in}.txt || exit 1; done
 
 clean:  ## Remove what make made
-	rm -rf $(VENV) .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PYANNOTE) .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help demo test lint bench docs lock clean
+.PHONY: help pyannote demo test lint bench docs lock clean

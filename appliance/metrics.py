@@ -69,19 +69,19 @@ class Metrics:
         )
 
         self.engine_windows_total = counter(
-            "engine_windows_total", "windows answered", "engine", "priority"
+            "engine_windows_total", "questions answered", "engine", "model", "priority"
         )
         self.engine_errors_total = counter(
-            "engine_errors_total", "windows an engine failed", "engine", "reason"
+            "engine_errors_total", "questions an engine failed", "engine", "reason"
         )
         self.engine_audio_seconds_total = counter(
-            "engine_audio_seconds_total", "audio in answered windows", "engine"
+            "engine_audio_seconds_total", "audio in answered questions", "engine", "model"
         )
         self.engine_latency_seconds = histogram(
-            "engine_latency_seconds", "queueing and inference of one window", "engine", "priority"
+            "engine_latency_seconds", "from asking to the answer", "engine", "model", "priority"
         )
         self.engine_batch_windows = histogram(
-            "engine_batch_windows", "windows decoded together", "engine", buckets=BATCH_BUCKETS
+            "engine_batch_windows", "answered together", "engine", "model", buckets=BATCH_BUCKETS
         )
         self.engine_retries_total = counter(
             "engine_retries_total", "windows decoded again after a quality check", "engine"

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from appliance.errors import SettingsError
+from inference.tensors import ASR_MODEL, DIARIZATION_MODEL
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = Path("/etc/lingting/lingting.toml")
@@ -56,6 +57,22 @@ class Models(Section):
     asr: Path = Field(
         PROJECT / "bundles" / "asr-demo", description="folder of the speech bundle (a manifest)"
     )
+    diarization: Path | None = Field(
+        PROJECT / "bundles" / "diarization-demo",
+        description="folder of the diarization bundle; empty: speakers of one leg are not told "
+        "apart",
+    )
+
+    @field_validator("diarization", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        """An empty setting turns a model off."""
+        return None if value in ("", Path()) else value
+
+    def bundles(self) -> dict[str, Path]:
+        """Folder of each model's bundle, by the model's name in model_repo/."""
+        named = {ASR_MODEL: self.asr, DIARIZATION_MODEL: self.diarization}
+        return {name: folder.resolve() for name, folder in named.items() if folder}
 
 
 class Triton(Section):
@@ -78,6 +95,11 @@ class Triton(Section):
     )
     compute_type: str = Field(
         "default", description="CTranslate2 compute type there: default, float16, int8_float16 ..."
+    )
+    pyannote: Path | None = Field(
+        None,
+        description="virtual environment with requirements/diarization.txt; then diarization in "
+        "Triton runs pyannote.audio itself, else its port to ONNX",
     )
     instances: int = Field(1, ge=1, le=64, description="model instances (per GPU, if on GPUs)")
     threads: int = Field(

@@ -9,45 +9,33 @@ from __future__ import annotations
 import ctypes
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
+from inference.answering import Model
 from inference.tensors import (
     AUDIO,
     OPTIONS,
     RESULT,
-    Hypothesis,
-    InvalidWindow,
-    ModelCard,
-    Window,
-    pack_card,
-    pack_hypothesis,
-    unpack_window,
+    InvalidQuestion,
+    Question,
+    to_bytes_tensor,
+    unpack_question,
 )
 
 USED_CAPSULE = ctypes.c_char_p(b"used_dltensor")  # must outlive every capsule
 
 
-class Listener(Protocol):
-    """A model as the backend needs it."""
-
-    @property
-    def card(self) -> ModelCard: ...
-
-    def listen(self, windows: Sequence[Window]) -> list[Hypothesis | InvalidWindow]: ...
-
-
 class BatchModel(ABC):
     """Base of every model.py in model_repo/; a subclass says how to `load`."""
 
-    model: Listener
+    model: Model
 
     @abstractmethod
-    def load(self, parameters: dict[str, str], device: str, device_index: int) -> Listener:
+    def load(self, parameters: dict[str, str], device: str, device_index: int) -> Model:
         """The model that `parameters` (of config.pbtxt) name, on a device."""
 
     def initialize(self, args: dict[str, str]) -> None:
@@ -58,45 +46,37 @@ class BatchModel(ABC):
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """One response per request, in order; an error stays with its own request."""
-        answers: list[Any] = [self._without_model(request) for request in requests]
-        windows: list[Window] = []
+        responses: list[Any] = [None] * len(requests)
+        questions: list[Question[Any]] = []
         places: list[int] = []
         for place, request in enumerate(requests):
-            if answers[place] is None:
-                try:
-                    windows.append(_window(request))
-                    places.append(place)
-                except InvalidWindow as error:
-                    answers[place] = _refused(error)
-        for place, answer in zip(places, self._listen(windows), strict=True):
-            answers[place] = answer
-        return answers
+            if request.is_cancelled():
+                responses[place] = _failed("cancelled", pb_utils.TritonError.CANCELLED)
+                continue
+            try:
+                questions.append(_question(request))
+                places.append(place)
+            except InvalidQuestion as error:
+                responses[place] = _refused(error)
+        for place, response in zip(places, self._answer(questions), strict=True):
+            responses[place] = response
+        return responses
 
-    def _without_model(self, request: Any) -> Any | None:
-        """Cancelled requests, and empty audio, which asks for the model's card."""
-        if request.is_cancelled():
-            return _failed("cancelled by the caller", pb_utils.TritonError.CANCELLED)
-        if _tensor(request, AUDIO).size == 0:
-            return _response(pack_card(self.model.card))
-        return None
-
-    def _listen(self, windows: list[Window]) -> list[Any]:
-        if not windows:
-            return []
+    def _answer(self, questions: list[Question[Any]]) -> list[Any]:
         try:
-            heard = self.model.listen(windows)
+            answers = self.model.answer(questions)
         except Exception as error:  # the batch fails, the server lives; the gateway tries elsewhere
             pb_utils.Logger.log_error(f"inference failed: {error!r}")
-            return [_failed(repr(error), pb_utils.TritonError.INTERNAL) for _ in windows]
+            return [_failed(repr(error), pb_utils.TritonError.INTERNAL) for _ in questions]
         return [
-            _refused(h) if isinstance(h, InvalidWindow) else _response(pack_hypothesis(h))
-            for h in heard
+            _refused(a) if isinstance(a, InvalidQuestion) else _response(to_bytes_tensor(a.pack()))
+            for a in answers
         ]
 
 
-def _window(request: Any) -> Window:
+def _question(request: Any) -> Question[Any]:
     audio = _tensor(request, AUDIO).astype(np.float32, copy=False)
-    return unpack_window(audio, _tensor(request, OPTIONS))
+    return unpack_question(audio, _tensor(request, OPTIONS))
 
 
 def _tensor(request: Any, name: str) -> NDArray[Any]:
@@ -115,7 +95,7 @@ def _response(result: NDArray[np.uint8]) -> Any:
     return pb_utils.InferenceResponse([tensor])
 
 
-def _refused(error: InvalidWindow) -> Any:
+def _refused(error: InvalidQuestion) -> Any:
     return _failed(str(error), pb_utils.TritonError.INVALID_ARG)
 
 

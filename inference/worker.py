@@ -1,8 +1,8 @@
-"""A CPU worker process: frames of windows on stdin, frames of answers on stdout.
+"""A CPU worker process: frames of questions on stdin, frames of answers on stdout.
 
-`python -m inference.worker --bundle DIR --threads N`. The first frame it writes is the model's
-card. It ends when stdin does. Each answer is a status byte and a payload: `ANSWERED` with a packed
-hypothesis, `REFUSED` or `FAILED` with a message.
+`python -m inference.worker --bundle asr=DIR --bundle diarization=DIR`. The first frame it writes
+are the models' cards, in that order. It ends when stdin does. Each answer is a status byte and a
+payload: `ANSWERED` with a packed answer, `REFUSED` or `FAILED` with a message.
 """
 
 from __future__ import annotations
@@ -11,26 +11,28 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
-from typing import BinaryIO
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
 
-from inference.asr.load import load_asr
-from inference.asr.whisper import ModelUnusable, WhisperModel
+import numpy as np
+
+from inference.answering import Model
+from inference.asr.whisper import ModelUnusable
 from inference.bundles import BundleInvalid
+from inference.load import load
 from inference.tensors import (
     ANSWERED,
     BAD_BUNDLE,
     FAILED,
     FRAME_HEAD,
     REFUSED,
-    Hypothesis,
-    InvalidWindow,
-    Window,
-    pack_card,
+    Answer,
+    InvalidQuestion,
+    Question,
     pack_frame,
-    pack_hypothesis,
-    parts_window,
     split_frame,
+    to_bytes_tensor,
+    unpack_question,
 )
 
 
@@ -43,38 +45,41 @@ def read_frame(stream: BinaryIO) -> list[bytes] | None:
     return split_frame(lengths, stream.read(sum(lengths)))
 
 
-def answer(model: WhisperModel, parts: Sequence[bytes]) -> list[bytes]:
-    """Parts of windows (audio, options, audio, ...) -> one answer each, in order."""
-    answers: list[bytes | None] = []
-    windows: list[Window] = []
-    for audio, options in zip(parts[::2], parts[1::2], strict=True):
+def answer(models: Mapping[str, Model], parts: Sequence[bytes]) -> list[bytes]:
+    """Parts of questions (audio, options, audio, ...) -> one answer each, in order."""
+    answers = dict[int, bytes]()
+    asked = dict[str, list[tuple[int, Question[Any]]]]()
+    for place, (audio, options) in enumerate(zip(parts[::2], parts[1::2], strict=True)):
         try:
-            windows.append(parts_window(audio, options))
-            answers.append(None)
-        except InvalidWindow as error:
-            answers.append(REFUSED + str(error).encode())
-    heard = iter(_listen(model, windows))
-    return [given if given is not None else next(heard) for given in answers]
+            samples, fields = np.frombuffer(audio, np.float32), np.frombuffer(options, np.uint8)
+            question = unpack_question(samples, fields)
+        except InvalidQuestion as error:
+            answers[place] = _encode(error)
+        else:
+            asked.setdefault(question.MODEL, []).append((place, question))
+    for name, questions in asked.items():
+        given = _ask(models[name], [question for _, question in questions])
+        answers.update(zip((place for place, _ in questions), given, strict=True))
+    return [answers[place] for place in sorted(answers)]
 
 
-def _listen(model: WhisperModel, windows: list[Window]) -> list[bytes]:
+def _ask(model: Model, questions: list[Question[Any]]) -> list[bytes]:
     try:
-        heard = model.listen(windows)
+        return [_encode(answer) for answer in model.answer(questions)]
     except Exception as error:  # this batch fails, the worker lives on
         print(f"inference failed: {error!r}", file=sys.stderr, flush=True)
-        return [FAILED + repr(error).encode()] * len(windows)
-    return [_encode(h) for h in heard]
+        return [FAILED + repr(error).encode()] * len(questions)
 
 
-def _encode(heard: Hypothesis | InvalidWindow) -> bytes:
-    if isinstance(heard, InvalidWindow):
-        return REFUSED + str(heard).encode()
-    return ANSWERED + pack_hypothesis(heard).tobytes()
+def _encode(answer: Answer | InvalidQuestion) -> bytes:
+    if isinstance(answer, InvalidQuestion):
+        return REFUSED + str(answer).encode()
+    return ANSWERED + to_bytes_tensor(answer.pack()).tobytes()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m inference.worker", description=__doc__)
-    parser.add_argument("--bundle", required=True)
+    parser.add_argument("--bundle", action="append", required=True, metavar="MODEL=DIR")
     parser.add_argument("--threads", default="0")
     parser.add_argument("--cores", default="1")
     parser.add_argument("--compute-type", default="default")
@@ -83,19 +88,22 @@ def main() -> int:
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     parameters = {
-        "bundle": given.bundle,
         "threads": given.threads,
         "cores": given.cores,
         "compute_type": given.compute_type,
     }
+    models = dict[str, Model]()
     try:
-        model = load_asr(parameters)
+        for named in given.bundle:
+            name, _, folder = named.partition("=")
+            models[name] = load(name, {**parameters, "bundle": folder})
     except (BundleInvalid, ModelUnusable) as error:  # no waiting mends either
         print(error, file=sys.stderr)
         return BAD_BUNDLE
-    _write(output, pack_frame([pack_card(model.card).tobytes()]))
+    cards = [to_bytes_tensor(model.card.pack()).tobytes() for model in models.values()]
+    _write(output, pack_frame(cards))
     while (parts := read_frame(sys.stdin.buffer)) is not None:
-        _write(output, pack_frame(answer(model, parts)))
+        _write(output, pack_frame(answer(models, parts)))
     return 0
 
 

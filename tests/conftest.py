@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.settings import Cpu, Failover, Grpc, Http, Models, Settings, Triton
+from appliance.settings import PROJECT, Cpu, Failover, Grpc, Http, Models, Settings, Triton
 from tests import tiny_whisper
 
 
@@ -22,8 +22,19 @@ def tiny_settings(tiny_bundle: Path) -> Settings:
     return Settings(
         grpc=Grpc(port=0),
         http=Http(port=0),
-        models=Models(asr=tiny_bundle),
+        models=Models(asr=tiny_bundle, diarization=None),
         triton=Triton(address="127.0.0.1:0", threads=1),
         cpu=Cpu(threads=1),
         failover=Failover(canary_interval_s=0.2, successes_to_close=2, dwell_s=0.5),
     )
+
+
+@pytest.fixture(scope="session")
+def pyannote_settings(tiny_settings: Settings) -> Settings:
+    """The demo diarization too, by pyannote.audio itself in Triton."""
+    environment = PROJECT / ".venv-pyannote"
+    if not (environment / ".ready").exists():
+        pytest.fail("pyannote.audio is not set up: make pyannote")
+    models = tiny_settings.models.model_copy(update={"diarization": Models().diarization})
+    triton = tiny_settings.triton.model_copy(update={"pyannote": environment})
+    return tiny_settings.model_copy(update={"models": models, "triton": triton})

@@ -166,11 +166,15 @@ def end(process: subprocess.Popen[bytes]) -> int:
     return int(process.returncode)
 
 
+def read_call(alaw: Path) -> np.ndarray:
+    """The demo call as samples [frames, legs] at 8 kHz."""
+    data = alaw.read_bytes()
+    return ALAW[np.frombuffer(data[data.index(b"data") + 8 :], np.uint8)].reshape(-1, 2)
+
+
 def as_pcm(alaw: Path, target: Path, seconds: float | None = None) -> Path:
     """The demo call as a 16-bit WAV, which the stock client can pace."""
-    data = alaw.read_bytes()
-    samples = ALAW[np.frombuffer(data[data.index(b"data") + 8 :], np.uint8)]
-    frames = samples.reshape(-1, 2)[: int(seconds * 8000) if seconds else None]
+    frames = read_call(alaw)[: int(seconds * 8000) if seconds else None]
     with wave.open(str(target), "wb") as file:
         file.setparams((2, 2, 8000, 0, "NONE", ""))
         file.writeframes((np.clip(frames, -1, 1) * 32767).astype("<i2").tobytes())

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 
 from appliance.errors import EngineTimeout, EngineUnavailable, InvalidRequest, Overloaded
 from appliance.messages import Health
-from inference.tensors import Hypothesis, ModelCard, Priority, Window, Word
+from inference.tensors import (
+    ASR_MODEL,
+    DIARIZATION_MODEL,
+    SAMPLE_RATE_HZ,
+    Answer,
+    AnswerT,
+    Gathering,
+    Hypothesis,
+    ModelCard,
+    Priority,
+    Question,
+    Turn,
+    Turns,
+    Voices,
+    VoiceWindow,
+    Window,
+    Word,
+)
 
 SILENCE_RMS = 1e-3
 TEXT = "您好我要反映一个问题"
 
 
+WINDOW_S, HOP_S, FRAME_S = 10.0, 2.0, 0.1  # of its diarization
+HIGH_VOICE = 0.1  # zero crossings per sample from which a sound is the other voice
+IDENTITY = {"model": "fake 0", "demo": True}
+
+
 class FakeEngine:
     """Answers a text that depends on the audio alone: one character of TEXT per 200 ms of sound.
+
+    Two voices speak in it: low sounds are one speaker's, high ones the other's.
 
     `delay_s` slows every answer, `gone` makes it fail, `queue` bounds what may wait.
     """
@@ -27,45 +53,91 @@ class FakeEngine:
         self.gone = False
         self.waiting = 0
         self.failed = 0  # windows that met it gone
-        self.listened: list[tuple[Window, Priority]] = []
+        self.asked: list[tuple[Question[Any], Priority]] = []
 
     async def start(self) -> None:
         if self.gone:
             raise EngineUnavailable("start the fake engine", "it is gone")
 
-    async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
-        if not np.isfinite(window.audio).all():
-            raise InvalidRequest("listen", "the audio holds NaN or infinity")
+    async def ask(
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+    ) -> AnswerT:
+        if not np.isfinite(question.audio).all():
+            raise InvalidRequest("ask", "the audio holds NaN or infinity")
         if self.waiting >= self.queue:
-            raise Overloaded("listen", "the queue is full")
+            raise Overloaded("ask", "the queue is full")
         self.waiting += 1
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.sleep(self.delay_s)
         except TimeoutError as error:
-            raise EngineTimeout("listen", f"no answer in {timeout_s} s") from error
+            raise EngineTimeout("ask", f"no answer in {timeout_s} s") from error
         finally:
             self.waiting -= 1
         if self.gone:
             self.failed += 1
-            raise EngineUnavailable("listen", "it is gone")
-        self.listened.append((window, priority))
-        return self._hear(window)
+            raise EngineUnavailable("ask", "it is gone")
+        self.asked.append((question, priority))
+        answer: Any = self._answer(question)
+        return cast(AnswerT, answer)
+
+    @property
+    def listened(self) -> list[tuple[Window, Priority]]:
+        """What it was asked for text."""
+        return [(q, priority) for q, priority in self.asked if isinstance(q, Window)]
+
+    def _answer(self, question: Question[Any]) -> Answer:
+        if isinstance(question, Window):
+            return self._hear(question)
+        if isinstance(question, VoiceWindow):
+            return self._voices(question)
+        if isinstance(question, Gathering):
+            return Turns(tuple(_turns(question)), **IDENTITY)
+        return self.card(question.MODEL)
 
     def _hear(self, window: Window) -> Hypothesis:
         silent = len(window.audio) == 0 or float(np.sqrt(np.mean(window.audio**2))) < SILENCE_RMS
         count = 0 if silent else max(1, int(window.duration_s / 0.2))
         text = (TEXT * (count // len(TEXT) + 1))[:count]
         words = tuple(Word(c, i * 200, (i + 1) * 200, 0.9) for i, c in enumerate(text))
-        return Hypothesis(
-            text, window.language or "zh", words, confidence=0.9, model="fake 0", demo=True
-        )
+        return Hypothesis(text, window.language or "zh", words, confidence=0.9, **IDENTITY)
 
-    def card(self) -> ModelCard:
-        return ModelCard("fake", "0", "Apache-2.0", True, ("zh",), ("transcribe",), 30.0)
+    def _voices(self, window: VoiceWindow) -> Voices:
+        samples = int(FRAME_S * SAMPLE_RATE_HZ)
+        if not 0 < len(window.audio) <= WINDOW_S * SAMPLE_RATE_HZ:
+            raise InvalidRequest("ask", "the window is empty or too long")
+        audio = np.pad(window.audio, (0, int(WINDOW_S * SAMPLE_RATE_HZ) - len(window.audio)))
+        frames = audio.reshape(-1, samples)
+        loud = np.sqrt(np.mean(frames**2, axis=1)) > SILENCE_RMS
+        high = np.mean(np.diff(np.signbit(frames), axis=1), axis=1) > HIGH_VOICE
+        active = np.stack([loud & ~high, loud & high], axis=1)
+        embeddings = np.where(active.any(axis=0)[:, None], np.eye(2), np.nan)
+        return Voices(active, embeddings.astype(np.float32), **IDENTITY)
+
+    def card(self, model: str = ASR_MODEL) -> ModelCard:
+        if model == DIARIZATION_MODEL:
+            sizes = {"window_s": WINDOW_S, "hop_s": HOP_S}
+            return ModelCard("fake", "0", "Apache-2.0", tasks=("diarize",), demo=True, **sizes)
+        return ModelCard("fake", "0", "Apache-2.0", ("zh",), ("transcribe",), 30.0, demo=True)
 
     def health(self) -> Health:
         return Health(not self.gone, "gone" if self.gone else "")
 
     async def close(self) -> None:
         pass
+
+
+def _turns(question: Gathering) -> Iterator[Turn]:
+    """Of each window the frames up to the next; the first sound is speaker 0."""
+    hop = int(HOP_S / FRAME_S)
+    pieces = [voices.active[:hop] for voices in question.voices[:-1]]
+    whole = np.concatenate(
+        [*pieces, *(v.active for v in question.voices[-1:])] or [np.zeros((0, 2))]
+    )
+    found = list[tuple[int, int, int]]()
+    for voice in range(2):
+        edges = np.flatnonzero(np.diff(np.pad(whole[:, voice].astype(np.int8), 1))).reshape(-1, 2)
+        found += [(int(first), int(after), voice) for first, after in edges]
+    order = list(dict.fromkeys(voice for _, _, voice in sorted(found)))
+    for first, after, voice in sorted(found):
+        yield Turn(first * FRAME_S, after * FRAME_S, order.index(voice))

@@ -29,7 +29,7 @@ from tests.fakes import TEXT
 
 PARTIAL_MS, FINAL_MS = 200, 1000
 EVENTS_WAITING = 8
-CARD = ModelCard("asr-demo", "1", "Apache-2.0", True, ("zh", "en"), ("transcribe",), 30.0)
+CARD = ModelCard("asr-demo", "1", "Apache-2.0", ("zh", "en"), ("transcribe",), 30.0, demo=True)
 END = None
 BAD_AUDIO = {
     b"garbage": InvalidAudio("decode audio", "these bytes are not audio"),

@@ -198,7 +198,7 @@ class Leg:
         window = self._window(agreement.window_from, end)
         window = _partial_window(window)
         begun = time.monotonic()
-        heard = await self._ear.engine.listen(window, Priority.PARTIAL, policy.partial_timeout_s)
+        heard = await self._ear.engine.ask(window, Priority.PARTIAL, policy.partial_timeout_s)
         self._ear.pace.took(time.monotonic() - begun)
         return heard
 
@@ -312,7 +312,7 @@ class Leg:
         delay, longest = RETRY_DELAY_S
         while True:
             try:
-                return await self._ear.engine.listen(window, priority, policy.final_timeout_s)
+                return await self._ear.engine.ask(window, priority, policy.final_timeout_s)
             except (EngineUnavailable, Overloaded) as error:
                 waits = isinstance(error, Overloaded) and not self._config.live
                 if time.monotonic() > deadline and not waits:

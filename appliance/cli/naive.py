@@ -28,7 +28,16 @@ from appliance.messages import Health
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
 from inference.bundles import BundleInvalid, Manifest, verify
-from inference.tensors import Hypothesis, ModelCard, Priority, Window, Word
+from inference.tensors import (
+    ASR_MODEL,
+    AnswerT,
+    Hypothesis,
+    ModelCard,
+    Priority,
+    Question,
+    Window,
+    Word,
+)
 
 LISTENING = "listen with faster-whisper"
 QUEUE = 256  # windows that may wait, as many as Triton keeps
@@ -60,17 +69,21 @@ class NaiveEngine:
             raise BundleError("load the speech model", str(error)) from error
         self._card = _card(manifest)
 
-    async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
+    async def ask(
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+    ) -> AnswerT:
         if self._model is None or self._card is None:
             raise EngineUnavailable(LISTENING, "it is not started")
-        _check(window, self._card)
+        if not isinstance(question, Window):
+            raise EngineUnavailable(LISTENING, "it only transcribes")
+        _check(question, self._card)
         if self._under_way >= QUEUE:
             raise Overloaded(LISTENING, "the queue is full", "send less at once, or later")
         self._under_way += 1
         begun = asyncio.get_running_loop().time()
         try:
-            answer = asyncio.get_running_loop().run_in_executor(self._pool, self._hear, window)
-            heard = await asyncio.wait_for(answer, timeout_s)
+            answer = asyncio.get_running_loop().run_in_executor(self._pool, self._hear, question)
+            heard: Any = await asyncio.wait_for(answer, timeout_s)
         except TimeoutError as error:
             raise EngineUnavailable(LISTENING, f"no answer in {timeout_s:.1f} s") from error
         except RuntimeError as error:
@@ -78,10 +91,13 @@ class NaiveEngine:
         finally:
             self._under_way -= 1
         kind, seconds = priority.name.lower(), asyncio.get_running_loop().time() - begun
-        self._metrics.engine_windows_total.labels(self.name, kind).inc()
-        self._metrics.engine_latency_seconds.labels(self.name, kind).observe(seconds)
-        self._metrics.engine_audio_seconds_total.labels(self.name).inc(window.duration_s)
-        return heard
+        self._metrics.engine_windows_total.labels(self.name, ASR_MODEL, kind).inc()
+        self._metrics.engine_latency_seconds.labels(self.name, ASR_MODEL, kind).observe(seconds)
+        self._metrics.engine_audio_seconds_total.labels(self.name, ASR_MODEL).inc(
+            question.duration_s
+        )
+        answered: AnswerT = heard
+        return answered
 
     def _hear(self, window: Window) -> Hypothesis:
         assert self._card is not None
@@ -100,7 +116,7 @@ class NaiveEngine:
         )
         return _hypothesis(list(segments), info.language, self._card)
 
-    def card(self) -> ModelCard:
+    def card(self, model: str = ASR_MODEL) -> ModelCard:
         if self._card is None:
             raise EngineUnavailable("describe the model", "it is not loaded")
         return self._card
@@ -147,7 +163,7 @@ def _card(manifest: Manifest) -> ModelCard:
 
 def _check(window: Window, card: ModelCard) -> None:
     if not len(window.audio) or window.duration_s > card.window_s:
-        raise InvalidRequest("listen", f"{window.duration_s:.1f} s of audio")
+        raise InvalidRequest("ask a model", f"{window.duration_s:.1f} s of audio")
     if window.language is not None and window.language not in card.languages:
         raise InvalidRequest("listen", f"language {window.language!r} is not known")
     if window.task not in card.tasks:

@@ -42,7 +42,7 @@ class Canary:
         window = Window(self.audio, word_times=False, retries=False)
         begun = time.monotonic()
         try:
-            heard = await engine.listen(window, Priority.FINAL, timeout_s)
+            heard = await engine.ask(window, Priority.FINAL, timeout_s)
         except LingtingError as error:
             return Verdict(False, str(error), late=isinstance(error, EngineTimeout))
         seconds = time.monotonic() - begun

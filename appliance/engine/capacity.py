@@ -40,7 +40,7 @@ async def measure_legs(engine: SpeechEngine, audio: Audio) -> int | None:
     async def keep_asking() -> None:
         while True:
             try:
-                await engine.listen(window, Priority.PARTIAL, 2 * MEASURE_S)
+                await engine.ask(window, Priority.PARTIAL, 2 * MEASURE_S)
                 answers.append(time.monotonic())
             except Overloaded:  # its queue is shorter than we ask at once
                 await asyncio.sleep(BUSY_S)

@@ -1,8 +1,8 @@
 """The CPU path: worker processes that run the models of inference/ and batch across calls.
 
-While one batch runs the next one gathers. Live windows go before recordings and are never put
-into one batch with them. A worker that dies takes no window with it: each is tried once more,
-alone, so that a window which kills workers harms no other.
+While one batch runs the next one gathers. Live questions go before recordings and are never put
+into one batch with them. A worker that dies takes no question with it: each is tried once more,
+alone, so that a question which kills workers harms no other.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import sys
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -32,36 +33,44 @@ from appliance.messages import Health
 from appliance.settings import Settings
 from inference.tensors import (
     ANSWERED,
+    ASR_MODEL,
     BAD_BUNDLE,
+    CARD,
     FRAME_HEAD,
     REFUSED,
-    Hypothesis,
+    Answer,
+    AnswerT,
     ModelCard,
     Priority,
-    Window,
+    Question,
+    from_bytes_tensor,
     pack_frame,
+    pack_question,
     split_frame,
-    unpack_card,
-    unpack_hypothesis,
-    window_parts,
 )
 
 log = logging.getLogger(__name__)
 
 HANG_TIMEOUT_S = 60.0  # a batch that takes longer has hung its worker
 RESTART_DELAY_S = (0.1, 5.0)  # first and longest pause before a dead worker is replaced
-LISTENING = "listen on the CPU"
+ASKING = "ask a model on the CPU"
 
 
 @dataclass(order=True, slots=True)
 class Job:
-    """A window in the queue; ordered by priority, then by arrival."""
+    """A question in the queue; ordered by priority, then by arrival."""
 
     priority: Priority
     number: int
-    window: Window = field(compare=False)
-    answer: asyncio.Future[Hypothesis] = field(compare=False)
+    question: Question[Any] = field(compare=False)
+    answer: asyncio.Future[Answer] = field(compare=False)
     alone: bool = field(default=False, compare=False)  # it may have killed a worker
+
+    def goes_with(self, other: Job) -> bool:
+        """Whether both may be answered in one batch."""
+        if self.alone or other.alone or self.question.MODEL != other.question.MODEL:
+            return False
+        return (self.priority is Priority.RECORDING) is (other.priority is Priority.RECORDING)
 
 
 class Worker:
@@ -73,13 +82,15 @@ class Worker:
         self._listening: asyncio.Task[None] | None = None
         self._said: deque[str] = deque(maxlen=20)  # lines on its stderr
 
-    async def start(self) -> ModelCard:
+    async def start(self) -> dict[str, ModelCard]:
         """Spawn and load; raises BundleError or EngineUnavailable with the worker's own words."""
+        bundles = self._settings.models.bundles()
         cpu = self._settings.cpu
         self._process = await asyncio.create_subprocess_exec(
             *leash("start a CPU worker"),
             *(sys.executable, "-m", "inference.worker"),
-            *("--bundle", str(self._settings.models.asr), "--threads", str(cpu.threads)),
+            *(f"--bundle={name}={folder}" for name, folder in bundles.items()),
+            *("--threads", str(cpu.threads)),
             *("--cores", str(max(1, (os.cpu_count() or 1) // cpu.workers))),
             *("--compute-type", cpu.compute_type),
             stdin=asyncio.subprocess.PIPE,
@@ -91,19 +102,18 @@ class Worker:
         self._listening = asyncio.create_task(self._listen_to(self._process.stderr))
         try:
             async with asyncio.timeout(self._settings.cpu.start_timeout_s):
-                (card,) = await self._read()
+                packed = await self._read()
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
             code = await self._exit_code()
             reason = self._last_words()
             await self.stop()
             if code == BAD_BUNDLE:
-                raise BundleError(
-                    "load the speech model", reason, "run `lingting doctor`"
-                ) from error
+                raise BundleError("load the models", reason, "run `lingting doctor`") from error
             if isinstance(error, TimeoutError):
                 reason = "it did not load in time"
             raise EngineUnavailable("start a CPU worker", reason) from error
-        return unpack_card(np.frombuffer(card, np.uint8))
+        cards = (CARD.unpack(json.loads(card)) for card in packed)
+        return dict(zip(bundles, cards, strict=True))
 
     async def _exit_code(self) -> int | None:
         """How it ended, if it has."""
@@ -124,10 +134,10 @@ class Worker:
     def _last_words(self) -> str:
         return self._said[-1] if self._said else "it ended without a word"
 
-    async def exchange(self, windows: list[Window]) -> list[bytes]:
-        """Windows -> answers (status byte and payload each)."""
+    async def exchange(self, questions: list[Question[Any]]) -> list[bytes]:
+        """Questions -> answers (status byte and payload each)."""
         assert self._process and self._process.stdin
-        parts = [part for window in windows for part in window_parts(window)]
+        parts = [part for question in questions for part in pack_question(question).parts()]
         self._process.stdin.write(pack_frame(parts))
         await self._process.stdin.drain()
         return await self._read()
@@ -164,7 +174,7 @@ class CpuEngine:
         self._arrived = asyncio.Condition()
         self._workers: list[Worker] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._card: ModelCard | None = None
+        self._cards: dict[str, ModelCard] = {}
         self._reason = "not started"
 
     async def start(self) -> None:
@@ -180,25 +190,29 @@ class CpuEngine:
             self._reason = str(error)
             await self.close()
             raise
-        self._card, self._reason = cards[0], ""
+        self._cards, self._reason = cards[0], ""
         self._tasks = [
             asyncio.create_task(self._serve(worker), name=f"cpu-worker-{i}")
             for i, worker in enumerate(self._workers)
         ]
 
-    async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
+    async def ask(
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+    ) -> AnswerT:
+        self.card(question.MODEL)
         if not self._tasks:
-            raise EngineUnavailable(LISTENING, self._reason or "not started")
+            raise EngineUnavailable(ASKING, self._reason or "not started")
         waiting = sum(j.priority is priority and not j.answer.done() for j in self._queue)
         if waiting >= self._settings.cpu.queue:
-            raise Overloaded(LISTENING, "the queue is full", "send less at once, or later")
-        answer: asyncio.Future[Hypothesis] = asyncio.get_running_loop().create_future()
-        await self._put(Job(priority, next(self._numbers), window, answer))
+            raise Overloaded(ASKING, "the queue is full", "send less at once, or later")
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        await self._put(Job(priority, next(self._numbers), question, answer))
         try:
             async with asyncio.timeout(timeout_s):
-                return await answer
+                given: AnswerT = await answer
+                return given
         except TimeoutError as error:
-            raise EngineTimeout(LISTENING, f"no answer in {timeout_s:.1f} s") from error
+            raise EngineTimeout(ASKING, f"no answer in {timeout_s:.1f} s") from error
 
     async def _put(self, job: Job) -> None:
         async with self._arrived:
@@ -206,7 +220,7 @@ class CpuEngine:
             self._arrived.notify()
 
     async def _take(self) -> list[Job]:
-        """The next batch: by priority, recordings apart from live windows, suspects alone."""
+        """The next batch: by priority, of one model, recordings apart, suspects alone."""
         async with self._arrived:
             while True:
                 self._queue = [job for job in self._queue if not job.answer.done()]
@@ -214,14 +228,12 @@ class CpuEngine:
                 if self._queue:
                     break
                 await self._arrived.wait()
-            batch = [heapq.heappop(self._queue)]
-            recording = batch[0].priority is Priority.RECORDING
+            batch, passed = [heapq.heappop(self._queue)], list[Job]()
             while self._queue and len(batch) < self._settings.cpu.max_batch:
-                following = self._queue[0]
-                apart = (following.priority is Priority.RECORDING) is not recording
-                if apart or following.alone or batch[0].alone:
-                    break
-                batch.append(heapq.heappop(self._queue))
+                following = heapq.heappop(self._queue)
+                (batch if batch[0].goes_with(following) else passed).append(following)
+            for job in passed:
+                heapq.heappush(self._queue, job)
             return batch
 
     async def _serve(self, worker: Worker) -> None:
@@ -229,21 +241,21 @@ class CpuEngine:
         while True:
             batch = await self._take()
             try:
-                windows = [job.window for job in batch]
+                questions = [job.question for job in batch]
                 async with asyncio.timeout(HANG_TIMEOUT_S):
-                    answers = await worker.exchange(windows)
+                    answers = await worker.exchange(questions)
             except Exception as error:  # whatever it is, this process is of no more use
                 log.warning("a CPU worker is replaced: %r", error)
                 await self._give_back(batch)
                 await self._replace(worker)
             else:
                 for job, answer in zip(batch, answers, strict=True):
-                    _settle(job.answer, answer)
+                    _settle(job, answer)
 
     async def _give_back(self, batch: list[Job]) -> None:
         for job in batch:
             if job.alone:
-                gone = EngineUnavailable(LISTENING, "the worker died on this window")
+                gone = EngineUnavailable(ASKING, "the worker died on this question")
                 if not job.answer.done():
                     job.answer.set_exception(gone)
             else:
@@ -268,10 +280,12 @@ class CpuEngine:
         """Process ids of the workers, for tests that kill them."""
         return [worker.pid for worker in self._workers if worker.pid]
 
-    def card(self) -> ModelCard:
-        if self._card is None:
-            raise EngineUnavailable("describe the model", self._reason or "not started")
-        return self._card
+    def card(self, model: str = ASR_MODEL) -> ModelCard:
+        if model not in self._cards:
+            raise EngineUnavailable(
+                f"describe the model {model!r}", self._reason or "no bundle is set for it"
+            )
+        return self._cards[model]
 
     def health(self) -> Health:
         ready = bool(self._tasks) and not self._reason
@@ -284,18 +298,19 @@ class CpuEngine:
         await asyncio.gather(*(worker.stop() for worker in self._workers))
         for job in self._queue:
             if not job.answer.done():
-                job.answer.set_exception(EngineUnavailable(LISTENING, "the engine is closed"))
+                job.answer.set_exception(EngineUnavailable(ASKING, "the engine is closed"))
         self._tasks, self._workers, self._queue = [], [], []
         self._reason = self._reason or "closed"
 
 
-def _settle(future: asyncio.Future[Hypothesis], answer: bytes) -> None:
-    if future.done():  # its caller gave up
+def _settle(job: Job, answer: bytes) -> None:
+    if job.answer.done():  # its caller gave up
         return
     status, payload = answer[:1], answer[1:]
     if status == ANSWERED:
-        future.set_result(unpack_hypothesis(np.frombuffer(payload, np.uint8)))
+        fields = from_bytes_tensor(np.frombuffer(payload, np.uint8))
+        job.answer.set_result(job.question.unpack(fields))
     elif status == REFUSED:
-        future.set_exception(InvalidRequest("listen", payload.decode()))
+        job.answer.set_exception(InvalidRequest("ask a model", payload.decode()))
     else:
-        future.set_exception(EngineUnavailable(LISTENING, payload.decode()))
+        job.answer.set_exception(EngineUnavailable(ASKING, payload.decode()))

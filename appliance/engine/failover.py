@@ -1,8 +1,9 @@
 """Two engines that look like one: the first while it proves itself, else the second.
 
-Windows are stateless, so a window that one engine failed is simply asked of the other: a call
-notices nothing but the time it took. Slowness is not death: a window that came late only makes the
-canary fly at once, and the canary decides.
+Questions are stateless, so one that an engine failed is simply asked of the other: a call notices
+nothing but the time it took. Slowness is not death: an answer that came late only makes the canary
+fly at once, and the canary decides. Only the speech model decides over an engine: a call can do
+without the others.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from appliance.errors import (
 from appliance.messages import Health
 from appliance.metrics import Metrics
 from appliance.settings import Settings
-from inference.tensors import Hypothesis, ModelCard, Priority, Window
+from inference.tensors import ASR_MODEL, AnswerT, Hypothesis, ModelCard, Priority, Question
 
 log = logging.getLogger(__name__)
 
@@ -203,19 +204,23 @@ class FailoverEngine:
 
     # --- serving
 
-    async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
+    async def ask(
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+    ) -> AnswerT:
         """Ask the engine in use; on failure each other one.
 
         A full first engine passes finals on; partials and recordings can wait. A partial that
         came late is of no more use to anyone.
         """
-        last: LingtingError = EngineUnavailable("listen", "no engine is ready", "try again shortly")
+        last: LingtingError = EngineUnavailable(
+            "ask a model", "no engine is ready", "try again shortly"
+        )
         asked = ""
         for watched in self._order():
             if asked:
                 self._metrics.failovers_total.labels(asked, watched.name).inc()
             try:
-                return await self._ask(watched, window, priority, timeout_s)
+                return await self._ask(watched, question, priority, timeout_s)
             except Overloaded as error:
                 last = error
                 if priority is not Priority.FINAL:
@@ -227,7 +232,8 @@ class FailoverEngine:
                     break
             except EngineUnavailable as error:
                 last = error
-                self._failed(watched, str(error), "window")
+                if question.MODEL == ASR_MODEL:
+                    self._failed(watched, str(error), "window")
             asked = watched.name
         raise last
 
@@ -236,32 +242,41 @@ class FailoverEngine:
         return sorted(self._engines, key=lambda watched: not watched.breaker.closed)
 
     async def _ask(
-        self, watched: Watched, window: Window, priority: Priority, timeout_s: float
-    ) -> Hypothesis:
+        self, watched: Watched, question: Question[AnswerT], priority: Priority, timeout_s: float
+    ) -> AnswerT:
         metrics, name, begun = self._metrics, watched.name, time.monotonic()
         self._last_window_at = begun
         try:
-            heard = await watched.engine.listen(window, priority, timeout_s)
+            answer = await watched.engine.ask(question, priority, timeout_s)
         except LingtingError as error:
             metrics.engine_errors_total.labels(name, error.code).inc()
             raise
         watched.served += 1
         watched.breaker.served()
-        kind = priority.name.lower()
-        metrics.engine_windows_total.labels(name, kind).inc()
-        metrics.engine_latency_seconds.labels(name, kind).observe(time.monotonic() - begun)
-        metrics.engine_audio_seconds_total.labels(name).inc(window.duration_s)
-        metrics.engine_batch_windows.labels(name).observe(heard.batch)
-        metrics.engine_retries_total.labels(name).inc(heard.retries)
-        return replace(heard, engine=name)
+        model, kind = question.MODEL, priority.name.lower()
+        metrics.engine_windows_total.labels(name, model, kind).inc()
+        metrics.engine_latency_seconds.labels(name, model, kind).observe(time.monotonic() - begun)
+        metrics.engine_audio_seconds_total.labels(name, model).inc(question.duration_s)
+        metrics.engine_batch_windows.labels(name, model).observe(answer.batch)
+        if isinstance(answer, Hypothesis):
+            metrics.engine_retries_total.labels(name).inc(answer.retries)
+        return replace(answer, engine=name)
 
     @property
     def in_use(self) -> SpeechEngine:
         """The engine that new windows go to."""
         return self._order()[0].engine
 
-    def card(self) -> ModelCard:
-        return self.in_use.card()
+    def card(self, model: str = ASR_MODEL) -> ModelCard:
+        """From the engine in use, else from any that has it."""
+        last: LingtingError | None = None
+        for watched in self._order():
+            try:
+                return watched.engine.card(model)
+            except EngineUnavailable as error:
+                last = last or error
+        assert last
+        raise last
 
     def health(self) -> Health:
         """Well while any engine is; `detail` has each engine's state."""

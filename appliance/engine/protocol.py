@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Protocol
 
 from appliance.messages import Health
-from inference.tensors import Hypothesis, ModelCard, Priority, Window
+from inference.tensors import ASR_MODEL, AnswerT, ModelCard, Priority, Question
 
 
 class SpeechEngine(Protocol):
-    """Listens to windows. Stateless between windows, safe to call concurrently.
+    """Answers questions about audio. Stateless between them, safe to call concurrently.
 
     Contract (tests/contract/ runs it over every implementation):
-    - `listen` answers each window as if it were alone: what else is in the batch changes nothing.
-    - An unusable window raises `errors.InvalidRequest`, at once and for it alone.
-    - A full queue raises `errors.Overloaded`; an engine that is gone or too slow raises
-      `errors.EngineUnavailable`. Nothing else is raised.
-    - Cancelling `listen` frees its place in the queue.
-    - Silence is answered with empty text.
+    - `ask` answers each question as if it were alone: what else is in the batch changes nothing.
+    - A question no model can answer raises `errors.InvalidRequest`, at once and for it alone.
+    - A full queue raises `errors.Overloaded`; an engine that is gone, too slow or without that
+      model raises `errors.EngineUnavailable`. Nothing else is raised.
+    - Cancelling `ask` frees its place in the queue.
+    - Silence is answered with empty text and no voices.
     """
 
     name: str  # "triton", "cpu", ...: a metric label
@@ -25,11 +25,13 @@ class SpeechEngine(Protocol):
     async def start(self) -> None:
         """Come up far enough to answer; raises EngineUnavailable or BundleError."""
 
-    async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
-        """Return what is said in `window`."""
+    async def ask(
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+    ) -> AnswerT:
+        """Return the answer of the model that `question` names."""
 
-    def card(self) -> ModelCard:
-        """The model that answers."""
+    def card(self, model: str = ASR_MODEL) -> ModelCard:
+        """A model that answers; raises EngineUnavailable if there is none of that name."""
 
     def health(self) -> Health:
         """What is known now, without asking anyone."""

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import logging
 import time
+from typing import Any
 
-import numpy as np
 import tritonclient.grpc.aio as grpcclient
 from tritonclient.utils import InferenceServerException
 
@@ -25,24 +25,24 @@ from appliance.settings import Settings
 from inference.tensors import (
     ASR_MODEL,
     AUDIO,
+    CARD,
     OPTIONS,
     RESULT,
-    Hypothesis,
+    AnswerT,
     ModelCard,
-    Packed,
     Priority,
-    Window,
-    pack_window,
-    unpack_card,
-    unpack_hypothesis,
+    Question,
+    from_bytes_tensor,
+    pack_question,
 )
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.05  # between looks at a server that is loading
 RESTART_DELAY_S = (0.5, 30.0)  # first and longest pause before a dead child is started again
+CARD_TIMEOUT_S = 1.0
 QUEUE_FULL = "maximum queue size"  # in Triton's message
-LISTENING = "listen through Triton"
+ASKING = "ask a model through Triton"
 
 
 class TritonEngine:
@@ -56,7 +56,7 @@ class TritonEngine:
         self.server: TritonServer | None = None
         self._client: grpcclient.InferenceServerClient | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._card: ModelCard | None = None
+        self._cards: dict[str, ModelCard] = {}
         self._reason = "not started"
         self._failure: LingtingError | None = None  # that the reason tells of
 
@@ -102,17 +102,22 @@ class TritonEngine:
         self._reason = ""
 
     async def _answers(self) -> bool:
-        """Whether the model tells its card."""
+        """Whether the speech model tells its card; the others' are asked for on the way."""
         if self._client is None:
             return False
-        nothing = Packed(np.zeros(0, np.float32), np.zeros(1, np.uint8))
-        try:
-            result = await self._infer(nothing, Priority.FINAL, 1.0)
-        except (InferenceServerException, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            return False
-        self._card, self._reason, self._failure = unpack_card(result), "", None
+        for model in self._settings.models.bundles():
+            try:
+                fields = await self._infer(model, CARD, Priority.FINAL, CARD_TIMEOUT_S)
+            except (InferenceServerException, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+                self._cards.pop(model, None)
+                if model == ASR_MODEL:
+                    return False
+                log.warning("Triton has no model %r: %s", model, error.message())
+            else:
+                self._cards[model] = CARD.unpack(fields)
+        self._reason, self._failure = "", None
         return True
 
     async def _keep(self) -> None:
@@ -137,37 +142,43 @@ class TritonEngine:
                 self._fail(EngineUnavailable("start Triton", str(error)))
                 delay = min(2 * delay, longest)
 
-    async def listen(self, window: Window, priority: Priority, timeout_s: float) -> Hypothesis:
-        if self._client is None or (self._card is None and not await self._answers()):
-            raise EngineUnavailable(LISTENING, self._reason or "no answer")
+    async def ask(
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+    ) -> AnswerT:
+        if self._client is None or (not self._cards and not await self._answers()):
+            raise EngineUnavailable(ASKING, self._reason or "no answer")
+        self.card(question.MODEL)
         try:
-            result = await self._infer(pack_window(window), priority, timeout_s)
+            fields = await self._infer(question.MODEL, question, priority, timeout_s)
         except InferenceServerException as error:
             raise _translate(error) from error
-        return unpack_hypothesis(result)
+        return question.unpack(fields)
 
     async def _infer(
-        self, packed: Packed, priority: Priority, timeout_s: float
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        self, model: str, question: Question[Any], priority: Priority, timeout_s: float
+    ) -> dict[str, Any]:
         assert self._client is not None
+        packed = pack_question(question)
         audio = grpcclient.InferInput(AUDIO, [1, len(packed.audio)], "FP32")
         audio.set_data_from_numpy(packed.audio[None, :])
         options = grpcclient.InferInput(OPTIONS, [1, len(packed.options)], "UINT8")
         options.set_data_from_numpy(packed.options[None, :])
         answer = await self._client.infer(
-            ASR_MODEL,
+            model,
             [audio, options],
             priority=int(priority),
             timeout=int(timeout_s * 1e6),  # µs in Triton's queue
             client_timeout=timeout_s,
         )
-        result: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = answer.as_numpy(RESULT)
-        return result.reshape(-1)
+        fields: dict[str, Any] = from_bytes_tensor(answer.as_numpy(RESULT).reshape(-1))
+        return fields
 
-    def card(self) -> ModelCard:
-        if self._card is None:
-            raise EngineUnavailable("describe the model", self._reason)
-        return self._card
+    def card(self, model: str = ASR_MODEL) -> ModelCard:
+        if model not in self._cards:
+            raise EngineUnavailable(
+                f"describe the model {model!r}", self._reason or "Triton does not have it"
+            )
+        return self._cards[model]
 
     def health(self) -> Health:
         dead_child = self.server is not None and not self.server.running
@@ -192,12 +203,12 @@ class TritonEngine:
 def _translate(error: InferenceServerException) -> LingtingError:
     message, status = error.message() or "", str(error.status() or "")
     if QUEUE_FULL in message:
-        return Overloaded(LISTENING, "Triton's queue is full", "send less at once, or later")
+        return Overloaded(ASKING, "Triton's queue is full", "send less at once, or later")
     if status.endswith("INVALID_ARGUMENT"):
-        return InvalidRequest("listen", message)
+        return InvalidRequest("ask a model", message)
     if status.endswith("DEADLINE_EXCEEDED"):
-        return EngineTimeout(LISTENING, "no answer in time")
-    return EngineUnavailable(LISTENING, f"{status}: {message}")
+        return EngineTimeout(ASKING, "no answer in time")
+    return EngineUnavailable(ASKING, f"{status}: {message}")
 
 
 def _last_error(tail: str) -> str:

@@ -30,7 +30,7 @@ from appliance.engine.keeper import ENDED
 from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep
 from appliance.errors import EngineUnavailable
 from appliance.settings import Settings
-from inference.tensors import Priority
+from inference.tensors import DIARIZATION_MODEL, Priority
 
 STUB = "triton_python_backend_stub"
 LOG_LINES = 50  # of the child's output kept for error messages
@@ -267,8 +267,9 @@ def _backends(binary: Path, target: Path) -> Path | None:
 
 def render_repository(settings: Settings, target: Path) -> Path:
     """Copy model_repo/ with each config.pbtxt completed from the settings; code is linked."""
+    bundles = settings.models.bundles()
     for source in sorted(settings.triton.repository.resolve().iterdir()):
-        if not (source / "config.pbtxt").exists():
+        if source.name not in bundles:
             continue
         model = target / source.name
         model.mkdir(parents=True)
@@ -298,11 +299,14 @@ def complete_config(text: str, settings: Settings) -> str:
         policy.max_queue_size = size
         policy.allow_timeout_override = True
     parameters = {
-        "bundle": str(settings.models.asr.resolve()),
+        "bundle": str(settings.models.bundles()[config.name]),
         "threads": str(triton.threads),
         "cores": str(max(1, (os.cpu_count() or 1) // triton.instances)),
         "compute_type": triton.compute_type,
+        "runtime": "pyannote" if triton.pyannote else "onnx",
     }
+    if config.name == DIARIZATION_MODEL and triton.pyannote:
+        parameters["EXECUTION_ENV_PATH"] = str(triton.pyannote.resolve())
     for key, value in parameters.items():
         config.parameters[key].string_value = value
     return str(text_format.MessageToString(config))

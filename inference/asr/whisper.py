@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.answering import Handler, Model
 from inference.asr import quality
 from inference.asr.features import LogMel
 from inference.asr.padding import buckets, ladder_s
@@ -31,8 +32,9 @@ from inference.bundles import BundleInvalid, verify
 from inference.tensors import (
     SAMPLE_RATE_HZ,
     Hypothesis,
-    InvalidWindow,
+    InvalidQuestion,
     ModelCard,
+    Question,
     Window,
     Word,
 )
@@ -52,7 +54,7 @@ class ModelUnusable(RuntimeError):
     """The bundle is whole, but this device, or this build, cannot run it."""
 
 
-class WhisperModel:
+class WhisperModel(Model):
     """One set of weights on one device. Immutable: holds nothing between two calls of `listen`."""
 
     def __init__(
@@ -102,9 +104,12 @@ class WhisperModel:
             device=self.device,
         )
 
-    def listen(self, windows: Sequence[Window]) -> list[Hypothesis | InvalidWindow]:
+    def handlers(self) -> Mapping[type[Question[Any]], Handler]:
+        return {Window: self.listen}
+
+    def listen(self, windows: Sequence[Window]) -> list[Hypothesis | InvalidQuestion]:
         """Answer each window, in order; one that cannot be served costs the others nothing."""
-        answers: list[Hypothesis | InvalidWindow | None] = [self._quick(w) for w in windows]
+        answers: list[Hypothesis | InvalidQuestion | None] = [self._quick(w) for w in windows]
         waiting = [i for i, answer in enumerate(answers) if answer is None]
         for bucket, indices in grouped(waiting, lambda i: self._bucket(windows[i])):
             heard = self._listen_safely(bucket, [windows[i] for i in indices])
@@ -121,11 +126,11 @@ class WhisperModel:
                 raise
             return [self._listen_bucket(bucket, [window])[0] for window in windows]
 
-    def _quick(self, window: Window) -> Hypothesis | InvalidWindow | None:
+    def _quick(self, window: Window) -> Hypothesis | InvalidQuestion | None:
         """Answers that need no model: refusals and silence."""
         refusal = self._refusal(window)
         if refusal:
-            return InvalidWindow(refusal)
+            return InvalidQuestion(refusal)
         if float(np.max(np.abs(window.audio))) < SILENT_PEAK:
             return self._silence(window.language or next(iter(self._languages), ""))
         return None

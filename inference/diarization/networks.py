@@ -1,8 +1,4 @@
-"""The two networks as pyannote.audio knows them; built here, filled with weights elsewhere.
-
-Real bundles bring pyannote's PyanNet and a WeSpeaker ResNet of their own sizes; the sizes below are
-the demo bundle's.
-"""
+"""The two networks as pyannote.audio knows them, of the sizes a bundle's recipe names."""
 
 from __future__ import annotations
 
@@ -15,25 +11,20 @@ from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet
 from pyannote.audio.models.embedding.wespeaker.resnet import BasicBlock, ResNet
 from pyannote.audio.models.segmentation import PyanNet
 
-WINDOW_S = 10.0
-VOICES, TOGETHER = 3, 2  # in one window; speaking at once
-MELS, DIMENSION = 80, 128
+from inference.diarization.recipe import Recipe
 
 
-def segmentation_network() -> PyanNet:
-    """Which of VOICES speak when in WINDOW_S: 220,000 parameters, powerset classes."""
-    net = PyanNet(
-        lstm={"hidden_size": 64, "num_layers": 2, "bidirectional": True},
-        linear={"hidden_size": 64, "num_layers": 1},
-    )
+def segmentation_network(recipe: Recipe) -> PyanNet:
+    """PyanNet: which voices speak when in a window, as powerset classes."""
+    net = PyanNet(**recipe.segmentation)
     net.specifications = Specifications(
         problem=Problem.MONO_LABEL_CLASSIFICATION,
         resolution=Resolution.FRAME,
-        duration=WINDOW_S,
+        duration=recipe.window_s,
         min_duration=None,
         warm_up=(0.0, 0.0),
-        classes=[f"speaker#{i + 1}" for i in range(VOICES)],
-        powerset_max_classes=TOGETHER,
+        classes=[f"speaker#{i + 1}" for i in range(recipe.voices)],
+        powerset_max_classes=recipe.together,
         permutation_invariant=True,
     )
     net.build()
@@ -41,15 +32,26 @@ def segmentation_network() -> PyanNet:
 
 
 class EmbeddingNetwork(BaseWeSpeakerResNet):
-    """Who speaks: a ResNet of a quarter of the usual width, 340,000 parameters."""
+    """WeSpeaker's ResNet: who speaks.
 
-    def __init__(self) -> None:
-        super().__init__(num_mel_bins=MELS)
+    Args:
+        mels: bands of the filter bank.
+        blocks: residual blocks of the four stages; [3, 4, 6, 3] is a ResNet34.
+        channels: of the first stage.
+        dimension: of an embedding.
+    """
+
+    def __init__(self, mels: int, blocks: list[int], channels: int, dimension: int) -> None:
+        super().__init__(num_mel_bins=mels)
         self.resnet = ResNet(
             BasicBlock,
-            [2, 2, 2, 2],
-            m_channels=8,
-            feat_dim=MELS,
-            embed_dim=DIMENSION,
+            blocks,
+            m_channels=channels,
+            feat_dim=mels,
+            embed_dim=dimension,
             two_emb_layer=False,
         )
+
+
+def embedding_network(recipe: Recipe) -> EmbeddingNetwork:
+    return EmbeddingNetwork(recipe.mels, **recipe.embedding)

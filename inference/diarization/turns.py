@@ -7,16 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from inference.tensors import Turn
+
 Labels = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One speaker speaking without a break; times in seconds of the recording."""
-
-    start_s: float
-    end_s: float
-    speaker: int  # counted from 0 in the order of first words
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +56,8 @@ def to_turns(chosen: npt.NDArray[np.bool_], frames: Frames, length_s: float) -> 
     for speaker in range(chosen.shape[1]):
         edges = np.flatnonzero(np.diff(np.pad(chosen[:, speaker].astype(np.int8), 1)))
         for first, after in edges.reshape(-1, 2):
-            start_s = frames.centre_s + first * frames.step_s
-            end_s = min(frames.centre_s + after * frames.step_s, length_s)
+            start_s = float(frames.centre_s + first * frames.step_s)
+            end_s = float(min(frames.centre_s + after * frames.step_s, length_s))
             if end_s > start_s:
                 found.append((start_s, end_s, speaker))
     found.sort()

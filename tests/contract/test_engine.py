@@ -65,8 +65,8 @@ async def test_it_answers_as_if_each_window_came_alone(engine: SpeechEngine) -> 
         window(0.5 + 0.4 * i, seed=i, beam_size=1 + i % 2, hotwords=("平城区",) * (i % 3))
         for i in range(9)
     ]
-    alone = [await engine.listen(w, Priority.FINAL, TIMEOUT_S) for w in asks]
-    crowd = await asyncio.gather(*(engine.listen(w, Priority.PARTIAL, TIMEOUT_S) for w in asks))
+    alone = [await engine.ask(w, Priority.FINAL, TIMEOUT_S) for w in asks]
+    crowd = await asyncio.gather(*(engine.ask(w, Priority.PARTIAL, TIMEOUT_S) for w in asks))
     assert [h.text for h in crowd] == [h.text for h in alone]
     assert [h.words for h in crowd] == [h.words for h in alone]
     assert len({h.text for h in alone}) > 1, "different sounds must not all sound the same"
@@ -75,13 +75,13 @@ async def test_it_answers_as_if_each_window_came_alone(engine: SpeechEngine) -> 
 async def test_its_card_tells_demo_weights(engine: SpeechEngine) -> None:
     card = engine.card()
     assert card.demo and card.name and "zh" in card.languages
-    heard = await engine.listen(window(), Priority.FINAL, TIMEOUT_S)
+    heard = await engine.ask(window(), Priority.FINAL, TIMEOUT_S)
     assert heard.demo and heard.model == f"{card.name} {card.version}"
 
 
 async def test_silence_is_no_text(engine: SpeechEngine) -> None:
     silence = Window(np.zeros(SAMPLE_RATE_HZ, np.float32), language="zh")
-    assert (await engine.listen(silence, Priority.FINAL, TIMEOUT_S)).text == ""
+    assert (await engine.ask(silence, Priority.FINAL, TIMEOUT_S)).text == ""
 
 
 async def test_a_bad_window_costs_its_neighbours_nothing(engine: SpeechEngine) -> None:
@@ -89,14 +89,14 @@ async def test_a_bad_window_costs_its_neighbours_nothing(engine: SpeechEngine) -
     broken[100] = np.nan
     asks = [window(seed=1), Window(broken, language="zh"), window(seed=2)]
     heard = await asyncio.gather(
-        *(engine.listen(w, Priority.FINAL, TIMEOUT_S) for w in asks), return_exceptions=True
+        *(engine.ask(w, Priority.FINAL, TIMEOUT_S) for w in asks), return_exceptions=True
     )
     assert isinstance(heard[1], InvalidRequest) and "NaN" in str(heard[1])
     assert heard[0].language == heard[2].language == "zh"
 
 
 async def test_times_are_ordered_and_inside_the_window(engine: SpeechEngine) -> None:
-    heard = await engine.listen(window(3.0), Priority.FINAL, TIMEOUT_S)
+    heard = await engine.ask(window(3.0), Priority.FINAL, TIMEOUT_S)
     times = [t for word in heard.words for t in (word.start_ms, word.end_ms)]
     assert times == sorted(times) and all(0 <= t <= 3000 for t in times)
     assert all(0 <= word.confidence <= 1 for word in heard.words)
@@ -105,7 +105,7 @@ async def test_times_are_ordered_and_inside_the_window(engine: SpeechEngine) -> 
 async def test_too_little_time_is_an_unavailable_engine(engine: SpeechEngine) -> None:
     slow_down(engine, 1.0)
     with pytest.raises(EngineUnavailable) as caught:
-        await engine.listen(window(20.0), Priority.FINAL, 0.001)
+        await engine.ask(window(20.0), Priority.FINAL, 0.001)
     slow_down(engine, 0.0)
     assert caught.value.retryable
 
@@ -113,7 +113,7 @@ async def test_too_little_time_is_an_unavailable_engine(engine: SpeechEngine) ->
 async def test_cancelling_frees_the_place(engine: SpeechEngine) -> None:
     slow_down(engine, 1.0)
     tasks = [
-        asyncio.create_task(engine.listen(window(5.0, i), Priority.RECORDING, TIMEOUT_S))
+        asyncio.create_task(engine.ask(window(5.0, i), Priority.RECORDING, TIMEOUT_S))
         for i in range(20)
     ]
     await asyncio.sleep(0.01)
@@ -124,7 +124,7 @@ async def test_cancelling_frees_the_place(engine: SpeechEngine) -> None:
         isinstance(r, asyncio.CancelledError)
         for r in await asyncio.gather(*tasks, return_exceptions=True)
     )
-    assert (await engine.listen(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
+    assert (await engine.ask(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
 
 
 @pytest.mark.parametrize("real", ["cpu", "triton"])  # the fake does no work to save
@@ -137,10 +137,10 @@ async def test_what_is_cancelled_is_not_worked_on(real: str, tiny_settings: Sett
     loop = asyncio.get_running_loop()
 
     def queue() -> list[asyncio.Task[Hypothesis]]:
-        asks = (made.listen(window(20.0, i), Priority.RECORDING, TIMEOUT_S) for i in range(24))
+        asks = (made.ask(window(20.0, i), Priority.RECORDING, TIMEOUT_S) for i in range(24))
         return [asyncio.create_task(ask) for ask in asks]
 
-    await made.listen(window(20.0), Priority.RECORDING, TIMEOUT_S)  # warm
+    await made.ask(window(20.0), Priority.RECORDING, TIMEOUT_S)  # warm
     begun = loop.time()
     await asyncio.gather(*queue())
     worked_s = loop.time() - begun
@@ -149,7 +149,7 @@ async def test_what_is_cancelled_is_not_worked_on(real: str, tiny_settings: Sett
     for task in cancelled:
         task.cancel()
     begun = loop.time()
-    await made.listen(window(20.0), Priority.RECORDING, TIMEOUT_S)
+    await made.ask(window(20.0), Priority.RECORDING, TIMEOUT_S)
     assert loop.time() - begun < worked_s / 2
     await made.close()
 
@@ -159,7 +159,7 @@ async def test_closed_is_unavailable(kind: str, tiny_settings: Settings) -> None
     if kind == "fake":
         made.gone = True
     with pytest.raises(EngineUnavailable):
-        await made.listen(window(), Priority.FINAL, TIMEOUT_S)
+        await made.ask(window(), Priority.FINAL, TIMEOUT_S)
     assert not made.health().ok and made.health().reason
     await made.close()
     await made.close()
@@ -180,12 +180,12 @@ async def test_a_full_queue_refuses_at_once_and_recovers(
     await made.start()
     asks = [window(10.0, seed=i, beam_size=5) for i in range(4 * SMALL)]
     answers = await asyncio.gather(
-        *(made.listen(ask, Priority.RECORDING, TIMEOUT_S) for ask in asks), return_exceptions=True
+        *(made.ask(ask, Priority.RECORDING, TIMEOUT_S) for ask in asks), return_exceptions=True
     )
     refused = [a for a in answers if isinstance(a, Overloaded)]
     assert refused and all(a.retryable for a in refused)
     assert len(refused) + sum(isinstance(a, Hypothesis) for a in answers) == len(asks)
-    assert (await made.listen(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
+    assert (await made.ask(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
     await made.close()
 
 
@@ -198,18 +198,18 @@ async def test_a_queue_full_of_recordings_refuses_no_final(
     made = make(real, tiny_settings.model_copy(update={"triton": triton, "cpu": cpu}))
     await made.start()
     recordings = [
-        asyncio.create_task(made.listen(window(10.0, i), Priority.RECORDING, TIMEOUT_S))
+        asyncio.create_task(made.ask(window(10.0, i), Priority.RECORDING, TIMEOUT_S))
         for i in range(4 * SMALL)
     ]
     await asyncio.sleep(0.05)
-    assert (await made.listen(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
+    assert (await made.ask(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
     for task in recordings:  # given up, they free their places
         task.cancel()
     await asyncio.gather(*recordings, return_exceptions=True)
     async with asyncio.timeout(10):
         while True:  # Triton hears of it a moment later
             try:
-                await made.listen(window(), Priority.RECORDING, TIMEOUT_S)
+                await made.ask(window(), Priority.RECORDING, TIMEOUT_S)
                 break
             except Overloaded:
                 await asyncio.sleep(0.05)
@@ -225,7 +225,7 @@ async def test_finals_go_before_recordings(real: str, tiny_settings: Settings) -
     order: list[str] = []
 
     async def ask(name: str, priority: Priority) -> None:
-        await made.listen(window(5.0), priority, TIMEOUT_S)
+        await made.ask(window(5.0), priority, TIMEOUT_S)
         order.append(name)
 
     recordings = [asyncio.create_task(ask("recording", Priority.RECORDING)) for _ in range(10)]

@@ -203,12 +203,12 @@ async def test_the_peer_answers_windows(tiny_bundle: Path) -> None:
     try:
         noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
         window = Window(noise, language="zh", retries=False, word_times=True)
-        heard = await engine.listen(window, Priority.FINAL, 60.0)
+        heard = await engine.ask(window, Priority.FINAL, 60.0)
         assert heard.engine == "naive" and heard.demo
         assert engine.health().ok and engine.card().name == "tiny"
         with pytest.raises(InvalidRequest):
-            await engine.listen(Window(noise[:0]), Priority.FINAL, 1.0)
+            await engine.ask(Window(noise[:0]), Priority.FINAL, 1.0)
         with pytest.raises(InvalidRequest):
-            await engine.listen(Window(noise, language="xx"), Priority.FINAL, 1.0)
+            await engine.ask(Window(noise, language="xx"), Priority.FINAL, 1.0)
     finally:
         await engine.close()

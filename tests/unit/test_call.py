@@ -214,7 +214,7 @@ async def test_half_an_hour_takes_no_more_memory_than_a_minute(
             async for piece in pieces(audio[58:], 65_536):
                 yield piece
             sizes_mb.append(here.memory_info().rss / 1e6)
-            engine.listened.clear()  # the fake remembers what it heard
+            engine.asked.clear()  # the fake remembers what it heard
 
     config = CallConfig(audio=AudioFormat(Encoding.ALAW, 8000, 2), live=False)
     transcript = await box.transcribe(config, rounds())

@@ -37,7 +37,7 @@ class Pair:
         )
 
     async def listen(self, priority: Priority = Priority.FINAL, timeout_s: float = 1) -> Hypothesis:
-        return await self.both.listen(WINDOW, priority, timeout_s)
+        return await self.both.ask(WINDOW, priority, timeout_s)
 
     def canaries(self, engine: str, result: str) -> float:
         labels = {"engine": engine, "result": result}

@@ -33,7 +33,7 @@ from appliance.messages import (
 )
 from inference.tensors import ModelCard
 
-CARD = ModelCard("asr-demo", "1", "Apache-2.0", True, ("zh", "en"), ("transcribe",), 30.0)
+CARD = ModelCard("asr-demo", "1", "Apache-2.0", ("zh", "en"), ("transcribe",), 30.0, demo=True)
 
 
 def config(**fields: object) -> asr.RecognitionConfig:
@@ -173,7 +173,7 @@ def test_the_model_must_be_able_to_translate() -> None:
     wire = config(custom_configuration={"task": "translate"})
     with pytest.raises(Unsupported):
         understood(wire)
-    able = ModelCard("big", "1", "MIT", False, ("zh",), ("transcribe", "translate"), 30.0)
+    able = ModelCard("big", "1", "MIT", ("zh",), ("transcribe", "translate"), 30.0)
     assert understood(wire, cards=(able,)).task == "translate"
 
 

@@ -39,9 +39,22 @@ def test_inputs_are_ragged_so_that_any_windows_share_a_batch() -> None:
 
 def test_the_repository_is_copied_with_its_code_linked(tmp_path: Path) -> None:
     target = render_repository(Settings(), tmp_path / "models")
-    assert [path.name for path in target.iterdir()] == ["asr"]
+    assert {path.name for path in target.iterdir()} == {"asr", "diarization"}
     assert (target / "asr" / "1" / "model.py").read_text().count("\n") <= 20
     assert "instance_group" in (target / "asr" / "config.pbtxt").read_text()
+
+
+def test_a_model_without_a_bundle_is_not_served(tmp_path: Path) -> None:
+    settings = Settings(models=Models(diarization=""))
+    target = render_repository(settings, tmp_path / "models")
+    assert [path.name for path in target.iterdir()] == ["asr"]
+
+
+def test_pyannote_has_an_environment_of_its_own(tmp_path: Path) -> None:
+    settings = Settings(triton=Triton(pyannote=tmp_path / "venv"))
+    target = render_repository(settings, tmp_path / "models")
+    assert str(tmp_path / "venv") in (target / "diarization" / "config.pbtxt").read_text()
+    assert "EXECUTION_ENV_PATH" not in (target / "asr" / "config.pbtxt").read_text()
 
 
 def test_a_missing_binary_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

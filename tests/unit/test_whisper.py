@@ -19,13 +19,13 @@ from inference.bundles import BundleInvalid, Serving, seal
 from inference.tensors import (
     SAMPLE_RATE_HZ,
     Hypothesis,
-    InvalidWindow,
+    InvalidQuestion,
     Window,
     Word,
-    pack_hypothesis,
-    pack_window,
-    unpack_hypothesis,
-    unpack_window,
+    from_bytes_tensor,
+    pack_question,
+    to_bytes_tensor,
+    unpack_question,
 )
 from tests import stock_whisper, tiny_whisper
 
@@ -90,7 +90,7 @@ def test_an_english_only_model_needs_no_language(tmp_path: Path) -> None:
     asks = [Window(noise(2), language=code, retries=False) for code in ("en", None, "zh")]
     good, detected, refused = model.listen(asks)
     assert isinstance(good, Hypothesis) and detected.language == "en"
-    assert isinstance(refused, InvalidWindow)
+    assert isinstance(refused, InvalidQuestion)
 
 
 def test_different_requests_share_a_batch_and_answer_as_alone(model: WhisperModel) -> None:
@@ -130,7 +130,7 @@ def test_what_cannot_be_served_is_refused_alone(
     model: WhisperModel, window: Window, reason: str
 ) -> None:
     bad, good = model.listen([window, Window(noise(1), language="zh", retries=False)])
-    assert isinstance(bad, InvalidWindow) and reason in str(bad)
+    assert isinstance(bad, InvalidQuestion) and reason in str(bad)
     assert isinstance(good, Hypothesis)
 
 
@@ -208,16 +208,17 @@ def test_a_callers_text_is_no_token(tiny_bundle: Path) -> None:
 
 def test_tensors_carry_everything() -> None:
     window = Window(noise(0.1), "zh", "transcribe", "前文", ("热词",), "开头", 5, 0.4, False, False)
-    packed = pack_window(window)
-    unpacked = unpack_window(packed.audio, packed.options)
+    packed = pack_question(window)
+    unpacked = unpack_question(packed.audio, packed.options)
+    assert isinstance(unpacked, Window)
     np.testing.assert_array_equal(unpacked.audio, window.audio)
     for name in ("language", "task", "prompt", "hotwords", "prefix", "beam_size", "temperature"):
         assert getattr(unpacked, name) == getattr(window, name)
     heard = Hypothesis("你好", "zh", confidence=0.5, model="m 1", demo=True)
-    assert unpack_hypothesis(pack_hypothesis(heard)) == heard
+    assert Window.unpack(from_bytes_tensor(to_bytes_tensor(heard.pack()))) == heard
 
 
 @pytest.mark.parametrize("options", [b"", b"[]", b"{", b'{"nonsense": 1}', b"\xff\xfe"])
 def test_garbled_options_are_an_invalid_window(options: bytes) -> None:
-    with pytest.raises(InvalidWindow):
-        unpack_window(noise(0.1), np.frombuffer(options, np.uint8))
+    with pytest.raises(InvalidQuestion):
+        unpack_question(noise(0.1), np.frombuffer(options, np.uint8))

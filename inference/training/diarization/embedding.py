@@ -21,8 +21,9 @@ from pyannote.audio.models.embedding.wespeaker.resnet import ResNet
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from inference.diarization.networks import DIMENSION, MELS, EmbeddingNetwork
+from inference.diarization.networks import embedding_network
 from inference.training import augment
+from inference.training.diarization.demo import DIMENSION, MELS, RECIPE
 from inference.training.diarization.schedule import run, warmth
 from inference.training.diarization.speakers import Pool, draw_speaker, wander
 from inference.training.text import Sentences
@@ -137,7 +138,7 @@ def equal_error_rate(
 def train(work: Path, steps: int, workers: int) -> None:
     """Write `work`/embedding.pt whenever the trials say it is better than before."""
     pool = Pool.load(work / "pool")
-    net, margin = EmbeddingNetwork().resnet, Margin(len(pool.clips))
+    net, margin = embedding_network(RECIPE).resnet, Margin(len(pool.clips))
     parameters = [*net.parameters(), *margin.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=PEAK_RATE, weight_decay=1e-4)
     crops = DataLoader(Crops(work / "pool", 1), BATCH, num_workers=workers)

@@ -8,28 +8,22 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from pyannote.audio.utils.powerset import Powerset
 from safetensors.torch import save_file
 from torch import nn
 
 from inference.bundles import seal
-from inference.diarization.networks import (
-    MELS,
-    TOGETHER,
-    VOICES,
-    WINDOW_S,
-    EmbeddingNetwork,
-    segmentation_network,
-)
+from inference.diarization.load import KIND
+from inference.diarization.networks import embedding_network, segmentation_network
 from inference.training.diarization import embedding
+from inference.training.diarization.demo import RECIPE, VOICES, WINDOW_S
 from inference.training.voice import RATE_HZ
 
 OPSET = 17
-HOP_S = 2.0  # between windows: each moment is heard five times
 
 
 class Embedder(nn.Module):
@@ -46,7 +40,9 @@ class Embedder(nn.Module):
 
 def release(work: Path, out: Path, threshold: float, least_size: int) -> None:
     """Write the bundle; `threshold` and `least_size` are the clustering's."""
-    listener, speaker = segmentation_network().eval(), EmbeddingNetwork().resnet.eval()
+    recipe = replace(RECIPE, threshold=threshold, least_size=least_size)
+    listener = segmentation_network(recipe).eval()
+    speaker = embedding_network(recipe).resnet.eval()
     listener.load_state_dict(torch.load(work / "segmentation.pt", weights_only=True))
     speaker.load_state_dict(torch.load(work / "embedding.pt", weights_only=True))
     out.mkdir(parents=True, exist_ok=True)
@@ -60,25 +56,15 @@ def release(work: Path, out: Path, threshold: float, least_size: int) -> None:
     given = (torch.stack([mels] * 2), torch.ones(2, VOICES, frames))
     names = {"features": "windows", "weights": "windows"}
     _export(Embedder(speaker), given, out / "embedding.onnx", names, "embeddings")
-    powerset = Powerset(VOICES, TOGETHER)
-    recipe = {
-        "window_s": WINDOW_S,
-        "hop_s": HOP_S,
-        "frame_step_s": listener.receptive_field.step,
-        "frame_centre_s": listener.receptive_field.duration / 2,
-        "powerset": [list(np.flatnonzero(row)) for row in powerset.mapping.int().numpy()],
-        "together": TOGETHER,
-        "mels": MELS,
-        "threshold": threshold,
-        "least_size": least_size,
-    }
-    text = json.dumps(recipe, indent=1, default=int)
+    text = json.dumps(asdict(recipe), indent=1)
     (out / "config.json").write_text(text + "\n", encoding="utf-8")
+    for path in out.glob("*.safetensors"):
+        path.chmod(0o644)  # which safetensors writes for its owner alone
     seal(
         out,
         name="diarization-demo",
         version="0.1.0",
-        kind="pyannote-diarization",
+        kind=KIND,
         licence="Apache-2.0",
         demo=True,
         description="Synthetic voices only: for demonstration and tests, not for human speech",

@@ -21,8 +21,9 @@ from pyannote.audio.utils.powerset import Powerset
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from inference.diarization.networks import TOGETHER, VOICES, WINDOW_S, segmentation_network
+from inference.diarization.networks import segmentation_network
 from inference.training import augment
+from inference.training.diarization.demo import RECIPE, TOGETHER, VOICES, WINDOW_S
 from inference.training.diarization.dialogue import (
     STEP_S,
     Dialogue,
@@ -122,7 +123,7 @@ def frame_accuracy(
 
 def train(work: Path, steps: int, workers: int) -> None:
     """Write `work`/segmentation.pt whenever unseen speakers are told better than before."""
-    net = segmentation_network()
+    net = segmentation_network(RECIPE)
     frames = net.num_frames(int(WINDOW_S * RATE_HZ))
     powerset = Powerset(VOICES, TOGETHER)
     net.sincnet.requires_grad_(False)

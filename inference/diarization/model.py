@@ -1,0 +1,153 @@
+"""The diarization model as engines ask it: windows -> voices, voices -> turns.
+
+Windows of any calls are heard together. Nothing is kept between two calls of `answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.answering import Handler, Model
+from inference.bundles import Manifest
+from inference.diarization.recipe import Recipe
+from inference.diarization.turns import Frames, to_turns
+from inference.tensors import (
+    MOST_SPEAKERS,
+    SAMPLE_RATE_HZ,
+    Audio,
+    Gathering,
+    InvalidQuestion,
+    ModelCard,
+    Question,
+    Turns,
+    Voices,
+    VoiceWindow,
+)
+
+LEAST_FRAMES = 3  # a voice must be heard in to have an embedding
+MOST_WINDOWS = 20_000  # of a gathering: 11 hours at a hop of 2 s
+
+Active = npt.NDArray[np.bool_]  # [windows, frames, voices]
+Embeddings = npt.NDArray[np.float32]  # [windows, voices, dimension]
+
+
+class Networks(Protocol):
+    """Two networks and a clustering: pyannote's own, or their port."""
+
+    device: str
+
+    def segment(self, windows: Audio) -> Active:
+        """Which voices speak in each frame of windows [windows, samples]."""
+
+    def embed(self, windows: Audio, weights: npt.NDArray[np.float32]) -> Embeddings:
+        """Each voice's embedding, from the frames that weights [windows, voices, frames] name."""
+
+    def gather(
+        self, active: Active, embeddings: Embeddings, least: int, most: int
+    ) -> npt.NDArray[np.bool_]:
+        """[frames, speakers] of the whole call."""
+
+
+class DiarizationModel(Model):
+    """Answers VoiceWindow and Gathering."""
+
+    def __init__(self, manifest: Manifest, recipe: Recipe, networks: Networks) -> None:
+        self._manifest, self._recipe, self._networks = manifest, recipe, networks
+
+    @property
+    def card(self) -> ModelCard:
+        manifest = self._manifest
+        return ModelCard(
+            manifest.name,
+            manifest.version,
+            manifest.licence,
+            tasks=("diarize",),
+            window_s=self._recipe.window_s,
+            hop_s=self._recipe.hop_s,
+            description=manifest.description,
+            device=self._networks.device,
+            demo=manifest.demo,
+        )
+
+    def handlers(self) -> Mapping[type[Question[Any]], Handler]:
+        return {
+            VoiceWindow: self.hear,
+            Gathering: lambda gatherings: [self.gather(each) for each in gatherings],
+        }
+
+    def hear(self, windows: Sequence[VoiceWindow]) -> list[Voices | InvalidQuestion]:
+        """The voices of each window; those of different calls are heard together."""
+        wrong = [self._wrong(window) for window in windows]
+        heard = iter(self._hear([w for w, why in zip(windows, wrong, strict=True) if not why]))
+        return [InvalidQuestion(why) if why else next(heard) for why in wrong]
+
+    def _wrong(self, window: VoiceWindow) -> str:
+        """Why a window cannot be heard; empty if it can."""
+        if not len(window.audio):
+            return "the window is empty"
+        if window.duration_s > self._recipe.window_s + 1 / SAMPLE_RATE_HZ:
+            return f"the window is longer than {self._recipe.window_s:g} s"
+        return "" if np.isfinite(window.audio).all() else "the audio holds NaN or infinity"
+
+    def _hear(self, windows: list[VoiceWindow]) -> list[Voices]:
+        if not windows:
+            return []
+        samples = round(self._recipe.window_s * SAMPLE_RATE_HZ)
+        audio = np.stack([np.pad(w.audio, (0, samples - len(w.audio))) for w in windows])
+        active = self._networks.segment(audio)
+        weights = frames_to_learn_from(active)
+        heard = np.any(weights, axis=2)
+        embeddings = np.full((*heard.shape, 1), np.nan, np.float32)
+        spoken = np.any(heard, axis=1)
+        if spoken.any():
+            found = self._networks.embed(audio[spoken], weights[spoken])
+            embeddings = np.full((*heard.shape, found.shape[2]), np.nan, np.float32)
+            embeddings[spoken] = found
+            embeddings[~heard] = np.nan
+        one = Voices(active[0], embeddings[0], **self._said(len(windows)))
+        return [
+            replace(one, active=a, embeddings=e) for a, e in zip(active, embeddings, strict=True)
+        ]
+
+    def gather(self, question: Gathering) -> Turns | InvalidQuestion:
+        """Who speaks when, from all windows of one call."""
+        if not 1 <= question.least <= question.most <= MOST_SPEAKERS:
+            return InvalidQuestion(f"speakers must be 1 to {MOST_SPEAKERS}, the least first")
+        if len(question.voices) > MOST_WINDOWS:
+            return InvalidQuestion(f"more than {MOST_WINDOWS} windows")
+        if not any(voices.active.any() for voices in question.voices):
+            return Turns((), **self._said())
+        active = np.stack([voices.active for voices in question.voices])
+        embeddings = stacked([voices.embeddings for voices in question.voices])
+        chosen = self._networks.gather(active, embeddings, question.least, question.most)
+        frames = Frames(self._recipe.frame_step_s, self._recipe.frame_centre_s)
+        return Turns(tuple(to_turns(chosen, frames, question.length_s)), **self._said())
+
+    def _said(self, batch: int = 1) -> dict[str, Any]:
+        manifest = self._manifest
+        return {
+            "model": f"{manifest.name} {manifest.version}",
+            "demo": manifest.demo,
+            "batch": batch,
+        }
+
+
+def frames_to_learn_from(active: Active) -> npt.NDArray[np.float32]:
+    """[windows, voices, frames]: where a voice speaks alone, unless it never does."""
+    alone = active & (active.sum(axis=2, keepdims=True) < 2)
+    enough = alone.sum(axis=1, keepdims=True) > LEAST_FRAMES
+    return np.where(enough, alone, active).transpose(0, 2, 1).astype(np.float32)
+
+
+def stacked(embeddings: list[Embeddings]) -> Embeddings:
+    """[windows, voices, dimension], where silent windows may not know their dimension."""
+    dimension = max(each.shape[1] for each in embeddings)
+    whole = np.full((len(embeddings), len(embeddings[0]), dimension), np.nan, np.float32)
+    for row, each in zip(whole, embeddings, strict=True):
+        row[:, : each.shape[1]] = each
+    return whole

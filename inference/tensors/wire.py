@@ -1,0 +1,163 @@
+"""How questions and answers travel: numeric tensors only, between gateway and models.
+
+Text travels as UTF-8 JSON in UINT8, because the Python backend's numpy bridge mangles BYTES under
+numpy 2.
+
+    audio    FP32  [n]  16 kHz mono samples in -1..1; may be empty
+    options  UINT8 [m]  JSON of the question: its kind and every other field
+    result   UINT8 [k]  JSON of the answer
+
+CPU workers speak the same over pipes, in frames: a length (4 bytes, big-endian), a JSON list of
+part lengths, then the parts.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 16_000
+AUDIO, OPTIONS, RESULT = "audio", "options", "result"
+ANSWERED, REFUSED, FAILED = b"A", b"R", b"F"  # first byte of a CPU worker's answer
+BAD_BUNDLE = 3  # exit code of a worker whose bundle cannot be used
+FRAME_HEAD = struct.Struct("!I")  # bytes of the JSON list that follows
+
+Audio = NDArray[np.float32]  # [n], 16 kHz mono, -1..1
+Bytes = NDArray[np.uint8]  # [n]
+
+
+class Priority(IntEnum):
+    """Triton's priority levels: 1 is served first."""
+
+    FINAL = 1
+    PARTIAL = 2
+    RECORDING = 3
+
+
+class InvalidQuestion(ValueError):
+    """A question no engine can answer; the message says why. Never retried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What all answers tell besides what was asked."""
+
+    model: str = ""  # "name version" of the bundle
+    demo: bool = False  # the bundle's weights are for demonstration only
+    batch: int = 1  # questions answered together with this one
+    engine: str = ""  # which engine answered; filled in by the gateway
+
+    def pack(self) -> dict[str, Any]:
+        """As JSON; `Question.unpack` is the inverse."""
+        return fields_of(self)
+
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Question(ABC, Generic[AnswerT]):
+    """Something an engine is asked about audio. Each kind names its model and its answer."""
+
+    KIND: ClassVar[str]
+    MODEL: ClassVar[str]  # its name in model_repo/
+
+    audio: Audio
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.audio) / SAMPLE_RATE_HZ
+
+    def pack(self) -> dict[str, Any]:
+        """Every field but the audio, as JSON."""
+        return fields_of(self, leave_out="audio")
+
+    @classmethod
+    def parse(cls, audio: Audio, fields: dict[str, Any]) -> Self:
+        """The inverse of `pack`; raises ValueError or TypeError on anything malformed."""
+        return cls(audio=audio, **fields)
+
+    @classmethod
+    @abstractmethod
+    def unpack(cls, answer: dict[str, Any]) -> AnswerT:
+        """The answer from its JSON."""
+
+
+@dataclass(slots=True)
+class Packed:
+    """A question as the tensors that travel."""
+
+    audio: Audio
+    options: Bytes = field(repr=False)
+
+    def parts(self) -> tuple[bytes, bytes]:
+        """As two parts of a frame."""
+        return self.audio.tobytes(), self.options.tobytes()
+
+
+def pack_question(question: Question[Any]) -> Packed:
+    options = {"kind": question.KIND, **question.pack()}
+    return Packed(np.ascontiguousarray(question.audio, np.float32), to_bytes_tensor(options))
+
+
+def unpack_question(
+    audio: Audio, options: Bytes, kinds: Mapping[str, type[Question[Any]]]
+) -> Question[Any]:
+    """The inverse of `pack_question`; raises InvalidQuestion on anything malformed."""
+    try:
+        fields = from_bytes_tensor(options)
+        return kinds[fields.pop("kind")].parse(np.ravel(audio), fields)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InvalidQuestion(f"options are no question: {error!r}") from error
+
+
+def to_bytes_tensor(value: Any) -> Bytes:
+    """JSON value -> UINT8 [k]."""
+    raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return np.frombuffer(raw, dtype=np.uint8)
+
+
+def from_bytes_tensor(tensor: Bytes) -> Any:
+    """UINT8 [k] -> JSON value."""
+    return json.loads(np.ascontiguousarray(tensor).tobytes())
+
+
+def to_text(array: NDArray[Any]) -> str:
+    """An array's bytes for JSON; the reader knows dtype and shape."""
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def from_text(text: str, dtype: Any) -> NDArray[Any]:
+    """The inverse of `to_text`, flat."""
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def fields_of(value: Any, *, leave_out: str = "") -> dict[str, Any]:
+    """A dataclass's fields, one level deep."""
+    names = (f.name for f in dataclasses.fields(value) if f.name != leave_out)
+    return {name: getattr(value, name) for name in names}
+
+
+def pack_frame(parts: Sequence[bytes]) -> bytes:
+    """Parts -> one frame."""
+    lengths = json.dumps([len(part) for part in parts]).encode()
+    return b"".join((FRAME_HEAD.pack(len(lengths)), lengths, *parts))
+
+
+def split_frame(lengths: Sequence[int], body: bytes) -> list[bytes]:
+    """The parts of a frame's body."""
+    parts, at = [], 0
+    for length in lengths:
+        parts.append(body[at : at + length])
+        at += length
+    return parts

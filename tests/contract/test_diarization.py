@@ -1,0 +1,163 @@
+"""One contract, every engine that tells speakers apart: the fake, ONNX on the CPU, pyannote."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import pytest_asyncio
+import soxr
+
+from appliance.engine.cpu import CpuEngine
+from appliance.engine.protocol import SpeechEngine
+from appliance.engine.triton import TritonEngine
+from appliance.errors import EngineUnavailable, InvalidRequest
+from appliance.metrics import Metrics
+from appliance.settings import Settings
+from inference.tensors import (
+    DIARIZATION_MODEL,
+    SAMPLE_RATE_HZ,
+    Audio,
+    Gathering,
+    Priority,
+    Turn,
+    Voices,
+    VoiceWindow,
+    Window,
+)
+from tests.daemon import DEMO_CALL, read_call
+from tests.fakes import FakeEngine
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TIMEOUT_S = 60.0
+NOTHING = np.zeros(0, np.float32)
+
+
+@functools.cache
+def two_speakers() -> Audio:
+    """Two people in one channel: a low and a high voice, taking turns."""
+    mono = read_call(DEMO_CALL).sum(axis=1)
+    return np.asarray(soxr.resample(mono, 8000, SAMPLE_RATE_HZ)[: 40 * SAMPLE_RATE_HZ], np.float32)
+
+
+@pytest_asyncio.fixture(
+    params=["fake", "cpu", "triton-onnx", "triton-pyannote"], scope="module", loop_scope="module"
+)
+async def engine(
+    request: pytest.FixtureRequest, pyannote_settings: Settings
+) -> AsyncIterator[SpeechEngine]:
+    settings, kind = pyannote_settings, request.param
+    if kind == "triton-onnx":
+        triton = settings.triton.model_copy(update={"pyannote": None})
+        settings = settings.model_copy(update={"triton": triton})
+    made: SpeechEngine
+    if kind == "fake":
+        made = FakeEngine()
+    else:
+        made = CpuEngine(settings) if kind == "cpu" else TritonEngine(settings, Metrics())
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def hear(engine: SpeechEngine, audio: Audio) -> list[Voices]:
+    """Every window of `audio`, asked together."""
+    card = engine.card(DIARIZATION_MODEL)
+    hop, length = (int(s * SAMPLE_RATE_HZ) for s in (card.hop_s, card.window_s))
+    starts = range(0, max(1, len(audio) - length + hop), hop)
+    asks = (VoiceWindow(audio[at : at + length]) for at in starts)
+    return list(
+        await asyncio.gather(*(engine.ask(ask, Priority.RECORDING, TIMEOUT_S) for ask in asks))
+    )
+
+
+async def gather(engine: SpeechEngine, audio: Audio, **hints: int) -> tuple[Turn, ...]:
+    voices = tuple(await hear(engine, audio))
+    question = Gathering(NOTHING, voices=voices, length_s=len(audio) / SAMPLE_RATE_HZ, **hints)
+    return (await engine.ask(question, Priority.FINAL, TIMEOUT_S)).turns
+
+
+async def test_a_window_is_heard_as_if_it_came_alone(engine: SpeechEngine) -> None:
+    audio = two_speakers()
+    together = await hear(engine, audio)
+    third = VoiceWindow(audio[4 * SAMPLE_RATE_HZ :][: 10 * SAMPLE_RATE_HZ])
+    alone = await engine.ask(third, Priority.FINAL, TIMEOUT_S)
+    np.testing.assert_array_equal(alone.active, together[2].active)
+    np.testing.assert_allclose(alone.embeddings, together[2].embeddings, atol=2e-3)
+    assert (
+        alone.active.any()
+        and alone.demo
+        and alone.model.startswith(engine.card("diarization").name)
+    )
+
+
+async def test_two_speakers_take_turns(engine: SpeechEngine) -> None:
+    turns = await gather(engine, two_speakers(), least=2, most=2)
+    assert {turn.speaker for turn in turns} == {0, 1} and turns[0].speaker == 0
+    assert all(0 <= turn.start_s < turn.end_s <= 40 for turn in turns)
+    assert [turn.start_s for turn in turns] == sorted(turn.start_s for turn in turns)
+
+
+async def test_the_hint_bounds_the_speakers(engine: SpeechEngine) -> None:
+    if isinstance(engine, FakeEngine):
+        return  # it takes no hints
+    turns = await gather(engine, two_speakers(), least=1, most=1)
+    assert {turn.speaker for turn in turns} == {0}
+
+
+async def test_silence_has_no_speakers(engine: SpeechEngine) -> None:
+    silence = np.zeros(15 * SAMPLE_RATE_HZ, np.float32)
+    assert await gather(engine, silence) == ()
+    nothing = Gathering(NOTHING)
+    assert (await engine.ask(nothing, Priority.FINAL, TIMEOUT_S)).turns == ()
+
+
+async def test_a_moment_of_speech_is_enough(engine: SpeechEngine) -> None:
+    await gather(engine, two_speakers()[: SAMPLE_RATE_HZ // 4])
+
+
+@pytest.mark.parametrize("seconds", [0, 10.1])
+async def test_windows_of_the_wrong_length_are_refused(
+    engine: SpeechEngine, seconds: float
+) -> None:
+    audio = np.zeros(int(seconds * SAMPLE_RATE_HZ), np.float32)
+    with pytest.raises(InvalidRequest, match=r"empty|long"):
+        await engine.ask(VoiceWindow(audio), Priority.FINAL, TIMEOUT_S)
+
+
+async def test_a_bad_window_costs_its_neighbours_nothing(engine: SpeechEngine) -> None:
+    broken = two_speakers()[: 5 * SAMPLE_RATE_HZ].copy()
+    broken[100] = np.nan
+    good = VoiceWindow(two_speakers()[: 10 * SAMPLE_RATE_HZ])
+    asks = (good, VoiceWindow(broken), Window(good.audio, language="zh"), good)
+    answers = await asyncio.gather(
+        *(engine.ask(ask, Priority.RECORDING, TIMEOUT_S) for ask in asks), return_exceptions=True
+    )
+    assert isinstance(answers[1], InvalidRequest) and "NaN" in str(answers[1])
+    assert isinstance(answers[0], Voices) and isinstance(answers[3], Voices)
+
+
+async def test_without_a_bundle_there_is_no_such_model(pyannote_settings: Settings) -> None:
+    models = pyannote_settings.models.model_copy(update={"diarization": None})
+    made = CpuEngine(pyannote_settings.model_copy(update={"models": models}))
+    await made.start()
+    with pytest.raises(EngineUnavailable, match="diarization"):
+        await made.ask(VoiceWindow(two_speakers()[:16000]), Priority.FINAL, TIMEOUT_S)
+    await made.close()
+
+
+async def test_both_paths_find_the_same_turns(pyannote_settings: Settings) -> None:
+    found = []
+    for made in (CpuEngine(pyannote_settings), TritonEngine(pyannote_settings, Metrics())):
+        await made.start()
+        found.append(await gather(made, two_speakers(), least=2, most=2))
+        await made.close()
+    ours, theirs = (
+        [(round(t.start_s, 1), round(t.end_s, 1), t.speaker) for t in turns] for turns in found
+    )
+    same = len(set(ours) & set(theirs))
+    assert same >= 0.8 * max(len(ours), len(theirs)), (ours, theirs)
