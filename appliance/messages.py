@@ -53,6 +53,14 @@ class Endpointing:
     stop_threshold_eou: float | None = None
 
 
+class Role(StrEnum):
+    """Who a speaker is to the hotline."""
+
+    AGENT = "agent"
+    CITIZEN = "citizen"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class CallConfig:
     """What a caller wants of one call, whichever door it came through."""
@@ -70,6 +78,10 @@ class CallConfig:
     prompt: str = ""
     temperature: float = 0.0
     endpointing: Endpointing = field(default_factory=Endpointing)
+    diarize: bool = False  # tell apart who speaks, where one leg carries the whole call
+    least_speakers: int = 1
+    most_speakers: int = 0  # 0: as the settings say
+    leg_roles: tuple[Role, ...] = ()  # by leg; unknown where it is not said
     call_id: str = ""  # the caller's correlation id, if it gave one
     door: str = "unknown"  # "riva", "openai", ...; a metric label, so never user input
 
@@ -123,7 +135,31 @@ class Progress:
     audio_ms: int
 
 
-Event = Partial | Final | Progress
+@dataclass(frozen=True, slots=True)
+class SpeakerTurn:
+    """One speaker of a leg speaking without a break; times from the start of the call."""
+
+    speaker: int  # counted from 0
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Who speaks on a leg that carries several people.
+
+    Provisional ones follow each final of a live call and tell what came since the last; the settled
+    one comes once, at hang-up, tells the whole call, and replaces them.
+    """
+
+    leg: int
+    turns: tuple[SpeakerTurn, ...]  # by start
+    settled: bool
+    model: str
+    demo: bool
+
+
+Event = Partial | Final | Progress | Attribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +173,7 @@ class Transcript:
     model: str
     demo: bool
     cut_short: bool = False  # the header promised more audio than came
+    attributions: tuple[Attribution, ...] = ()  # settled, of legs that carry several people
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from appliance.errors import SettingsError
-from inference.tensors import ASR_MODEL, DIARIZATION_MODEL
+from inference.tensors import ASR_MODEL, DIARIZATION_MODEL, MOST_SPEAKERS
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = Path("/etc/lingting/lingting.toml")
@@ -171,6 +171,22 @@ class CallPolicy(Section):
     )
 
 
+class Speakers(Section):
+    always: bool = Field(
+        False, description="tell speakers apart on every one-leg call, asked for or not"
+    )
+    most: int = Field(
+        2, ge=1, le=MOST_SPEAKERS, description="speakers of one leg, where the caller names none"
+    )
+    provisional_s: float = Field(
+        1.5, gt=0, description="a live utterance whose speaker takes longer is told at hang-up, s"
+    )
+    timeout_s: float = Field(10, gt=0, description="one engine's time for a window of voices, s")
+    deadline_s: float = Field(
+        60, gt=0, description="how long a window is tried again before a call loses its speakers, s"
+    )
+
+
 class Limits(Section):
     live_legs: int = Field(
         0,
@@ -207,6 +223,7 @@ class Settings(BaseSettings):
     cpu: Cpu = Cpu()
     failover: Failover = Failover()
     call: CallPolicy = CallPolicy()
+    speakers: Speakers = Speakers()
     limits: Limits = Limits()
     log: Log = Log()
 

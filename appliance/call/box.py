@@ -37,7 +37,8 @@ class Box:
         self.settings, self.metrics = settings, metrics
         self._engine = engine
         self._vad = Vad(metrics)
-        self._ear = Ear(engine, self._vad, settings.call, metrics, Pace(settings.call, metrics))
+        pace = Pace(settings.call, metrics)
+        self._ear = Ear(engine, self._vad, settings.call, metrics, pace, settings.speakers)
         self.admission = Admission(settings.limits, metrics, self._measured_legs)
         self._calls: set[Call] = set()
 

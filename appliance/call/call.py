@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from appliance.audio.decoder import AudioDecoder
 from appliance.call.events import Events
 from appliance.call.leg import Ear, Leg
-from appliance.errors import EngineUnavailable
-from appliance.messages import CallConfig, Event, Final, Progress, Transcript
+from appliance.call.speakers import Count, Speakers
+from appliance.errors import EngineUnavailable, LingtingError
+from appliance.messages import Attribution, CallConfig, Event, Final, Progress, Transcript
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
 BITE_S = 2.0  # audio is taken in bites of this length, so that other calls get their turn
@@ -41,6 +42,9 @@ class Call:
         self._decoder = AudioDecoder(config.audio, live=config.live, max_duration_s=max_duration_s)
         self._events = Events()
         self._legs: list[Leg] = []
+        self._speakers: Speakers | None = None  # where one leg carries the whole call
+        self._attributing: set[asyncio.Task[None]] = set()  # provisional speakers under way
+        self._attributions: list[Attribution] = []  # settled
         self._turn = asyncio.Lock()  # audio, forced endpoints and the end come one at a time
         self._samples = 0  # per leg
         self._finished = False
@@ -71,6 +75,8 @@ class Call:
         bite = int(BITE_S * SAMPLE_RATE_HZ)
         for at in range(0, len(audio[0]), bite):
             pieces = [channel[at : at + bite] for channel in audio[: len(self._legs)]]
+            if self._speakers:  # first: a final of this bite asks who spoke it
+                await self._speakers.hear(pieces[0])
             await asyncio.gather(
                 *(leg.accept(piece) for leg, piece in zip(self._legs, pieces, strict=True))
             )
@@ -83,7 +89,45 @@ class Call:
     def _open_legs(self, channels: int) -> None:
         count = channels if self.config.separate_legs else 1
         self._admit(count)
-        self._legs = [Leg(i, self.config, self._ear, self._events) for i in range(count)]
+        self._legs = [
+            Leg(i, self.config, self._ear, self._events, self._spoken) for i in range(count)
+        ]
+        if count == 1 and (self.config.diarize or self._ear.speakers.always):
+            self._speakers = self._tell_apart()
+
+    def _tell_apart(self) -> Speakers | None:
+        """None if no engine can: the call goes on without speakers."""
+        most = max(self.config.most_speakers or self._ear.speakers.most, self.config.least_speakers)
+        count = Count(self.config.least_speakers, most)
+        with contextlib.suppress(LingtingError):
+            return Speakers(self._ear.engine, self._ear.speakers, count, live=self.config.live)
+        return None
+
+    def _spoken(self, final: Final) -> None:
+        """A leg has published a final: tell the provisional speaker, a moment later."""
+        if self._speakers and self.config.live and final.text:
+            task = asyncio.create_task(self._attribute(self._speakers, final))
+            self._attributing.add(task)
+            task.add_done_callback(self._attributing.discard)
+
+    async def _attribute(self, speakers: Speakers, final: Final) -> None:
+        turns = tuple(await speakers.now(final.end_ms))
+        if turns:
+            await self._events.put(
+                Attribution(final.leg, turns, False, speakers.model, speakers.demo)
+            )
+
+    async def _settle(self) -> None:
+        """The last word on who spoke."""
+        if self._attributing:
+            await asyncio.wait(self._attributing)
+        if self._speakers:
+            speakers = self._speakers
+            turns = tuple(await speakers.settle())
+            if not speakers.failed:
+                settled = Attribution(0, turns, True, speakers.model, speakers.demo)
+                self._attributions.append(settled)
+                await self._events.put(settled)
 
     async def force_endpoint(self) -> None:
         """End the running utterance of every leg now."""
@@ -99,6 +143,7 @@ class Call:
             async for audio in self._decoder.drain():
                 await self._take(audio)
             await asyncio.gather(*(leg.finish() for leg in self._legs))
+            await self._settle()
             if self._failed:
                 raise self._failed
         await self._events.close()
@@ -108,6 +153,10 @@ class Call:
         self._finished = True
         for leg in self._legs:
             leg.abort()
+        for task in self._attributing:
+            task.cancel()
+        if self._speakers:
+            self._speakers.close()
         await self._decoder.close()
         await self._events.close(EngineUnavailable("follow the call", "the call was given up"))
 
@@ -132,6 +181,7 @@ class Call:
             model=model,
             demo=demo,
             cut_short=self._decoder.cut_short,
+            attributions=tuple(self._attributions),
         )
 
     def _model(self, finals: tuple[Final, ...]) -> tuple[str, bool]:

@@ -1,4 +1,4 @@
-"""The bounded way from a call to its reader: finals wait, partials give way to newer ones."""
+"""The bounded way from a call to its reader: what lasts waits, partials give way to newer ones."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
-from appliance.messages import Event, Final, Partial, Progress
+from appliance.messages import Attribution, Event, Final, Partial, Progress
 
-MAX_FINALS = 256  # unread finals at which the call stops taking audio
+MAX_FINALS = 256  # unread finals and the like at which the call stops taking audio
 
 
 class Events:
@@ -21,20 +21,21 @@ class Events:
         self._error: BaseException | None = None
 
     async def put(self, event: Event) -> None:
-        """Queue an event; a final waits while the reader is MAX_FINALS behind."""
+        """Queue an event; what lasts waits while the reader is MAX_FINALS behind."""
         async with self._changed:
+            if isinstance(event, Final | Attribution):
+                await self._changed.wait_for(lambda: self._lasting() < MAX_FINALS or self._closed)
             if isinstance(event, Final):
-                await self._changed.wait_for(lambda: self._finals() < MAX_FINALS or self._closed)
                 self._drop(lambda e: isinstance(e, Partial) and _same_utterance(e, event))
             elif isinstance(event, Partial):
                 self._drop(lambda e: isinstance(e, Partial) and e.leg == event.leg)
-            else:
+            elif isinstance(event, Progress):
                 self._drop(lambda e: isinstance(e, Progress))
             self._queue.append(event)
             self._changed.notify_all()
 
-    def _finals(self) -> int:
-        return sum(isinstance(event, Final) for event in self._queue)
+    def _lasting(self) -> int:
+        return sum(isinstance(event, Final | Attribution) for event in self._queue)
 
     def _drop(self, outdated: Callable[[Event], bool]) -> None:
         kept = [event for event in self._queue if not outdated(event)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,7 @@ from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Partial
 from appliance.metrics import Metrics
-from appliance.settings import CallPolicy
+from appliance.settings import CallPolicy, Speakers
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Ear:
     policy: CallPolicy
     metrics: Metrics
     pace: Pace
+    speakers: Speakers
 
 
 @dataclass(slots=True)
@@ -76,8 +78,16 @@ class Finishing:
 class Leg:
     """State of one leg; `accept` audio, `finish` at hang-up."""
 
-    def __init__(self, number: int, config: CallConfig, ear: Ear, events: Events) -> None:
+    def __init__(
+        self,
+        number: int,
+        config: CallConfig,
+        ear: Ear,
+        events: Events,
+        spoken: Callable[[Final], None] = lambda _: None,
+    ) -> None:
         self.number = number
+        self._spoken = spoken  # called after each final is published
         self._config, self._ear, self._events = config, ear, events
         self._track = Track()
         self._vad_state = VadState.fresh()
@@ -300,6 +310,7 @@ class Leg:
         if not self._config.live:
             self.finals.append(final)
         await self._events.put(final)
+        self._spoken(final)
 
     async def _listen_final(self, window: Window) -> Hypothesis:
         """One engine or the other answers in the end; only a long outage fails the call.

@@ -14,6 +14,7 @@ from appliance.messages import (
     Event,
     Final,
     Partial,
+    Progress,
     SpokenWord,
     Transcript,
 )
@@ -43,7 +44,8 @@ class Streaming:
         elif isinstance(event, Final):
             result = self._final(event)
         else:
-            self._audio_ms = max(self._audio_ms, event.audio_ms)
+            if isinstance(event, Progress):
+                self._audio_ms = max(self._audio_ms, event.audio_ms)
             return None
         if result is None:
             return None
