@@ -134,6 +134,13 @@ class Call:
         async with self._failing(), self._turn:
             await asyncio.gather(*(leg.force_endpoint() for leg in self._legs))
 
+    async def catch_up(self) -> None:
+        """Wait until all that was said so far is published, speakers included."""
+        for leg in self._legs:
+            await leg.catch_up()
+        while self._attributing:
+            await asyncio.wait(self._attributing)
+
     async def finish(self) -> None:
         """No more audio: publish every final, then `events` ends. Safe to call twice."""
         async with self._failing(), self._turn:

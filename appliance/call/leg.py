@@ -131,10 +131,14 @@ class Leg:
     async def finish(self) -> None:
         """No more audio: finish what is being said and wait for every final."""
         await self.force_endpoint()
-        while self._finishing.tasks:
-            await asyncio.wait(self._finishing.tasks)
+        await self.catch_up()
         if self._failed:
             raise self._failed
+
+    async def catch_up(self) -> None:
+        """Wait until the finals under way are published."""
+        while self._finishing.tasks:
+            await asyncio.wait(self._finishing.tasks)
 
     def abort(self) -> None:
         """Let go of everything under way."""

@@ -140,36 +140,39 @@ class Speakers:
         if rest:
             timeout_s = self._policy.provisional_s
             voices.append(await self._engine.ask(rest, Priority.PARTIAL, timeout_s))
-        turns = await self._gather(voices, first, Priority.PARTIAL)
+        turns = await self._gather(voices, first, self._count, Priority.PARTIAL)
         self._timeline = same_names(self._timeline, turns)
         begin, self._told_ms = self._told_ms, max(until_ms, self._told_ms)
         return list(within(self._timeline, begin, until_ms))
 
-    async def settle(self) -> list[SpeakerTurn]:
+    async def settle(self, count: Count | None = None) -> list[SpeakerTurn]:
         """All turns, at the end of the leg; [] if diarization failed.
 
         Speakers keep the numbers of the provisional answers as far as they are the same people.
+
+        Args:
+            count: of speakers, if more is known by now.
         """
         while self._rest and not self.failed:
             await self._ask(self._next, min(self._next + self._length, self._track.end))
         try:
             voices = await asyncio.gather(*self._voices)
-            turns = await self._gather(list(voices), 0, Priority.FINAL)
+            turns = await self._gather(voices, 0, count or self._count, Priority.FINAL)
         except LingtingError as error:
             self._fail(error)
             return []
         return same_names(self._timeline, turns)
 
     async def _gather(
-        self, voices: Sequence[Voices], first: int, priority: Priority
+        self, voices: Sequence[Voices], first: int, count: Count, priority: Priority
     ) -> list[SpeakerTurn]:
         offset_s = first * self._hop / SAMPLE_RATE_HZ
         question = Gathering(
             NOTHING,
             voices=tuple(voices),
             length_s=self._track.end / SAMPLE_RATE_HZ - offset_s,
-            least=self._count.least,
-            most=self._count.most,
+            least=count.least,
+            most=count.most,
         )
         answer = await self._engine.ask(question, priority, self._policy.timeout_s)
         return [_placed(turn, offset_s) for turn in answer.turns]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from appliance.settings import load_settings
+from appliance.cli import eval_diarization
+from appliance.errors import LingtingError
+from appliance.messages import DEMO_NOTICE
+from appliance.settings import PROJECT, Settings, load_settings
 
 app = typer.Typer(help="Measure how accurate the models are, on fixed held-out data.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `asr` a sub-command while it is the only one."""
 
 
 @app.command()
@@ -36,3 +41,77 @@ def asr(
     flags = [*(["--json"] if as_json else []), *(["--show"] if show else [])]
     command = [sys.executable, "-m", "inference.asr.evaluate", "--bundle", str(folder)]
     raise typer.Exit(subprocess.run([*command, "--beam", str(beam), *flags]).returncode)
+
+
+PYANNOTE = PROJECT / ".venv-pyannote"  # where `make pyannote` puts it
+TITLES = {
+    "given": "pyannote, count given",
+    "auto": "pyannote, count unknown",
+    "cpu_given": "CPU path, count given",
+    "cpu_auto": "CPU path, count unknown",
+    "live": "live, provisional",
+    "one_speaker": "baseline: one speaker",
+    "oracle": "bound: voices known",
+}
+
+
+@app.command()
+def diarization(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of 16 kHz .wav with .rttm; else the fixed synthetic dialogues."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One flat JSON object.")] = False,
+) -> None:
+    """Diarization and Jaccard error rates of both paths, with and without the number of speakers,
+    beside a single-speaker baseline and a bound: the same segmentation with every voice known.
+
+    Needs the dev profile (`make .venv/.dev`), for the fixed dialogues espeak-ng, and for pyannote's
+    path `make pyannote`."""
+    settings = load_settings()
+    if not settings.triton.pyannote and (PYANNOTE / ".ready").exists():
+        triton = settings.triton.model_copy(update={"pyannote": PYANNOTE})
+        settings = settings.model_copy(update={"triton": triton})
+    console = Console(stderr=True)
+    try:
+        with _recordings(data, console) as recordings, console.status("...") as status:
+            measuring = eval_diarization.evaluate(settings, recordings, status.update)
+            report = asyncio.run(measuring)
+    except LingtingError as error:
+        console.print(f"eval: {error}", style="red")
+        raise typer.Exit(3) from error
+    except ImportError as error:
+        console.print(f"eval: {error}; it needs the dev profile: make .venv/.dev", style="red")
+        raise typer.Exit(3) from error
+    if as_json:
+        print(json.dumps(report.flat()))
+        return
+    _show(report, settings)
+
+
+@contextmanager
+def _recordings(data: Path | None, console: Console) -> Iterator[list[eval_diarization.Recording]]:
+    if data:
+        yield eval_diarization.load_recordings(data)
+        return
+    with tempfile.TemporaryDirectory(prefix="lingting-eval-") as folder:
+        with console.status("speaking the dialogues") as status:
+            eval_diarization.speak_dialogues(Path(folder), status.update)
+        yield eval_diarization.load_recordings(Path(folder))
+
+
+def _show(report: eval_diarization.Report, settings: Settings) -> None:
+    kinds = list(report.score("one_speaker").by_kind())
+    table = Table("", "DER", "JER", *kinds)
+    for name, title in TITLES.items():
+        if name in report.scores:
+            scores = report.score(name)
+            by_kind = (f"{scores.by_kind()[kind]:.1%}" for kind in kinds)
+            table.add_row(title, f"{scores.der:.1%}", f"{scores.jer:.1%}", *by_kind)
+    console = Console()
+    console.print(DEMO_NOTICE)
+    console.print(table)
+    for name, rtf in report.rtf.items():
+        console.print(f"{name}: {rtf:.3f} s of one thread per second of audio")
+    if not settings.triton.pyannote:
+        console.print("pyannote's own path was not measured: make pyannote")

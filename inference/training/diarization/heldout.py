@@ -1,6 +1,7 @@
 """The fixed dialogues that diarization is measured on: recipes in dialogues.json, spoken anew.
 
-    python -m inference.training.diarization.heldout    # draws the recipes again, from their seed
+    python -m inference.training.diarization.heldout               # draws the recipes again
+    python -m inference.training.diarization.heldout --write DIR   # speaks them: WAV and RTTM
 
 Voices are of variants that no training speaker has. A fifth each: plain, two voices alike, by
 8 kHz telephone, much spoken over, with long silences.
@@ -8,15 +9,18 @@ Voices are of variants that no training speaker has. A fifth each: plain, two vo
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
+import wave
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from inference.training import augment
-from inference.training.diarization.dialogue import Dialogue, Turn, lay_out
+from inference.training.diarization.dialogue import STEP_S, Dialogue, Turn, lay_out
 from inference.training.diarization.speakers import draw_speaker, wander
 from inference.training.text import Sentences
 from inference.training.voice import HELD_OUT_VOICES, RATE_HZ, Voice, say_apart, trim
@@ -116,8 +120,37 @@ def _gap(kind: str, rng: random.Random) -> float:
     return rng.uniform(1.0, 5.0) if kind == "silence" and rng.random() < 0.4 else rng.uniform(0, 1)
 
 
+def write(folder: Path) -> None:
+    """Each dialogue as `<id>.wav` (16 kHz, 16 bit) and `<id>.rttm`."""
+    recipes = load()
+    for done, recipe in enumerate(recipes, 1):
+        dialogue = render(recipe)
+        with wave.open(str(folder / f"{recipe.id}.wav"), "wb") as file:
+            file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
+            samples = np.clip(dialogue.audio, -1, 1) * 32767
+            file.writeframes(np.round(samples).astype("<i2").tobytes())
+        lines = "\n".join(rttm(recipe.id, dialogue))
+        (folder / f"{recipe.id}.rttm").write_text(lines + "\n", encoding="utf-8")
+        print(f"spoken: {done} of {len(recipes)}", flush=True)
+
+
+def rttm(name: str, dialogue: Dialogue) -> Iterator[str]:
+    """Who speaks when, one line a stretch: the field's format."""
+    for speaker, active in enumerate(dialogue.active):
+        edges = np.flatnonzero(np.diff(np.pad(active.astype(np.int8), 1))).reshape(-1, 2)
+        for first, after in edges:
+            start_s, length_s = first * STEP_S, (after - first) * STEP_S
+            yield f"SPEAKER {name} 1 {start_s:.2f} {length_s:.2f} <NA> <NA> R{speaker} <NA> <NA>"
+
+
 def main() -> None:
-    """Write the recipes."""
+    """Write the recipes, or what they sound like."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--write", type=Path, help="folder for WAV and RTTM files")
+    given = parser.parse_args()
+    if given.write:
+        write(given.write)
+        return
     recipes = [asdict(_draw(number)) for number in range(COUNT)]
     text = json.dumps(recipes, ensure_ascii=False, indent=1)
     RECIPES.write_text(text + "\n", encoding="utf-8")
