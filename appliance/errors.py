@@ -96,3 +96,16 @@ class SettingsError(LingtingError):
     """The configuration file or environment is wrong."""
 
     code = "settings"
+
+
+class StoreUnavailable(LingtingError):
+    """The database or the disk does not take or give what it should."""
+
+    retryable = True
+    code = "store_unavailable"
+
+
+class Conflict(LingtingError):
+    """The thing is not in a state that allows this, or the same key was used for another thing."""
+
+    code = "conflict"

@@ -159,7 +159,108 @@ class Attribution:
     demo: bool
 
 
-Event = Partial | Final | Progress | Attribution
+class Emotion(StrEnum):
+    """平静 高兴 失望 焦虑 生气 愤怒 悲伤."""
+
+    CALM = "calm"
+    HAPPY = "happy"
+    DISAPPOINTED = "disappointed"
+    ANXIOUS = "anxious"
+    ANNOYED = "annoyed"
+    FURIOUS = "furious"
+    SAD = "sad"
+
+
+class Level(StrEnum):
+    """How strong an emotion is."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Something that carried a mood: words that were said, or how they sounded."""
+
+    kind: str  # "word" or "sound"
+    what: str  # the words, or the name of the sound's feature
+    weight: float  # share of the evidence, 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """In what mood an utterance was said."""
+
+    leg: int
+    utterance: int
+    emotion: Emotion | None  # None: unsure
+    level: Level | None
+    probabilities: Mapping[Emotion, float]  # calibrated, sum 1
+    cues: tuple[Cue, ...]
+    model: str
+    demo: bool
+
+
+Event = Partial | Final | Progress | Attribution | Mood
+Lasting = Final | Attribution | Mood  # events that a call's record is made of
+
+
+class CallState(StrEnum):
+    """Where a call is in its life. The last three are final."""
+
+    QUEUED = "queued"  # an accepted recording that waits for its turn
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One audio channel of a call."""
+
+    number: int  # 0-based
+    role: Role
+    speakers: int  # heard on it; 0 if unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What one speaker said without a break."""
+
+    id: str  # unique in its call, e.g. "0.12"; "0.12.1" for a second speaker in one final
+    leg: int
+    speaker: int  # counted from 0 over the whole call; -1: unknown
+    role: Role
+    text: str
+    words: tuple[SpokenWord, ...]
+    start_ms: int
+    end_ms: int
+    confidence: float  # 0..1
+    mood: Mood | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """All that is known of a call, running or over."""
+
+    id: str
+    name: str  # the caller's own id for it; may be empty
+    state: CallState
+    live: bool  # False: a recording
+    door: str
+    started_at: float  # s since 1970
+    duration_ms: int
+    legs: tuple[Leg, ...]
+    utterances: tuple[Utterance, ...]  # by start
+    settled: bool  # speakers are final
+    language: str
+    model: str
+    demo: bool
+    error: str = ""
+    cut_short: bool = False
+    notes: tuple[str, ...] = ()  # what a reader should know, e.g. speakers that were not told
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ LATENCY_BUCKETS_S = (
     *(1, 1.5, 2, 2.5, 5, 7.5, 10),
 )
 BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 CALL_BUCKETS_S = (30, 60, 120, 180, 300, 600, 900, 1800)
 
 
@@ -87,6 +88,9 @@ class Metrics:
             "engine_retries_total", "windows decoded again after a quality check", "engine"
         )
 
+        self.store_commit_seconds = histogram(
+            "store_commit_seconds", "one transaction, with its fsync", buckets=COMMIT_BUCKETS
+        )
         self.engine_live_legs = gauge(
             "engine_live_legs", "live legs an engine carries, as measured at its start", "engine"
         )

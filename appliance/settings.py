@@ -187,6 +187,32 @@ class Speakers(Section):
     )
 
 
+class Store(Section):
+    folder: Path = Field(
+        PROJECT / ".run" / "store",
+        description="where calls, jobs, keys and audio are kept; only the box reads it",
+    )
+    url: str = Field(
+        "", description="database of calls and jobs, e.g. postgresql+psycopg://...; else SQLite"
+    )
+    keys_url: str = Field("", description="database of the calls' keys, apart from the other")
+    master_key: Path | None = Field(
+        None, description="32 bytes that wrap the calls' keys; else made in the folder"
+    )
+    cipher: Literal["aes-256-gcm", "sm4-gcm"] = Field(
+        "aes-256-gcm", description="seals what new calls leave behind"
+    )
+    keep_calls_days: float = Field(
+        180, ge=0, description="how long transcripts are kept; 0: only until a call is over, days"
+    )
+    keep_audio_days: float = Field(
+        0, ge=0, description="how long audio is kept after its call; 0: not at all, days"
+    )
+    reserve_mib: int = Field(
+        512, ge=0, description="free disk below which recordings and audio are refused, MiB"
+    )
+
+
 class Limits(Section):
     live_legs: int = Field(
         0,
@@ -224,6 +250,7 @@ class Settings(BaseSettings):
     failover: Failover = Failover()
     call: CallPolicy = CallPolicy()
     speakers: Speakers = Speakers()
+    store: Store = Store()
     limits: Limits = Limits()
     log: Log = Log()
 

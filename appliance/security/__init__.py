@@ -1,0 +1,1 @@
+"""Who may do what, and how what is kept is sealed."""

@@ -1,0 +1,1 @@
+"""What outlives a process: calls and their journals, jobs, keys, sealed audio."""

@@ -1,0 +1,313 @@
+"""Calls and their journals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from appliance.errors import Conflict, NotFound
+from appliance.messages import CallConfig, CallRecord, CallState, Emotion, Lasting, Level
+from appliance.security.ciphers import Cipher
+from appliance.store import codec
+from appliance.store.database import Database
+from appliance.store.keys import KeyRing
+from appliance.store.schema import calls, events, idempotency, jobs
+
+LEVELS = {level: number for number, level in enumerate(Level, 1)}
+OVER = (CallState.FINISHED, CallState.FAILED, CallState.CANCELLED)
+ERROR_LENGTH = 500
+
+Also = Callable[[Connection], None]  # done in the same transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A call as lists show it; nothing of what was said."""
+
+    id: str
+    name: str
+    door: str
+    live: bool
+    state: CallState
+    created_at: float  # s since 1970
+    ended_at: float | None
+    duration_ms: int
+    peak_emotion: Emotion | None  # the citizen's
+    peak_level: Level | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which calls; None where anything goes."""
+
+    state: CallState | None = None
+    live: bool | None = None
+    name: str | None = None
+    since: float | None = None  # s since 1970
+    until: float | None = None
+    least_level: Level | None = None  # of the citizen's peak
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The citizen's strongest negative mood of a call."""
+
+    emotion: Emotion
+    level: Level
+
+
+class Calls:
+    """Everything sealed under each call's own key."""
+
+    def __init__(self, database: Database, ring: KeyRing) -> None:
+        self._database, self._ring = database, ring
+
+    async def create(
+        self, call_id: str, config: CallConfig, state: CallState, *extra: Also
+    ) -> None:
+        """Make a call's row.
+
+        Args:
+            extra: functions of a connection, run in the same transaction.
+        """
+        cipher, key = await self._ring.make(call_id)
+        row = {
+            "id": call_id,
+            "name": config.call_id,
+            "door": config.door,
+            "live": config.live,
+            "state": state.value,
+            "created_at": time.time(),
+            "config": _seal(cipher, key, call_id, "config", codec.pack_config(config)),
+        }
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(calls).values(row))
+            for also in extra:
+                also(connection)
+
+        await self._database.write(work)
+
+    async def append(self, call_id: str, sequence: int, event: Lasting) -> None:
+        """Journal an event; it is on the disk when this returns."""
+        cipher, key = await self._ring.get(call_id)
+        body = _seal(cipher, key, call_id, f"event {sequence}", codec.pack_event(event))
+        row = {"call_id": call_id, "sequence": sequence, "at": time.time(), "body": body}
+        await self._database.write(lambda c: c.execute(insert(events).values(row)))
+
+    async def journal(
+        self, call_id: str, after: int = 0, limit: int = 1000
+    ) -> list[tuple[int, Lasting]]:
+        """Events with a sequence number above `after`, in order."""
+        cipher, key = await self._ring.get(call_id)
+        wanted = (
+            select(events.c.sequence, events.c.body)
+            .where(events.c.call_id == call_id, events.c.sequence > after)
+            .order_by(events.c.sequence)
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda c: c.execute(wanted).all())
+        return [
+            (n, codec.unpack_event(_open(cipher, key, call_id, f"event {n}", body)))
+            for n, body in rows
+        ]
+
+    async def set_state(self, call_id: str, state: CallState) -> None:
+        change = update(calls).where(calls.c.id == call_id).values(state=state.value)
+        await self._database.write(lambda c: c.execute(change))
+
+    async def finish(self, record: CallRecord, peak: Peak | None, *extra: Also) -> bool:
+        """Store how a call ended, once: False if it had ended already.
+
+        Args:
+            extra: functions of a connection, run in the same transaction; one that raises undoes
+                it all.
+        """
+        cipher, key = await self._ring.get(record.id)
+        change = (
+            update(calls)
+            .where(calls.c.id == record.id, calls.c.state.not_in([s.value for s in OVER]))
+            .values(
+                state=record.state.value,
+                ended_at=time.time(),
+                duration_ms=record.duration_ms,
+                peak_emotion=peak.emotion.value if peak else "",
+                peak_level=LEVELS[peak.level] if peak else 0,
+                error=record.error[:ERROR_LENGTH],
+                record=_seal(cipher, key, record.id, "record", codec.pack_record(record)),
+            )
+        )
+
+        def work(connection: Connection) -> bool:
+            if not connection.execute(change).rowcount:
+                return False
+            for also in extra:
+                also(connection)
+            return True
+
+        return await self._database.write(work)
+
+    async def find(self, name: str) -> Summary:
+        """By the box's id, else the newest call of that caller's id; raises NotFound."""
+        wanted = (
+            select(calls)
+            .where(or_(calls.c.id == name, calls.c.name == name))
+            .order_by((calls.c.id == name).desc(), calls.c.created_at.desc())
+            .limit(1)
+        )
+        row = await self._database.read(lambda c: c.execute(wanted).first())
+        if row is None:
+            raise NotFound("find a call", f"there is no call {name!r}")
+        return _summary(row)
+
+    async def record(self, call_id: str) -> CallRecord | None:
+        """How it ended, if it has."""
+        wanted = select(calls.c.record).where(calls.c.id == call_id)
+        sealed = await self._database.read(lambda c: c.execute(wanted).scalar())
+        if sealed is None:
+            return None
+        cipher, key = await self._ring.get(call_id)
+        return codec.unpack_record(_open(cipher, key, call_id, "record", sealed))
+
+    async def config(self, call_id: str) -> CallConfig:
+        wanted = select(calls.c.config).where(calls.c.id == call_id)
+        sealed = await self._database.read(lambda c: c.execute(wanted).scalar())
+        if sealed is None:
+            raise NotFound("find a call", f"there is no call {call_id!r}")
+        cipher, key = await self._ring.get(call_id)
+        return codec.unpack_config(_open(cipher, key, call_id, "config", sealed))
+
+    async def page(
+        self, wanted: Filter, size: int, after: tuple[float, str] | None = None
+    ) -> list[Summary]:
+        """Newest first; `after` is the (created_at, id) of the page before's last."""
+        query = select(calls).where(*_conditions(wanted))
+        if after:
+            at, call_id = after
+            older = calls.c.created_at < at
+            same = and_(calls.c.created_at == at, calls.c.id < call_id)
+            query = query.where(or_(older, same))
+        query = query.order_by(calls.c.created_at.desc(), calls.c.id.desc()).limit(size)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return [_summary(row) for row in rows]
+
+    async def unfinished(self, *, live: bool) -> list[str]:
+        """Calls that a crash may have left behind."""
+        over = [state.value for state in OVER]
+        query = select(calls.c.id).where(calls.c.live == live, calls.c.state.not_in(over))
+        return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
+    async def older_than(self, moment: float, limit: int) -> list[str]:
+        """Calls that ended before `moment`."""
+        query = select(calls.c.id).where(calls.c.ended_at < moment).limit(limit)
+        return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
+    async def count(self, state: CallState) -> int:
+        query = select(func.count()).where(calls.c.state == state.value)
+        return int(await self._database.read(lambda c: c.execute(query).scalar_one()))
+
+    async def delete(self, call_ids: Sequence[str]) -> None:
+        """The key first: from then on nothing of the call can be read, whatever happens."""
+        await self._ring.shred(call_ids)
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(events).where(events.c.call_id.in_(call_ids)))
+            connection.execute(delete(jobs).where(jobs.c.call_id.in_(call_ids)))
+            connection.execute(delete(idempotency).where(idempotency.c.call_id.in_(call_ids)))
+            connection.execute(delete(calls).where(calls.c.id.in_(call_ids)))
+
+        await self._database.write(work)
+
+    async def claimed(self, owner: str, key: str, fingerprint: str) -> str | None:
+        """The call that this Idempotency-Key made before.
+
+        Raises:
+            Conflict: it was used for another request.
+        """
+        mine = and_(idempotency.c.owner == owner, idempotency.c.key == key)
+        query = select(idempotency.c.fingerprint, idempotency.c.call_id).where(mine)
+        row = await self._database.read(lambda c: c.execute(query).first())
+        if row is None:
+            return None
+        if row.fingerprint != fingerprint:
+            raise Conflict(
+                "create a recording",
+                "this Idempotency-Key was used for another request",
+                "use a new key for each request",
+                param="Idempotency-Key",
+            )
+        return str(row.call_id)
+
+
+def claim(owner: str, key: str, fingerprint: str, call_id: str) -> Also:
+    """For `Calls.create`: remember what a key was used for."""
+    row = {
+        "owner": owner,
+        "key": key,
+        "fingerprint": fingerprint,
+        "call_id": call_id,
+        "created_at": time.time(),
+    }
+
+    def work(connection: Connection) -> None:
+        connection.execute(insert(idempotency).values(row))
+
+    return work
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.state:
+        found.append(calls.c.state == wanted.state.value)
+    if wanted.live is not None:
+        found.append(calls.c.live == wanted.live)
+    if wanted.name is not None:
+        found.append(calls.c.name == wanted.name)
+    if wanted.since is not None:
+        found.append(calls.c.created_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(calls.c.created_at < wanted.until)
+    if wanted.least_level:
+        found.append(calls.c.peak_level >= LEVELS[wanted.least_level])
+    return found
+
+
+def _summary(row: Row[tuple[object, ...]]) -> Summary:
+    fields = row._mapping
+    levels = {number: level for level, number in LEVELS.items()}
+    return Summary(
+        id=fields["id"],
+        name=fields["name"],
+        door=fields["door"],
+        live=fields["live"],
+        state=CallState(fields["state"]),
+        created_at=fields["created_at"],
+        ended_at=fields["ended_at"],
+        duration_ms=fields["duration_ms"],
+        peak_emotion=Emotion(fields["peak_emotion"]) if fields["peak_emotion"] else None,
+        peak_level=levels.get(fields["peak_level"]),
+        error=fields["error"],
+    )
+
+
+def _seal(cipher: Cipher, key: bytes, call_id: str, what: str, plain: bytes) -> bytes:
+    return cipher.seal(key, plain, f"{call_id}:{what}".encode())
+
+
+def _open(cipher: Cipher, key: bytes, call_id: str, what: str, sealed: bytes) -> bytes:
+    return cipher.open(key, sealed, f"{call_id}:{what}".encode())

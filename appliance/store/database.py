@@ -1,0 +1,206 @@
+"""One database, written by one thread that commits what has gathered: one fsync serves many.
+
+SQLite in WAL mode with synchronous=FULL: what was answered survives a power cut. PostgreSQL by URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import alembic.command
+import alembic.config
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from appliance.errors import StoreUnavailable
+from appliance.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MOST_TOGETHER = 256  # writes in one transaction
+MOST_WAITING = 10_000  # writes not begun
+READERS = 4
+BUSY_TIMEOUT_MS = 10_000
+
+T = TypeVar("T")
+Work = Callable[[Connection], Any]
+
+
+class Database:
+    """`start` it, `read` and `write` with functions over a connection, `close` it.
+
+    Args:
+        url: SQLAlchemy's; a path of SQLite is made if it is missing.
+        branch: which migrations: "main", or "keys" for wrapped keys.
+    """
+
+    def __init__(self, url: str, metrics: Metrics, branch: str = "main") -> None:
+        self.url, self._branch, self._metrics = url, branch, metrics
+        self._engine = _engine(url)
+        self._queue: queue.Queue[tuple[Work, Future[Any]] | None] = queue.Queue(MOST_WAITING)
+        self._writer = threading.Thread(target=self._write_all, name=f"store-{branch}", daemon=True)
+        self._readers = ThreadPoolExecutor(READERS, f"store-{branch}-read")
+        self._closed = False
+
+    async def start(self) -> None:
+        """Bring the schema up to date; raises StoreUnavailable."""
+        try:
+            await asyncio.to_thread(migrate, self._engine, self._branch)
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable(
+                "open the database", f"{_safe(self.url)}: {_cause(error)}", "check [store] url"
+            ) from error
+        self._writer.start()
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """`work` in a thread, on a connection of its own, seeing all writes that were answered."""
+
+        def reading() -> T:
+            with self._engine.connect() as connection:
+                return work(connection)
+
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._readers, reading)
+        except OperationalError as error:
+            raise StoreUnavailable("read the database", _cause(error)) from error
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """`work` in a transaction; returns when it is on the disk.
+
+        What `work` raises undoes its own writes alone.
+        """
+        if self._closed:
+            raise StoreUnavailable("write to the database", "it is closed")
+        done: Future[T] = Future()
+        try:
+            self._queue.put_nowait((work, done))
+        except queue.Full as error:
+            raise StoreUnavailable("write to the database", "too much is waiting") from error
+        return await asyncio.wrap_future(done)
+
+    def _write_all(self) -> None:
+        """The writer's life: gather, run, commit, answer."""
+        while True:
+            item = self._queue.get()
+            batch = [item]
+            while item is not None and len(batch) < MOST_TOGETHER:
+                try:
+                    item = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                batch.append(item)
+            works = [entry for entry in batch if entry is not None]
+            if works:
+                self._commit(works)
+            if None in batch:
+                return
+
+    def _commit(self, works: list[tuple[Work, Future[Any]]]) -> None:
+        begun = time.monotonic()
+        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            with self._writing() as connection:
+                for work, done in works:
+                    if done.set_running_or_notify_cancel():
+                        answers.append((done, *_attempt(connection, work)))
+        except Exception as error:  # the transaction is lost, and with it every write in it
+            log.warning("a transaction failed: %s", _cause(error))
+            lost = StoreUnavailable("write to the database", _cause(error))
+            answers = [(done, None, lost) for done, _, _ in answers]
+        self._metrics.store_commit_seconds.observe(time.monotonic() - begun)
+        for done, value, failure in answers:
+            if failure is None:
+                done.set_result(value)
+            else:
+                done.set_exception(failure)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            # SQLite: take the write lock at once, or another process may take it in between.
+            connection = connection.execution_options(immediate=True)
+            with connection.begin():
+                yield connection
+
+    async def close(self) -> None:
+        """Finish what was asked; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._writer.is_alive():
+            await asyncio.to_thread(self._queue.put, None)
+            await asyncio.to_thread(self._writer.join)
+        self._readers.shutdown()
+        self._engine.dispose()
+
+
+def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | None]:
+    """One write under a savepoint of its own."""
+    savepoint = connection.begin_nested()
+    try:
+        value = work(connection)
+        savepoint.commit()
+    except OperationalError:  # disk full and the like: nothing in this transaction is safe
+        raise
+    except Exception as error:
+        savepoint.rollback()
+        return None, error
+    return value, None
+
+
+def migrate(engine: Engine, branch: str) -> None:
+    """Alembic's upgrade to the newest revision of a branch, on this very engine."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, f"{branch}@head")
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    path = url.removeprefix("sqlite:///")
+    if path != url:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_MS / 1e3})
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # sqlite3 must not begin transactions behind our back
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        immediate = connection.get_execution_options().get("immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _safe(url: str) -> str:
+    """Without a password."""
+    head, at, tail = url.rpartition("@")
+    return f"{head.split('://')[0]}://...@{tail}" if at else url
+
+
+def _cause(error: BaseException) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -1,0 +1,267 @@
+"""Durable work: each job reaches exactly one end, whoever is killed meanwhile.
+
+A job is leased to one runner at a time. A runner that dies leaves a lease that runs out; then the
+job is taken again, at most MOST_ATTEMPTS times. What a runner wants to store, it stores in the
+transaction that ends its job: if the lease was lost, nothing is stored.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
+
+from appliance.errors import Conflict
+from appliance.store.database import Database
+from appliance.store.schema import jobs
+
+LEASE_S = 30.0
+MOST_ATTEMPTS = 5
+BACK_OFF_S = (1.0, 600.0)  # after the first failure, and at most
+ERROR_LENGTH = 500
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    DEAD = "dead"  # failed for good; shown to the operator
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work, as its runner sees it."""
+
+    id: str
+    kind: str
+    call_id: str
+    payload: bytes
+    state: JobState
+    priority: int
+    attempts: int  # this one included
+    progress: float
+    created_at: float
+    due_at: float
+    error: str
+    owner: str = ""
+
+
+class LeaseLost(Conflict):
+    """Another runner has the job now, or it was cancelled."""
+
+
+class Jobs:
+    """The queue of the box."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.owner = uuid.uuid4().hex
+
+    async def add(self, kind: str, **fields: Any) -> str:
+        """Queue a job by itself; see `new`."""
+        job_id, work = new(kind, **fields)
+        await self._database.write(work)
+        return job_id
+
+    async def take(self, kinds: Sequence[str]) -> Job | None:
+        """The most urgent job that is due, leased to us; None if there is none."""
+
+        def work(connection: Connection) -> Job | None:
+            now = time.time()
+            due = and_(jobs.c.state == JobState.QUEUED.value, jobs.c.due_at <= now)
+            orphaned = and_(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until < now)
+            wanted = (
+                select(jobs)
+                .where(jobs.c.kind.in_(kinds), or_(due, orphaned))
+                .order_by(jobs.c.priority, jobs.c.due_at, jobs.c.id)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            )
+            row = connection.execute(wanted).first()
+            if row is None:
+                return None
+            change = {
+                "state": JobState.RUNNING.value,
+                "lease_owner": self.owner,
+                "lease_until": now + LEASE_S,
+                "attempts": row.attempts + 1,
+            }
+            connection.execute(update(jobs).where(jobs.c.id == row.id).values(change))
+            return _job({**row._mapping, **change})
+
+        return await self._database.write(work)
+
+    async def renew(self, job: Job, progress: float) -> None:
+        """Keep the lease; raises LeaseLost."""
+
+        def work(connection: Connection) -> None:
+            change = {"lease_until": time.time() + LEASE_S, "progress": progress}
+            self._mine(connection, job, change)
+
+        await self._database.write(work)
+
+    def ended(self, job: Job) -> Callable[[Connection], None]:
+        """For the transaction that stores what the job made; raises LeaseLost, which undoes it."""
+
+        def work(connection: Connection) -> None:
+            change = {"state": JobState.DONE.value, "progress": 1.0, "ended_at": time.time()}
+            self._mine(connection, job, change)
+
+        return work
+
+    async def done(self, job: Job) -> None:
+        await self._database.write(self.ended(job))
+
+    async def failed(self, job: Job, error: str, *, retry: bool = True) -> bool:
+        """Queue it again after a pause; False if it is dead now."""
+        again = retry and job.attempts < MOST_ATTEMPTS
+        await self._database.write(
+            self.given_up(job, error) if not again else self._later(job, error)
+        )
+        return again
+
+    def given_up(self, job: Job, error: str) -> Callable[[Connection], None]:
+        """For a transaction: the job is dead."""
+
+        def work(connection: Connection) -> None:
+            change = {
+                "state": JobState.DEAD.value,
+                "error": error[:ERROR_LENGTH],
+                "ended_at": time.time(),
+            }
+            self._mine(connection, job, change)
+
+        return work
+
+    def _later(self, job: Job, error: str) -> Callable[[Connection], None]:
+        change = {
+            "state": JobState.QUEUED.value,
+            "due_at": time.time() + back_off_s(job.attempts),
+            "error": error[:ERROR_LENGTH],
+        }
+        return lambda connection: self._mine(connection, job, change)
+
+    async def released(self, job: Job) -> None:
+        """Give it back unharmed, as at a shutdown: the attempt does not count."""
+        change = {"state": JobState.QUEUED.value, "attempts": job.attempts - 1, "lease_until": 0.0}
+        await self._database.write(lambda connection: self._mine(connection, job, change))
+
+    def _mine(self, connection: Connection, job: Job, change: Mapping[str, Any]) -> None:
+        ours = and_(
+            jobs.c.id == job.id,
+            jobs.c.lease_owner == self.owner,
+            jobs.c.state == JobState.RUNNING.value,
+            jobs.c.attempts == job.attempts,
+        )
+        if not connection.execute(update(jobs).where(ours).values(change)).rowcount:
+            raise LeaseLost("go on with a job", "another runner has it now, or it was cancelled")
+
+    async def abandon_leases(self) -> int:
+        """At the start of the only gateway of a database: who held a lease is dead."""
+        change = (
+            update(jobs)
+            .where(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_owner != self.owner)
+            .values(lease_until=0.0)
+        )
+        return await self._database.write(lambda connection: connection.execute(change).rowcount)
+
+    async def of_call(self, call_id: str, kind: str) -> Job | None:
+        """The newest job of that kind."""
+        wanted = (
+            select(jobs)
+            .where(jobs.c.call_id == call_id, jobs.c.kind == kind)
+            .order_by(jobs.c.created_at.desc())
+            .limit(1)
+        )
+        row = await self._database.read(lambda connection: connection.execute(wanted).first())
+        return _job(dict(row._mapping)) if row else None
+
+    async def counts(self) -> dict[tuple[str, str], int]:
+        """How many there are, by kind and state."""
+        wanted = select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state)
+        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+        return {(kind, state): count for kind, state, count in rows}
+
+    async def dead(self, kind: str, limit: int = 100) -> list[Job]:
+        """The newest that failed for good."""
+        wanted = (
+            select(jobs)
+            .where(jobs.c.kind == kind, jobs.c.state == JobState.DEAD.value)
+            .order_by(jobs.c.ended_at.desc())
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+        return [_job(dict(row._mapping)) for row in rows]
+
+
+def new(
+    kind: str,
+    *,
+    call_id: str = "",
+    payload: bytes = b"",
+    priority: int = 5,
+    delay_s: float = 0.0,
+    job_id: str = "",
+) -> tuple[str, Callable[[Connection], None]]:
+    """A job's id, and what puts it into the queue within a transaction."""
+    now = time.time()
+    row = {
+        "id": job_id or uuid.uuid4().hex,
+        "kind": kind,
+        "call_id": call_id,
+        "state": JobState.QUEUED.value,
+        "priority": priority,
+        "created_at": now,
+        "due_at": now + delay_s,
+        "payload": payload,
+    }
+
+    def work(connection: Connection) -> None:
+        connection.execute(insert(jobs).values(row))
+
+    return str(row["id"]), work
+
+
+def cancelling(call_id: str, kind: str) -> Callable[[Connection], None]:
+    """For a transaction: whatever a call's jobs of a kind were doing, they are cancelled."""
+    open_states = (JobState.QUEUED.value, JobState.RUNNING.value)
+    change = (
+        update(jobs)
+        .where(jobs.c.call_id == call_id, jobs.c.kind == kind, jobs.c.state.in_(open_states))
+        .values(state=JobState.CANCELLED.value, ended_at=time.time())
+    )
+
+    def work(connection: Connection) -> None:
+        connection.execute(change)
+
+    return work
+
+
+def back_off_s(attempts: int) -> float:
+    """Doubles from attempt to attempt, and wavers, so that what failed together comes apart."""
+    first, longest = BACK_OFF_S
+    return min(longest, first * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1.5)
+
+
+def _job(fields: dict[str, Any]) -> Job:
+    return Job(
+        id=str(fields["id"]),
+        kind=str(fields["kind"]),
+        call_id=str(fields["call_id"]),
+        payload=bytes(fields["payload"]),
+        state=JobState(fields["state"]),
+        priority=int(fields["priority"]),
+        attempts=int(fields["attempts"]),
+        progress=float(fields["progress"]),
+        created_at=float(fields["created_at"]),
+        due_at=float(fields["due_at"]),
+        error=str(fields["error"]),
+        owner=str(fields["lease_owner"]),
+    )

@@ -1,0 +1,109 @@
+"""A data key for every call, kept wrapped: whoever deletes the wrapped key has deleted the call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import delete, insert, select
+
+from appliance.errors import NotFound, StoreUnavailable
+from appliance.security.ciphers import CIPHERS, Cipher, Tampered
+from appliance.store.database import Database
+from appliance.store.schema import keys
+
+MASTER_BYTES = 32
+REMEMBERED = 4096  # unwrapped keys in memory
+
+
+class KeyRing:
+    """Makes, finds and shreds data keys.
+
+    Args:
+        database: its own, apart from what the keys open.
+        master: the key-encryption key's source, MASTER_BYTES.
+        cipher: for new calls; old ones keep theirs.
+    """
+
+    def __init__(self, database: Database, master: bytes, cipher: str) -> None:
+        self._database, self._master, self._cipher = database, master, cipher
+        self._known: OrderedDict[str, tuple[Cipher, bytes]] = OrderedDict()
+
+    async def make(self, call_id: str) -> tuple[Cipher, bytes]:
+        """A new key, on the disk when this returns."""
+        cipher = CIPHERS[self._cipher]
+        key = os.urandom(cipher.key_bytes)
+        wrapped = cipher.seal(self._wrapping(cipher), key, call_id.encode())
+        row = {
+            "call_id": call_id,
+            "cipher": cipher.name,
+            "wrapped": wrapped,
+            "created_at": time.time(),
+        }
+        await self._database.write(lambda connection: connection.execute(insert(keys).values(row)))
+        return self._remember(call_id, cipher, key)
+
+    async def get(self, call_id: str) -> tuple[Cipher, bytes]:
+        """Raises NotFound if it was shredded, StoreUnavailable if it does not unwrap."""
+        if call_id in self._known:
+            self._known.move_to_end(call_id)
+            return self._known[call_id]
+        wanted = select(keys.c.cipher, keys.c.wrapped).where(keys.c.call_id == call_id)
+        row = await self._database.read(lambda connection: connection.execute(wanted).first())
+        if row is None:
+            raise NotFound("open a call", "its key is gone: the call was deleted")
+        cipher = CIPHERS[row.cipher]
+        try:
+            key = cipher.open(self._wrapping(cipher), row.wrapped, call_id.encode())
+        except Tampered as error:
+            cause, hint = "its key does not unwrap", "is [store] master_key the one it was made by?"
+            raise StoreUnavailable("open a call", cause, hint) from error
+        return self._remember(call_id, cipher, key)
+
+    def _remember(self, call_id: str, cipher: Cipher, key: bytes) -> tuple[Cipher, bytes]:
+        self._known[call_id] = (cipher, key)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return cipher, key
+
+    async def shred(self, call_ids: Sequence[str]) -> None:
+        """What these keys sealed is gone when this returns."""
+        for call_id in call_ids:
+            self._known.pop(call_id, None)
+        wanted = delete(keys).where(keys.c.call_id.in_(call_ids))
+        await self._database.write(lambda connection: connection.execute(wanted))
+
+    def _wrapping(self, cipher: Cipher) -> bytes:
+        about = f"lingting wrapping key {cipher.name}".encode()
+        return HKDF(SHA256(), cipher.key_bytes, salt=None, info=about).derive(self._master)
+
+
+async def load_master(path: Path) -> bytes:
+    """The key in `path`, which is made, for its owner alone, if it is missing."""
+    return await asyncio.to_thread(_load_master, path)
+
+
+def _load_master(path: Path) -> bytes:
+    try:
+        with contextlib.suppress(FileExistsError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(os.urandom(MASTER_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        master = path.read_bytes()
+    except OSError as error:
+        raise StoreUnavailable("load the master key", str(error), "check [store] folder") from error
+    if len(master) != MASTER_BYTES:
+        raise StoreUnavailable(
+            "load the master key", f"{path} holds {len(master)} bytes, not {MASTER_BYTES}"
+        )
+    return master

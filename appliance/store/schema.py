@@ -1,0 +1,94 @@
+"""The tables. What callers said is sealed under a key of each call; what is listed by is not."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+main = MetaData()
+keys_only = MetaData()
+
+# One row per call. `name` is the caller's own id. Times are s since 1970.
+calls = Table(
+    "calls",
+    main,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(128), nullable=False, default=""),
+    Column("door", String(32), nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("duration_ms", BigInteger, nullable=False, default=0),
+    Column("peak_emotion", String(16), nullable=False, default=""),  # of the citizen
+    Column("peak_level", Integer, nullable=False, default=0),  # 0 none, 1 low, 2 medium, 3 high
+    Column("config", LargeBinary, nullable=False),  # sealed
+    Column("record", LargeBinary),  # sealed; once the call is over
+    Column("error", String(500), nullable=False, default=""),
+    Index("calls_by_time", "created_at", "id"),
+    Index("calls_by_name", "name", "created_at"),
+    Index("calls_by_state", "state"),
+)
+
+# The journal: what a call's record is made of, in order.
+events = Table(
+    "events",
+    main,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # sealed
+)
+
+jobs = Table(
+    "jobs",
+    main,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("call_id", String(40), nullable=False, default=""),
+    Column("state", String(16), nullable=False),
+    Column("priority", Integer, nullable=False, default=5),  # 0 is first
+    Column("created_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("lease_owner", String(64), nullable=False, default=""),
+    Column("lease_until", Float, nullable=False, default=0.0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("progress", Float, nullable=False, default=0.0),  # 0..1
+    Column("payload", LargeBinary, nullable=False),
+    Column("error", String(500), nullable=False, default=""),
+    Column("ended_at", Float),
+    Index("jobs_next", "state", "kind", "priority", "due_at"),
+    Index("jobs_of_call", "call_id"),
+)
+
+# What a caller's Idempotency-Key was answered with.
+idempotency = Table(
+    "idempotency",
+    main,
+    Column("owner", String(64), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("call_id", String(40), nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+# Wrapped keys, in a database of their own: deleting one shreds its call.
+keys = Table(
+    "keys",
+    keys_only,
+    Column("call_id", String(40), primary_key=True),
+    Column("cipher", String(16), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)

@@ -1,0 +1,84 @@
+"""Everything that is kept, opened together: databases, keys, vault."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import IO
+
+from appliance.errors import StoreUnavailable
+from appliance.metrics import Metrics
+from appliance.settings import Store as StoreSettings
+from appliance.store.calls import Calls
+from appliance.store.database import Database
+from appliance.store.jobs import Jobs
+from appliance.store.keys import KeyRing, load_master
+from appliance.store.vault import Vault
+
+MIB = 1024 * 1024
+
+
+class Store:
+    """`start` before use. One gateway at a time owns the folder."""
+
+    calls: Calls
+    ring: KeyRing
+
+    def __init__(self, settings: StoreSettings, metrics: Metrics) -> None:
+        self.settings = settings
+        folder = settings.folder
+        self.database = Database(settings.url or _sqlite(folder, "lingting.db"), metrics)
+        self._keys = Database(settings.keys_url or _sqlite(folder, "keys.db"), metrics, "keys")
+        self.jobs = Jobs(self.database)
+        self.vault = Vault(folder / "audio")
+        self._lock: IO[bytes] | None = None
+
+    async def start(self) -> None:
+        """Raises StoreUnavailable, also if another gateway has the folder."""
+        await asyncio.to_thread(self._take_folder)
+        settings = self.settings
+        master = await load_master(settings.master_key or settings.folder / "master.key")
+        await self._keys.start()
+        await self.database.start()
+        self.ring = KeyRing(self._keys, master, settings.cipher)
+        self.calls = Calls(self.database, self.ring)
+        if not settings.url:
+            await self.jobs.abandon_leases()
+
+    def _take_folder(self) -> None:
+        folder = self.settings.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = (folder / "lock").open("wb")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreUnavailable(
+                "open the store",
+                f"another gateway uses {folder}",
+                "stop it, or set [store] folder to another place",
+            ) from error
+        except OSError as error:
+            raise StoreUnavailable("open the store", str(error), "check [store] folder") from error
+
+    def has_room(self) -> bool:
+        """Whether there is disk to spare for more than words."""
+        return free_bytes(self.settings.folder) >= self.settings.reserve_mib * MIB
+
+    async def close(self) -> None:
+        await self.database.close()
+        await self._keys.close()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+
+def free_bytes(folder: Path) -> int:
+    """On the disk of `folder`, for who is not root."""
+    return shutil.disk_usage(folder).free if folder.exists() else 0
+
+
+def _sqlite(folder: Path, name: str) -> str:
+    return f"sqlite:///{os.fspath(folder.resolve() / name)}"

@@ -1,0 +1,166 @@
+"""Audio of calls, sealed chunk by chunk under each call's key.
+
+A file is frames: a 4-byte length and that many sealed bytes. Each chunk is bound to its call, its
+place and whether it is the last, so that none can be moved, left out or cut off unseen. A file
+without a last chunk is a call that broke off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import struct
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from appliance.errors import NotFound, StoreUnavailable
+from appliance.security.ciphers import NONCE_BYTES, TAG_BYTES, Cipher, Tampered
+
+CHUNK_BYTES = 256 * 1024
+HEAD = struct.Struct("!I")
+LONGEST = CHUNK_BYTES + NONCE_BYTES + TAG_BYTES
+
+
+def _about(call_id: str, number: int, last: bool) -> bytes:
+    return f"{call_id}:{number}:{int(last)}".encode()
+
+
+class Writer:
+    """Seals what is written; `finish` makes it whole, `flush` durable as far as it came."""
+
+    def __init__(self, path: Path, call_id: str, cipher: Cipher, key: bytes) -> None:
+        self._path, self._call_id, self._cipher, self._key = path, call_id, cipher, key
+        self._file: BinaryIO | None = None
+        self._waiting = bytearray()
+        self._number = 0
+        self.bytes_taken = 0
+
+    async def write(self, data: bytes) -> None:
+        """Take `data`; raises StoreUnavailable when the disk does not."""
+        self._waiting += data
+        self.bytes_taken += len(data)
+        if len(self._waiting) > CHUNK_BYTES:
+            await asyncio.to_thread(self._write_whole)
+
+    async def flush(self) -> None:
+        """All that was written is on the disk when this returns."""
+        await asyncio.to_thread(self._flush)
+
+    async def finish(self) -> None:
+        await asyncio.to_thread(self._finish)
+
+    def close(self) -> None:
+        """Without `finish` the file stays as one that broke off."""
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    def _write_whole(self) -> None:
+        while len(self._waiting) > CHUNK_BYTES:
+            self._seal(bytes(self._waiting[:CHUNK_BYTES]), last=False)
+            del self._waiting[:CHUNK_BYTES]
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._seal(bytes(self._waiting), last=False)
+            self._waiting.clear()
+        self._sync()
+
+    def _finish(self) -> None:
+        self._write_whole()
+        self._seal(bytes(self._waiting), last=True)
+        self._waiting.clear()
+        self._sync()
+        self.close()
+
+    def _seal(self, plain: bytes, *, last: bool) -> None:
+        sealed = self._cipher.seal(self._key, plain, _about(self._call_id, self._number, last))
+        with _disk("keep audio"):
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("xb", buffering=0)
+            frame = memoryview(HEAD.pack(len(sealed)) + sealed)
+            while frame:
+                frame = frame[self._file.write(frame) :]
+        self._number += 1
+
+    def _sync(self) -> None:
+        with _disk("keep audio"):
+            if self._file:
+                os.fsync(self._file.fileno())
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+class Vault:
+    """One file per call, under `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, call_id: str) -> Path:
+        return self._folder / call_id[-2:] / f"{call_id}.audio"
+
+    def writer(self, call_id: str, cipher: Cipher, key: bytes) -> Writer:
+        return Writer(self.path(call_id), call_id, cipher, key)
+
+    async def read(self, call_id: str, cipher: Cipher, key: bytes) -> AsyncIterator[bytes]:
+        """The audio, as far as it goes.
+
+        Raises:
+            NotFound: none was kept.
+            StoreUnavailable: a chunk was altered.
+        """
+        file = await asyncio.to_thread(_open, self.path(call_id))
+        number, ended = 0, False
+        try:
+            while not ended and (sealed := await asyncio.to_thread(_frame, file)):
+                plain, ended = _unsealed(sealed, call_id, number, cipher, key)
+                number += 1
+                if plain:
+                    yield plain
+        finally:
+            file.close()
+
+    async def delete(self, call_id: str) -> None:
+        """Safe to call twice."""
+        await asyncio.to_thread(self.path(call_id).unlink, missing_ok=True)
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise NotFound("read a call's audio", "none is kept") from error
+
+
+def _frame(file: BinaryIO) -> bytes:
+    """The next frame's body; b"" at the end, or where a crash cut a frame short."""
+    head = file.read(HEAD.size)
+    if len(head) < HEAD.size:
+        return b""
+    (length,) = HEAD.unpack(head)
+    body = file.read(length) if length <= LONGEST else b""
+    return body if len(body) == length else b""
+
+
+def _unsealed(
+    sealed: bytes, call_id: str, number: int, cipher: Cipher, key: bytes
+) -> tuple[bytes, bool]:
+    for last in (False, True):
+        with contextlib.suppress(Tampered):
+            return cipher.open(key, sealed, _about(call_id, number, last)), last
+    raise StoreUnavailable("read a call's audio", f"chunk {number} was altered")
+
+
+@contextlib.contextmanager
+def _disk(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(doing, error.strerror or str(error), "is the disk full?") from error
