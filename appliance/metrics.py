@@ -88,6 +88,12 @@ class Metrics:
             "engine_retries_total", "windows decoded again after a quality check", "engine"
         )
 
+        self.journal_failures_total = counter(
+            "journal_failures_total", "events published without being journalled first"
+        )
+        self.audio_shed_total = counter(
+            "audio_shed_total", "live calls whose audio is not kept for want of disk"
+        )
         self.store_commit_seconds = histogram(
             "store_commit_seconds", "one transaction, with its fsync", buckets=COMMIT_BUCKETS
         )

@@ -51,6 +51,9 @@ class Grpc(Door):
 class Http(Door):
     port: int = Field(9000, ge=0, le=65535, description="its port; 0 picks a free one")
     max_upload_mib: int = Field(1024, ge=1, description="largest upload, MiB")
+    share: Path | None = Field(
+        None, description="folder whose recordings /api/v1/recordings takes by path"
+    )
 
 
 class Models(Section):
@@ -222,6 +225,9 @@ class Limits(Section):
     idle_streams: int = Field(1000, ge=1, description="open calls at most, talking or not")
     recordings: int = Field(4, ge=1, description="recordings worked on at once")
     recordings_waiting: int = Field(64, ge=0, description="recordings that may wait for their turn")
+    recordings_queued: int = Field(
+        10_000, ge=1, description="accepted recordings that may wait in the store"
+    )
     recording_hours: float = Field(5, gt=0, description="longest recording by decoded duration, h")
     drain_s: float = Field(
         20, ge=0, description="on SIGTERM, how long running calls may take to finish, s"

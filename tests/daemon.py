@@ -120,6 +120,7 @@ def daemon(folder: Path, *, wait: bool = True, **environment: str) -> Iterator[D
         "LINGTING_GRPC__PORT": str(ports[0]),
         "LINGTING_HTTP__PORT": str(ports[1]),
         "LINGTING_TRITON__ADDRESS": "127.0.0.1:0",
+        "LINGTING_STORE__FOLDER": str(folder / "store"),
         "LINGTING_LIMITS__LIVE_LEGS": "64",  # not what a busy test machine was measured to carry
         **environment,
     }

@@ -12,6 +12,7 @@ from dataclasses import replace
 from appliance.audio.vad import Vad
 from appliance.call.admission import Admission
 from appliance.call.call import Call
+from appliance.call.keeping import Keep, Keeper, keep_nothing
 from appliance.call.leg import Ear
 from appliance.call.pace import Pace
 from appliance.engine.failover import READY
@@ -33,7 +34,14 @@ UNMEASURED_LEGS = 32  # admitted while an engine has not been measured
 class Box:
     """Owns the engine, the ear all calls share, and every open call."""
 
-    def __init__(self, settings: Settings, engine: SpeechEngine, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: SpeechEngine,
+        metrics: Metrics,
+        keep: Keep = keep_nothing,
+    ) -> None:
+        self._keep = keep  # who keeps live calls
         self.settings, self.metrics = settings, metrics
         self._engine = engine
         self._vad = Vad(metrics)
@@ -54,10 +62,13 @@ class Box:
         await self._engine.close()
 
     @contextlib.asynccontextmanager
-    async def open_call(self, config: CallConfig) -> AsyncIterator[Call]:
+    async def open_call(
+        self, config: CallConfig, keeper: Keeper | None = None
+    ) -> AsyncIterator[Call]:
         """A call to feed and follow; freed when the context ends, finished or not.
 
-        A recording waits here for its turn.
+        A recording waits here for its turn. A live call without a keeper of its own is kept by the
+        box's.
 
         Raises:
             Overloaded: the box is full or draining; also from `accept`, at the first audio.
@@ -76,7 +87,10 @@ class Box:
             self.admission.open(config.door)
             stack.callback(lambda: self.admission.close(live_legs))
             hours = LIVE_HOURS if config.live else self.settings.limits.recording_hours
-            call = Call(config, self._ear, max_duration_s=hours * 3600, admit=admit)
+            if config.live and keeper is None:
+                keeper = await self._keep(config)
+            longest_s = hours * 3600
+            call = Call(config, self._ear, max_duration_s=longest_s, admit=admit, keeper=keeper)
             stack.push_async_callback(self._closed, call)
             self._calls.add(call)
             kind = "live" if config.live else "recording"
@@ -98,6 +112,7 @@ class Box:
         log.info("call %s is over: %s by %s, %d legs, %.1f s", name, *told)
         self.metrics.call_duration_seconds.labels(kind).observe(call.duration_ms / 1000)
         await call.close()
+        await call.hand_over()
 
     async def transcribe(self, config: CallConfig, chunks: AsyncIterator[bytes]) -> Transcript:
         """Run a whole recording; waits its turn, raises Overloaded if too many wait."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from appliance.audio.decoder import AudioDecoder
 from appliance.call.events import Events
+from appliance.call.keeping import Ending, Keeper
 from appliance.call.leg import Ear, Leg
 from appliance.call.speakers import Count, Speakers
 from appliance.errors import EngineUnavailable, LingtingError
@@ -35,19 +36,22 @@ class Call:
         *,
         max_duration_s: float,
         admit: Callable[[int], None],
+        keeper: Keeper | None = None,
     ) -> None:
         self.config = config
         self._ear = ear
         self._admit = admit
         self._decoder = AudioDecoder(config.audio, live=config.live, max_duration_s=max_duration_s)
-        self._events = Events()
+        self._events = Events(keeper)
+        self._keeper = keeper
         self._legs: list[Leg] = []
         self._speakers: Speakers | None = None  # where one leg carries the whole call
         self._attributing: set[asyncio.Task[None]] = set()  # provisional speakers under way
         self._attributions: list[Attribution] = []  # settled
         self._turn = asyncio.Lock()  # audio, forced endpoints and the end come one at a time
         self._samples = 0  # per leg
-        self._finished = False
+        self._finished = False  # no more audio is taken
+        self._complete = False  # and every final is published
         self._failed: Exception | None = None  # by the door or the box, not by the audio
 
     @property
@@ -61,6 +65,8 @@ class Call:
     async def accept(self, data: bytes) -> None:
         """Take bytes as the caller sent them."""
         async with self._failing(), self._turn:
+            if self._keeper and not self._finished:
+                await self._keeper.hear(data)
             if not self._finished:
                 await self._take(await self._decoder.feed(data))
             if self._failed:
@@ -153,6 +159,7 @@ class Call:
             await self._settle()
             if self._failed:
                 raise self._failed
+        self._complete = True
         await self._events.close()
 
     async def close(self) -> None:
@@ -166,6 +173,11 @@ class Call:
             self._speakers.close()
         await self._decoder.close()
         await self._events.close(EngineUnavailable("follow the call", "the call was given up"))
+
+    async def hand_over(self) -> None:
+        """Tell the keeper that it is over."""
+        if self._keeper:
+            await self._keeper.end(self.ending())
 
     async def fail(self, error: Exception) -> None:
         """End the call with an error that is not its audio's; `accept` raises it too."""
@@ -189,6 +201,22 @@ class Call:
             demo=demo,
             cut_short=self._decoder.cut_short,
             attributions=tuple(self._attributions),
+        )
+
+    def ending(self) -> Ending:
+        """What its keeper is told when it is over."""
+        last = [f for leg in self._legs if (f := leg.last_final)]
+        model, demo = self._model(tuple(last))
+        failed = self._speakers.failed if self._speakers else ""
+        return Ending(
+            duration_ms=self.duration_ms,
+            legs=len(self._legs),
+            language=last[0].language if last else (self.config.language or ""),
+            model=model,
+            demo=demo,
+            cut_short=self._decoder.cut_short,
+            error=str(self._events.error or "") if not self._complete else "",
+            notes=(f"speakers were not told apart: {failed}",) if failed else (),
         )
 
     def _model(self, finals: tuple[Final, ...]) -> tuple[str, bool]:

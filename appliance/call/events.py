@@ -6,24 +6,33 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
-from appliance.messages import Attribution, Event, Final, Partial, Progress
+from appliance.call.keeping import Keeper
+from appliance.messages import Event, Final, Lasting, Partial, Progress
 
 MAX_FINALS = 256  # unread finals and the like at which the call stops taking audio
 
 
 class Events:
-    """One reader, many writers. A reader that stops never makes this grow."""
+    """One reader, many writers. A reader that stops never makes this grow.
 
-    def __init__(self) -> None:
+    What lasts is kept before it is published.
+    """
+
+    def __init__(self, keeper: Keeper | None = None) -> None:
+        self._keeper = keeper
         self._queue: deque[Event] = deque()
         self._changed = asyncio.Condition()
         self._closed = False
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None  # that ended it
 
     async def put(self, event: Event) -> None:
         """Queue an event; what lasts waits while the reader is MAX_FINALS behind."""
+        if self._keeper and isinstance(event, Partial):
+            self._keeper.show(event)
+        elif self._keeper and isinstance(event, Lasting):
+            await self._keeper.keep(event)
         async with self._changed:
-            if isinstance(event, Final | Attribution):
+            if isinstance(event, Lasting):
                 await self._changed.wait_for(lambda: self._lasting() < MAX_FINALS or self._closed)
             if isinstance(event, Final):
                 self._drop(lambda e: isinstance(e, Partial) and _same_utterance(e, event))
@@ -35,7 +44,7 @@ class Events:
             self._changed.notify_all()
 
     def _lasting(self) -> int:
-        return sum(isinstance(event, Final | Attribution) for event in self._queue)
+        return sum(isinstance(event, Lasting) for event in self._queue)
 
     def _drop(self, outdated: Callable[[Event], bool]) -> None:
         kept = [event for event in self._queue if not outdated(event)]
@@ -46,7 +55,7 @@ class Events:
         """No more events; the reader gets what is queued, then the error if there is one."""
         async with self._changed:
             if not self._closed:
-                self._closed, self._error = True, error
+                self._closed, self.error = True, error
             self._changed.notify_all()
 
     async def read(self) -> AsyncIterator[Event]:
@@ -54,8 +63,8 @@ class Events:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._queue or self._closed)
                 if not self._queue:
-                    if self._error:
-                        raise self._error
+                    if self.error:
+                        raise self.error
                     return
                 event = self._queue.popleft()
                 self._changed.notify_all()

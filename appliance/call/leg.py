@@ -100,7 +100,8 @@ class Leg:
         self._spoken_until = 0  # last sample of the last utterance
         places = LIVE_FINALS if config.live else RECORDED_FINALS
         self._finishing = Finishing(asyncio.Semaphore(places))
-        self.finals: list[Final] = []
+        self.finals: list[Final] = []  # of a recording
+        self.last_final: Final | None = None
         self._failed: BaseException | None = None
 
     async def accept(self, audio: Audio) -> None:
@@ -313,6 +314,8 @@ class Leg:
         self._ear.metrics.finals_total.labels(heard.engine).inc()
         if not self._config.live:
             self.finals.append(final)
+        if final.text:
+            self.last_final = final
         await self._events.put(final)
         self._spoken(final)
 

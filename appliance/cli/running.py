@@ -74,7 +74,11 @@ def running_box(
     }
     if load_settings().triton.mode == "child":
         settings["LINGTING_TRITON__ADDRESS"] = "127.0.0.1:0"
-    with tempfile.NamedTemporaryFile("w+", prefix="lingting-box-", suffix=".log") as log:
+    with (
+        tempfile.TemporaryDirectory(prefix="lingting-store-") as store,
+        tempfile.NamedTemporaryFile("w+", prefix="lingting-box-", suffix=".log") as log,
+    ):
+        settings["LINGTING_STORE__FOLDER"] = store
         begun = time.monotonic()
         process = subprocess.Popen(
             [*leash("start a box"), sys.executable, *program],

@@ -16,6 +16,7 @@ from appliance.api import ports
 from appliance.api.grpc.server import GrpcServer
 from appliance.api.http.server import HttpServer
 from appliance.api.tls import check_tls
+from appliance.archive.archive import Archive
 from appliance.call.box import Box
 from appliance.cli.logs import set_up_logs
 from appliance.engine.build import build_engine
@@ -38,15 +39,18 @@ class Gateway:
     def __init__(self, settings: Settings, build: BuildEngine = build_engine) -> None:
         self.settings = settings
         metrics = Metrics()
-        self.box = Box(settings, build(settings, metrics), metrics)
-        self._grpc, self._http = GrpcServer(self.box), HttpServer(self.box)
+        self.archive = Archive(settings, metrics)
+        self.box = Box(settings, build(settings, metrics), metrics, self.archive.keep)
+        self._grpc, self._http = GrpcServer(self.box), HttpServer(self.box, self.archive)
 
     async def start(self) -> tuple[int, int]:
         """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""
         for kind, door in (("grpc", self.settings.grpc), ("http", self.settings.http)):
             ports.check_free(kind, door, door.port)
             check_tls(kind, door)
+        await self.archive.start()
         await self.box.start()
+        self.archive.attach(self.box)
         return await self._grpc.start(), await self._http.start()
 
     async def drain(self) -> None:
@@ -56,6 +60,7 @@ class Gateway:
     async def stop(self) -> None:
         await asyncio.gather(self._grpc.stop(DOORS_GRACE_S), self._http.stop(DOORS_GRACE_S))
         await self.box.close()
+        await self.archive.close()
 
 
 async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import shutil
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +17,7 @@ from appliance.store.calls import Calls
 from appliance.store.database import Database
 from appliance.store.jobs import Jobs
 from appliance.store.keys import KeyRing, load_master
-from appliance.store.vault import Vault
+from appliance.store.vault import Vault, audio_key
 
 MIB = 1024 * 1024
 
@@ -62,6 +63,19 @@ class Store:
             ) from error
         except OSError as error:
             raise StoreUnavailable("open the store", str(error), "check [store] folder") from error
+
+    async def audio(self, call_id: str) -> AsyncIterator[bytes]:
+        """A call's audio, opened; raises NotFound if none is kept."""
+        cipher, key = await self.ring.get(audio_key(call_id))
+        async for chunk in self.vault.read(call_id, cipher, key):
+            yield chunk
+
+    async def drop_audio(self, call_ids: Sequence[str]) -> None:
+        """Shred calls' audio and leave their words."""
+        if call_ids:
+            await self.ring.shred([audio_key(call_id) for call_id in call_ids])
+        for call_id in call_ids:
+            await self.vault.delete(call_id)
 
     def has_room(self) -> bool:
         """Whether there is disk to spare for more than words."""

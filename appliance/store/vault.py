@@ -23,6 +23,11 @@ HEAD = struct.Struct("!I")
 LONGEST = CHUNK_BYTES + NONCE_BYTES + TAG_BYTES
 
 
+def audio_key(call_id: str) -> str:
+    """The key of a call's audio, which may go before its words do."""
+    return f"{call_id}:audio"
+
+
 def _about(call_id: str, number: int, last: bool) -> bytes:
     return f"{call_id}:{number}:{int(last)}".encode()
 
@@ -126,6 +131,11 @@ class Vault:
                     yield plain
         finally:
             file.close()
+
+    def older_than(self, moment: float) -> list[str]:
+        """Calls whose audio was last written before `moment`, s since 1970."""
+        files = self._folder.glob("*/*.audio")
+        return [path.stem for path in files if path.stat().st_mtime < moment]
 
     async def delete(self, call_id: str) -> None:
         """Safe to call twice."""

@@ -13,11 +13,14 @@ from starlette.requests import ClientDisconnect
 
 from appliance.api.http import errors
 from appliance.api.http.audio import audio_routes
+from appliance.api.http.calls import call_routes
 from appliance.api.http.edge import Edge
+from appliance.api.http.recordings import recording_routes
 from appliance.api.http.status import status_routes
 from appliance.errors import LingtingError
 
 if TYPE_CHECKING:
+    from appliance.archive.archive import Archive
     from appliance.call.box import Box
 
 # FastAPI would send traces, with what exceptions quote, to wherever the environment says.
@@ -30,7 +33,7 @@ NO_TELEMETRY: TelemetryConfig = {
 }
 
 
-def create_app(box: Box) -> FastAPI:
+def create_app(box: Box, archive: Archive | None = None) -> FastAPI:
     # The usual documentation pages fetch their scripts from the internet; there is none here.
     app = FastAPI(
         title="Lingting",
@@ -41,6 +44,9 @@ def create_app(box: Box) -> FastAPI:
         telemetry=NO_TELEMETRY,
     )
     app.include_router(audio_routes(box))
+    if archive:
+        app.include_router(recording_routes(box, archive))
+        app.include_router(call_routes(archive))
     app.include_router(status_routes(box))
     app.add_exception_handler(LingtingError, errors.on_lingting_error)
     app.add_exception_handler(HTTPException, errors.on_http_exception)

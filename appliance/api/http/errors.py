@@ -16,12 +16,14 @@ from starlette.responses import JSONResponse, Response
 
 from appliance.errors import (
     BundleError,
+    Conflict,
     EngineUnavailable,
     IdleTimeout,
     InvalidRequest,
     LingtingError,
     NotFound,
     Overloaded,
+    StoreUnavailable,
     TooLarge,
     Unsupported,
 )
@@ -35,7 +37,9 @@ _STATUS: tuple[tuple[type[LingtingError], int], ...] = (
     (IdleTimeout, 408),
     (NotFound, 404),
     (Overloaded, 429),
+    (Conflict, 409),
     (EngineUnavailable, 503),
+    (StoreUnavailable, 503),
     (BundleError, 503),
     (InvalidRequest, 400),
     (Unsupported, 400),

@@ -18,6 +18,7 @@ from appliance.errors import SettingsError
 from appliance.settings import Http
 
 if TYPE_CHECKING:
+    from appliance.archive.archive import Archive
     from appliance.call.box import Box
 
 MAX_CONNECTIONS = 2000
@@ -29,12 +30,12 @@ POLL_S = 0.02
 class HttpServer:
     """The HTTP door, open from `start` to `stop`."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: Box, archive: Archive | None = None) -> None:
         self._http = box.settings.http
         self._config = uvicorn.Config(
-            create_app(box),
+            create_app(box, archive),
             http=PatientProtocol,
-            ws="none",
+            ws="websockets-sansio",
             lifespan="off",
             log_config=None,
             access_log=False,  # the edge logs, without what callers sent

@@ -1,0 +1,238 @@
+"""Our own JSON for calls: the bodies of /api/v1, as OpenAPI describes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from appliance.archive.kept import Told
+from appliance.messages import (
+    DEMO_NOTICE,
+    Attribution,
+    CallRecord,
+    CallState,
+    Emotion,
+    Final,
+    Level,
+    Partial,
+    Role,
+    SpokenWord,
+)
+from appliance.messages import Mood as MoodEvent
+from appliance.messages import Utterance as UtteranceMessage
+from appliance.store.calls import Summary
+
+
+class Word(BaseModel):
+    text: str
+    start_ms: int = Field(description="from the start of the call")
+    end_ms: int
+    confidence: float = Field(ge=0, le=1)
+
+
+class Cue(BaseModel):
+    kind: Literal["word", "sound"]
+    what: str = Field(description="the words, or the name of the sound's feature")
+    weight: float = Field(description="share of the evidence, 0..1")
+
+
+class Mood(BaseModel):
+    emotion: Emotion | None = Field(description="null: unsure")
+    level: Level | None
+    probabilities: dict[Emotion, float] = Field(description="calibrated, they sum to 1")
+    cues: list[Cue]
+    model: str
+    demo: bool = Field(description="the weights are for demonstration only")
+
+
+class Utterance(BaseModel):
+    id: str = Field(description="unique in its call")
+    leg: int = Field(description="audio channel, from 1")
+    speaker: int | None = Field(description="from 1; null: not known")
+    role: Role
+    text: str
+    words: list[Word]
+    start_ms: int
+    end_ms: int
+    confidence: float
+    mood: Mood | None = Field(description="null: none was told")
+
+
+class Leg(BaseModel):
+    number: int = Field(description="audio channel, from 1")
+    role: Role
+    speakers: int
+
+
+class Call(BaseModel):
+    id: str
+    call_id: str = Field(description="the caller's own id; may be empty")
+    state: CallState
+    live: bool
+    door: str
+    started_at: datetime
+    duration_ms: int
+    legs: list[Leg]
+    utterances: list[Utterance]
+    settled: bool = Field(description="speakers will not change any more")
+    language: str
+    model: str
+    demo: bool = Field(description="the weights are for demonstration only")
+    notice: str | None = Field(description="what to know of demonstration weights")
+    error: str
+    cut_short: bool = Field(description="there was more audio than came")
+    notes: list[str]
+
+
+class CallSummary(BaseModel):
+    id: str
+    call_id: str
+    state: CallState
+    live: bool
+    door: str
+    created_at: datetime
+    ended_at: datetime | None
+    duration_ms: int
+    peak_emotion: Emotion | None = Field(description="the citizen's strongest negative mood")
+    peak_level: Level | None
+    error: str
+
+
+class CallList(BaseModel):
+    calls: list[CallSummary]
+    next_page_token: str = Field(description="empty on the last page")
+
+
+class Recording(BaseModel):
+    id: str = Field(description="of the call that it becomes")
+    state: CallState
+    progress: float = Field(ge=0, le=1)
+    error: str
+    call: str = Field(description="where the call is")
+    events: str = Field(description="where its events are")
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+def time_of(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def call(record: CallRecord) -> Call:
+    return Call(
+        id=record.id,
+        call_id=record.name,
+        state=record.state,
+        live=record.live,
+        door=record.door,
+        started_at=time_of(record.started_at),
+        duration_ms=record.duration_ms,
+        legs=[
+            Leg(number=leg.number + 1, role=leg.role, speakers=leg.speakers) for leg in record.legs
+        ],
+        utterances=[utterance(each) for each in record.utterances],
+        settled=record.settled,
+        language=record.language,
+        model=record.model,
+        demo=record.demo,
+        notice=DEMO_NOTICE if record.demo else None,
+        error=record.error,
+        cut_short=record.cut_short,
+        notes=list(record.notes),
+    )
+
+
+def utterance(said: UtteranceMessage) -> Utterance:
+    return Utterance(
+        id=said.id,
+        leg=said.leg + 1,
+        speaker=said.speaker + 1 if said.speaker >= 0 else None,
+        role=said.role,
+        text=said.text,
+        words=[_word(word) for word in said.words],
+        start_ms=said.start_ms,
+        end_ms=said.end_ms,
+        confidence=said.confidence,
+        mood=_mood(said.mood) if said.mood else None,
+    )
+
+
+def summary(row: Summary) -> CallSummary:
+    return CallSummary(
+        id=row.id,
+        call_id=row.name,
+        state=row.state,
+        live=row.live,
+        door=row.door,
+        created_at=time_of(row.created_at),
+        ended_at=time_of(row.ended_at) if row.ended_at else None,
+        duration_ms=row.duration_ms,
+        peak_emotion=row.peak_emotion,
+        peak_level=row.peak_level,
+        error=row.error,
+    )
+
+
+def told(what: Told) -> dict[str, Any]:
+    """One event of a call: its kind, its number, and what it says."""
+    event = what.event
+    body: dict[str, Any]
+    if isinstance(event, CallState):
+        body = {"kind": "ended", "state": event.value}
+    elif isinstance(event, Final):
+        body = {
+            "kind": "final",
+            **_said(event),
+            "words": [_word(w).model_dump() for w in event.words],
+        }
+        body |= {"confidence": event.confidence, "demo": event.demo}
+    elif isinstance(event, Partial):
+        body = {"kind": "partial", **_said(event), "stable": event.stable}
+    elif isinstance(event, Attribution):
+        turns = [
+            {"speaker": turn.speaker + 1, "start_ms": turn.start_ms, "end_ms": turn.end_ms}
+            for turn in event.turns
+        ]
+        kind = {"kind": "speakers", "settled": event.settled, "demo": event.demo}
+        body = {**kind, "leg": event.leg + 1, "turns": turns}
+    else:
+        body = {"kind": "mood", "utterance": f"{event.leg}.{event.utterance}", "leg": event.leg + 1}
+        body |= _mood(event).model_dump(mode="json")
+    return {"sequence": what.sequence, **body}
+
+
+def _said(event: Final | Partial) -> dict[str, Any]:
+    return {
+        "utterance": f"{event.leg}.{event.utterance}",
+        "leg": event.leg + 1,
+        "text": event.text,
+        "start_ms": event.start_ms,
+        "end_ms": event.end_ms,
+    }
+
+
+def _word(word: SpokenWord) -> Word:
+    return Word(
+        text=word.text, start_ms=word.start_ms, end_ms=word.end_ms, confidence=word.confidence
+    )
+
+
+def _mood(mood: MoodEvent) -> Mood:
+    return Mood(
+        emotion=mood.emotion,
+        level=mood.level,
+        probabilities=dict(mood.probabilities),
+        cues=[Cue(kind=c.kind, what=c.what, weight=c.weight) for c in mood.cues],
+        model=mood.model,
+        demo=mood.demo,
+    )

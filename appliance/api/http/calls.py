@@ -1,0 +1,213 @@
+"""/api/v1/calls: find calls, read them, follow them, delete them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, WebSocket
+from starlette.responses import Response
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from appliance.api.follow import in_one_task
+from appliance.api.http import call_shapes
+from appliance.api.http.audio import LISTENING, EventStream
+from appliance.api.http.errors import fault_of
+from appliance.api.http.recordings import PROBLEMS
+from appliance.archive.archive import Archive
+from appliance.archive.kept import Told
+from appliance.errors import InvalidRequest, LingtingError
+from appliance.messages import CallState, Level
+from appliance.store.calls import Filter
+
+DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000
+QUIET_S = 15.0  # without an event, before a sign of life
+SLOW_S = 30.0  # a watcher that takes no event for so long is let go
+TRY_AGAIN_LATER, BAD_CALL, INTERNAL = 1013, 4404, 1011  # WebSocket close codes
+
+
+def call_routes(archive: Archive) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/calls", tags=["calls"])
+    _add_reading(router, archive)
+    _add_following(router, archive)
+    return router
+
+
+def _add_reading(router: APIRouter, archive: Archive) -> None:
+    @router.get("", response_model=call_shapes.CallList, responses=PROBLEMS)
+    async def page(
+        state: CallState | None = None,
+        live: bool | None = None,
+        call_id: Annotated[str | None, Query(max_length=128)] = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        min_level: Annotated[
+            Level | None, Query(description="of the citizen's strongest negative mood")
+        ] = None,
+        page_size: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = DEFAULT_PAGE,
+        page_token: Annotated[str, Query(max_length=200)] = "",
+    ) -> call_shapes.CallList:
+        """Calls, newest first."""
+        wanted = Filter(state, live, call_id, _seconds(since), _seconds(until), min_level)
+        after = read_token(page_token) if page_token else None
+        rows = await archive.page(wanted, page_size + 1, after)
+        more = len(rows) > page_size
+        rows = rows[:page_size]
+        token = make_token(rows[-1].created_at, rows[-1].id) if more else ""
+        calls = [call_shapes.summary(row) for row in rows]
+        return call_shapes.CallList(calls=calls, next_page_token=token)
+
+    @router.get("/{call}", response_model=call_shapes.Call, responses=PROBLEMS)
+    async def get(call: str) -> call_shapes.Call:
+        """A call by the box's id or your own; a running one as far as it has come."""
+        return call_shapes.call(await archive.get(call))
+
+    @router.delete("/{call}", status_code=204, responses=PROBLEMS)
+    async def delete(call: str) -> Response:
+        """Shred a call: words, audio, everything."""
+        await archive.delete(call)
+        return Response(status_code=204)
+
+
+def _add_following(router: APIRouter, archive: Archive) -> None:
+    @router.get(
+        "/{call}/events",
+        responses={**PROBLEMS, 200: {"content": {"text/event-stream": {}}}},
+        response_model=None,
+    )
+    async def events(
+        request: Request,
+        call: str,
+        after: Annotated[int, Query(ge=0, description="only events above this number")] = 0,
+        partials: bool = True,
+        last_event_id: Annotated[str, Header(description="as browsers send it")] = "",
+    ) -> Response:
+        """A call's events as server-sent events, from any point, until it is over."""
+        if last_event_id.isascii() and last_event_id.isdecimal():
+            after = max(after, int(last_event_id[:9]))
+        telling = in_one_task(_sse(archive, call, after, partials))
+        try:
+            first = await anext(telling)
+        except BaseException:
+            await telling.aclose()
+            raise
+        return EventStream(first, telling, AsyncExitStack(), {})
+
+    @router.websocket("/{call}/watch")
+    async def watch(socket: WebSocket, call: str, after: int = 0, partials: bool = True) -> None:
+        """The same by WebSocket: one JSON object a message."""
+        await socket.accept()
+        await _feed(socket, archive, call, max(0, after), partials)
+
+
+async def _sse(archive: Archive, call: str, after: int, partials: bool) -> AsyncGenerator[str]:
+    await archive.find(call)
+    yield LISTENING
+    async for told in _with_pauses(archive.watch(call, after, partials=partials)):
+        if told is None:
+            yield LISTENING
+            continue
+        body = json.dumps(call_shapes.told(told), ensure_ascii=False)
+        yield f"id: {told.sequence}\ndata: {body}\n\n"
+
+
+async def _with_pauses(told: AsyncGenerator[Told]) -> AsyncGenerator[Told | None]:
+    """None after every QUIET_S without an event."""
+    queue: asyncio.Queue[Told | Exception | None] = asyncio.Queue(1)
+
+    async def read() -> None:
+        try:
+            async with contextlib.aclosing(told):
+                async for each in told:
+                    await queue.put(each)
+            await queue.put(None)
+        except Exception as error:
+            await queue.put(error)
+
+    task = asyncio.create_task(read())
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(QUIET_S):
+                    item = await queue.get()
+            except TimeoutError:
+                yield None
+                continue
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _feed(socket: WebSocket, archive: Archive, call: str, after: int, partials: bool) -> None:
+    gone = asyncio.create_task(_gone(socket))
+    sending = asyncio.create_task(_send_all(socket, archive, call, after, partials))
+    try:
+        await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done() and (error := sending.exception()):
+            await _say_why(socket, error)
+        elif sending.done():
+            await socket.close()
+    finally:
+        for task in (gone, sending):
+            task.cancel()
+        await asyncio.gather(gone, sending, return_exceptions=True)
+
+
+async def _send_all(
+    socket: WebSocket, archive: Archive, call: str, after: int, partials: bool
+) -> None:
+    async with contextlib.aclosing(archive.watch(call, after, partials=partials)) as watching:
+        async for told in watching:
+            async with asyncio.timeout(SLOW_S):
+                await socket.send_json(call_shapes.told(told))
+
+
+async def _gone(socket: WebSocket) -> None:
+    """What a watcher says is of no interest; that it goes away is."""
+    with contextlib.suppress(WebSocketDisconnect):
+        while socket.client_state is WebSocketState.CONNECTED:
+            await socket.receive()
+
+
+async def _say_why(socket: WebSocket, error: BaseException) -> None:
+    code = INTERNAL
+    if isinstance(error, LingtingError):
+        code = TRY_AGAIN_LATER if error.retryable else BAD_CALL
+        await socket.send_json({"kind": "error", **fault_of(error).as_problem()})
+    with contextlib.suppress(RuntimeError):
+        await socket.close(code)
+
+
+def make_token(created_at: float, call_id: str) -> str:
+    """Where the next page begins."""
+    return base64.urlsafe_b64encode(f"{created_at!r} {call_id}".encode()).decode()
+
+
+def read_token(token: str) -> tuple[float, str]:
+    """Raises InvalidRequest."""
+    try:
+        at, call_id = base64.urlsafe_b64decode(token.encode()).decode().split(" ")
+        return float(at), call_id
+    except (ValueError, binascii.Error, UnicodeError) as error:
+        raise InvalidRequest(
+            "list calls",
+            "the page_token is none of ours",
+            "take it from the page before",
+            param="page_token",
+        ) from error
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None

@@ -1,0 +1,247 @@
+"""POST /api/v1/recordings: a recording is taken in, worked on later, and becomes a call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import JSONResponse, Response
+
+from appliance.api.http import call_shapes
+from appliance.api.http.asking import choose_language
+from appliance.api.http.errors import Draining
+from appliance.api.http.upload import CHUNK_BYTES, MIB, Places, chunks, reading_form, too_large
+from appliance.archive.archive import Archive, Claim
+from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
+from appliance.messages import SANE_ID, AudioFormat, CallConfig, Encoding, Role
+from inference.tensors import MOST_SPEAKERS
+
+if TYPE_CHECKING:
+    from appliance.call.box import Box
+
+DOING = "take a recording"
+MOST_LEGS = 2
+NOBODY = "local"  # owner of Idempotency-Keys until callers have names
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": call_shapes.Problem, "content": {"application/problem+json": {}}}
+    for status in (400, 404, 408, 409, 413, 429, 503)
+}
+
+
+class Wanted(BaseModel):
+    """What a recording is and how it shall be heard; form fields, or a JSON body with `path`."""
+
+    path: str = Field("", description="a file below the configured share, instead of an upload")
+    call_id: str = Field("", pattern=r"^([A-Za-z0-9._:-]{1,128})?$", description="your own id")
+    language: str = Field("", max_length=20, description="ISO 639-1; empty or auto: detect")
+    hotwords: list[str] = Field([], max_length=500)
+    prompt: str = Field("", max_length=2000)
+    encoding: Encoding = Field(Encoding.AUTO, description="of audio without a header")
+    sample_rate_hertz: int = Field(0, ge=0, le=192_000, description="of audio without a header")
+    channels: int = Field(0, ge=0, le=MOST_LEGS, description="of audio without a header")
+    diarize: bool = Field(True, description="tell speakers apart where one channel carries all")
+    min_speakers: int = Field(1, ge=1, le=MOST_SPEAKERS)
+    max_speakers: int = Field(0, ge=0, le=MOST_SPEAKERS, description="0: as the box is set")
+    leg_roles: list[Role] = Field([], max_length=MOST_LEGS, description="by channel")
+
+
+LISTS = ("hotwords", "leg_roles")  # in a form repeated, or separated by commas
+
+
+def recording_routes(box: Box, archive: Archive) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/recordings", tags=["recordings"])
+    places = Places(box.settings, box.metrics)
+    max_bytes = box.settings.http.max_upload_mib * MIB
+
+    @router.post(
+        "",
+        status_code=202,
+        response_model=call_shapes.Recording,
+        responses=PROBLEMS,
+        openapi_extra=_body(),
+    )
+    async def create(request: Request) -> Response:
+        """Accept a recording: an answer means that it will be worked on, whatever happens."""
+        if box.draining:
+            raise Draining(DOING, "the box is shutting down", "try another box")
+        claim = _claim(request)
+        if request.headers.get("content-type", "").startswith("application/json"):
+            wanted = _checked(await _json(request))
+            path = _shared(box.settings.http.share, wanted.path)
+            call_id = await archive.accept(_config(wanted, box), _file(path, max_bytes), claim)
+        else:
+            with places.take():
+                async with reading_form(request, max_bytes) as form:
+                    config = _config(_checked(_fields(form)), box)
+                    call_id = await archive.accept(config, chunks(_upload(form)), claim)
+        body = await _status(archive, call_id)
+        return JSONResponse(body.model_dump(mode="json"), 202, {"location": _url(call_id)})
+
+    @router.get("/{recording}", response_model=call_shapes.Recording, responses=PROBLEMS)
+    async def status(recording: str) -> call_shapes.Recording:
+        """How far a recording has come."""
+        return await _status(archive, recording)
+
+    @router.post("/{recording}/cancel", response_model=call_shapes.Recording, responses=PROBLEMS)
+    async def cancel(recording: str) -> call_shapes.Recording:
+        """Stop working on a recording; what it is stays listed as cancelled."""
+        await archive.cancel(recording)
+        return await _status(archive, recording)
+
+    return router
+
+
+async def _status(archive: Archive, name: str) -> call_shapes.Recording:
+    found = await archive.find(name)
+    if found.live:
+        raise NotFound("find a recording", f"{name!r} is a live call", "see /api/v1/calls")
+    return call_shapes.Recording(
+        id=found.id,
+        state=found.state,
+        progress=await archive.progress(found.id),
+        error=found.error,
+        call=f"/api/v1/calls/{found.id}",
+        events=f"/api/v1/calls/{found.id}/events",
+    )
+
+
+def _url(call_id: str) -> str:
+    return f"/api/v1/recordings/{call_id}"
+
+
+def _claim(request: Request) -> Claim | None:
+    key = request.headers.get("idempotency-key", "")
+    if not key:
+        return None
+    if not SANE_ID.fullmatch(key):
+        raise InvalidRequest(
+            DOING,
+            "the Idempotency-Key is not one",
+            "use a UUID: up to 128 letters, digits and ._:-",
+            param="Idempotency-Key",
+        )
+    return Claim(NOBODY, key)
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    try:
+        body = await request.json()
+    except ValueError as error:
+        raise InvalidRequest(DOING, f"the body is no JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise InvalidRequest(DOING, "the body must be a JSON object")
+    return body
+
+
+def _fields(form: FormData) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name in form:
+        values = [value for value in form.getlist(name) if isinstance(value, str)]
+        if name in LISTS:
+            split = (part.strip() for value in values for part in value.split(","))
+            fields[name] = [part for part in split if part]
+        elif values:
+            fields[name] = values[0]
+    fields.pop("path", None)
+    return fields
+
+
+def _checked(fields: dict[str, Any]) -> Wanted:
+    try:
+        return Wanted(**fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidRequest(DOING, f"{name}: {first['msg']}", param=name) from error
+    except TypeError as error:
+        raise InvalidRequest(DOING, "a field's name is no name") from error
+
+
+def _config(wanted: Wanted, box: Box) -> CallConfig:
+    if wanted.max_speakers and wanted.max_speakers < wanted.min_speakers:
+        raise InvalidRequest(DOING, "max_speakers is below min_speakers", param="max_speakers")
+    cards = box.models()
+    if not cards:
+        raise EngineUnavailable(DOING, "no engine has a model loaded yet")
+    return CallConfig(
+        audio=AudioFormat(wanted.encoding, wanted.sample_rate_hertz, wanted.channels),
+        language=choose_language(wanted.language, cards[0]),
+        interim=False,
+        live=False,
+        hotwords=tuple(wanted.hotwords),
+        prompt=wanted.prompt,
+        diarize=wanted.diarize,
+        least_speakers=wanted.min_speakers,
+        most_speakers=wanted.max_speakers,
+        leg_roles=tuple(wanted.leg_roles),
+        call_id=wanted.call_id,
+        door="recordings",
+    )
+
+
+def _upload(form: FormData) -> UploadFile:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise InvalidRequest(
+            DOING, "the part named file is missing", "upload a recording", param="file"
+        )
+    if not file.size:
+        raise InvalidAudio(DOING, "the file is empty", param="file")
+    return file
+
+
+def _shared(share: Path | None, path: str) -> Path:
+    """The file below the share that `path` names; nothing outside is ever looked at."""
+    if share is None:
+        raise InvalidRequest(
+            DOING, "no share is configured", "upload it, or set [http] share", param="path"
+        )
+    found = (share / path).resolve()
+    if not path or not found.is_relative_to(share.resolve()) or not found.is_file():
+        raise NotFound(DOING, "there is no such file on the share", param="path")
+    return found
+
+
+async def _file(path: Path, max_bytes: int) -> AsyncIterator[bytes]:
+    if (await run_in_threadpool(path.stat)).st_size > max_bytes:
+        raise too_large(max_bytes)
+    with path.open("rb") as file:
+        while data := await run_in_threadpool(file.read, CHUNK_BYTES):
+            yield data
+
+
+def _body() -> dict[str, Any]:
+    schema = Wanted.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    properties = {**schema["properties"], "encoding": {"enum": [str(e) for e in Encoding]}}
+    properties["leg_roles"] = {"type": "array", "items": {"enum": [str(r) for r in Role]}}
+    upload = {name: field for name, field in properties.items() if name != "path"}
+    upload["file"] = {"type": "string", "format": "binary"}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {"type": "object", "required": ["file"], "properties": upload}
+                },
+                "application/json": {
+                    "schema": {"type": "object", "required": ["path"], "properties": properties}
+                },
+            },
+        },
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "maxLength": 128},
+                "description": "the same key and request: the same recording, made once",
+            }
+        ],
+    }

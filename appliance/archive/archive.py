@@ -1,0 +1,334 @@
+"""The archive as the doors see it: accept recordings, find calls, watch them, delete them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, replace
+
+from sqlalchemy.exc import IntegrityError
+
+from appliance.archive.kept import KeptCall, LiveCall, Told, new_id, peak_of
+from appliance.archive.recordings import KIND, Recordings
+from appliance.call.box import Box
+from appliance.call.keeping import Ending, Keeper
+from appliance.call.record import Ledger
+from appliance.errors import Conflict, LingtingError, NotFound, Overloaded, StoreUnavailable
+from appliance.messages import CallConfig, CallRecord, CallState
+from appliance.metrics import Metrics
+from appliance.settings import Settings
+from appliance.store import codec, jobs
+from appliance.store.calls import OVER, Also, Filter, Summary, claim
+from appliance.store.store import Store
+from appliance.store.vault import audio_key
+
+log = logging.getLogger(__name__)
+
+MOST_WATCHERS = 1000
+DAY_S = 86_400.0
+PURGE_EVERY_S = 60.0
+PURGE_AT_ONCE = 200  # calls in one transaction
+JOURNAL_PAGE = 1000  # events read at once
+CRASHED = "the box stopped while this call ran: what was said until then is here"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A caller's Idempotency-Key."""
+
+    owner: str
+    key: str
+
+
+class Archive:
+    """Owns the store and the work on recordings. `keep` is the box's way to it.
+
+    Wire it by `Box(..., keep=archive.keep)` and `archive.attach(box)`.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings, self._metrics = settings, metrics
+        self.store = Store(settings.store, metrics)
+        self._running: dict[str, KeptCall] = {}  # by id
+        self._recordings: Recordings | None = None
+        self._watchers = 0
+        self._purging: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the store and finish what a crash left; raises StoreUnavailable."""
+        await self.store.start()
+        await self._recover()
+        self._purging = asyncio.create_task(self._purge(), name="retention")
+
+    def attach(self, box: Box) -> None:
+        """Begin to work on recordings."""
+        self._recordings = Recordings(self.store, box, self._metrics, self._running, self._ended)
+        self._recordings.start()
+
+    async def close(self) -> None:
+        if self._purging:
+            self._purging.cancel()
+            await asyncio.gather(self._purging, return_exceptions=True)
+        if self._recordings:
+            await self._recordings.close()
+        await self.store.close()
+
+    # --- live calls
+
+    async def keep(self, config: CallConfig) -> Keeper | None:
+        """A keeper for a live call.
+
+        Raises:
+            StoreUnavailable: it could not be kept.
+        """
+        call_id = new_id()
+        await self.store.calls.create(call_id, config, CallState.RUNNING)
+        audio = None
+        if self._settings.store.keep_audio_days and self.store.has_room():
+            audio = self.store.vault.writer(
+                call_id, *await self.store.ring.make(audio_key(call_id))
+            )
+        kept = LiveCall(call_id, config, self.store, self._metrics, audio, self._running)
+        self._running[call_id] = kept
+        return kept
+
+    # --- recordings
+
+    async def accept(
+        self, config: CallConfig, chunks: AsyncIterator[bytes], claimed: Claim | None = None
+    ) -> str:
+        """Take a recording; once this returns its id, it will reach an end whatever happens.
+
+        Raises:
+            Overloaded: too many wait, or the disk is nearly full.
+            Conflict: the Idempotency-Key was used for another request.
+        """
+        assert self._recordings
+        await self._check_room()
+        call_id = new_id()
+        cipher, key = await self.store.ring.make(audio_key(call_id))
+        writer = self.store.vault.writer(call_id, cipher, key)
+        digest = hashlib.sha256(codec.pack_config(config))
+        try:
+            async for chunk in chunks:
+                digest.update(chunk)
+                await writer.write(chunk)
+            await writer.finish()
+            before = await self._before(claimed, digest.hexdigest())
+            if before is None:
+                await self._enqueue(call_id, config, claimed, digest.hexdigest())
+        except BaseException:
+            writer.close()
+            await asyncio.shield(self._forget(call_id))
+            raise
+        if before is not None:
+            await self._forget(call_id)
+            return before
+        self._recordings.wake()
+        return call_id
+
+    async def _check_room(self) -> None:
+        if not await asyncio.to_thread(self.store.has_room):
+            raise Overloaded(
+                "accept a recording",
+                "the disk is nearly full",
+                "delete calls or audio, see [store] reserve_mib",
+                retry_after_s=60,
+            )
+        waiting = await self.store.calls.count(CallState.QUEUED)
+        if waiting >= self._settings.limits.recordings_queued:
+            raise Overloaded(
+                "accept a recording", f"{waiting} wait already", "send it later", retry_after_s=30
+            )
+
+    async def _before(self, claimed: Claim | None, fingerprint: str) -> str | None:
+        """What the same request made before."""
+        if claimed is None:
+            return None
+        return await self.store.calls.claimed(claimed.owner, claimed.key, fingerprint)
+
+    async def _enqueue(
+        self, call_id: str, config: CallConfig, claimed: Claim | None, fingerprint: str
+    ) -> None:
+        _, queue = jobs.new(KIND, call_id=call_id)
+        also: list[Also] = [queue]
+        if claimed:
+            also.append(claim(claimed.owner, claimed.key, fingerprint, call_id))
+        try:
+            await self.store.calls.create(call_id, config, CallState.QUEUED, *also)
+        except IntegrityError as error:  # the same key, at the same moment
+            raise Conflict(
+                "create a recording",
+                "another request with this Idempotency-Key is under way",
+                "try again in a moment",
+                param="Idempotency-Key",
+            ) from error
+
+    async def _forget(self, call_id: str) -> None:
+        with contextlib.suppress(LingtingError):
+            await self.store.ring.shred([call_id, audio_key(call_id)])
+        with contextlib.suppress(OSError):
+            await self.store.vault.delete(call_id)
+
+    def _ended(self, kept: KeptCall) -> list[Also]:
+        """What follows the end of a recording, in the same transaction."""
+        return []
+
+    # --- finding
+
+    async def find(self, name: str) -> Summary:
+        """By the box's id or the caller's; raises NotFound."""
+        return await self.store.calls.find(name)
+
+    async def get(self, name: str) -> CallRecord:
+        """A call as far as it has come; raises NotFound."""
+        summary = await self.find(name)
+        if kept := self._running.get(summary.id):
+            return kept.record()
+        if record := await self.store.calls.record(summary.id):
+            return record
+        config = await self.store.calls.config(summary.id)
+        nothing = Ending(0, 0, "", "", demo=False, cut_short=False, error=summary.error)
+        return Ledger().record(summary.id, config, summary.state, summary.created_at, nothing)
+
+    async def page(
+        self, wanted: Filter, size: int, after: tuple[float, str] | None = None
+    ) -> list[Summary]:
+        """Newest first; `after` is the (created_at, id) of the page before's last."""
+        return await self.store.calls.page(wanted, size, after)
+
+    async def progress(self, call_id: str) -> float:
+        """Of a recording, 0..1."""
+        job = await self.store.jobs.of_call(call_id, KIND)
+        return job.progress if job else 0.0
+
+    async def watch(
+        self, name: str, after: int = 0, *, partials: bool = True
+    ) -> AsyncGenerator[Told]:
+        """A call's events above `after`, as they come, until it is over.
+
+        Raises:
+            NotFound: no such call.
+            Overloaded: too many watch already.
+        """
+        summary = await self.find(name)
+        if self._watchers >= MOST_WATCHERS:
+            raise Overloaded("watch a call", f"{self._watchers} watch already", retry_after_s=5)
+        self._watchers += 1
+        try:
+            async with contextlib.aclosing(self._told(summary, after, partials)) as told:
+                async for each in told:
+                    yield each
+        finally:
+            self._watchers -= 1
+
+    async def _told(self, summary: Summary, after: int, partials: bool) -> AsyncGenerator[Told]:
+        state = summary.state
+        while state not in OVER:
+            if kept := self._running.get(summary.id):
+                async for told in kept.follow(after, partials=partials):
+                    if isinstance(told.event, CallState) and told.event not in OVER:
+                        break  # tried again: what it says comes once more
+                    yield told
+                    if isinstance(told.event, CallState):
+                        return
+            else:
+                await asyncio.sleep(0.2)  # a queued recording
+            state = (await self.find(summary.id)).state
+        while page := await self.store.calls.journal(summary.id, after, JOURNAL_PAGE):
+            for sequence, event in page:
+                after = sequence
+                yield Told(sequence, event)
+        yield Told(after, state)
+
+    # --- deleting
+
+    async def delete(self, name: str) -> None:
+        """Shred a call: its key first. A recording that is worked on is stopped.
+
+        Raises:
+            Conflict: a live call that still runs.
+            NotFound: no such call.
+        """
+        summary = await self.find(name)
+        if summary.live and summary.id in self._running:
+            raise Conflict("delete a call", "it is still running", "hang up first")
+        await self.store.database.write(jobs.cancelling(summary.id, KIND))
+        if self._recordings:
+            self._recordings.cancel(summary.id)
+        await self._delete([summary.id])
+
+    async def cancel(self, name: str) -> None:
+        """Stop a recording and keep its row as cancelled; raises Conflict if it is over."""
+        summary = await self.find(name)
+        if summary.live or summary.state in OVER:
+            raise Conflict("cancel a recording", f"it is {summary.state.value}")
+        record = replace(await self.get(name), state=CallState.CANCELLED)
+        await self.store.calls.finish(record, None, jobs.cancelling(summary.id, KIND))
+        if self._recordings:
+            self._recordings.cancel(summary.id)
+        await self.store.drop_audio([summary.id])
+
+    async def _delete(self, call_ids: list[str]) -> None:
+        await self.store.ring.shred([audio_key(call_id) for call_id in call_ids])
+        await self.store.calls.delete(call_ids)
+        for call_id in call_ids:
+            await self.store.vault.delete(call_id)
+
+    async def _purge(self) -> None:
+        """Delete what has been kept long enough."""
+        settings = self._settings.store
+        while True:
+            await asyncio.sleep(PURGE_EVERY_S)
+            try:
+                now = time.time()
+                old = await self.store.calls.older_than(
+                    now - settings.keep_calls_days * DAY_S, PURGE_AT_ONCE
+                )
+                if old:
+                    await self._delete(old)
+                    log.info("%d calls were deleted: older than they are kept", len(old))
+                await self._purge_audio(now - settings.keep_audio_days * DAY_S)
+            except (LingtingError, OSError) as error:
+                log.error("retention: %s", error)
+
+    async def _purge_audio(self, moment: float) -> None:
+        held = await asyncio.to_thread(self.store.vault.older_than, moment)
+        over = [each for each in held[:PURGE_AT_ONCE] if await self._is_over(each)]
+        await self.store.drop_audio(over)
+
+    async def _is_over(self, call_id: str) -> bool:
+        """Or never was: an upload that broke off."""
+        try:
+            return (await self.find(call_id)).state in OVER
+        except NotFound:
+            return True
+
+    async def _recover(self) -> None:
+        """Finish live calls that the last stop cut off, from their journals."""
+        left = await self.store.calls.unfinished(live=True)
+        for call_id in left:
+            try:
+                await self._close_from_journal(call_id)
+            except (NotFound, StoreUnavailable) as error:
+                log.error("a call that was cut off cannot be finished: %s", error)
+        if left:
+            log.warning(
+                "%d live calls were cut off by the last stop and are finished now", len(left)
+            )
+
+    async def _close_from_journal(self, call_id: str) -> None:
+        calls = self.store.calls
+        summary, config = await calls.find(call_id), await calls.config(call_id)
+        ledger, after = Ledger(), 0
+        while page := await calls.journal(call_id, after, JOURNAL_PAGE):
+            for _, event in page:
+                ledger.add(event)
+            after = page[-1][0]
+        ending = replace(ledger.ending(), cut_short=True, notes=(CRASHED,))
+        record = ledger.record(call_id, config, CallState.FINISHED, summary.created_at, ending)
+        await calls.finish(record, peak_of(record))

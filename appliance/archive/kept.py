@@ -1,0 +1,215 @@
+"""A running call as the archive holds it: journalled, followed by watchers, in the end a record."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from appliance.call.keeping import Ending
+from appliance.call.record import Ledger
+from appliance.errors import LingtingError, StoreUnavailable
+from appliance.messages import (
+    CallConfig,
+    CallRecord,
+    CallState,
+    Emotion,
+    Lasting,
+    Level,
+    Partial,
+    Role,
+)
+from appliance.metrics import Metrics
+from appliance.store.calls import LEVELS, Calls, Peak
+from appliance.store.store import Store
+from appliance.store.vault import Writer
+
+log = logging.getLogger(__name__)
+
+NEVER = math.inf  # partials seen by who wants none
+AUDIO_FLUSH_S = 1.0  # of a live call's audio may be lost with the machine
+ALARMING = (Emotion.DISAPPOINTED, Emotion.ANXIOUS, Emotion.ANNOYED, Emotion.FURIOUS, Emotion.SAD)
+RUNNING = Ending(0, 0, "", "", demo=False, cut_short=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a watcher sees. `sequence` counts what lasts, from 1; a partial has the last one's."""
+
+    sequence: int
+    event: Lasting | Partial | CallState  # the state is the last there is
+
+
+class KeptCall:
+    """A `Keeper`, and what watchers follow.
+
+    Args:
+        journal: where events are written before they are published; None for a recording, which
+            a crash only makes run again.
+    """
+
+    def __init__(
+        self, call_id: str, config: CallConfig, metrics: Metrics, journal: Calls | None = None
+    ) -> None:
+        self.id, self.config, self.started_at = call_id, config, time.time()
+        self._metrics, self._journal = metrics, journal
+        self.ledger = Ledger()
+        self.events: list[Lasting] = []  # event n has sequence n + 1
+        self.ending: Ending | None = None
+        self.state = CallState.RUNNING
+        self._partials: dict[int, Partial] = {}  # by leg
+        self._shown = 0  # partials so far
+        self._changed = asyncio.Condition()
+        self._writing = asyncio.Lock()  # the journal is in the order of publication
+
+    async def keep(self, event: Lasting) -> None:
+        async with self._writing:
+            self.events.append(event)
+            if self._journal:
+                try:
+                    await self._journal.append(self.id, len(self.events), event)
+                except LingtingError as error:  # the words go out all the same
+                    self._metrics.journal_failures_total.inc()
+                    log.error("an event of a call is not in its journal: %s", error)
+            self.ledger.add(event)
+        await self._tell()
+
+    def show(self, partial: Partial) -> None:
+        self._partials[partial.leg] = partial
+        self._shown += 1
+        asyncio.get_running_loop().create_task(self._tell())
+
+    async def hear(self, data: bytes) -> None:
+        """Overridden where audio is kept."""
+
+    async def end(self, ending: Ending) -> None:
+        """Overridden by who stores the record."""
+        self.ending = ending
+
+    async def over(self, state: CallState) -> None:
+        """Nothing comes any more: watchers see the state and are done."""
+        self.state = state
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def record(self) -> CallRecord:
+        """The call so far."""
+        ending = self.ending or RUNNING
+        return self.ledger.record(self.id, self.config, self.state, self.started_at, ending)
+
+    def peak(self) -> Peak | None:
+        """The citizen's strongest negative mood."""
+        return peak_of(self.record())
+
+    async def follow(self, after: int, *, partials: bool) -> AsyncIterator[Told]:
+        """Events above `after`, then as they come, until the call is over.
+
+        However slowly this is read, the call does not wait.
+        """
+        sequence, shown = after, self._shown if partials else NEVER
+        while True:
+            await self._news(sequence, shown)
+            for event in self.events[sequence:]:
+                sequence += 1
+                yield Told(sequence, event)
+            if partials and self._shown > shown:
+                shown = self._shown
+                for partial in self._current():
+                    yield Told(sequence, partial)
+            if self.state is not CallState.RUNNING and len(self.events) == sequence:
+                yield Told(sequence, self.state)
+                return
+
+    async def _news(self, sequence: int, shown: float) -> None:
+        """Until there is more than a watcher has seen."""
+
+        def any_news() -> bool:
+            more = len(self.events) > sequence or self._shown > shown
+            return more or self.state is not CallState.RUNNING
+
+        async with self._changed:
+            await self._changed.wait_for(any_news)
+
+    def _current(self) -> list[Partial]:
+        """Partials of utterances that have no final yet."""
+        done = self.ledger.finals
+        return [p for p in self._partials.values() if (p.leg, p.utterance) not in done]
+
+
+class LiveCall(KeptCall):
+    """A live call: each event is journalled, the record is stored at its end."""
+
+    def __init__(
+        self,
+        call_id: str,
+        config: CallConfig,
+        store: Store,
+        metrics: Metrics,
+        audio: Writer | None,
+        register: dict[str, KeptCall],
+    ) -> None:
+        super().__init__(call_id, config, metrics, store.calls)
+        self._store, self._register = store, register
+        self._audio = audio
+        self._flushed_at = time.monotonic()
+
+    async def hear(self, data: bytes) -> None:
+        if self._audio is None:
+            return
+        try:
+            await self._audio.write(data)
+            if time.monotonic() - self._flushed_at > AUDIO_FLUSH_S:
+                self._flushed_at = time.monotonic()
+                await self._audio.flush()
+        except StoreUnavailable as error:
+            self._shed_audio(error)
+
+    def _shed_audio(self, error: StoreUnavailable) -> None:
+        """Disk full: a call goes on without its audio being kept."""
+        log.error("a call's audio is not kept any more: %s", error)
+        self._metrics.audio_shed_total.inc()
+        if self._audio:
+            self._audio.close()
+            self._audio = None
+
+    async def end(self, ending: Ending) -> None:
+        await super().end(ending)
+        state = CallState.FAILED if ending.error else CallState.FINISHED
+        try:
+            if self._audio:
+                await self._audio.finish()
+        except StoreUnavailable as error:
+            self._shed_audio(error)
+        self.state = state
+        try:
+            await self._store.calls.finish(self.record(), self.peak())
+        except LingtingError as error:  # its journal stays; the next start finishes it
+            log.error("a call's record is not stored yet: %s", error)
+        self._register.pop(self.id, None)
+        await self.over(state)
+
+
+def peak_of(record: CallRecord) -> Peak | None:
+    """The strongest negative mood of whoever is not the agent."""
+    felt = [
+        (LEVELS[u.mood.level], u.mood)
+        for u in record.utterances
+        if u.mood and u.mood.level and u.mood.emotion in ALARMING and u.role is not Role.AGENT
+    ]
+    if not felt:
+        return None
+    mood = max(felt, key=lambda pair: pair[0])[1]
+    assert mood.emotion and mood.level
+    return Peak(mood.emotion, Level(mood.level))
+
+
+def new_id() -> str:
+    """Of a call; later ones sort behind earlier ones."""
+    return f"{int(time.time() * 1000):012x}{uuid.uuid4().hex[:20]}"

@@ -1,0 +1,178 @@
+"""What a call has come to: its events folded into utterances with speakers, roles and moods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from appliance.call.keeping import Ending
+from appliance.call.roles import tell_roles
+from appliance.call.speakers import overlap_ms
+from appliance.messages import (
+    CallConfig,
+    CallRecord,
+    CallState,
+    Final,
+    Lasting,
+    Leg,
+    Mood,
+    Role,
+    SpeakerTurn,
+    SpokenWord,
+    Utterance,
+)
+
+UNKNOWN_SPEAKER = -1
+LEAST_WORDS = 2  # of an utterance of its own within one final
+
+
+@dataclass(slots=True)
+class Ledger:
+    """A running call's events; the same from a live call and from a journal."""
+
+    finals: dict[tuple[int, int], Final] = field(default_factory=dict)
+    moods: dict[tuple[int, int], Mood] = field(default_factory=dict)
+    turns: dict[int, list[SpeakerTurn]] = field(default_factory=dict)  # by leg
+    settled: set[int] = field(default_factory=set)  # legs
+
+    def add(self, event: Lasting) -> None:
+        """Events may be told twice."""
+        if isinstance(event, Final):
+            self.finals[event.leg, event.utterance] = event
+        elif isinstance(event, Mood):
+            self.moods[event.leg, event.utterance] = event
+        elif event.settled:
+            self.turns[event.leg] = list(event.turns)
+            self.settled.add(event.leg)
+        elif event.leg not in self.settled:
+            self.turns.setdefault(event.leg, []).extend(event.turns)
+
+    def utterances(self, config: CallConfig) -> tuple[Utterance, ...]:
+        """Everything said so far, by start."""
+        parts = [
+            part for final in self.finals.values() if final.text for part in self._parts(final)
+        ]
+        parts.sort(key=lambda part: (part.start_ms, part.leg, part.id))
+        roles = self._roles(parts, config)
+        return tuple(replace(part, role=roles[part.speaker, part.leg]) for part in parts)
+
+    def _parts(self, final: Final) -> Iterator[Utterance]:
+        """One utterance, or one for each speaker in turn."""
+        turns = self.turns.get(final.leg)
+        spans = _by_speaker(final, turns) if turns else [(final.leg, final.text, final.words)]
+        mood = self.moods.get((final.leg, final.utterance))
+        for number, (speaker, text, words) in enumerate(spans):
+            yield Utterance(
+                id=f"{final.leg}.{final.utterance}" + (f".{number}" if number else ""),
+                leg=final.leg,
+                speaker=speaker,
+                role=Role.UNKNOWN,
+                text=text,
+                words=words,
+                start_ms=words[0].start_ms if words else final.start_ms,
+                end_ms=words[-1].end_ms if words else final.end_ms,
+                confidence=final.confidence,
+                mood=mood,
+            )
+
+    def _roles(self, parts: Sequence[Utterance], config: CallConfig) -> dict[tuple[int, int], Role]:
+        """By (speaker, leg): as the caller said, else as their words tell."""
+        said: dict[int, list[str]] = {}
+        for part in parts:
+            said.setdefault(part.speaker, []).append(part.text)
+        told = tell_roles(said)
+        roles = {}
+        for part in parts:
+            named = config.leg_roles[part.leg : part.leg + 1]
+            alone = part.leg not in self.turns
+            known = named[0] if named and alone else Role.UNKNOWN
+            roles[part.speaker, part.leg] = told[part.speaker] if known is Role.UNKNOWN else known
+        return roles
+
+    def ending(self) -> Ending:
+        """As far as the finals tell it."""
+        finals = list(self.finals.values())
+        return Ending(
+            duration_ms=max((final.end_ms for final in finals), default=0),
+            legs=max((final.leg + 1 for final in finals), default=0),
+            language=finals[0].language if finals else "",
+            model=finals[0].model if finals else "",
+            demo=any(final.demo for final in finals),
+            cut_short=False,
+        )
+
+    def record(
+        self, call_id: str, config: CallConfig, state: CallState, started_at: float, ending: Ending
+    ) -> CallRecord:
+        """The call as others see it."""
+        utterances = self.utterances(config)
+        notes = list(ending.notes)
+        if any(leg not in self.settled for leg in self.turns) and state is CallState.FINISHED:
+            notes.append("speakers are provisional: the call ended before they were settled")
+        return CallRecord(
+            id=call_id,
+            name=config.call_id,
+            state=state,
+            live=config.live,
+            door=config.door,
+            started_at=started_at,
+            duration_ms=ending.duration_ms,
+            legs=tuple(self._leg(n, utterances, config) for n in range(ending.legs)),
+            utterances=utterances,
+            settled=state is CallState.FINISHED and set(self.turns) <= self.settled,
+            language=ending.language,
+            model=ending.model,
+            demo=ending.demo,
+            error=ending.error,
+            cut_short=ending.cut_short,
+            notes=tuple(notes),
+        )
+
+    def _leg(self, number: int, utterances: Iterable[Utterance], config: CallConfig) -> Leg:
+        mine = [u for u in utterances if u.leg == number]
+        speakers, roles = {u.speaker for u in mine}, {u.role for u in mine}
+        named = config.leg_roles[number : number + 1]
+        if named and number not in self.turns:
+            role = named[0]
+        else:
+            role = roles.pop() if len(roles) == 1 else Role.UNKNOWN
+        return Leg(number, role, len(speakers))
+
+
+def _by_speaker(
+    final: Final, turns: Sequence[SpeakerTurn]
+) -> list[tuple[int, str, tuple[SpokenWord, ...]]]:
+    """(speaker, text, words) of each stretch; a word or two do not make one."""
+    whole = _speaker_of(final.start_ms, final.end_ms, turns)
+    if not final.words:
+        return [(whole, final.text, ())]
+    named = [(_speaker_of(w.start_ms, w.end_ms, turns), w) for w in final.words]
+    runs = [(who, [w for _, w in run]) for who, run in groupby(named, key=lambda pair: pair[0])]
+    kept: list[tuple[int, list[SpokenWord]]] = []
+    waiting: list[SpokenWord] = []  # too few to stand alone at the beginning
+    for who, words in runs:
+        if len(words) < LEAST_WORDS and len(runs) > 1:
+            (kept[-1][1] if kept else waiting).extend(words)
+        elif kept and kept[-1][0] == who:
+            kept[-1][1].extend(words)
+        else:
+            kept.append((who, waiting + words))
+            waiting = []
+    if len(kept) < 2:
+        return [(kept[0][0] if kept else whole, final.text, final.words)]
+    return [(who, "".join(w.text for w in words), tuple(words)) for who, words in kept]
+
+
+def _speaker_of(start_ms: int, end_ms: int, turns: Sequence[SpeakerTurn]) -> int:
+    """Who speaks most of a span, else who speaks nearest to it."""
+    if not turns:
+        return UNKNOWN_SPEAKER
+    shared: dict[int, int] = {}
+    for turn in turns:
+        shared[turn.speaker] = shared.get(turn.speaker, 0) + overlap_ms(start_ms, end_ms, turn)
+    best = max(shared, key=lambda speaker: shared[speaker])
+    if shared[best]:
+        return best
+    middle = (start_ms + end_ms) // 2
+    return min(turns, key=lambda t: max(t.start_ms - middle, middle - t.end_ms)).speaker
