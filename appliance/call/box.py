@@ -111,6 +111,8 @@ class Box:
         told = (kind, call.config.door, call.leg_count, seconds)
         log.info("call %s is over: %s by %s, %d legs, %.1f s", name, *told)
         self.metrics.call_duration_seconds.labels(kind).observe(call.duration_ms / 1000)
+        if call.config.live:
+            await call.wind_up(SETTLE_S)
         await call.close()
         await call.hand_over()
 

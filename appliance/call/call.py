@@ -52,6 +52,8 @@ class Call:
         self._samples = 0  # per leg
         self._finished = False  # no more audio is taken
         self._complete = False  # and every final is published
+        self._broke_off = False  # its caller went away in the middle
+        self._handed_over = False
         self._failed: Exception | None = None  # by the door or the box, not by the audio
 
     @property
@@ -175,9 +177,19 @@ class Call:
         await self._events.close(EngineUnavailable("follow the call", "the call was given up"))
 
     async def hand_over(self) -> None:
-        """Tell the keeper that it is over."""
-        if self._keeper:
+        """Tell the keeper that it is over; safe to call twice."""
+        if self._keeper and not self._handed_over:
+            self._handed_over = True
             await self._keeper.end(self.ending())
+
+    async def wind_up(self, timeout_s: float) -> None:
+        """The caller went away: what was heard until then still becomes final, if it is kept."""
+        if not self._keeper or not self._legs or self._finished or self._failed:
+            return
+        self._broke_off = True
+        with contextlib.suppress(LingtingError, TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.finish()
 
     async def fail(self, error: Exception) -> None:
         """End the call with an error that is not its audio's; `accept` raises it too."""
@@ -214,7 +226,7 @@ class Call:
             language=last[0].language if last else (self.config.language or ""),
             model=model,
             demo=demo,
-            cut_short=self._decoder.cut_short,
+            cut_short=self._decoder.cut_short or self._broke_off,
             error=str(self._events.error or "") if not self._complete else "",
             notes=(f"speakers were not told apart: {failed}",) if failed else (),
         )

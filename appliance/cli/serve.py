@@ -41,7 +41,10 @@ class Gateway:
         metrics = Metrics()
         self.archive = Archive(settings, metrics)
         self.box = Box(settings, build(settings, metrics), metrics, self.archive.keep)
-        self._grpc, self._http = GrpcServer(self.box), HttpServer(self.box, self.archive)
+        self._grpc, self._http = (
+            GrpcServer(self.box, self.archive),
+            HttpServer(self.box, self.archive),
+        )
 
     async def start(self) -> tuple[int, int]:
         """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""

@@ -18,8 +18,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from appliance.api.calls import choose_language
 from appliance.api.follow import follow
-from appliance.api.http.asking import choose_language, find_model
+from appliance.api.http.asking import find_model
 from appliance.cli import remote
 from appliance.cli.outputs import STDIN, OutputFailed, Outputs
 from appliance.errors import (

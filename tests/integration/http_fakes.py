@@ -18,9 +18,7 @@ from appliance.metrics import Metrics
 from appliance.settings import Settings
 from inference.tensors import ModelCard
 
-CARD = ModelCard(
-    "asr-demo", "1", "Apache-2.0", True, ("zh",), ("transcribe",), 12.0, "a demo", "cpu"
-)
+CARD = ModelCard("asr-demo", "1", "Apache-2.0", ("zh",), ("transcribe",), 12.0, demo=True)
 BAD = b"this is no audio"
 
 

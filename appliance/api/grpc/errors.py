@@ -37,6 +37,8 @@ STATUS = {
     "draining": grpc.StatusCode.UNAVAILABLE,
     "idle_timeout": grpc.StatusCode.DEADLINE_EXCEEDED,
     "engine_unavailable": grpc.StatusCode.UNAVAILABLE,
+    "store_unavailable": grpc.StatusCode.UNAVAILABLE,
+    "conflict": grpc.StatusCode.FAILED_PRECONDITION,
 }  # a code that is not here is our fault: INTERNAL, and its words stay in the log
 
 CHINESE = {
@@ -49,6 +51,8 @@ CHINESE = {
     "DRAINING": "服务正在停止，请稍后重新连接。",
     "IDLE_TIMEOUT": "长时间未收到数据，连接已结束。",
     "ENGINE_UNAVAILABLE": "识别引擎暂不可用，请稍后重试。",
+    "STORE_UNAVAILABLE": "存储暂不可用，请稍后重试，或检查磁盘与数据库。",
+    "CONFLICT": "对象当前的状态不允许此操作。",
     "INTERNAL": "系统内部错误，请将错误编号告知管理员。",
     "MODEL_UNAVAILABLE": "没有符合所请求语言、采样率或名称的模型。",
     "HEADER_MISMATCH": "音频文件头与声明的编码不一致。",

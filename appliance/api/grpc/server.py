@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from appliance.api import ports
+from appliance.api.grpc import hotline
 from appliance.api.grpc.admission import Admission
 from appliance.api.grpc.health import HealthServicer
 from appliance.api.grpc.riva import SERVICE, RivaServicer, handlers
@@ -17,6 +18,7 @@ from appliance.api.tls import server_credentials
 from appliance.settings import Grpc, Settings
 
 if TYPE_CHECKING:
+    from appliance.archive.archive import Archive
     from appliance.call.box import Box
 
 log = logging.getLogger(__name__)
@@ -32,8 +34,8 @@ FASTEST_PING_MS = 5_000  # that a client may send without being told off
 class GrpcServer:
     """The door of Riva's clients. `start` once, `stop` once."""
 
-    def __init__(self, box: Box) -> None:
-        self._box = box
+    def __init__(self, box: Box, archive: Archive | None = None) -> None:
+        self._box, self._archive = box, archive
         self._settings = box.settings.grpc
         self._admission = Admission(box.settings.limits, box.metrics)
         self._server: Any = None
@@ -43,12 +45,18 @@ class GrpcServer:
         credentials = server_credentials(self._settings)
         server = grpc.aio.server(options=options(self._box.settings))
         server.add_generic_rpc_handlers((handlers(RivaServicer(self._box, self._admission)),))
+        services = [SERVICE]
+        if self._archive:
+            ours = hotline.HotlineServicer(self._box, self._archive, self._admission)
+            server.add_generic_rpc_handlers(hotline.handlers(ours))
+            services += [hotline.SERVICE, hotline.OPERATIONS]
         health_pb2_grpc.add_HealthServicer_to_server(
-            HealthServicer(self._box, self._admission, (SERVICE,)), server
+            HealthServicer(self._box, self._admission, tuple(services)), server
         )
         if self._settings.reflection:
             health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-            reflection.enable_server_reflection((SERVICE, health, reflection.SERVICE_NAME), server)
+            services += [health, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(services, server)
         port = bind(server, self._settings, credentials)
         await server.start()
         self._server = server

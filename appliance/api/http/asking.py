@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from starlette.datastructures import FormData, UploadFile
 
+from appliance.api.calls import choose_language
 from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound, Unsupported
 from appliance.messages import AudioFormat, CallConfig, Encoding
 from inference.tensors import ModelCard
@@ -159,17 +160,6 @@ def _temperature(form: FormData) -> float:
     if not 0 <= value <= 1:
         refuse("temperature", "it must be a number from 0 to 1")
     return value
-
-
-def choose_language(given: str, card: ModelCard) -> str | None:
-    """ISO 639-1, a region after it is ignored; None lets the model detect it."""
-    language = re.split("[-_]", given.strip().lower())[0]
-    if language in ("", "auto"):
-        return card.languages[0] if len(card.languages) == 1 else None
-    if card.languages and language not in card.languages:
-        known = ", ".join(card.languages)
-        refuse("language", f"the model {card.name} does not know {language[:20]!r}", f"use {known}")
-    return language
 
 
 def _audio_format(form: FormData) -> AudioFormat:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import json
 from collections.abc import AsyncGenerator
@@ -16,6 +14,7 @@ from fastapi import APIRouter, Header, Query, Request, WebSocket
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from appliance.api.calls import make_token, read_token
 from appliance.api.follow import in_one_task
 from appliance.api.http import call_shapes
 from appliance.api.http.audio import LISTENING, EventStream
@@ -23,7 +22,7 @@ from appliance.api.http.errors import fault_of
 from appliance.api.http.recordings import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.archive.kept import Told
-from appliance.errors import InvalidRequest, LingtingError
+from appliance.errors import LingtingError
 from appliance.messages import CallState, Level
 from appliance.store.calls import Filter
 
@@ -188,25 +187,6 @@ async def _say_why(socket: WebSocket, error: BaseException) -> None:
         await socket.send_json({"kind": "error", **fault_of(error).as_problem()})
     with contextlib.suppress(RuntimeError):
         await socket.close(code)
-
-
-def make_token(created_at: float, call_id: str) -> str:
-    """Where the next page begins."""
-    return base64.urlsafe_b64encode(f"{created_at!r} {call_id}".encode()).decode()
-
-
-def read_token(token: str) -> tuple[float, str]:
-    """Raises InvalidRequest."""
-    try:
-        at, call_id = base64.urlsafe_b64decode(token.encode()).decode().split(" ")
-        return float(at), call_id
-    except (ValueError, binascii.Error, UnicodeError) as error:
-        raise InvalidRequest(
-            "list calls",
-            "the page_token is none of ours",
-            "take it from the page before",
-            param="page_token",
-        ) from error
 
 
 def _seconds(moment: datetime | None) -> float | None:

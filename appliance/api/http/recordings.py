@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import JSONResponse, Response
 
+from appliance.api.calls import choose_language
 from appliance.api.http import call_shapes
-from appliance.api.http.asking import choose_language
 from appliance.api.http.errors import Draining
 from appliance.api.http.upload import CHUNK_BYTES, MIB, Places, chunks, reading_form, too_large
 from appliance.archive.archive import Archive, Claim

@@ -1,0 +1,324 @@
+"""lingting.hotline.v1.Hotline, and google.longrunning.Operations for its recordings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
+
+from appliance.api.calls import choose_language, make_token, read_token
+from appliance.api.grpc import hotline_answers as answers
+from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
+from appliance.api.grpc.errors import answering
+from appliance.api.grpc.interleave import Interleaver
+from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.archive.archive import Archive, Claim
+from appliance.archive.kept import KeptCall
+from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest
+from appliance.messages import SANE_ID, AudioFormat, CallConfig, CallState, Encoding
+from appliance.store.calls import OVER, Filter
+from inference.tensors import MOST_SPEAKERS
+
+if TYPE_CHECKING:
+    from appliance.call.box import Box
+    from appliance.call.call import Call
+
+SERVICE = pb.DESCRIPTOR.services_by_name["Hotline"].full_name
+OPERATIONS = "google.longrunning.Operations"
+DOOR = "hotline"
+DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000
+MOST_LEGS = 2
+NOBODY = "local"  # owner of request ids until callers have names
+WAIT_S, LONGEST_WAIT_S = 0.2, 600.0
+ENCODINGS = {
+    pb.AUDIO_ENCODING_UNSPECIFIED: Encoding.AUTO,
+    pb.AUDIO_ENCODING_PCM_S16LE: Encoding.PCM_S16LE,
+    pb.AUDIO_ENCODING_ALAW: Encoding.ALAW,
+    pb.AUDIO_ENCODING_MULAW: Encoding.MULAW,
+}
+ROLES = {number: role for role, number in answers.ROLES.items()}
+STATES = {number: state for state, number in answers.STATES.items()}
+LEVELS = {number: level for level, number in answers.LEVELS.items()}
+
+
+class HotlineServicer:
+    """Each method is translation around the box or the archive."""
+
+    def __init__(self, box: Box, archive: Archive, admission: Admission) -> None:
+        self._box, self._archive, self._admission = box, archive, admission
+        self._idle_s = box.settings.grpc.idle_timeout_s
+
+    # --- live
+
+    async def StreamCall(self, request_iterator: Any, context: Any) -> None:
+        async with self._answering(context, "StreamCall"):
+            with self._admission.admit(STREAMING, self._box.draining):
+                first = await self._read(context)
+                if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
+                    raise InvalidRequest("open a call", "the first message must hold config")
+                config = self._config(first.config, live=True)
+                kept = await self._archive.keep(config)
+                assert isinstance(kept, KeptCall)
+                async with self._box.open_call(config, kept) as call:
+                    await self._converse(call, kept, context)
+
+    async def _converse(self, call: Call, kept: KeptCall, context: Any) -> None:
+        """Listen and speak at once; what goes wrong in either is the call's end."""
+        tasks = [
+            asyncio.create_task(self._listen(call, context)),
+            asyncio.create_task(_read_out(call)),
+            asyncio.create_task(self._speak(kept, context)),
+        ]
+        try:
+            await asyncio.gather(*tasks[:2])
+        finally:
+            for task in tasks[:2]:
+                task.cancel()
+            await asyncio.gather(*tasks[:2], return_exceptions=True)
+            if not tasks[0].cancelled() and not tasks[0].exception():
+                await call.close()
+                await call.hand_over()  # the last event tells that it is over
+                await tasks[2]
+            tasks[2].cancel()
+            await asyncio.gather(tasks[2], return_exceptions=True)
+
+    async def _listen(self, call: Call, context: Any) -> None:
+        apart: Interleaver | None = None
+        audio = call.config.audio
+        while (message := await self._read(context)) is not grpc.aio.EOF:
+            if message.WhichOneof("request") != "audio":
+                raise InvalidRequest("go on with a call", "only the first message holds config")
+            data = message.audio.content
+            if message.audio.leg:
+                apart = apart or Interleaver(audio.encoding, audio.rate_hz, audio.channels)
+                data = apart.feed(message.audio.leg, data)
+            if data:
+                await call.accept(data)
+        if apart and (rest := apart.rest()):
+            await call.accept(rest)
+        await call.finish()
+
+    async def _speak(self, kept: KeptCall, context: Any) -> None:
+        async for told in kept.follow(0, partials=kept.config.interim):
+            await self._write(context, answers.event(kept.id, told))
+
+    async def WatchCall(self, request: Any, context: Any) -> None:
+        async with self._answering(context, "WatchCall"):
+            name = _id(request.name)
+            found = await self._archive.find(name)
+            watching = self._archive.watch(
+                found.id, max(0, request.after), partials=request.partials
+            )
+            async with contextlib.aclosing(watching):
+                async for told in watching:
+                    await self._write(context, answers.event(found.id, told))
+
+    # --- kept
+
+    async def GetCall(self, request: Any, context: Any) -> Any:
+        async with self._answering(context, "GetCall"):
+            return answers.call(await self._archive.get(_id(request.name)))
+
+    async def ListCalls(self, request: Any, context: Any) -> Any:
+        async with self._answering(context, "ListCalls"):
+            size = request.page_size or DEFAULT_PAGE
+            if not 1 <= size <= MOST_PER_PAGE:
+                cause = f"page_size must be 1 to {MOST_PER_PAGE}"
+                raise InvalidRequest("list calls", cause, param="page_size")
+            after = read_token(request.page_token) if request.page_token else None
+            rows = await self._archive.page(_filter(request.filter), size + 1, after)
+            more, rows = len(rows) > size, rows[:size]
+            token = make_token(rows[-1].created_at, rows[-1].id) if more else ""
+            calls = [answers.summary(row) for row in rows]
+            return pb.ListCallsResponse(calls=calls, next_page_token=token)
+
+    async def DeleteCall(self, request: Any, context: Any) -> Any:
+        async with self._answering(context, "DeleteCall"):
+            await self._archive.delete(_id(request.name))
+            return empty_pb2.Empty()
+
+    async def CreateRecording(self, request_iterator: Any, context: Any) -> Any:
+        async with self._answering(context, "CreateRecording"):
+            with self._admission.admit(RECOGNIZE, self._box.draining):
+                first = await self._read(context)
+                if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
+                    raise InvalidRequest("take a recording", "the first message must hold config")
+                config = self._config(first.config.call, live=False)
+                claim = _claim(first.config.request_id)
+                call_id = await self._archive.accept(config, self._content(context), claim)
+                return await self._operation(call_id)
+
+    async def _content(self, context: Any) -> AsyncIterator[bytes]:
+        empty = True
+        while (message := await self._read(context)) is not grpc.aio.EOF:
+            if message.WhichOneof("request") != "content":
+                raise InvalidRequest("take a recording", "only the first message holds config")
+            empty = empty and not message.content
+            yield message.content
+        if empty:
+            raise InvalidRequest("take a recording", "empty audio", param="content")
+
+    # --- operations
+
+    async def GetOperation(self, request: Any, context: Any) -> Any:
+        async with self._answering(context, "GetOperation"):
+            return await self._operation(_id(request.name, "operations/"))
+
+    async def WaitOperation(self, request: Any, context: Any) -> Any:
+        async with self._answering(context, "WaitOperation"):
+            wanted_s = request.timeout.seconds + request.timeout.nanos / 1e9
+            deadline_s = min(wanted_s or LONGEST_WAIT_S, LONGEST_WAIT_S)
+            name = _id(request.name, "operations/")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(deadline_s):
+                    while (await self._archive.find(name)).state not in OVER:
+                        await asyncio.sleep(WAIT_S)
+            return await self._operation(name)
+
+    async def CancelOperation(self, request: Any, context: Any) -> Any:
+        async with self._answering(context, "CancelOperation"):
+            await self._archive.cancel(_id(request.name, "operations/"))
+            return empty_pb2.Empty()
+
+    async def _operation(self, name: str) -> Any:
+        row = await self._archive.find(name)
+        record = await self._archive.get(row.id) if row.state is CallState.FINISHED else None
+        return answers.operation(row, await self._archive.progress(row.id), record)
+
+    # --- the wire
+
+    def _answering(self, context: Any, method: str) -> Any:
+        return answering(context, self._box.metrics, method)
+
+    async def _read(self, context: Any) -> Any:
+        try:
+            async with asyncio.timeout(self._idle_s):
+                return await context.read()
+        except TimeoutError:
+            raise IdleTimeout(
+                "receive audio", f"the client sent nothing for {self._idle_s:g} s"
+            ) from None
+
+    async def _write(self, context: Any, message: Any) -> None:
+        try:
+            async with asyncio.timeout(self._idle_s):
+                await context.write(message)
+        except TimeoutError:
+            cause = f"the client has read none for {self._idle_s:g} s"
+            raise IdleTimeout("send events", cause) from None
+
+    def _config(self, wanted: Any, *, live: bool) -> CallConfig:
+        """Raises InvalidRequest with the field at fault."""
+        cards = self._box.models()
+        if not cards:
+            raise EngineUnavailable("open a call", "no engine has a model loaded yet")
+        _check(wanted)
+        return CallConfig(
+            audio=AudioFormat(
+                ENCODINGS[wanted.encoding], wanted.sample_rate_hertz, wanted.channels
+            ),
+            language=choose_language(wanted.language, cards[0]),
+            interim=wanted.partials,
+            live=live,
+            hotwords=tuple(wanted.hotwords),
+            diarize=wanted.diarize,
+            least_speakers=wanted.min_speakers or 1,
+            most_speakers=wanted.max_speakers,
+            leg_roles=tuple(ROLES[role] for role in wanted.leg_roles),
+            call_id=wanted.call_id,
+            door=DOOR,
+        )
+
+
+def _check(wanted: Any) -> None:
+    wrong = {
+        "encoding": wanted.encoding not in ENCODINGS,
+        "sample_rate_hertz": wanted.sample_rate_hertz < 0,
+        "channels": not 0 <= wanted.channels <= MOST_LEGS,
+        "call_id": bool(wanted.call_id) and not SANE_ID.fullmatch(wanted.call_id),
+        "min_speakers": not 0 <= wanted.min_speakers <= MOST_SPEAKERS,
+        "max_speakers": not 0 <= wanted.max_speakers <= MOST_SPEAKERS
+        or 0 < wanted.max_speakers < wanted.min_speakers,
+        "leg_roles": len(wanted.leg_roles) > MOST_LEGS or not set(wanted.leg_roles) <= set(ROLES),
+    }
+    for name, is_wrong in wrong.items():
+        if is_wrong:
+            raise InvalidRequest("read the configuration", f"{name} is out of range", param=name)
+
+
+def _filter(wanted: Any) -> Filter:
+    return Filter(
+        state=STATES.get(wanted.state),
+        name=wanted.call_id or None,
+        since=_seconds(wanted.since) if wanted.HasField("since") else None,
+        until=_seconds(wanted.until) if wanted.HasField("until") else None,
+        least_level=LEVELS.get(wanted.min_level),
+    )
+
+
+def _seconds(moment: Any) -> float:
+    return float(moment.seconds + moment.nanos / 1e9)
+
+
+def _id(name: str, collection: str = "calls/") -> str:
+    """Of a resource name; a bare id will do."""
+    found = name.removeprefix(collection)
+    if not SANE_ID.fullmatch(found):
+        raise InvalidRequest("read a name", f"{name[:80]!r} is no {collection}ID", param="name")
+    return found
+
+
+def _claim(request_id: str) -> Claim | None:
+    if request_id and not SANE_ID.fullmatch(request_id):
+        raise InvalidRequest("take a recording", "request_id is no UUID", param="request_id")
+    return Claim(NOBODY, request_id) if request_id else None
+
+
+async def _read_out(call: Call) -> None:
+    """The stream follows what is kept; the call must not wait for a reader."""
+    async for _ in call.events():
+        pass
+
+
+def handlers(servicer: HotlineServicer) -> tuple[Any, ...]:
+    """Both services on the wire."""
+
+    def unary(method: Any, request: Any, response: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(
+            method, request.FromString, response.SerializeToString
+        )
+
+    event = pb.CallEvent.SerializeToString
+    hotline = {
+        "StreamCall": grpc.stream_stream_rpc_method_handler(
+            servicer.StreamCall, pb.StreamCallRequest.FromString, event
+        ),
+        "WatchCall": grpc.unary_stream_rpc_method_handler(
+            servicer.WatchCall, pb.WatchCallRequest.FromString, event
+        ),
+        "CreateRecording": grpc.stream_unary_rpc_method_handler(
+            servicer.CreateRecording,
+            pb.CreateRecordingRequest.FromString,
+            operations_pb2.Operation.SerializeToString,
+        ),
+        "GetCall": unary(servicer.GetCall, pb.GetCallRequest, pb.Call),
+        "ListCalls": unary(servicer.ListCalls, pb.ListCallsRequest, pb.ListCallsResponse),
+        "DeleteCall": unary(servicer.DeleteCall, pb.DeleteCallRequest, empty_pb2.Empty),
+    }
+    found, op = operations_pb2, operations_pb2.Operation
+    operations = {
+        "GetOperation": unary(servicer.GetOperation, found.GetOperationRequest, op),
+        "WaitOperation": unary(servicer.WaitOperation, found.WaitOperationRequest, op),
+        "CancelOperation": unary(
+            servicer.CancelOperation, found.CancelOperationRequest, empty_pb2.Empty
+        ),
+    }
+    return (
+        grpc.method_handlers_generic_handler(SERVICE, hotline),
+        grpc.method_handlers_generic_handler(OPERATIONS, operations),
+    )

@@ -1,0 +1,1 @@
+"""Our own gRPC interface: the .proto and what protoc makes of it (`make proto`)."""

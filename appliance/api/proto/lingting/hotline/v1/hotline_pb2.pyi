@@ -1,0 +1,400 @@
+import datetime
+
+from google.longrunning import operations_pb2 as _operations_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import empty_pb2 as _empty_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AudioEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUDIO_ENCODING_UNSPECIFIED: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_PCM_S16LE: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_ALAW: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_MULAW: _ClassVar[AudioEncoding]
+
+class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROLE_UNSPECIFIED: _ClassVar[Role]
+    ROLE_AGENT: _ClassVar[Role]
+    ROLE_CITIZEN: _ClassVar[Role]
+
+class Emotion(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EMOTION_UNSPECIFIED: _ClassVar[Emotion]
+    EMOTION_CALM: _ClassVar[Emotion]
+    EMOTION_HAPPY: _ClassVar[Emotion]
+    EMOTION_DISAPPOINTED: _ClassVar[Emotion]
+    EMOTION_ANXIOUS: _ClassVar[Emotion]
+    EMOTION_ANNOYED: _ClassVar[Emotion]
+    EMOTION_FURIOUS: _ClassVar[Emotion]
+    EMOTION_SAD: _ClassVar[Emotion]
+
+class Level(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LEVEL_UNSPECIFIED: _ClassVar[Level]
+    LEVEL_LOW: _ClassVar[Level]
+    LEVEL_MEDIUM: _ClassVar[Level]
+    LEVEL_HIGH: _ClassVar[Level]
+AUDIO_ENCODING_UNSPECIFIED: AudioEncoding
+AUDIO_ENCODING_PCM_S16LE: AudioEncoding
+AUDIO_ENCODING_ALAW: AudioEncoding
+AUDIO_ENCODING_MULAW: AudioEncoding
+ROLE_UNSPECIFIED: Role
+ROLE_AGENT: Role
+ROLE_CITIZEN: Role
+EMOTION_UNSPECIFIED: Emotion
+EMOTION_CALM: Emotion
+EMOTION_HAPPY: Emotion
+EMOTION_DISAPPOINTED: Emotion
+EMOTION_ANXIOUS: Emotion
+EMOTION_ANNOYED: Emotion
+EMOTION_FURIOUS: Emotion
+EMOTION_SAD: Emotion
+LEVEL_UNSPECIFIED: Level
+LEVEL_LOW: Level
+LEVEL_MEDIUM: Level
+LEVEL_HIGH: Level
+
+class CallConfig(_message.Message):
+    __slots__ = ("encoding", "sample_rate_hertz", "channels", "call_id", "language", "hotwords", "partials", "diarize", "min_speakers", "max_speakers", "leg_roles")
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    HOTWORDS_FIELD_NUMBER: _ClassVar[int]
+    PARTIALS_FIELD_NUMBER: _ClassVar[int]
+    DIARIZE_FIELD_NUMBER: _ClassVar[int]
+    MIN_SPEAKERS_FIELD_NUMBER: _ClassVar[int]
+    MAX_SPEAKERS_FIELD_NUMBER: _ClassVar[int]
+    LEG_ROLES_FIELD_NUMBER: _ClassVar[int]
+    encoding: AudioEncoding
+    sample_rate_hertz: int
+    channels: int
+    call_id: str
+    language: str
+    hotwords: _containers.RepeatedScalarFieldContainer[str]
+    partials: bool
+    diarize: bool
+    min_speakers: int
+    max_speakers: int
+    leg_roles: _containers.RepeatedScalarFieldContainer[Role]
+    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., call_id: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., diarize: _Optional[bool] = ..., min_speakers: _Optional[int] = ..., max_speakers: _Optional[int] = ..., leg_roles: _Optional[_Iterable[_Union[Role, str]]] = ...) -> None: ...
+
+class StreamCallRequest(_message.Message):
+    __slots__ = ("config", "audio")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    config: CallConfig
+    audio: Audio
+    def __init__(self, config: _Optional[_Union[CallConfig, _Mapping]] = ..., audio: _Optional[_Union[Audio, _Mapping]] = ...) -> None: ...
+
+class Audio(_message.Message):
+    __slots__ = ("leg", "content")
+    LEG_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    leg: int
+    content: bytes
+    def __init__(self, leg: _Optional[int] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class CreateRecordingRequest(_message.Message):
+    __slots__ = ("config", "content")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    config: RecordingConfig
+    content: bytes
+    def __init__(self, config: _Optional[_Union[RecordingConfig, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class RecordingConfig(_message.Message):
+    __slots__ = ("call", "request_id")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    call: CallConfig
+    request_id: str
+    def __init__(self, call: _Optional[_Union[CallConfig, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class WatchCallRequest(_message.Message):
+    __slots__ = ("name", "after", "partials")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    PARTIALS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    after: int
+    partials: bool
+    def __init__(self, name: _Optional[str] = ..., after: _Optional[int] = ..., partials: _Optional[bool] = ...) -> None: ...
+
+class GetCallRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ListCallsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "filter")
+    class Filter(_message.Message):
+        __slots__ = ("state", "call_id", "since", "until", "min_level")
+        STATE_FIELD_NUMBER: _ClassVar[int]
+        CALL_ID_FIELD_NUMBER: _ClassVar[int]
+        SINCE_FIELD_NUMBER: _ClassVar[int]
+        UNTIL_FIELD_NUMBER: _ClassVar[int]
+        MIN_LEVEL_FIELD_NUMBER: _ClassVar[int]
+        state: Call.State
+        call_id: str
+        since: _timestamp_pb2.Timestamp
+        until: _timestamp_pb2.Timestamp
+        min_level: Level
+        def __init__(self, state: _Optional[_Union[Call.State, str]] = ..., call_id: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., min_level: _Optional[_Union[Level, str]] = ...) -> None: ...
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    filter: ListCallsRequest.Filter
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[ListCallsRequest.Filter, _Mapping]] = ...) -> None: ...
+
+class ListCallsResponse(_message.Message):
+    __slots__ = ("calls", "next_page_token")
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[CallSummary]
+    next_page_token: str
+    def __init__(self, calls: _Optional[_Iterable[_Union[CallSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class DeleteCallRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class Word(_message.Message):
+    __slots__ = ("text", "start_ms", "end_ms", "confidence")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    START_MS_FIELD_NUMBER: _ClassVar[int]
+    END_MS_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+    def __init__(self, text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., confidence: _Optional[float] = ...) -> None: ...
+
+class Cue(_message.Message):
+    __slots__ = ("kind", "what", "weight")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    what: str
+    weight: float
+    def __init__(self, kind: _Optional[str] = ..., what: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class Mood(_message.Message):
+    __slots__ = ("emotion", "level", "probabilities", "cues", "demo")
+    class ProbabilitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    EMOTION_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    CUES_FIELD_NUMBER: _ClassVar[int]
+    DEMO_FIELD_NUMBER: _ClassVar[int]
+    emotion: Emotion
+    level: Level
+    probabilities: _containers.ScalarMap[str, float]
+    cues: _containers.RepeatedCompositeFieldContainer[Cue]
+    demo: bool
+    def __init__(self, emotion: _Optional[_Union[Emotion, str]] = ..., level: _Optional[_Union[Level, str]] = ..., probabilities: _Optional[_Mapping[str, float]] = ..., cues: _Optional[_Iterable[_Union[Cue, _Mapping]]] = ..., demo: _Optional[bool] = ...) -> None: ...
+
+class Utterance(_message.Message):
+    __slots__ = ("id", "leg", "speaker", "role", "text", "words", "start_ms", "end_ms", "confidence", "mood")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LEG_FIELD_NUMBER: _ClassVar[int]
+    SPEAKER_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    START_MS_FIELD_NUMBER: _ClassVar[int]
+    END_MS_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    MOOD_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    leg: int
+    speaker: int
+    role: Role
+    text: str
+    words: _containers.RepeatedCompositeFieldContainer[Word]
+    start_ms: int
+    end_ms: int
+    confidence: float
+    mood: Mood
+    def __init__(self, id: _Optional[str] = ..., leg: _Optional[int] = ..., speaker: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., confidence: _Optional[float] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ...) -> None: ...
+
+class Leg(_message.Message):
+    __slots__ = ("number", "role", "speakers")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    SPEAKERS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    role: Role
+    speakers: int
+    def __init__(self, number: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., speakers: _Optional[int] = ...) -> None: ...
+
+class Call(_message.Message):
+    __slots__ = ("name", "call_id", "state", "live", "start_time", "duration", "legs", "utterances", "settled", "language", "model", "demo", "error", "cut_short", "notes")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[Call.State]
+        STATE_QUEUED: _ClassVar[Call.State]
+        STATE_RUNNING: _ClassVar[Call.State]
+        STATE_FINISHED: _ClassVar[Call.State]
+        STATE_FAILED: _ClassVar[Call.State]
+        STATE_CANCELLED: _ClassVar[Call.State]
+    STATE_UNSPECIFIED: Call.State
+    STATE_QUEUED: Call.State
+    STATE_RUNNING: Call.State
+    STATE_FINISHED: Call.State
+    STATE_FAILED: Call.State
+    STATE_CANCELLED: Call.State
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    LEGS_FIELD_NUMBER: _ClassVar[int]
+    UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    DEMO_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    CUT_SHORT_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    call_id: str
+    state: Call.State
+    live: bool
+    start_time: _timestamp_pb2.Timestamp
+    duration: _duration_pb2.Duration
+    legs: _containers.RepeatedCompositeFieldContainer[Leg]
+    utterances: _containers.RepeatedCompositeFieldContainer[Utterance]
+    settled: bool
+    language: str
+    model: str
+    demo: bool
+    error: str
+    cut_short: bool
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., call_id: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., live: _Optional[bool] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., legs: _Optional[_Iterable[_Union[Leg, _Mapping]]] = ..., utterances: _Optional[_Iterable[_Union[Utterance, _Mapping]]] = ..., settled: _Optional[bool] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., demo: _Optional[bool] = ..., error: _Optional[str] = ..., cut_short: _Optional[bool] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CallSummary(_message.Message):
+    __slots__ = ("name", "call_id", "state", "live", "create_time", "end_time", "duration", "peak_emotion", "peak_level", "error")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    PEAK_EMOTION_FIELD_NUMBER: _ClassVar[int]
+    PEAK_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    call_id: str
+    state: Call.State
+    live: bool
+    create_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    duration: _duration_pb2.Duration
+    peak_emotion: Emotion
+    peak_level: Level
+    error: str
+    def __init__(self, name: _Optional[str] = ..., call_id: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., live: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., peak_emotion: _Optional[_Union[Emotion, str]] = ..., peak_level: _Optional[_Union[Level, str]] = ..., error: _Optional[str] = ...) -> None: ...
+
+class RecordingMetadata(_message.Message):
+    __slots__ = ("name", "state", "progress")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    state: Call.State
+    progress: float
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., progress: _Optional[float] = ...) -> None: ...
+
+class CallEvent(_message.Message):
+    __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended")
+    class Said(_message.Message):
+        __slots__ = ("utterance", "leg", "text", "start_ms", "end_ms", "words", "confidence", "demo")
+        UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+        LEG_FIELD_NUMBER: _ClassVar[int]
+        TEXT_FIELD_NUMBER: _ClassVar[int]
+        START_MS_FIELD_NUMBER: _ClassVar[int]
+        END_MS_FIELD_NUMBER: _ClassVar[int]
+        WORDS_FIELD_NUMBER: _ClassVar[int]
+        CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+        DEMO_FIELD_NUMBER: _ClassVar[int]
+        utterance: str
+        leg: int
+        text: str
+        start_ms: int
+        end_ms: int
+        words: _containers.RepeatedCompositeFieldContainer[Word]
+        confidence: float
+        demo: bool
+        def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., demo: _Optional[bool] = ...) -> None: ...
+    class Speakers(_message.Message):
+        __slots__ = ("leg", "turns", "settled", "demo")
+        LEG_FIELD_NUMBER: _ClassVar[int]
+        TURNS_FIELD_NUMBER: _ClassVar[int]
+        SETTLED_FIELD_NUMBER: _ClassVar[int]
+        DEMO_FIELD_NUMBER: _ClassVar[int]
+        leg: int
+        turns: _containers.RepeatedCompositeFieldContainer[CallEvent.Turn]
+        settled: bool
+        demo: bool
+        def __init__(self, leg: _Optional[int] = ..., turns: _Optional[_Iterable[_Union[CallEvent.Turn, _Mapping]]] = ..., settled: _Optional[bool] = ..., demo: _Optional[bool] = ...) -> None: ...
+    class Turn(_message.Message):
+        __slots__ = ("speaker", "start_ms", "end_ms")
+        SPEAKER_FIELD_NUMBER: _ClassVar[int]
+        START_MS_FIELD_NUMBER: _ClassVar[int]
+        END_MS_FIELD_NUMBER: _ClassVar[int]
+        speaker: int
+        start_ms: int
+        end_ms: int
+        def __init__(self, speaker: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ...) -> None: ...
+    class MoodTold(_message.Message):
+        __slots__ = ("utterance", "leg", "mood")
+        UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+        LEG_FIELD_NUMBER: _ClassVar[int]
+        MOOD_FIELD_NUMBER: _ClassVar[int]
+        utterance: str
+        leg: int
+        mood: Mood
+        def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    FINAL_FIELD_NUMBER: _ClassVar[int]
+    SPEAKERS_FIELD_NUMBER: _ClassVar[int]
+    MOOD_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    sequence: int
+    partial: CallEvent.Said
+    final: CallEvent.Said
+    speakers: CallEvent.Speakers
+    mood: CallEvent.MoodTold
+    ended: Call.State
+    def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ...) -> None: ...
