@@ -135,13 +135,15 @@ def equal_error_rate(
     return float((misses[at] + alarms[at]) / 2)
 
 
-def train(work: Path, steps: int, workers: int) -> None:
+def train(work: Path, steps: int, workers: int, resume: bool) -> None:
     """Write `work`/embedding.pt whenever the trials say it is better than before."""
     pool = Pool.load(work / "pool")
     net, margin = embedding_network(RECIPE).resnet, Margin(len(pool.clips))
+    if resume:
+        net.load_state_dict(torch.load(work / "embedding.pt", weights_only=True))
     parameters = [*net.parameters(), *margin.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=PEAK_RATE, weight_decay=1e-4)
-    crops = DataLoader(Crops(work / "pool", 1), BATCH, num_workers=workers)
+    crops = DataLoader(Crops(work / "pool", 1 + resume), BATCH, num_workers=workers)
     known = trials()
     best, losses = 1.0, list[float]()
     for step, (features, speaker) in enumerate(crops):

@@ -121,9 +121,11 @@ def frame_accuracy(
     return float(np.mean(right))
 
 
-def train(work: Path, steps: int, workers: int) -> None:
+def train(work: Path, steps: int, workers: int, resume: bool) -> None:
     """Write `work`/segmentation.pt whenever unseen speakers are told better than before."""
     net = segmentation_network(RECIPE)
+    if resume:
+        net.load_state_dict(torch.load(work / "segmentation.pt", weights_only=True))
     frames = net.num_frames(int(WINDOW_S * RATE_HZ))
     powerset = Powerset(VOICES, TOGETHER)
     net.sincnet.requires_grad_(False)
@@ -131,8 +133,8 @@ def train(work: Path, steps: int, workers: int) -> None:
     optimizer = torch.optim.AdamW(learnt, lr=PEAK_RATE)
     pool, rng = Pool.load(work / "pool"), random.Random("held out")
     known = [as_tensors(draw_window(pool, range(HELD_OUT), rng), frames) for _ in range(64)]
-    windows = DataLoader(Windows(work / "pool", 1, frames), BATCH, num_workers=workers)
-    best, losses = 0.0, list[float]()
+    windows = DataLoader(Windows(work / "pool", 1 + resume, frames), BATCH, num_workers=workers)
+    best, losses = frame_accuracy(net, known, powerset), list[float]()
     for step, (audio, active) in enumerate(windows):
         done = step / steps
         if done >= 1:

@@ -1,0 +1,1 @@
+"""In what mood something is said: sound and words in, calibrated probabilities out."""

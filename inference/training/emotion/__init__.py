@@ -1,0 +1,1 @@
+"""Demo weights for moods: synthetic prosody, labelled sentences, a small head."""
