@@ -42,7 +42,8 @@ $(VENV)/.demo: $(UV) requirements/gateway.txt requirements/cpu.txt requirements/
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
-	@$(APT) --optional "Tests of voices and of TLS do not run without them." espeak-ng openssl
+	@$(APT) --optional "Tests of voices, of TLS and of PostgreSQL do not run without them." \
+	  espeak-ng openssl postgresql
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 

@@ -33,6 +33,7 @@ def has_libpython() -> bool:
 PROBES: dict[str, Callable[[], bool]] = {
     "python3-venv": lambda: importlib.util.find_spec("ensurepip") is not None,
     LIBPYTHON: has_libpython,
+    "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
 }
 
 
