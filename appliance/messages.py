@@ -78,6 +78,7 @@ class CallConfig:
     prompt: str = ""
     temperature: float = 0.0
     endpointing: Endpointing = field(default_factory=Endpointing)
+    moods: bool = False  # tell in what mood each utterance is said
     diarize: bool = False  # tell apart who speaks, where one leg carries the whole call
     least_speakers: int = 1
     most_speakers: int = 0  # 0: as the settings say
@@ -202,8 +203,20 @@ class Mood:
     demo: bool
 
 
-Event = Partial | Final | Progress | Attribution | Mood
-Lasting = Final | Attribution | Mood  # events that a call's record is made of
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A leg's mood has passed the level that a deployment watches for."""
+
+    leg: int
+    utterance: int
+    emotion: Emotion
+    level: Level
+    at_ms: int
+    demo: bool
+
+
+Event = Partial | Final | Progress | Attribution | Mood | Alert
+Lasting = Final | Attribution | Mood | Alert  # events that a call's record is made of
 
 
 class CallState(StrEnum):
@@ -242,6 +255,49 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class MatrixCell:
+    """One of the 7 x 3 cells."""
+
+    emotion: Emotion
+    level: Level
+    utterances: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoodPoint:
+    """One utterance on the curve."""
+
+    utterance: str  # its id
+    at_ms: int  # its middle
+    speaker: int
+    emotion: Emotion | None  # None: unsure
+    level: Level | None
+    valence: float  # -1 (furious, high) to 1 (happy, high)
+
+
+@dataclass(frozen=True, slots=True)
+class TurningPoint:
+    """Where a speaker's mood changed by much."""
+
+    utterance: str
+    at_ms: int
+    before: Emotion
+    after: Emotion
+
+
+@dataclass(frozen=True, slots=True)
+class Moods:
+    """The emotion matrix of a call and its course."""
+
+    matrix: tuple[MatrixCell, ...]  # all 21, by emotion and level
+    curve: tuple[MoodPoint, ...]
+    peaks: tuple[MoodPoint, ...]  # the worst, worst first, of whoever is not the agent
+    turning_points: tuple[TurningPoint, ...]
+    unsure: int  # utterances whose mood could not be told
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """All that is known of a call, running or over."""
 
@@ -261,6 +317,8 @@ class CallRecord:
     error: str = ""
     cut_short: bool = False
     notes: tuple[str, ...] = ()  # what a reader should know, e.g. speakers that were not told
+    moods: Moods | None = None  # None: none were told
+    alerts: tuple[Alert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

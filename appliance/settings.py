@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from appliance.errors import SettingsError
-from inference.tensors import ASR_MODEL, DIARIZATION_MODEL, MOST_SPEAKERS
+from inference.tensors import ASR_MODEL, DIARIZATION_MODEL, EMOTION_MODEL, MOST_SPEAKERS
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = Path("/etc/lingting/lingting.toml")
@@ -66,7 +66,12 @@ class Models(Section):
         "apart",
     )
 
-    @field_validator("diarization", mode="before")
+    emotion: Path | None = Field(
+        PROJECT / "bundles" / "emotion-demo",
+        description="folder of the emotion bundle; empty: no moods are told",
+    )
+
+    @field_validator("diarization", "emotion", mode="before")
     @classmethod
     def _none(cls, value: object) -> object:
         """An empty setting turns a model off."""
@@ -74,7 +79,11 @@ class Models(Section):
 
     def bundles(self) -> dict[str, Path]:
         """Folder of each model's bundle, by the model's name in model_repo/."""
-        named = {ASR_MODEL: self.asr, DIARIZATION_MODEL: self.diarization}
+        named = {
+            ASR_MODEL: self.asr,
+            DIARIZATION_MODEL: self.diarization,
+            EMOTION_MODEL: self.emotion,
+        }
         return {name: folder.resolve() for name, folder in named.items() if folder}
 
 
@@ -190,6 +199,22 @@ class Speakers(Section):
     )
 
 
+class City(Section):
+    pack: Path = Field(
+        PROJECT / "provisioning" / "city_packs" / "demo",
+        description="folder of the city pack: what a city's people say and mean",
+    )
+
+
+class Emotions(Section):
+    enabled: bool = Field(True, description="tell moods, where a bundle is set")
+    agent: bool = Field(False, description="tell the agent's moods too")
+    alert_level: Literal["low", "medium", "high"] = Field(
+        "high", description="level of a citizen's negative mood that raises an alert"
+    )
+    timeout_s: float = Field(10, gt=0, description="one engine's time for a mood, s")
+
+
 class Store(Section):
     folder: Path = Field(
         PROJECT / ".run" / "store",
@@ -256,6 +281,8 @@ class Settings(BaseSettings):
     failover: Failover = Failover()
     call: CallPolicy = CallPolicy()
     speakers: Speakers = Speakers()
+    emotions: Emotions = Emotions()
+    city: City = City()
     store: Store = Store()
     limits: Limits = Limits()
     log: Log = Log()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from inference.answering import Model
-from inference.tensors import ASR_MODEL, DIARIZATION_MODEL
+from inference.tensors import ASR_MODEL, DIARIZATION_MODEL, EMOTION_MODEL
 
 
 def load(
@@ -25,4 +25,8 @@ def load(
         from inference.diarization.load import load_diarization
 
         return load_diarization(parameters, device, device_index)
+    if name == EMOTION_MODEL:
+        from inference.emotion.load import load_emotion
+
+        return load_emotion(parameters, device, device_index)
     raise ValueError(f"no model is called {name!r}")

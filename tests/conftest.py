@@ -22,7 +22,7 @@ def tiny_settings(tiny_bundle: Path) -> Settings:
     return Settings(
         grpc=Grpc(port=0),
         http=Http(port=0),
-        models=Models(asr=tiny_bundle, diarization=None),
+        models=Models(asr=tiny_bundle, diarization=None, emotion=None),
         triton=Triton(address="127.0.0.1:0", threads=1),
         cpu=Cpu(threads=1),
         failover=Failover(canary_interval_s=0.2, successes_to_close=2, dwell_s=0.5),
@@ -35,6 +35,8 @@ def pyannote_settings(tiny_settings: Settings) -> Settings:
     environment = PROJECT / ".venv-pyannote"
     if not (environment / ".ready").exists():
         pytest.fail("pyannote.audio is not set up: make pyannote")
-    models = tiny_settings.models.model_copy(update={"diarization": Models().diarization})
+    whole = Models()
+    demo = {"diarization": whole.diarization, "emotion": whole.emotion}
+    models = tiny_settings.models.model_copy(update=demo)
     triton = tiny_settings.triton.model_copy(update={"pyannote": environment})
     return tiny_settings.model_copy(update={"models": models, "triton": triton})

@@ -13,12 +13,17 @@ from appliance.messages import Health
 from inference.tensors import (
     ASR_MODEL,
     DIARIZATION_MODEL,
+    EMOTION_MODEL,
+    EMOTIONS,
+    LEVELS,
     SAMPLE_RATE_HZ,
     Answer,
     AnswerT,
+    Feeling,
     Gathering,
     Hypothesis,
     ModelCard,
+    MoodQuestion,
     Priority,
     Question,
     Turn,
@@ -91,6 +96,8 @@ class FakeEngine:
             return self._hear(question)
         if isinstance(question, VoiceWindow):
             return self._voices(question)
+        if isinstance(question, MoodQuestion):
+            return _feeling(question)
         if isinstance(question, Gathering):
             return Turns(tuple(_turns(question)), **IDENTITY)
         return self.card(question.MODEL)
@@ -118,6 +125,8 @@ class FakeEngine:
         if model == DIARIZATION_MODEL:
             sizes = {"window_s": WINDOW_S, "hop_s": HOP_S}
             return ModelCard("fake", "0", "Apache-2.0", tasks=("diarize",), demo=True, **sizes)
+        if model == EMOTION_MODEL:
+            return ModelCard("fake", "0", "Apache-2.0", tasks=("emotion",), demo=True)
         return ModelCard("fake", "0", "Apache-2.0", ("zh",), ("transcribe",), 30.0, demo=True)
 
     def health(self) -> Health:
@@ -125,6 +134,20 @@ class FakeEngine:
 
     async def close(self) -> None:
         pass
+
+
+def _feeling(question: MoodQuestion) -> Feeling:
+    """What the words say; calm if they say nothing."""
+    if not len(question.audio) or len(question.lexical) != len(EMOTIONS):
+        raise InvalidRequest("ask", "the question is empty or has no words' evidence")
+    strength = max(question.lexical)
+    best = question.lexical.index(strength) if strength else 0
+    level = LEVELS[(strength >= 1.0) + (strength >= 1.6)]
+    probabilities = tuple(0.94 if i == best else 0.01 for i in range(len(EMOTIONS)))
+    sounds = (("pitch", 0.5),)
+    share = 0.8 if strength else 0.0
+    prosody = tuple(float(np.mean(question.audio**2)) + i for i in range(13))
+    return Feeling(probabilities, EMOTIONS[best], level, share, sounds, prosody, **IDENTITY)
 
 
 def _turns(question: Gathering) -> Iterator[Turn]:

@@ -14,6 +14,7 @@ from appliance.call.admission import Admission
 from appliance.call.call import Call
 from appliance.call.keeping import Keep, Keeper, keep_nothing
 from appliance.call.leg import Ear
+from appliance.call.lexicon import load_lexicon
 from appliance.call.pace import Pace
 from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
@@ -46,7 +47,10 @@ class Box:
         self._engine = engine
         self._vad = Vad(metrics)
         pace = Pace(settings.call, metrics)
-        self._ear = Ear(engine, self._vad, settings.call, metrics, pace, settings.speakers)
+        self._ear = Ear(
+            *(engine, self._vad, settings.call, metrics, pace),
+            *(settings.speakers, settings.emotions, load_lexicon(settings.city.pack)),
+        )
         self.admission = Admission(settings.limits, metrics, self._measured_legs)
         self._calls: set[Call] = set()
 

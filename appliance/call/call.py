@@ -10,10 +10,11 @@ from appliance.audio.decoder import AudioDecoder
 from appliance.call.events import Events
 from appliance.call.keeping import Ending, Keeper
 from appliance.call.leg import Ear, Leg
+from appliance.call.moods import Moods
 from appliance.call.speakers import Count, Speakers
 from appliance.errors import EngineUnavailable, LingtingError
 from appliance.messages import Attribution, CallConfig, Event, Final, Progress, Transcript
-from inference.tensors import SAMPLE_RATE_HZ, Audio
+from inference.tensors import EMOTION_MODEL, SAMPLE_RATE_HZ, Audio
 
 BITE_S = 2.0  # audio is taken in bites of this length, so that other calls get their turn
 
@@ -46,6 +47,7 @@ class Call:
         self._keeper = keeper
         self._legs: list[Leg] = []
         self._speakers: Speakers | None = None  # where one leg carries the whole call
+        self._moods: Moods | None = None
         self._attributing: set[asyncio.Task[None]] = set()  # provisional speakers under way
         self._attributions: list[Attribution] = []  # settled
         self._turn = asyncio.Lock()  # audio, forced endpoints and the end come one at a time
@@ -100,8 +102,18 @@ class Call:
         self._legs = [
             Leg(i, self.config, self._ear, self._events, self._spoken) for i in range(count)
         ]
+        if self.config.moods and self._ear.emotions.enabled:
+            self._moods = self._tell_moods()
         if count == 1 and (self.config.diarize or self._ear.speakers.always):
             self._speakers = self._tell_apart()
+
+    def _tell_moods(self) -> Moods | None:
+        """None if no engine can."""
+        ear = self._ear
+        with contextlib.suppress(LingtingError):
+            ear.engine.card(EMOTION_MODEL)
+            return Moods(ear.engine, ear.emotions, ear.lexicon, self.config, self._events.put)
+        return None
 
     def _tell_apart(self) -> Speakers | None:
         """None if no engine can: the call goes on without speakers."""
@@ -111,9 +123,11 @@ class Call:
             return Speakers(self._ear.engine, self._ear.speakers, count, live=self.config.live)
         return None
 
-    def _spoken(self, final: Final) -> None:
-        """A leg has published a final: tell the provisional speaker, a moment later."""
-        if self._speakers and self.config.live and final.text:
+    async def _spoken(self, final: Final, audio: Audio) -> None:
+        """A leg has published a final: tell its mood and its speaker, a moment later."""
+        if self._moods:
+            await self._moods.feel(final, audio)
+        if self._speakers and self.config.live:
             task = asyncio.create_task(self._attribute(self._speakers, final))
             self._attributing.add(task)
             task.add_done_callback(self._attributing.discard)
@@ -126,7 +140,9 @@ class Call:
             )
 
     async def _settle(self) -> None:
-        """The last word on who spoke."""
+        """The last word on moods and on who spoke."""
+        if self._moods:
+            await self._moods.catch_up()
         if self._attributing:
             await asyncio.wait(self._attributing)
         if self._speakers:
@@ -146,6 +162,8 @@ class Call:
         """Wait until all that was said so far is published, speakers included."""
         for leg in self._legs:
             await leg.catch_up()
+        if self._moods:
+            await self._moods.catch_up()
         while self._attributing:
             await asyncio.wait(self._attributing)
 
@@ -173,6 +191,8 @@ class Call:
             task.cancel()
         if self._speakers:
             self._speakers.close()
+        if self._moods:
+            self._moods.close()
         await self._decoder.close()
         await self._events.close(EngineUnavailable("follow the call", "the call was given up"))
 

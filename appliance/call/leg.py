@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,13 +20,14 @@ from appliance.call.agreement import Agreement
 from appliance.call.endpointing import Endpointer, Mark, Signal
 from appliance.call.events import Events
 from appliance.call.final import dressed, dressed_words, spoken_words
+from appliance.call.lexicon import Lexicon
 from appliance.call.pace import Pace
 from appliance.call.track import Track
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Partial
 from appliance.metrics import Metrics
-from appliance.settings import CallPolicy, Speakers
+from appliance.settings import CallPolicy, Emotions, Speakers
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Ear:
     metrics: Metrics
     pace: Pace
     speakers: Speakers
+    emotions: Emotions
+    lexicon: Lexicon
 
 
 @dataclass(slots=True)
@@ -84,10 +87,10 @@ class Leg:
         config: CallConfig,
         ear: Ear,
         events: Events,
-        spoken: Callable[[Final], None] = lambda _: None,
+        spoken: Callable[[Final, Audio], Awaitable[None]],
     ) -> None:
         self.number = number
-        self._spoken = spoken  # called after each final is published
+        self._spoken = spoken  # told each final with text, once it is published
         self._config, self._ear, self._events = config, ear, events
         self._track = Track()
         self._vad_state = VadState.fresh()
@@ -279,7 +282,9 @@ class Leg:
         except asyncio.CancelledError:
             hearing.cancel()
             raise
-        task = asyncio.create_task(self._final(utterance, end, hearing, finishing.last, ended_at))
+        audio = self._track.read(utterance.begin, end)
+        final = self._final(utterance, audio, hearing, finishing.last, ended_at)
+        task = asyncio.create_task(final)
         finishing.last = task
         finishing.tasks.add(task)
         task.add_done_callback(self._final_done)
@@ -293,7 +298,7 @@ class Leg:
     async def _final(
         self,
         utterance: Utterance,
-        end: int,
+        audio: Audio,
         hearing: asyncio.Task[Hypothesis],
         before: asyncio.Task[None] | None,
         ended_at: float,
@@ -305,7 +310,7 @@ class Leg:
             raise
         if before:
             await asyncio.wait([before])
-        final = self._make_final(utterance, end, heard)
+        final = self._make_final(utterance, utterance.begin + len(audio), heard)
         if not final.text and not utterance.published:
             return
         if self._config.live:
@@ -317,7 +322,8 @@ class Leg:
         if final.text:
             self.last_final = final
         await self._events.put(final)
-        self._spoken(final)
+        if final.text:
+            await self._spoken(final, audio)
 
     async def _listen_final(self, window: Window) -> Hypothesis:
         """One engine or the other answers in the end; only a long outage fails the call.

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from appliance.call.keeping import Ending
+from appliance.call.matrix import summarise
 from appliance.call.roles import tell_roles
 from appliance.call.speakers import overlap_ms
 from appliance.messages import (
+    Alert,
     CallConfig,
     CallRecord,
     CallState,
@@ -35,6 +37,7 @@ class Ledger:
     moods: dict[tuple[int, int], Mood] = field(default_factory=dict)
     turns: dict[int, list[SpeakerTurn]] = field(default_factory=dict)  # by leg
     settled: set[int] = field(default_factory=set)  # legs
+    alerts: list[Alert] = field(default_factory=list)
 
     def add(self, event: Lasting) -> None:
         """Events may be told twice."""
@@ -42,6 +45,8 @@ class Ledger:
             self.finals[event.leg, event.utterance] = event
         elif isinstance(event, Mood):
             self.moods[event.leg, event.utterance] = event
+        elif isinstance(event, Alert):
+            self.alerts = [a for a in self.alerts if a != event] + [event]
         elif event.settled:
             self.turns[event.leg] = list(event.turns)
             self.settled.add(event.leg)
@@ -127,6 +132,8 @@ class Ledger:
             error=ending.error,
             cut_short=ending.cut_short,
             notes=tuple(notes),
+            moods=summarise(utterances),
+            alerts=tuple(self.alerts),
         )
 
     def _leg(self, number: int, utterances: Iterable[Utterance], config: CallConfig) -> Leg:

@@ -11,6 +11,7 @@ import typer
 
 from appliance.cli import bench, demo, evaluate, serve
 from appliance.cli.doctor import doctor
+from appliance.cli.lexicon import lexicon
 from appliance.cli.transcribe import transcribe
 
 app = typer.Typer(
@@ -48,5 +49,6 @@ app.command()(serve.triton)
 app.command()(demo.demo)
 app.command()(transcribe)
 app.command()(doctor)
+app.command()(lexicon)
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")

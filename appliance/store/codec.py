@@ -6,12 +6,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from appliance.messages import Attribution, CallConfig, CallRecord, Final, Lasting, Mood
+from appliance.messages import Alert, Attribution, CallConfig, CallRecord, Final, Lasting, Mood
 
 _EVENTS: dict[str, TypeAdapter[Any]] = {
     "final": TypeAdapter(Final),
     "attribution": TypeAdapter(Attribution),
     "mood": TypeAdapter(Mood),
+    "alert": TypeAdapter(Alert),
 }
 _CONFIG, _RECORD = TypeAdapter(CallConfig), TypeAdapter(CallRecord)
 

@@ -5,6 +5,7 @@ A `Question` about audio is asked of a model and gets its `Answer`:
     Window      -> Hypothesis   what is said            asr
     VoiceWindow -> Voices       which voices are heard  diarization
     Gathering   -> Turns        who speaks when         diarization
+    MoodQuestion -> Feeling     in what mood            emotion
     CARD        -> ModelCard    what the model is       any
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from inference.tensors.card import CARD, CardQuestion, ModelCard
+from inference.tensors.mood import EMOTION_MODEL, EMOTIONS, LEVELS, Feeling, MoodQuestion
 from inference.tensors.speakers import (
     DIARIZATION_MODEL,
     MOST_SPEAKERS,
@@ -50,7 +52,7 @@ from inference.tensors.wire import (
 from inference.tensors.wire import unpack_question as _unpack_question
 
 KINDS: dict[str, type[Question[Any]]] = {
-    kind.KIND: kind for kind in (CardQuestion, Window, VoiceWindow, Gathering)
+    kind.KIND: kind for kind in (CardQuestion, Window, VoiceWindow, Gathering, MoodQuestion)
 }
 
 
@@ -66,9 +68,12 @@ __all__ = [
     "BAD_BUNDLE",
     "CARD",
     "DIARIZATION_MODEL",
+    "EMOTIONS",
+    "EMOTION_MODEL",
     "FAILED",
     "FRAME_HEAD",
     "KINDS",
+    "LEVELS",
     "MOST_SPEAKERS",
     "OPTIONS",
     "REFUSED",
@@ -79,10 +84,12 @@ __all__ = [
     "Audio",
     "Bytes",
     "CardQuestion",
+    "Feeling",
     "Gathering",
     "Hypothesis",
     "InvalidQuestion",
     "ModelCard",
+    "MoodQuestion",
     "Packed",
     "Priority",
     "Question",

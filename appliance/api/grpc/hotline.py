@@ -226,6 +226,7 @@ class HotlineServicer:
             interim=wanted.partials,
             live=live,
             hotwords=tuple(wanted.hotwords),
+            moods=wanted.moods,
             diarize=wanted.diarize,
             least_speakers=wanted.min_speakers or 1,
             most_speakers=wanted.max_speakers,

@@ -12,6 +12,7 @@ from google.rpc import code_pb2, status_pb2
 from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.archive.kept import Told
 from appliance.messages import (
+    Alert,
     Attribution,
     CallRecord,
     CallState,
@@ -19,6 +20,8 @@ from appliance.messages import (
     Final,
     Level,
     Mood,
+    MoodPoint,
+    Moods,
     Partial,
     Role,
     SpokenWord,
@@ -60,6 +63,58 @@ def call(record: CallRecord) -> Any:
         error=record.error,
         cut_short=record.cut_short,
         notes=record.notes,
+        moods=moods(record.moods) if record.moods else None,
+        alerts=[alert(each) for each in record.alerts],
+    )
+
+
+def moods(told: Moods) -> Any:
+    cells = [
+        pb.Moods.Cell(
+            emotion=EMOTIONS[cell.emotion],
+            level=LEVELS[cell.level],
+            utterances=cell.utterances,
+            duration=span(cell.duration_ms),
+        )
+        for cell in told.matrix
+    ]
+    turns = [
+        pb.Moods.TurningPoint(
+            utterance=turn.utterance,
+            at_ms=turn.at_ms,
+            before=EMOTIONS[turn.before],
+            after=EMOTIONS[turn.after],
+        )
+        for turn in told.turning_points
+    ]
+    return pb.Moods(
+        matrix=cells,
+        curve=[point(each) for each in told.curve],
+        peaks=[point(each) for each in told.peaks],
+        turning_points=turns,
+        unsure=told.unsure,
+    )
+
+
+def point(felt: MoodPoint) -> Any:
+    return pb.Moods.Point(
+        utterance=felt.utterance,
+        at_ms=felt.at_ms,
+        speaker=felt.speaker + 1,
+        emotion=EMOTIONS[felt.emotion] if felt.emotion else None,
+        level=LEVELS[felt.level] if felt.level else None,
+        valence=felt.valence,
+    )
+
+
+def alert(raised: Alert) -> Any:
+    return pb.Alert(
+        utterance=number(raised),
+        leg=raised.leg + 1,
+        emotion=EMOTIONS[raised.emotion],
+        level=LEVELS[raised.level],
+        at_ms=raised.at_ms,
+        demo=raised.demo,
     )
 
 
@@ -114,6 +169,8 @@ def event(call_id: str, told: Told) -> Any:
                 leg=what.leg + 1, turns=turns, settled=what.settled, demo=what.demo
             )
         )
+    elif isinstance(what, Alert):
+        message.alert.CopyFrom(alert(what))
     else:
         message.mood.CopyFrom(
             pb.CallEvent.MoodTold(utterance=number(what), leg=what.leg + 1, mood=mood(what))
@@ -131,7 +188,7 @@ def said(what: Final | Partial) -> Any:
     )
 
 
-def number(what: Final | Partial | Mood) -> str:
+def number(what: Final | Partial | Mood | Alert) -> str:
     return f"{what.leg}.{what.utterance}"
 
 

@@ -76,6 +76,7 @@ def call_config(
         task=_task(config, card),
         interim=interim,
         live=live,
+        moods=live,
         itn=not config.verbatim_transcripts,
         punctuation=config.enable_automatic_punctuation,
         word_times=config.enable_word_time_offsets,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -20,7 +21,10 @@ from appliance.messages import (
     Role,
     SpokenWord,
 )
+from appliance.messages import Alert as AlertMessage
 from appliance.messages import Mood as MoodEvent
+from appliance.messages import MoodPoint as PointMessage
+from appliance.messages import Moods as MoodsMessage
 from appliance.messages import Utterance as UtteranceMessage
 from appliance.store.calls import Summary
 
@@ -66,6 +70,46 @@ class Leg(BaseModel):
     speakers: int
 
 
+class MatrixCell(BaseModel):
+    emotion: Emotion
+    level: Level
+    utterances: int
+    duration_ms: int
+
+
+class MoodPoint(BaseModel):
+    utterance: str
+    at_ms: int
+    speaker: int | None
+    emotion: Emotion | None = Field(description="null: unsure")
+    level: Level | None
+    valence: float = Field(description="-1 (furious, high) to 1 (happy, high)")
+
+
+class TurningPoint(BaseModel):
+    utterance: str
+    at_ms: int
+    before: Emotion
+    after: Emotion
+
+
+class Moods(BaseModel):
+    matrix: list[MatrixCell] = Field(description="all 21 cells")
+    curve: list[MoodPoint]
+    peaks: list[MoodPoint] = Field(description="the worst first, of whoever is not the agent")
+    turning_points: list[TurningPoint]
+    unsure: int = Field(description="utterances whose mood could not be told")
+
+
+class Alert(BaseModel):
+    utterance: str
+    leg: int
+    emotion: Emotion
+    level: Level
+    at_ms: int
+    demo: bool
+
+
 class Call(BaseModel):
     id: str
     call_id: str = Field(description="the caller's own id; may be empty")
@@ -84,6 +128,8 @@ class Call(BaseModel):
     error: str
     cut_short: bool = Field(description="there was more audio than came")
     notes: list[str]
+    moods: Moods | None = Field(description="null: none were told")
+    alerts: list[Alert]
 
 
 class CallSummary(BaseModel):
@@ -149,7 +195,29 @@ def call(record: CallRecord) -> Call:
         error=record.error,
         cut_short=record.cut_short,
         notes=list(record.notes),
+        moods=_moods(record.moods) if record.moods else None,
+        alerts=[_alert(alert) for alert in record.alerts],
     )
+
+
+def _moods(told: MoodsMessage) -> Moods:
+    return Moods(
+        matrix=[MatrixCell(**asdict(cell)) for cell in told.matrix],
+        curve=[_point(point) for point in told.curve],
+        peaks=[_point(point) for point in told.peaks],
+        turning_points=[TurningPoint(**asdict(turn)) for turn in told.turning_points],
+        unsure=told.unsure,
+    )
+
+
+def _point(felt: PointMessage) -> MoodPoint:
+    speaker = felt.speaker + 1 if felt.speaker >= 0 else None
+    return MoodPoint(**{**asdict(felt), "speaker": speaker})
+
+
+def _alert(raised: AlertMessage) -> Alert:
+    utterance = f"{raised.leg}.{raised.utterance}"
+    return Alert(**{**asdict(raised), "utterance": utterance, "leg": raised.leg + 1})
 
 
 def utterance(said: UtteranceMessage) -> Utterance:
@@ -205,6 +273,8 @@ def told(what: Told) -> dict[str, Any]:
         ]
         kind = {"kind": "speakers", "settled": event.settled, "demo": event.demo}
         body = {**kind, "leg": event.leg + 1, "turns": turns}
+    elif isinstance(event, AlertMessage):
+        body = {"kind": "alert", **_alert(event).model_dump(mode="json")}
     else:
         body = {"kind": "mood", "utterance": f"{event.leg}.{event.utterance}", "leg": event.leg + 1}
         body |= _mood(event).model_dump(mode="json")

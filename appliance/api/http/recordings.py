@@ -45,6 +45,7 @@ class Wanted(BaseModel):
     encoding: Encoding = Field(Encoding.AUTO, description="of audio without a header")
     sample_rate_hertz: int = Field(0, ge=0, le=192_000, description="of audio without a header")
     channels: int = Field(0, ge=0, le=MOST_LEGS, description="of audio without a header")
+    moods: bool = Field(True, description="tell in what mood each utterance is said")
     diarize: bool = Field(True, description="tell speakers apart where one channel carries all")
     min_speakers: int = Field(1, ge=1, le=MOST_SPEAKERS)
     max_speakers: int = Field(0, ge=0, le=MOST_SPEAKERS, description="0: as the box is set")
@@ -176,6 +177,7 @@ def _config(wanted: Wanted, box: Box) -> CallConfig:
         live=False,
         hotwords=tuple(wanted.hotwords),
         prompt=wanted.prompt,
+        moods=wanted.moods,
         diarize=wanted.diarize,
         least_speakers=wanted.min_speakers,
         most_speakers=wanted.max_speakers,

@@ -14,8 +14,6 @@ import numpy as np
 from inference.training import augment
 from inference.training.voice import RATE_HZ, Audio, Espeak, Voice, as_audio, trim
 
-EMOTIONS = ("calm", "happy", "disappointed", "anxious", "annoyed", "furious", "sad")
-LEVELS = ("low", "medium", "high")
 STRENGTH = {"low": 0.45, "medium": 0.8, "high": 1.2}
 WAVER = 0.18  # how much one utterance differs from the next, as a share
 
@@ -44,7 +42,9 @@ STYLES = {
 }
 
 
-def say(espeak: Espeak, text: str, speaker: Voice, mood: str, level: str, rng: random.Random) -> Audio:
+def say(
+    espeak: Espeak, text: str, speaker: Voice, mood: str, level: str, rng: random.Random
+) -> Audio:
     """`text` by `speaker` in a mood; level is of no meaning for calm."""
     strength = STRENGTH[level] * (1 + rng.uniform(-WAVER, WAVER))
     style = STYLES[mood]

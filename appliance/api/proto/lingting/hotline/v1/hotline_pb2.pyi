@@ -64,7 +64,7 @@ LEVEL_MEDIUM: Level
 LEVEL_HIGH: Level
 
 class CallConfig(_message.Message):
-    __slots__ = ("encoding", "sample_rate_hertz", "channels", "call_id", "language", "hotwords", "partials", "diarize", "min_speakers", "max_speakers", "leg_roles")
+    __slots__ = ("encoding", "sample_rate_hertz", "channels", "call_id", "language", "hotwords", "partials", "diarize", "min_speakers", "max_speakers", "leg_roles", "moods")
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class CallConfig(_message.Message):
     MIN_SPEAKERS_FIELD_NUMBER: _ClassVar[int]
     MAX_SPEAKERS_FIELD_NUMBER: _ClassVar[int]
     LEG_ROLES_FIELD_NUMBER: _ClassVar[int]
+    MOODS_FIELD_NUMBER: _ClassVar[int]
     encoding: AudioEncoding
     sample_rate_hertz: int
     channels: int
@@ -87,7 +88,8 @@ class CallConfig(_message.Message):
     min_speakers: int
     max_speakers: int
     leg_roles: _containers.RepeatedScalarFieldContainer[Role]
-    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., call_id: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., diarize: _Optional[bool] = ..., min_speakers: _Optional[int] = ..., max_speakers: _Optional[int] = ..., leg_roles: _Optional[_Iterable[_Union[Role, str]]] = ...) -> None: ...
+    moods: bool
+    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., call_id: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., diarize: _Optional[bool] = ..., min_speakers: _Optional[int] = ..., max_speakers: _Optional[int] = ..., leg_roles: _Optional[_Iterable[_Union[Role, str]]] = ..., moods: _Optional[bool] = ...) -> None: ...
 
 class StreamCallRequest(_message.Message):
     __slots__ = ("config", "audio")
@@ -252,7 +254,7 @@ class Leg(_message.Message):
     def __init__(self, number: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., speakers: _Optional[int] = ...) -> None: ...
 
 class Call(_message.Message):
-    __slots__ = ("name", "call_id", "state", "live", "start_time", "duration", "legs", "utterances", "settled", "language", "model", "demo", "error", "cut_short", "notes")
+    __slots__ = ("name", "call_id", "state", "live", "start_time", "duration", "legs", "utterances", "settled", "language", "model", "demo", "error", "cut_short", "notes", "moods", "alerts")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Call.State]
@@ -282,6 +284,8 @@ class Call(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     CUT_SHORT_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    MOODS_FIELD_NUMBER: _ClassVar[int]
+    ALERTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     call_id: str
     state: Call.State
@@ -297,7 +301,76 @@ class Call(_message.Message):
     error: str
     cut_short: bool
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., call_id: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., live: _Optional[bool] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., legs: _Optional[_Iterable[_Union[Leg, _Mapping]]] = ..., utterances: _Optional[_Iterable[_Union[Utterance, _Mapping]]] = ..., settled: _Optional[bool] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., demo: _Optional[bool] = ..., error: _Optional[str] = ..., cut_short: _Optional[bool] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    moods: Moods
+    alerts: _containers.RepeatedCompositeFieldContainer[Alert]
+    def __init__(self, name: _Optional[str] = ..., call_id: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., live: _Optional[bool] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., legs: _Optional[_Iterable[_Union[Leg, _Mapping]]] = ..., utterances: _Optional[_Iterable[_Union[Utterance, _Mapping]]] = ..., settled: _Optional[bool] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., demo: _Optional[bool] = ..., error: _Optional[str] = ..., cut_short: _Optional[bool] = ..., notes: _Optional[_Iterable[str]] = ..., moods: _Optional[_Union[Moods, _Mapping]] = ..., alerts: _Optional[_Iterable[_Union[Alert, _Mapping]]] = ...) -> None: ...
+
+class Moods(_message.Message):
+    __slots__ = ("matrix", "curve", "peaks", "turning_points", "unsure")
+    class Cell(_message.Message):
+        __slots__ = ("emotion", "level", "utterances", "duration")
+        EMOTION_FIELD_NUMBER: _ClassVar[int]
+        LEVEL_FIELD_NUMBER: _ClassVar[int]
+        UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+        DURATION_FIELD_NUMBER: _ClassVar[int]
+        emotion: Emotion
+        level: Level
+        utterances: int
+        duration: _duration_pb2.Duration
+        def __init__(self, emotion: _Optional[_Union[Emotion, str]] = ..., level: _Optional[_Union[Level, str]] = ..., utterances: _Optional[int] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    class Point(_message.Message):
+        __slots__ = ("utterance", "at_ms", "speaker", "emotion", "level", "valence")
+        UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+        AT_MS_FIELD_NUMBER: _ClassVar[int]
+        SPEAKER_FIELD_NUMBER: _ClassVar[int]
+        EMOTION_FIELD_NUMBER: _ClassVar[int]
+        LEVEL_FIELD_NUMBER: _ClassVar[int]
+        VALENCE_FIELD_NUMBER: _ClassVar[int]
+        utterance: str
+        at_ms: int
+        speaker: int
+        emotion: Emotion
+        level: Level
+        valence: float
+        def __init__(self, utterance: _Optional[str] = ..., at_ms: _Optional[int] = ..., speaker: _Optional[int] = ..., emotion: _Optional[_Union[Emotion, str]] = ..., level: _Optional[_Union[Level, str]] = ..., valence: _Optional[float] = ...) -> None: ...
+    class TurningPoint(_message.Message):
+        __slots__ = ("utterance", "at_ms", "before", "after")
+        UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+        AT_MS_FIELD_NUMBER: _ClassVar[int]
+        BEFORE_FIELD_NUMBER: _ClassVar[int]
+        AFTER_FIELD_NUMBER: _ClassVar[int]
+        utterance: str
+        at_ms: int
+        before: Emotion
+        after: Emotion
+        def __init__(self, utterance: _Optional[str] = ..., at_ms: _Optional[int] = ..., before: _Optional[_Union[Emotion, str]] = ..., after: _Optional[_Union[Emotion, str]] = ...) -> None: ...
+    MATRIX_FIELD_NUMBER: _ClassVar[int]
+    CURVE_FIELD_NUMBER: _ClassVar[int]
+    PEAKS_FIELD_NUMBER: _ClassVar[int]
+    TURNING_POINTS_FIELD_NUMBER: _ClassVar[int]
+    UNSURE_FIELD_NUMBER: _ClassVar[int]
+    matrix: _containers.RepeatedCompositeFieldContainer[Moods.Cell]
+    curve: _containers.RepeatedCompositeFieldContainer[Moods.Point]
+    peaks: _containers.RepeatedCompositeFieldContainer[Moods.Point]
+    turning_points: _containers.RepeatedCompositeFieldContainer[Moods.TurningPoint]
+    unsure: int
+    def __init__(self, matrix: _Optional[_Iterable[_Union[Moods.Cell, _Mapping]]] = ..., curve: _Optional[_Iterable[_Union[Moods.Point, _Mapping]]] = ..., peaks: _Optional[_Iterable[_Union[Moods.Point, _Mapping]]] = ..., turning_points: _Optional[_Iterable[_Union[Moods.TurningPoint, _Mapping]]] = ..., unsure: _Optional[int] = ...) -> None: ...
+
+class Alert(_message.Message):
+    __slots__ = ("utterance", "leg", "emotion", "level", "at_ms", "demo")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    LEG_FIELD_NUMBER: _ClassVar[int]
+    EMOTION_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    DEMO_FIELD_NUMBER: _ClassVar[int]
+    utterance: str
+    leg: int
+    emotion: Emotion
+    level: Level
+    at_ms: int
+    demo: bool
+    def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., emotion: _Optional[_Union[Emotion, str]] = ..., level: _Optional[_Union[Level, str]] = ..., at_ms: _Optional[int] = ..., demo: _Optional[bool] = ...) -> None: ...
 
 class CallSummary(_message.Message):
     __slots__ = ("name", "call_id", "state", "live", "create_time", "end_time", "duration", "peak_emotion", "peak_level", "error")
@@ -334,7 +407,7 @@ class RecordingMetadata(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., progress: _Optional[float] = ...) -> None: ...
 
 class CallEvent(_message.Message):
-    __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended")
+    __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended", "alert")
     class Said(_message.Message):
         __slots__ = ("utterance", "leg", "text", "start_ms", "end_ms", "words", "confidence", "demo")
         UTTERANCE_FIELD_NUMBER: _ClassVar[int]
@@ -390,6 +463,7 @@ class CallEvent(_message.Message):
     SPEAKERS_FIELD_NUMBER: _ClassVar[int]
     MOOD_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
+    ALERT_FIELD_NUMBER: _ClassVar[int]
     name: str
     sequence: int
     partial: CallEvent.Said
@@ -397,4 +471,5 @@ class CallEvent(_message.Message):
     speakers: CallEvent.Speakers
     mood: CallEvent.MoodTold
     ended: Call.State
-    def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ...) -> None: ...
+    alert: Alert
+    def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,155 @@
+"""In what mood each utterance is said, a moment after its final; and when to raise an alert."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+
+from appliance.call.lexicon import Evidence, Lexicon
+from appliance.call.roles import tell_roles
+from appliance.engine.protocol import SpeechEngine
+from appliance.errors import LingtingError
+from appliance.messages import (
+    Alert,
+    CallConfig,
+    Cue,
+    Emotion,
+    Final,
+    Lasting,
+    Level,
+    Mood,
+    Role,
+)
+from appliance.settings import Emotions as Policy
+from inference.tensors import SAMPLE_RATE_HZ, Audio, Feeling, MoodQuestion, Priority
+
+log = logging.getLogger(__name__)
+
+UNDER_WAY = 8  # moods of one call; a recording waits, a live call goes without
+LONGEST_S = 12.0  # of an utterance: what the model hears
+BASELINE_UTTERANCES = 12  # the newest calm ones of a leg
+TEXTS = 12  # of a leg, that its role is told by
+NEGATIVE = frozenset(
+    {Emotion.DISAPPOINTED, Emotion.ANXIOUS, Emotion.ANNOYED, Emotion.FURIOUS, Emotion.SAD}
+)
+LEVELS = list(Level)
+ENOUGH = 0.02  # of the evidence, for a cue to be told
+
+Publish = Callable[[Lasting], Awaitable[None]]
+
+
+class Moods:
+    """One call's. A mood that fails or comes late costs the call nothing but the mood."""
+
+    def __init__(
+        self,
+        engine: SpeechEngine,
+        policy: Policy,
+        lexicon: Lexicon,
+        config: CallConfig,
+        publish: Publish,
+    ) -> None:
+        self._engine, self._policy, self._lexicon = engine, policy, lexicon
+        self._config, self._publish = config, publish
+        self._places = asyncio.Semaphore(UNDER_WAY)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._said: dict[int, list[str]] = defaultdict(list)  # by leg
+        self._calm: dict[int, list[tuple[float, ...]]] = defaultdict(list)  # prosody, by leg
+        self._alarmed: set[int] = set()  # legs above the level of the alert
+        self._least = LEVELS.index(Level(policy.alert_level))
+
+    async def feel(self, final: Final, audio: Audio) -> None:
+        """Ask for the mood of a final; a live call does not wait for it.
+
+        Args:
+            final: just published.
+            audio: what was said, 16 kHz samples [n].
+        """
+        self._said[final.leg] = [*self._said[final.leg], final.text][-TEXTS:]
+        if not self._wanted(final.leg) or (self._config.live and self._places.locked()):
+            return
+        await self._places.acquire()
+        task = asyncio.create_task(self._feel(final, audio[: int(LONGEST_S * SAMPLE_RATE_HZ)]))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._places.release()
+        if not task.cancelled() and (error := task.exception()):
+            log.debug("no mood: %s", error)
+
+    def _wanted(self, leg: int) -> bool:
+        """The agent's moods are told only where a deployment wants them."""
+        if self._policy.agent:
+            return True
+        named = self._config.leg_roles[leg : leg + 1]
+        return (named[0] if named else tell_roles(self._said)[leg]) is not Role.AGENT
+
+    async def _feel(self, final: Final, audio: Audio) -> None:
+        evidence = self._lexicon.read(final.text)
+        calm = self._calm[final.leg][-BASELINE_UTTERANCES:]
+        question = MoodQuestion(
+            audio,
+            lexical=evidence.scores,
+            baseline=tuple(np.mean(calm, axis=0).tolist()) if calm else (),
+        )
+        priority = Priority.PARTIAL if self._config.live else Priority.RECORDING
+        try:
+            felt = await self._engine.ask(question, priority, self._policy.timeout_s)
+        except LingtingError as error:
+            log.debug("no mood for an utterance: %s", error)
+            return
+        if felt.emotion in ("", Emotion.CALM.value) and any(felt.prosody):
+            self._calm[final.leg].append(felt.prosody)
+        mood = mood_of(final, felt, evidence)
+        await self._publish(mood)
+        await self._maybe_alert(mood, final)
+
+    async def _maybe_alert(self, mood: Mood, final: Final) -> None:
+        """Once when a leg passes the level, and again only after it was below."""
+        if mood.emotion is None or mood.level is None:
+            return
+        above = mood.emotion in NEGATIVE and LEVELS.index(mood.level) >= self._least
+        if not above:
+            self._alarmed.discard(final.leg)
+        elif final.leg not in self._alarmed:
+            self._alarmed.add(final.leg)
+            at_ms = final.end_ms
+            await self._publish(
+                Alert(final.leg, final.utterance, mood.emotion, mood.level, at_ms, mood.demo)
+            )
+
+    async def catch_up(self) -> None:
+        """Wait for all moods under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+def mood_of(final: Final, felt: Feeling, evidence: Evidence) -> Mood:
+    """The model's answer as an event, with what carried it: strongest first."""
+    emotion = Emotion(felt.emotion) if felt.emotion else None
+    cues: list[Cue] = []
+    if emotion:
+        cues += evidence.cues(emotion, felt.words_share)
+        sound_share = 1 - felt.words_share
+        cues += [Cue("sound", name, round(share * sound_share, 4)) for name, share in felt.sounds]
+    cues = sorted((c for c in cues if c.weight >= ENOUGH), key=lambda cue: -cue.weight)
+    return Mood(
+        leg=final.leg,
+        utterance=final.utterance,
+        emotion=emotion,
+        level=Level(felt.level) if felt.level else None,
+        probabilities=dict(zip(Emotion, felt.probabilities, strict=True)),
+        cues=tuple(cues),
+        model=felt.model,
+        demo=felt.demo,
+    )

@@ -1,0 +1,194 @@
+"""Moods of a call over the fake engine, which feels what the words say."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from appliance.call.lexicon import load_lexicon
+from appliance.call.matrix import summarise
+from appliance.call.moods import Moods
+from appliance.errors import SettingsError
+from appliance.messages import (
+    Alert,
+    CallConfig,
+    Emotion,
+    Final,
+    Lasting,
+    Level,
+    Mood,
+    Role,
+    Utterance,
+)
+from appliance.settings import PROJECT, Emotions
+from inference.tensors import SAMPLE_RATE_HZ, Audio, MoodQuestion
+from tests.fakes import FakeEngine
+
+PACK = PROJECT / "provisioning" / "city_packs" / "demo"
+LEXICON = load_lexicon(PACK)
+SOUND: Audio = np.full(SAMPLE_RATE_HZ, 0.1, np.float32)
+ROLES = (Role.AGENT, Role.CITIZEN)
+
+
+def final(text: str, utterance: int = 0, leg: int = 1) -> Final:
+    times = (utterance * 1000, utterance * 1000 + 800)
+    return Final(leg, utterance, text, (), *times, 0.9, 0.0, 0.0, "zh", "cpu", "fake 0", True)
+
+
+class Room:
+    """Moods of one call, and what they published."""
+
+    def __init__(
+        self, roles: tuple[Role, ...] = ROLES, live: bool = True, **policy: object
+    ) -> None:
+        self.engine = FakeEngine()
+        self.published: list[Lasting] = []
+        config = CallConfig(leg_roles=roles, live=live)
+        self.moods = Moods(self.engine, Emotions(**policy), LEXICON, config, self._publish)
+
+    async def _publish(self, event: Lasting) -> None:
+        self.published.append(event)
+
+    async def say(self, *texts: str, leg: int = 1) -> None:
+        for number, text in enumerate(texts, len(self.published)):
+            await self.moods.feel(final(text, number, leg), SOUND)
+            await self.moods.catch_up()
+
+    def told(self, kind: type = Mood) -> list:  # type: ignore[type-arg]
+        return [event for event in self.published if isinstance(event, kind)]
+
+
+async def test_a_mood_follows_its_final_and_says_what_carried_it() -> None:
+    room = Room()
+    await room.say("我非常生气，我要投诉。")
+    (mood,) = room.told()
+    assert (mood.emotion, mood.level, mood.utterance) == (Emotion.ANNOYED, Level.HIGH, 0)
+    assert {cue.what for cue in mood.cues if cue.kind == "word"} == {"生气", "投诉"}
+    assert any(cue.kind == "sound" for cue in mood.cues)
+    assert sum(cue.weight for cue in mood.cues) <= 1.001
+    assert abs(sum(mood.probabilities.values()) - 1) < 0.01 and mood.demo
+
+
+async def test_the_agents_moods_are_not_told_unless_wanted() -> None:
+    room = Room()
+    await room.say("我非常生气。", leg=0)
+    assert not room.told() and not room.engine.asked
+    room = Room(agent=True)
+    await room.say("我非常生气。", leg=0)
+    assert room.told()
+
+
+async def test_an_agent_is_known_by_what_is_said() -> None:
+    room = Room(roles=())
+    await room.say("您好，12345热线，请问有什么可以帮您？", "请您不要生气。", leg=0)
+    assert not room.told()
+    await room.say("我很生气。", leg=1)
+    assert len(room.told()) == 1
+
+
+async def test_an_alert_comes_once_until_the_mood_has_fallen() -> None:
+    room = Room(alert_level="medium")
+    await room.say("你好。", "我很生气。", "我非常生气，太过分了。", "好的，谢谢。", "我很生气。")
+    alerts = room.told(Alert)
+    assert [alert.level for alert in alerts] == [Level.MEDIUM, Level.MEDIUM]
+    assert alerts[0].emotion is Emotion.ANNOYED
+
+
+async def test_what_was_calm_becomes_the_speakers_baseline() -> None:
+    room = Room()
+    await room.say("你好。", "我很生气。", "嗯。")
+    baselines = [q.baseline for q, _ in room.engine.asked if isinstance(q, MoodQuestion)]
+    assert baselines[0] == () and baselines[1] == baselines[2] != ()
+
+
+async def test_without_an_engine_moods_are_lost_and_nothing_else() -> None:
+    room = Room()
+    room.engine.gone = True
+    await room.say("我很生气。")
+    assert room.published == []
+
+
+async def test_a_live_call_does_not_wait_for_its_moods() -> None:
+    room = Room()
+    room.engine.delay_s = 3600
+    async with asyncio.timeout(5):
+        for number in range(50):
+            await room.moods.feel(final("我很生气。", number), SOUND)
+    room.moods.close()
+
+
+# --- the lexicon
+
+
+@pytest.mark.parametrize(
+    ("text", "emotion", "least", "most"),
+    [
+        ("我生气了", Emotion.ANNOYED, 1.0, 1.0),
+        ("我非常生气", Emotion.ANNOYED, 1.2, 1.5),
+        ("我有点生气", Emotion.ANNOYED, 0.5, 0.7),
+        ("我不生气", Emotion.ANNOYED, 0.0, 0.0),
+        ("我没有生气", Emotion.ANNOYED, 0.0, 0.0),
+        ("不，我生气", Emotion.ANNOYED, 1.0, 1.0),
+        ("混蛋，王八蛋，畜生，废物", Emotion.FURIOUS, 4.0, 4.0),
+        ("气死我了", Emotion.FURIOUS, 1.6, 1.6),
+        ("气死了", Emotion.ANNOYED, 1.6, 1.6),
+        ("打了好几次电话", Emotion.ANNOYED, 0.8, 0.8),
+        ("今天天气很好", Emotion.HAPPY, 0.0, 0.0),
+        ("", Emotion.CALM, 0.0, 0.0),
+    ],
+)
+def test_words_are_read_with_their_grammar(
+    text: str, emotion: Emotion, least: float, most: float
+) -> None:
+    score = LEXICON.read(text).scores[list(Emotion).index(emotion)]
+    assert least <= score <= most
+
+
+def test_a_broken_lexicon_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"lexicon\.toml"):
+        load_lexicon(tmp_path)
+    (tmp_path / "lexicon.toml").write_text('[happy]\nlow = "谢谢"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match="list of words"):
+        load_lexicon(tmp_path)
+
+
+# --- the matrix
+
+
+def said(number: int, emotion: Emotion | None, level: Level | None, role: Role) -> Utterance:
+    mood = Mood(1, number, emotion, level, {}, (), "fake 0", True)
+    at = number * 1000
+    return Utterance(f"1.{number}", 1, 1, role, "话", (), at, at + 800, 0.9, mood)
+
+
+def test_the_matrix_has_all_cells_and_the_curve_all_utterances() -> None:
+    course = [
+        (Emotion.CALM, Level.LOW),
+        (Emotion.ANNOYED, Level.MEDIUM),
+        (Emotion.FURIOUS, Level.HIGH),
+        (None, None),
+        (Emotion.CALM, Level.LOW),
+    ]
+    moods = summarise([said(i, *each, Role.CITIZEN) for i, each in enumerate(course)])
+    assert moods and len(moods.matrix) == 21 and len(moods.curve) == 5 and moods.unsure == 1
+    cells = {(cell.emotion, cell.level): cell for cell in moods.matrix}
+    assert cells[Emotion.CALM, Level.LOW].utterances == 2
+    assert cells[Emotion.FURIOUS, Level.HIGH].duration_ms == 800
+    assert [peak.utterance for peak in moods.peaks] == ["1.2", "1.1"]
+    turns = [(turn.utterance, turn.before, turn.after) for turn in moods.turning_points]
+    assert turns == [
+        ("1.1", Emotion.CALM, Emotion.ANNOYED),
+        ("1.4", Emotion.FURIOUS, Emotion.CALM),
+    ]
+
+
+def test_the_agents_temper_is_no_peak_of_the_call() -> None:
+    moods = summarise([said(0, Emotion.FURIOUS, Level.HIGH, Role.AGENT)])
+    assert moods and moods.peaks == ()
+
+
+def test_no_moods_no_matrix() -> None:
+    assert summarise([]) is None
