@@ -7,12 +7,8 @@ same recordings: WAV files and the RTTM files of what is true.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import subprocess
-import sys
 import time
-import wave
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ import numpy as np
 
 from appliance.call.box import Box
 from appliance.call.speakers import Count, Speakers, overlap_ms
+from appliance.cli.eval_data import Progress, read_wav, started
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton import TritonEngine
@@ -42,7 +39,6 @@ from inference.tensors import (
 LIVE_PIECE_S = 0.2  # of audio, fed to a live call at once
 NOTHING = np.zeros(0, np.float32)
 TIMEOUT_S = 120.0
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +71,6 @@ def load_recordings(folder: Path) -> list[Recording]:
             "read recordings", f"{folder} holds no .wav with an .rttm", "give both, by one name"
         )
     return found
-
-
-def read_wav(path: Path) -> Audio:
-    with wave.open(str(path)) as file:
-        shape = file.getframerate(), file.getnchannels(), file.getsampwidth()
-        if shape != (SAMPLE_RATE_HZ, 1, 2):
-            raise SettingsError(
-                "read recordings", f"{path} must be 16 kHz, mono, 16 bit", "convert it with ffmpeg"
-            )
-        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    return (samples / 32768).astype(np.float32)
 
 
 def read_rttm(path: Path) -> Iterable[SpeakerTurn]:
@@ -225,15 +210,6 @@ async def _provisional(events: AsyncIterator[Any]) -> list[SpeakerTurn]:
     return [turn for attribution in attributions for turn in attribution.turns]
 
 
-@contextlib.asynccontextmanager
-async def started(engine: SpeechEngine) -> AsyncIterator[SpeechEngine]:
-    await engine.start()
-    try:
-        yield engine
-    finally:
-        await engine.close()
-
-
 @dataclass(slots=True)
 class Report:
     """All figures; `flat` is the JSON."""
@@ -302,19 +278,3 @@ async def _live_all(
             report.score("live").add(recording, await live(box, recording))
     finally:
         await box.close()
-
-
-def speak_dialogues(folder: Path, progress: Progress) -> None:
-    """The fixed dialogues as files, by espeak-ng; raises SettingsError without it."""
-    module = "inference.training.diarization.heldout"
-    command = [sys.executable, "-m", module, "--write", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
-        assert it.stdout and it.stderr
-        for line in it.stdout:
-            progress(line.strip())
-        said = it.stderr.read().strip().splitlines()
-    if it.returncode:
-        cause = said[-1] if said else f"exit {it.returncode}"
-        raise SettingsError(
-            "speak the fixed dialogues", cause, "apt-get install espeak-ng; make .venv/.dev"
-        )

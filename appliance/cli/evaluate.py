@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from appliance.cli import eval_diarization
+from appliance.cli import eval_diarization, eval_emotion
+from appliance.cli.eval_data import Progress, spoken, started
+from appliance.engine.cpu import CpuEngine
 from appliance.errors import LingtingError
 from appliance.messages import DEMO_NOTICE
 from appliance.settings import PROJECT, Settings, load_settings
@@ -44,6 +45,8 @@ def asr(
 
 
 PYANNOTE = PROJECT / ".venv-pyannote"  # where `make pyannote` puts it
+DIALOGUES = "inference.training.diarization.heldout"
+MOODS = "inference.training.emotion.heldout"
 TITLES = {
     "given": "pyannote, count given",
     "auto": "pyannote, count unknown",
@@ -74,15 +77,12 @@ def diarization(
         settings = settings.model_copy(update={"triton": triton})
     console = Console(stderr=True)
     try:
-        with _recordings(data, console) as recordings, console.status("...") as status:
+        with _data(data, DIALOGUES, console) as folder, console.status("...") as status:
+            recordings = eval_diarization.load_recordings(folder)
             measuring = eval_diarization.evaluate(settings, recordings, status.update)
             report = asyncio.run(measuring)
-    except LingtingError as error:
-        console.print(f"eval: {error}", style="red")
-        raise typer.Exit(3) from error
-    except ImportError as error:
-        console.print(f"eval: {error}; it needs the dev profile: make .venv/.dev", style="red")
-        raise typer.Exit(3) from error
+    except (LingtingError, ImportError) as error:
+        raise _failed(error, console) from error
     if as_json:
         print(json.dumps(report.flat()))
         return
@@ -90,14 +90,17 @@ def diarization(
 
 
 @contextmanager
-def _recordings(data: Path | None, console: Console) -> Iterator[list[eval_diarization.Recording]]:
+def _data(data: Path | None, module: str, console: Console) -> Iterator[Path]:
+    """The user's folder, or what `module` speaks."""
     if data:
-        yield eval_diarization.load_recordings(data)
+        yield data
         return
-    with tempfile.TemporaryDirectory(prefix="lingting-eval-") as folder:
-        with console.status("speaking the dialogues") as status:
-            eval_diarization.speak_dialogues(Path(folder), status.update)
-        yield eval_diarization.load_recordings(Path(folder))
+    with (
+        console.status("speaking the fixed recordings") as status,
+        spoken(module, status.update) as folder,
+    ):
+        status.stop()
+        yield folder
 
 
 def _show(report: eval_diarization.Report, settings: Settings) -> None:
@@ -115,3 +118,61 @@ def _show(report: eval_diarization.Report, settings: Settings) -> None:
         console.print(f"{name}: {rtf:.3f} s of one thread per second of audio")
     if not settings.triton.pyannote:
         console.print("pyannote's own path was not measured: make pyannote")
+
+
+@app.command()
+def emotion(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with labels.csv (file, speaker, text, emotion, level) and 16 kHz .wav; "
+            "else the fixed synthetic utterances."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One flat JSON object.")] = False,
+) -> None:
+    """Recall and F1 over the seven moods, agreement of the levels, calibration, false alarms and
+    how often the model is unsure. Works on your own labelled utterances too.
+
+    Needs the dev profile (`make .venv/.dev`) and, for the fixed utterances, espeak-ng."""
+    settings = load_settings()
+    console = Console(stderr=True)
+    try:
+        with _data(data, MOODS, console) as folder, console.status("...") as status:
+            labelled = eval_emotion.load_labelled(folder)
+            report = asyncio.run(_feel(settings, labelled, status.update))
+    except (LingtingError, ImportError) as error:
+        raise _failed(error, console) from error
+    if as_json:
+        print(json.dumps(report.flat()))
+        return
+    _show_moods(report)
+
+
+async def _feel(
+    settings: Settings, labelled: list[eval_emotion.Labelled], progress: Progress
+) -> eval_emotion.Report:
+    async with started(CpuEngine(settings)) as engine:
+        return await eval_emotion.evaluate(engine, settings, labelled, progress)
+
+
+def _show_moods(report: eval_emotion.Report) -> None:
+    console = Console()
+    console.print(DEMO_NOTICE)
+    confusion, scores = report.confusion(), report.by_emotion()
+    names = [emotion.value for emotion in confusion]
+    table = Table("truth / told", *names, "unsure", "recall", "F1")
+    for emotion, told in confusion.items():
+        recall, f1 = scores[emotion]
+        table.add_row(emotion.value, *map(str, told.values()), f"{recall:.0%}", f"{f1:.0%}")
+    console.print(table)
+    for name, value in report.flat().items():
+        console.print(f"{name:18} {value:.1%}")
+
+
+def _failed(error: Exception, console: Console) -> typer.Exit:
+    needs = (
+        "" if isinstance(error, LingtingError) else "; it needs the dev profile: make .venv/.dev"
+    )
+    console.print(f"eval: {error}{needs}", style="red")
+    return typer.Exit(3)

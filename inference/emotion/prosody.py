@@ -42,6 +42,7 @@ def prosody(audio: Audio) -> Vector:
     """[len(NAMES)] of one utterance, float32 [n] at 16 kHz; zeros where there is no speech."""
     if len(audio) < FRAME + LEAST_FRAMES * HOP:
         return np.zeros(len(NAMES), np.float32)
+    audio = audio - audio.mean()  # some sound cards have an offset
     frames = np.lib.stride_tricks.sliding_window_view(audio, FRAME)[::HOP]
     spectrum = np.abs(np.fft.rfft(frames * np.hanning(FRAME), 2 * FRAME)) ** 2
     level = 10 * np.log10(spectrum.sum(axis=1) + 1e-10)

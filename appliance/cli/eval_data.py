@@ -1,0 +1,61 @@
+"""What both evaluations over engines share: reading recordings, speaking the fixed ones."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import wave
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from appliance.engine.protocol import SpeechEngine
+from appliance.errors import SettingsError
+from inference.tensors import SAMPLE_RATE_HZ, Audio
+
+Progress = Callable[[str], None]
+
+
+def read_wav(path: Path) -> Audio:
+    """16 kHz, mono, 16 bit; raises SettingsError for anything else."""
+    try:
+        with wave.open(str(path)) as file:
+            shape = file.getframerate(), file.getnchannels(), file.getsampwidth()
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    except (OSError, EOFError, wave.Error) as error:
+        raise SettingsError("read recordings", f"{path}: {error}") from error
+    if shape != (SAMPLE_RATE_HZ, 1, 2):
+        raise SettingsError(
+            "read recordings", f"{path} must be 16 kHz, mono, 16 bit", "convert it with ffmpeg"
+        )
+    return (samples / 32768).astype(np.float32)
+
+
+@contextlib.contextmanager
+def spoken(module: str, progress: Progress) -> Iterator[Path]:
+    """A folder with what `module --write` speaks; raises SettingsError without espeak-ng."""
+    with tempfile.TemporaryDirectory(prefix="lingting-eval-") as folder:
+        command = [sys.executable, "-m", module, "--write", folder]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as speaking:
+            assert speaking.stdout and speaking.stderr
+            for line in speaking.stdout:
+                progress(line.strip())
+            said = speaking.stderr.read().strip().splitlines()
+        if speaking.returncode:
+            cause = said[-1] if said else f"exit {speaking.returncode}"
+            hint = "apt-get install espeak-ng; make .venv/.dev"
+            raise SettingsError("speak the fixed recordings", cause, hint)
+        yield Path(folder)
+
+
+@contextlib.asynccontextmanager
+async def started(engine: SpeechEngine) -> AsyncIterator[SpeechEngine]:
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close()

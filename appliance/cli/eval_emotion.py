@@ -1,0 +1,176 @@
+"""`lingting eval emotion`: how well moods are told, by the code that serves calls.
+
+Works on any list of labelled utterances: labels.csv with file, speaker, text, emotion, level.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from appliance.call.lexicon import load_lexicon
+from appliance.call.moods import NEGATIVE, Moods
+from appliance.cli.eval_data import Progress, read_wav
+from appliance.engine.protocol import SpeechEngine
+from appliance.errors import SettingsError
+from appliance.messages import CallConfig, Emotion, Final, Lasting, Level, Mood, Role
+from appliance.settings import Settings
+from inference.tensors import SAMPLE_RATE_HZ, Audio
+
+LABELS = "labels.csv"
+COLUMNS = {"file", "speaker", "text", "emotion", "level"}
+BINS = 10  # of confidence, for the calibration error
+EMOTIONS, LEVELS = list(Emotion), list(Level)
+HARMLESS = (Emotion.CALM, Emotion.HAPPY)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One utterance and what is true of it."""
+
+    speaker: str
+    text: str
+    emotion: Emotion
+    level: Level
+    audio: Audio = field(repr=False)
+
+
+def load_labelled(folder: Path) -> list[Labelled]:
+    """The utterances of labels.csv, in its order; raises SettingsError naming the line."""
+    path = folder / LABELS
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            if missing := COLUMNS - set(table.fieldnames or ()):
+                raise ValueError(f"columns are missing: {', '.join(sorted(missing))}")
+            return [_labelled(folder, row, line) for line, row in enumerate(table, 2)]
+    except (OSError, ValueError) as error:
+        hint = "columns: file, speaker, text, emotion, level; one utterance a line"
+        raise SettingsError("read labelled utterances", f"{path}: {error}", hint) from error
+
+
+def _labelled(folder: Path, row: dict[str, str], line: int) -> Labelled:
+    try:
+        emotion, level = Emotion(row["emotion"]), Level(row["level"] or "low")
+    except ValueError as error:
+        raise ValueError(f"line {line}: {error}") from error
+    return Labelled(row["speaker"], row["text"], emotion, level, read_wav(folder / row["file"]))
+
+
+@dataclass(slots=True)
+class Report:
+    """Truth beside what was told."""
+
+    truth: list[Labelled]
+    told: list[Mood]
+
+    def flat(self) -> dict[str, float]:
+        """The figures of the JSON."""
+        recalls = [recall for recall, _ in self.by_emotion().values() if not np.isnan(recall)]
+        scores = [f1 for _, f1 in self.by_emotion().values() if not np.isnan(f1)]
+        return {
+            "ua": round(float(np.mean(recalls)), 4),
+            "macro_f1": round(float(np.mean(scores)), 4),
+            "intensity_qwk": round(self._intensity_qwk(), 4),
+            "ece": round(self._ece(), 4),
+            "false_alarm_rate": round(self._false_alarm_rate(), 4),
+            "abstain_rate": round(sum(m.emotion is None for m in self.told) / len(self.told), 4),
+        }
+
+    def _pairs(self) -> list[tuple[Labelled, Mood]]:
+        """What was told; the unsure are counted apart."""
+        return [(t, m) for t, m in zip(self.truth, self.told, strict=True) if m.emotion]
+
+    def by_emotion(self) -> dict[Emotion, tuple[float, float]]:
+        """Recall and F1 of each emotion, among what was told; NaN without any."""
+        found = {}
+        for emotion in EMOTIONS:
+            right = sum(t.emotion is m.emotion is emotion for t, m in self._pairs())
+            true = sum(t.emotion is emotion for t, _ in self._pairs())
+            said = sum(m.emotion is emotion for _, m in self._pairs())
+            f1 = 2 * right / (true + said) if true else float("nan")
+            found[emotion] = (right / true if true else float("nan"), f1)
+        return found
+
+    def confusion(self) -> dict[Emotion, dict[Emotion | None, int]]:
+        """Truth -> told -> how often."""
+        counts = {true: dict.fromkeys([*EMOTIONS, None], 0) for true in EMOTIONS}
+        for truth, mood in zip(self.truth, self.told, strict=True):
+            counts[truth.emotion][mood.emotion] += 1
+        return counts
+
+    def _intensity_qwk(self) -> float:
+        """Quadratic weighted kappa of the levels, where the emotion was right and is not calm."""
+        levels = [
+            (LEVELS.index(t.level), LEVELS.index(m.level))
+            for t, m in self._pairs()
+            if m.level and t.emotion is m.emotion is not Emotion.CALM
+        ]
+        return quadratic_kappa(levels, len(LEVELS))
+
+    def _ece(self) -> float:
+        """Expected calibration error of the likeliest emotion, told or not."""
+        sure = np.array([max(mood.probabilities.values()) for mood in self.told])
+        best = [max(m.probabilities, key=lambda e: m.probabilities[e]) for m in self.told]
+        right = np.array([t.emotion is b for t, b in zip(self.truth, best, strict=True)])
+        bins = np.minimum((sure * BINS).astype(int), BINS - 1)
+        gaps = [
+            abs(sure[bins == b].mean() - right[bins == b].mean()) * (bins == b).sum()
+            for b in np.unique(bins)
+        ]
+        return float(sum(gaps) / len(sure))
+
+    def _false_alarm_rate(self) -> float:
+        """Of calm and happy utterances, those told as negative at medium or high."""
+        harmless = [m for t, m in zip(self.truth, self.told, strict=True) if t.emotion in HARMLESS]
+        alarms = [m for m in harmless if m.emotion in NEGATIVE and m.level is not Level.LOW]
+        return len(alarms) / max(1, len(harmless))
+
+
+def quadratic_kappa(pairs: Sequence[tuple[int, int]], levels: int) -> float:
+    """Agreement of (truth, told) beyond chance, far misses weighing more; 0 without pairs."""
+    if not pairs:
+        return 0.0
+    counts = np.zeros((levels, levels))
+    for true, told in pairs:
+        counts[true, told] += 1
+    index = np.arange(levels)
+    weights = (index[:, None] - index[None, :]) ** 2 / (levels - 1) ** 2
+    chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    expected = float((weights * chance).sum())
+    return 1.0 - float((weights * counts).sum()) / expected if expected else 0.0
+
+
+async def evaluate(
+    engine: SpeechEngine, settings: Settings, labelled: Sequence[Labelled], progress: Progress
+) -> Report:
+    """Each speaker's utterances are one call, in order: the baseline grows as in a real one."""
+    lexicon = load_lexicon(settings.city.pack)
+    told: dict[int, Mood] = {}
+    places: dict[str, list[int]] = {}
+    for place, each in enumerate(labelled):
+        places.setdefault(each.speaker, []).append(place)
+    for speaker, mine in places.items():
+        progress(f"speaker {speaker}")
+
+        async def publish(event: Lasting) -> None:
+            if isinstance(event, Mood):
+                told[event.utterance] = event
+
+        config = CallConfig(live=False, leg_roles=(Role.CITIZEN,))
+        moods = Moods(engine, settings.emotions, lexicon, config, publish)
+        for place in mine:
+            await moods.feel(_final(labelled[place], place), labelled[place].audio)
+            await moods.catch_up()
+    if len(told) < len(labelled):
+        raise SettingsError("tell moods", "an engine failed", "run `lingting doctor`")
+    return Report(list(labelled), [told[place] for place in range(len(labelled))])
+
+
+def _final(said: Labelled, number: int) -> Final:
+    end_ms = len(said.audio) * 1000 // SAMPLE_RATE_HZ
+    return Final(0, number, said.text, (), 0, end_ms, 1.0, 0.0, 0.0, "zh", "cpu", "", True)
