@@ -168,6 +168,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: str
+    param: str | None = Field(None, description="the field at fault")
 
 
 def time_of(seconds: float) -> datetime:

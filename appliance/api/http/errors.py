@@ -85,6 +85,7 @@ class Fault:
             "status": self.status,
             "detail": self.message,
             "code": self.code,
+            **({"param": self.param} if self.param else {}),
         }
 
 

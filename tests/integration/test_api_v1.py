@@ -1,0 +1,357 @@
+"""/api/v1 over a real socket: recordings, calls, their events; bad input costs nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+
+from appliance.archive.kept import KeptCall
+from appliance.messages import AudioFormat, CallConfig, Encoding
+from tests.integration.gateway import CALL, Gateway, alaw, gateway, silence
+
+RAW = {"encoding": "alaw", "sample_rate_hertz": "8000", "channels": "2"}
+OVER = ("finished", "failed", "cancelled")
+STEREO = AudioFormat(Encoding.ALAW, 8000, 2)
+
+
+@pytest.fixture
+async def box(tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with gateway(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def client(box: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=box.http, timeout=60) as made:
+        yield made
+
+
+async def send(client: httpx.AsyncClient, data: bytes, **fields: Any) -> dict[str, Any]:
+    headers = fields.pop("headers", {})
+    form = {**RAW, **fields}
+    answer = await client.post(
+        "/api/v1/recordings", files={"file": ("call", data)}, data=form, headers=headers
+    )
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["location"] == f"/api/v1/recordings/{answer.json()['id']}"
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def until_over(client: httpx.AsyncClient, name: str) -> dict[str, Any]:
+    async with asyncio.timeout(60):
+        while (state := (await client.get(f"/api/v1/recordings/{name}")).json())[
+            "state"
+        ] not in OVER:
+            await asyncio.sleep(0.02)
+    return dict(state)
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status and body["title"] and body["detail"]
+    return body
+
+
+async def test_a_recording_becomes_a_call(client: httpx.AsyncClient) -> None:
+    sent = await send(client, alaw(30), call_id="x-1", leg_roles="agent,citizen")
+    over = await until_over(client, sent["id"])
+    assert over["state"] == "finished" and over["progress"] == 1.0
+    call = (await client.get(sent["call"])).json()
+    assert call["state"] == "finished" and call["call_id"] == "x-1" and not call["live"]
+    assert [leg["role"] for leg in call["legs"]] == ["agent", "citizen"]
+    assert {u["speaker"] for u in call["utterances"]} == {1, 2} and call["settled"]
+    assert call["utterances"] == sorted(call["utterances"], key=lambda u: u["start_ms"])
+    assert all(u["mood"] for u in call["utterances"] if u["role"] == "citizen")
+    assert not any(u["mood"] for u in call["utterances"] if u["role"] == "agent")
+    assert len(call["moods"]["matrix"]) == 21 and call["demo"] and "演示" in call["notice"]
+    by_name = (await client.get("/api/v1/calls/x-1")).json()
+    assert by_name == call
+
+
+async def test_one_channel_is_told_apart(client: httpx.AsyncClient) -> None:
+    mono = alaw(30)[0::2]
+    sent = await send(client, mono, channels="1", diarize="true", max_speakers="2")
+    await until_over(client, sent["id"])
+    call = (await client.get(sent["call"])).json()
+    assert len(call["legs"]) == 1 and all(u["speaker"] for u in call["utterances"])
+    off = await send(client, mono, channels="1", diarize="false", moods="false")
+    await until_over(client, off["id"])
+    call = (await client.get(off["call"])).json()
+    assert call["moods"] is None and {u["speaker"] for u in call["utterances"]} == {1}
+
+
+async def test_the_same_key_makes_one_recording(client: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "5f0e"}
+    first = await send(client, alaw(3), headers=key)
+    again = await send(client, alaw(3), headers=key)
+    assert again["id"] == first["id"]
+    other = await client.post(
+        "/api/v1/recordings", files={"file": ("x", alaw(4))}, data=RAW, headers=key
+    )
+    assert problem(other, 409)["code"] == "conflict"
+    calls = (await client.get("/api/v1/calls")).json()["calls"]
+    assert len(calls) == 1
+
+
+async def test_the_same_key_at_the_same_moment(client: httpx.AsyncClient) -> None:
+    async def post() -> httpx.Response:
+        files = {"file": ("x", alaw(3))}
+        headers = {"Idempotency-Key": "same"}
+        return await client.post("/api/v1/recordings", files=files, data=RAW, headers=headers)
+
+    answers = await asyncio.gather(*(post() for _ in range(6)))
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    assert len((await client.get("/api/v1/calls")).json()["calls"]) == 1
+
+
+async def test_a_file_of_the_share(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / "a.wav").write_bytes(CALL.read_bytes()[: 16_000 * 5])
+    (tmp_path / "secret.wav").write_bytes(CALL.read_bytes())
+    (share / "link.wav").symlink_to(tmp_path / "secret.wav")
+    answer = await client.post("/api/v1/recordings", json={"path": "a.wav", "call_id": "p-1"})
+    assert answer.status_code == 202
+    assert (await until_over(client, answer.json()["id"]))["state"] == "finished"
+    for path in ("../secret.wav", "/etc/passwd", "link.wav", "", "nothing.wav", "."):
+        problem(await client.post("/api/v1/recordings", json={"path": path}), 404)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"call_id": "no spaces please"}, "call_id"),
+        ({"min_speakers": "0"}, "min_speakers"),
+        ({"min_speakers": "3", "max_speakers": "2"}, "max_speakers"),
+        ({"leg_roles": "boss"}, "leg_roles"),
+        ({"language": "xx"}, "language"),
+        ({"encoding": "mp9"}, "encoding"),
+    ],
+)
+async def test_a_wrong_field_is_named(
+    client: httpx.AsyncClient, fields: dict[str, str], param: str
+) -> None:
+    answer = await client.post(
+        "/api/v1/recordings", files={"file": ("x", alaw(1))}, data={**RAW, **fields}
+    )
+    assert problem(answer, 400)["param"].split(".")[0] == param
+    assert (await client.get("/api/v1/calls")).json()["calls"] == []
+
+
+async def test_what_is_no_audio_fails_and_says_why(client: httpx.AsyncClient) -> None:
+    files = {"file": ("x.wav", b"this is no audio at all" * 100)}
+    sent = (await client.post("/api/v1/recordings", files=files)).json()
+    over = await until_over(client, sent["id"])
+    assert over["state"] == "failed" and over["error"]
+    call = (await client.get(sent["call"])).json()
+    assert call["state"] == "failed" and call["error"] == over["error"]
+    problem(await client.post("/api/v1/recordings", files={"file": ("x", b"")}), 400)
+    problem(await client.post("/api/v1/recordings", data={"call_id": "x"}), 400)
+
+
+async def test_silence_is_a_call_without_words(client: httpx.AsyncClient) -> None:
+    sent = await send(client, silence(20))
+    over = await until_over(client, sent["id"])
+    call = (await client.get(sent["call"])).json()
+    assert over["state"] == "finished" and call["utterances"] == [] and call["moods"] is None
+    assert call["duration_ms"] == 20_000 and len(call["legs"]) == 2
+
+
+async def test_a_leg_that_is_a_copy_of_the_other(client: httpx.AsyncClient) -> None:
+    mono = alaw(20)[0::2]
+    both = bytes(byte for sample in mono for byte in (sample, sample))
+    sent = await send(client, both)
+    assert (await until_over(client, sent["id"]))["state"] == "finished"
+
+
+async def test_pages_and_filters(client: httpx.AsyncClient) -> None:
+    names = [(await send(client, silence(1), call_id=f"n-{i}"))["id"] for i in range(5)]
+    for name in names:
+        await until_over(client, name)
+    seen, token = [], ""
+    while True:
+        page = (await client.get(f"/api/v1/calls?page_size=2&page_token={token}")).json()
+        seen += [call["id"] for call in page["calls"]]
+        if not (token := page["next_page_token"]):
+            break
+    assert seen == names[::-1]
+    found = (await client.get("/api/v1/calls?call_id=n-3&state=finished&live=false")).json()
+    assert [call["id"] for call in found["calls"]] == [names[3]]
+    assert not (await client.get("/api/v1/calls?live=true")).json()["calls"]
+    problem(await client.get("/api/v1/calls?page_token=nonsense"), 400)
+    problem(await client.get("/api/v1/calls?page_size=0"), 400)
+    problem(await client.get("/api/v1/calls?state=strange"), 400)
+
+
+async def test_unknown_calls(client: httpx.AsyncClient) -> None:
+    for path in ("calls/nobody", "recordings/nobody", "calls/nobody/events"):
+        problem(await client.get(f"/api/v1/{path}"), 404)
+    problem(await client.delete("/api/v1/calls/nobody"), 404)
+    problem(await client.post("/api/v1/recordings/nobody/cancel"), 404)
+
+
+async def test_a_deleted_call_is_gone(client: httpx.AsyncClient, box: Gateway) -> None:
+    sent = await send(client, alaw(5))
+    await until_over(client, sent["id"])
+    assert (await client.delete(sent["call"])).status_code == 204
+    problem(await client.get(sent["call"]), 404)
+    assert not box.archive.store.vault.path(sent["id"]).exists()
+
+
+async def test_a_recording_deleted_while_it_runs(client: httpx.AsyncClient, box: Gateway) -> None:
+    box.engine.delay_s = 5
+    sent = await send(client, alaw(30))
+    async with asyncio.timeout(10):
+        while (await client.get(f"/api/v1/recordings/{sent['id']}")).json()["state"] != "running":
+            await asyncio.sleep(0.02)
+    assert (await client.delete(sent["call"])).status_code == 204
+    problem(await client.get(sent["call"]), 404)
+    box.engine.delay_s = 0
+    after = await send(client, alaw(3))
+    assert (await until_over(client, after["id"]))["state"] == "finished", "others go on"
+
+
+async def test_a_cancelled_recording_stays_listed(client: httpx.AsyncClient, box: Gateway) -> None:
+    box.engine.delay_s = 5
+    sent = await send(client, alaw(30))
+    cancelled = await client.post(f"/api/v1/recordings/{sent['id']}/cancel")
+    assert cancelled.json()["state"] == "cancelled"
+    problem(await client.post(f"/api/v1/recordings/{sent['id']}/cancel"), 409)
+    assert (await client.get(sent["call"])).json()["state"] == "cancelled"
+
+
+async def test_audio_is_kept_only_where_wanted(client: httpx.AsyncClient, box: Gateway) -> None:
+    sent = await send(client, alaw(3))
+    await until_over(client, sent["id"])
+    await asyncio.sleep(0.1)
+    assert not list((box.settings.store.folder / "audio").rglob("*.audio"))
+
+
+# --- events
+
+
+async def sse(client: httpx.AsyncClient, path: str, **headers: str) -> list[dict[str, Any]]:
+    events = []
+    async with client.stream("GET", path, headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                events.append(json.loads(line.removeprefix("data: ")))
+    return events
+
+
+async def test_events_come_from_any_point(client: httpx.AsyncClient) -> None:
+    sent = await send(client, alaw(30))
+    live = await sse(client, sent["events"])
+    assert live[-1]["kind"] == "ended" and live[-1]["state"] == "finished"
+    numbers = [event["sequence"] for event in live[:-1]]
+    assert numbers == list(range(1, len(numbers) + 1))
+    later = await sse(client, sent["events"])
+    assert [e for e in later if e["kind"] == "final"] == [e for e in live if e["kind"] == "final"]
+    assert await sse(client, f"{sent['events']}?after=3") == later[3:]
+    assert await sse(client, sent["events"], **{"Last-Event-ID": "3"}) == later[3:]
+
+
+async def test_events_by_websocket(client: httpx.AsyncClient, box: Gateway) -> None:
+    sent = await send(client, alaw(20))
+    address = box.http.replace("http", "ws") + f"/api/v1/calls/{sent['id']}/watch"
+    async with websockets.connect(address) as socket:
+        events = [json.loads(message) async for message in socket]
+    assert events[-1]["kind"] == "ended" and any(e["kind"] == "final" for e in events)
+    nobody = box.http.replace("http", "ws") + "/api/v1/calls/nobody/watch"
+    async with websockets.connect(nobody) as socket:
+        told = json.loads(await socket.recv())
+        assert told["kind"] == "error" and told["status"] == 404
+        await socket.wait_closed()
+        assert socket.close_code == 4404
+
+
+async def live_call(box: Gateway, name: str, seconds: float) -> None:
+    """A caller who speaks as fast as is taken."""
+    config = CallConfig(audio=STEREO, call_id=name, door="test", moods=True)
+    data = alaw(seconds)
+    async with box.box.open_call(config) as call:
+        reading = asyncio.create_task(_drain(call.events()))
+        for at in range(0, len(data), 1600):
+            await call.accept(data[at : at + 1600])
+            await asyncio.sleep(0)
+        await call.finish()
+        await reading
+
+
+async def _drain(events: AsyncIterator[object]) -> None:
+    async for _ in events:
+        pass
+
+
+async def test_a_live_call_is_followed_while_it_runs(
+    client: httpx.AsyncClient, box: Gateway
+) -> None:
+    calling = asyncio.create_task(live_call(box, "live-1", 30))
+    async with asyncio.timeout(10):
+        while (await client.get("/api/v1/calls/live-1")).status_code == 404:
+            await asyncio.sleep(0.01)
+    running = (await client.get("/api/v1/calls/live-1")).json()
+    assert running["state"] == "running" and running["live"]
+    problem(await client.delete("/api/v1/calls/live-1"), 409)
+    events = await sse(client, "/api/v1/calls/live-1/events")
+    await calling
+    kinds = {event["kind"] for event in events}
+    assert {"partial", "final", "mood", "ended"} <= kinds
+    call = (await client.get("/api/v1/calls/live-1")).json()
+    finals = [event["text"] for event in events if event["kind"] == "final"]
+    assert sorted(finals) == sorted(u["text"] for u in call["utterances"])
+    assert (await client.delete("/api/v1/calls/live-1")).status_code == 204
+
+
+async def test_a_watcher_that_stops_reading_slows_nobody(
+    client: httpx.AsyncClient, box: Gateway
+) -> None:
+    kept = await box.archive.keep(CallConfig(audio=STEREO, call_id="slow", door="test"))
+    assert isinstance(kept, KeptCall)
+    watching = box.archive.watch("slow")
+    from tests.unit.test_store import FINAL
+
+    async with asyncio.timeout(20):
+        for _ in range(3):
+            await kept.keep(FINAL)
+        first = await anext(watching)  # and then never again
+        for _ in range(500):
+            await kept.keep(FINAL)
+    assert first.sequence == 1
+    await watching.aclose()
+
+
+async def test_a_caller_who_vanishes_leaves_a_finished_call(
+    client: httpx.AsyncClient, box: Gateway
+) -> None:
+    with pytest.raises(ConnectionResetError):
+        async with box.box.open_call(CallConfig(audio=STEREO, call_id="gone", door="test")) as call:
+            for at in range(0, 16_000 * 9, 1600):
+                await call.accept(alaw(9)[at : at + 1600])
+            raise ConnectionResetError
+    call = (await client.get("/api/v1/calls/gone")).json()
+    assert call["state"] == "finished" and call["cut_short"] and call["utterances"]
+
+
+async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    ours = {path for path in document["paths"] if path.startswith("/api/v1")}
+    assert ours == {
+        "/api/v1/recordings",
+        "/api/v1/recordings/{recording}",
+        "/api/v1/recordings/{recording}/cancel",
+        "/api/v1/calls",
+        "/api/v1/calls/{call}",
+        "/api/v1/calls/{call}/events",
+    }
