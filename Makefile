@@ -72,6 +72,9 @@ bench: $(VENV)/.dev  ## Measure live calls and recordings, against the naive way
 	@$(BIN)/lingting bench recordings --against naive $(ARGS)
 	@$(BIN)/lingting bench idle $(ARGS)
 
+proto: $(VENV)/.dev  ## Generate Python from our .proto again
+	@$(BIN)/python -m appliance.api.proto.generate
+
 docs: $(VENV)/.dev  ## Write the tables of docs/ again, from the code
 	@$(BIN)/python docs/make_reference.py
 
@@ -83,4 +86,4 @@ lock: $(UV)  ## Pin every dependency again, with hashes
 clean:  ## Remove what make made
 	rm -rf $(VENV) $(PYANNOTE) .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help pyannote demo test lint bench docs lock clean
+.PHONY: help pyannote demo test lint bench proto docs lock clean
