@@ -55,6 +55,7 @@ class Archive:
         self.store = Store(settings.store, metrics)
         self._running: dict[str, KeptCall] = {}  # by id
         self._recordings: Recordings | None = None
+        self._arriving: set[str] = set()  # recordings that are not accepted yet
         self._watchers = 0
         self._purging: asyncio.Task[None] | None = None
 
@@ -62,6 +63,7 @@ class Archive:
         """Open the store and finish what a crash left; raises StoreUnavailable."""
         await self.store.start()
         await self._recover()
+        await self._purge_audio(time.time() - self._settings.store.keep_audio_days * DAY_S)
         self._purging = asyncio.create_task(self._purge(), name="retention")
 
     def attach(self, box: Box) -> None:
@@ -110,6 +112,21 @@ class Archive:
         assert self._recordings
         await self._check_room()
         call_id = new_id()
+        self._arriving.add(call_id)
+        try:
+            return await self._take_in(call_id, config, chunks, claimed)
+        finally:
+            self._arriving.discard(call_id)
+            self._recordings.wake()
+
+    async def _take_in(
+        self,
+        call_id: str,
+        config: CallConfig,
+        chunks: AsyncIterator[bytes],
+        claimed: Claim | None,
+    ) -> str:
+        """Seal the audio, then queue it in one transaction with the claim on its key."""
         cipher, key = await self.store.ring.make(audio_key(call_id))
         writer = self.store.vault.writer(call_id, cipher, key)
         digest = hashlib.sha256(codec.pack_config(config))
@@ -128,7 +145,6 @@ class Archive:
         if before is not None:
             await self._forget(call_id)
             return before
-        self._recordings.wake()
         return call_id
 
     async def _check_room(self) -> None:
@@ -298,7 +314,8 @@ class Archive:
 
     async def _purge_audio(self, moment: float) -> None:
         held = await asyncio.to_thread(self.store.vault.older_than, moment)
-        over = [each for each in held[:PURGE_AT_ONCE] if await self._is_over(each)]
+        settled = [each for each in held if each not in self._arriving][:PURGE_AT_ONCE]
+        over = [each for each in settled if await self._is_over(each)]
         await self.store.drop_audio(over)
 
     async def _is_over(self, call_id: str) -> bool:

@@ -1,0 +1,148 @@
+"""The gateway killed at random points: every accepted recording ends once, every final is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.daemon import DEMO_CALL, Daemon, as_pcm, daemon
+
+RECORDINGS = int(os.environ.get("LINGTING_TEST_RECORDINGS", "120"))
+KILLS = 4
+RECORDING_S = 3
+WITHIN_S = 120.0
+QUICKLY = {"LINGTING_TRITON__MODE": "off", "LINGTING_CPU__WORKERS": "1"}
+RAW = {"encoding": "alaw", "sample_rate_hertz": "8000", "channels": "2", "moods": "false"}
+OVER = {"finished", "failed", "cancelled"}
+
+
+def audio(number: int) -> bytes:
+    """Three seconds of the demo call, each beginning elsewhere."""
+    data = DEMO_CALL.read_bytes()
+    body = data[data.index(b"data") + 8 :]
+    at = number % 50 * 16_000
+    return body[at : at + RECORDING_S * 16_000]
+
+
+class Uploader(threading.Thread):
+    """Sends recordings, tries again what got no answer, and notes what was accepted."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.url = ""
+        self.accepted: dict[int, str] = {}  # number -> id
+
+    def run(self) -> None:
+        for number in range(RECORDINGS):
+            while number not in self.accepted:
+                with contextlib.suppress(httpx.HTTPError, KeyError):
+                    self.accepted[number] = self._send(number)
+                if number not in self.accepted:
+                    time.sleep(0.05)
+
+    def _send(self, number: int) -> str:
+        answer = httpx.post(
+            f"{self.url}/api/v1/recordings",
+            files={"file": ("call", audio(number))},
+            data={**RAW, "call_id": f"n-{number}"},
+            headers={"Idempotency-Key": f"key-{number}"},
+            timeout=10,
+        )
+        if answer.status_code != 202:
+            time.sleep(0.2)
+        return str(answer.json()["id"])
+
+
+def kill(box: Daemon) -> None:
+    """As a power cut would, but for the disk."""
+    box.process.send_signal(signal.SIGKILL)
+    box.process.wait()
+
+
+def listed(url: str) -> Iterator[dict[str, object]]:
+    token = ""
+    while True:
+        page = httpx.get(f"{url}/api/v1/calls?page_size=500&page_token={token}", timeout=30).json()
+        yield from page["calls"]
+        if not (token := page["next_page_token"]):
+            return
+
+
+def test_recordings_survive_kills_at_random_points(tmp_path: Path) -> None:
+    rng, uploader = random.Random(5), Uploader()
+    for attempt in range(KILLS + 1):
+        with daemon(tmp_path, **QUICKLY) as box:
+            uploader.url = box.url
+            if attempt == 0:
+                uploader.start()
+            if attempt < KILLS:
+                time.sleep(rng.uniform(0.3, 2.5))
+                kill(box)
+                continue
+            uploader.join(WITHIN_S)
+            assert len(uploader.accepted) == RECORDINGS
+            deadline = time.monotonic() + WITHIN_S
+            while {str(call["state"]) for call in listed(box.url)} - OVER:
+                assert time.monotonic() < deadline, Counter(c["state"] for c in listed(box.url))
+                time.sleep(0.3)
+            calls = list(listed(box.url))
+            assert {call["id"] for call in calls} == set(uploader.accepted.values()), "none twice"
+            assert Counter(call["state"] for call in calls) == {"finished": RECORDINGS}
+            assert_whole(box.url, uploader)
+    assert_each_job_ended_once(tmp_path / "store" / "lingting.db")
+    assert not list((tmp_path / "store" / "audio").rglob("*.audio")), "no audio is left behind"
+
+
+def assert_whole(url: str, uploader: Uploader) -> None:
+    """Some of the calls, read: each is its own recording."""
+    for number in range(0, RECORDINGS, max(1, RECORDINGS // 10)):
+        call = httpx.get(f"{url}/api/v1/calls/{uploader.accepted[number]}", timeout=30).json()
+        assert call["call_id"] == f"n-{number}"
+        assert call["duration_ms"] == pytest.approx(RECORDING_S * 1000, abs=50)
+
+
+def assert_each_job_ended_once(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        states = dict(connection.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
+        doubled = connection.execute(
+            "SELECT call_id, count(*) FROM jobs GROUP BY call_id HAVING count(*) > 1"
+        ).fetchall()
+    assert states == {"done": RECORDINGS} and not doubled
+
+
+def test_a_live_call_cut_off_by_a_kill_is_finished_from_its_journal(tmp_path: Path) -> None:
+    pcm = as_pcm(DEMO_CALL, tmp_path / "call.wav", 30)
+    flags = ("--separate-channels", "--simulate-realtime", "--metadata", "x-call-id", "cut-1")
+    with daemon(tmp_path, **QUICKLY) as box:
+        client = box.client("stream", "--file", str(pcm), *flags)
+        deadline = time.monotonic() + 60
+        while box.metric("lingting_finals_total", engine="cpu") < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        kill(box)
+        out, _ = client.communicate(timeout=60)
+    lines = [json.loads(line) for line in out.splitlines()]
+    told = [
+        (line["channel"], line["text"].strip())
+        for line in lines
+        if line["event"] == "result" and line["is_final"] and line["text"].strip()
+    ]
+    assert told, "the caller was told some finals before the kill"
+    with daemon(tmp_path, **QUICKLY) as box:
+        call = httpx.get(f"{box.url}/api/v1/calls/cut-1", timeout=30).json()
+    kept = [(said["leg"], said["text"]) for said in call["utterances"]]
+    assert call["state"] == "finished" and call["cut_short"] and call["notes"]
+    assert Counter(told) - Counter(kept) == Counter(), "what was told is in the journal"
+    assert len(kept) == len(set(kept)), "no final twice"
