@@ -133,11 +133,9 @@ class Call:
             task.add_done_callback(self._attributing.discard)
 
     async def _attribute(self, speakers: Speakers, final: Final) -> None:
+        """Each final gets its answer, even if that is nobody: a door may wait for it."""
         turns = tuple(await speakers.now(final.end_ms))
-        if turns:
-            await self._events.put(
-                Attribution(final.leg, turns, False, speakers.model, speakers.demo)
-            )
+        await self._events.put(Attribution(final.leg, turns, False, speakers.model, speakers.demo))
 
     async def _settle(self) -> None:
         """The last word on moods and on who spoke."""

@@ -151,10 +151,10 @@ def _by_speaker(
     final: Final, turns: Sequence[SpeakerTurn]
 ) -> list[tuple[int, str, tuple[SpokenWord, ...]]]:
     """(speaker, text, words) of each stretch; a word or two do not make one."""
-    whole = _speaker_of(final.start_ms, final.end_ms, turns)
+    whole = speaker_of(final.start_ms, final.end_ms, turns)
     if not final.words:
         return [(whole, final.text, ())]
-    named = [(_speaker_of(w.start_ms, w.end_ms, turns), w) for w in final.words]
+    named = [(speaker_of(w.start_ms, w.end_ms, turns), w) for w in final.words]
     runs = [(who, [w for _, w in run]) for who, run in groupby(named, key=lambda pair: pair[0])]
     kept: list[tuple[int, list[SpokenWord]]] = []
     waiting: list[SpokenWord] = []  # too few to stand alone at the beginning
@@ -171,7 +171,7 @@ def _by_speaker(
     return [(who, "".join(w.text for w in words), tuple(words)) for who, words in kept]
 
 
-def _speaker_of(start_ms: int, end_ms: int, turns: Sequence[SpeakerTurn]) -> int:
+def speaker_of(start_ms: int, end_ms: int, turns: Sequence[SpeakerTurn]) -> int:
     """Who speaks most of a span, else who speaks nearest to it."""
     if not turns:
         return UNKNOWN_SPEAKER

@@ -293,3 +293,19 @@ async def test_sigterm_finishes_what_is_being_said(address: str, box: Box) -> No
                 said += (await asyncio.wait_for(call.read(), 5)).results
         assert said[-1].is_final and caught.value.code() is grpc.StatusCode.UNAVAILABLE
         await asyncio.wait_for(draining, 5)
+
+
+@pytest.mark.parametrize("script", ["stream", "offline"])
+async def test_the_stock_client_gets_speakers(client: Client, tmp_path: Path, script: str) -> None:
+    """Two people in one channel; the fake tells a low voice from a high one."""
+    data = CALL.read_bytes()
+    header = wav.parse_header(data)
+    assert header is not None
+    legs = g711.ALAW[np.frombuffer(data[header.data_at :], np.uint8)].reshape(-1, 2)[: 30 * 8000]
+    path = tmp_path / "mono.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes((np.clip(legs.sum(axis=1), -1, 1) * 32767).astype("<i2").tobytes())
+    lines = await client(script, "--file", str(path), "--speaker-diarization")
+    tags = {word["speaker"] for line in results(lines) for word in line["words"]}
+    assert tags and tags <= {1, 2}, lines

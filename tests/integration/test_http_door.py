@@ -340,7 +340,7 @@ async def fault(answer: Awaitable[httpx.Response], status: int) -> dict[str, Any
     ("fields", "param"),
     [
         ({"response_format": "xml"}, "response_format"),
-        ({"response_format": "diarized_json"}, "response_format"),
+        ({"response_format": "xml"}, "response_format"),
         ({"response_format": "srt", "stream": "true"}, "response_format"),
         ({"temperature": "1.5"}, "temperature"),
         ({"temperature": "nan"}, "temperature"),

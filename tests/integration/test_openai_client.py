@@ -187,3 +187,14 @@ def test_too_large(client: openai.OpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
         client.audio.transcriptions.create(file=audio(bytes(30 << 20)), model="whisper-1")
     assert caught.value.status_code == 413
+
+
+def test_diarized_json(client: openai.OpenAI, served: Served) -> None:
+    made = client.audio.transcriptions.create(
+        file=audio(), model="gpt-4o-transcribe-diarize", response_format="diarized_json"
+    )
+    assert [(s.speaker, s.text) for s in made.segments] == [
+        ("A", "您好"),
+        ("B", "我要反映一个问题。"),
+    ]
+    assert served.box.configs[-1].diarize

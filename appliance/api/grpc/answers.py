@@ -8,13 +8,16 @@ from typing import Any
 from riva.client.proto import riva_asr_pb2 as asr
 
 from appliance.api.grpc.requests import ignored, model_name
+from appliance.call.record import speaker_of
 from appliance.errors import NotFound
 from appliance.messages import (
     SAMPLE_RATE_HZ,
+    Attribution,
     Event,
     Final,
     Partial,
     Progress,
+    SpeakerTurn,
     SpokenWord,
     Transcript,
 )
@@ -29,27 +32,41 @@ class Streaming:
     """Our events as Riva's responses, for one stream.
 
     Riva's clients append finals to each other, so every result after the first final of a leg
-    begins with a space.
+    begins with a space. Where speakers are wanted, a final waits a moment for them.
     """
 
-    def __init__(self, request_id: str, *, interim: bool) -> None:
-        self._request_id, self._interim = request_id, interim
+    def __init__(self, request_id: str, *, interim: bool, speakers: bool = False) -> None:
+        self._request_id, self._interim, self._speakers = request_id, interim, speakers
+        self._turns: list[SpeakerTurn] = []
+        self._waiting: list[Final] = []  # for their speakers
         self._audio_ms = 0
         self._continued: set[int] = set()  # legs that have had a final
 
     def response(self, event: Event) -> Any | None:
         """A StreamingRecognizeResponse, or None for what has no words."""
         if isinstance(event, Partial):
-            result = self._partial(event) if self._interim else None
+            return self._of(self._partial(event) if self._interim else None)
+        if isinstance(event, Final) and self._speakers and event.text:
+            self._waiting.append(event)
         elif isinstance(event, Final):
-            result = self._final(event)
-        else:
-            if isinstance(event, Progress):
-                self._audio_ms = max(self._audio_ms, event.audio_ms)
+            return self._of(self._final(event))
+        elif isinstance(event, Attribution):
+            self._turns += () if event.settled else event.turns
+            return self.rest()
+        elif isinstance(event, Progress):
+            self._audio_ms = max(self._audio_ms, event.audio_ms)
+        return None
+
+    def rest(self) -> Any | None:
+        """The finals that wait, with the speakers known by now."""
+        waiting, self._waiting = self._waiting, []
+        return self._of(*(self._final(final) for final in waiting))
+
+    def _of(self, *results: Any | None) -> Any | None:
+        found = [result for result in results if result is not None]
+        if not found:
             return None
-        if result is None:
-            return None
-        response = asr.StreamingRecognizeResponse(results=[result])
+        response = asr.StreamingRecognizeResponse(results=found)
         if self._request_id:
             response.id.value = self._request_id
         return response
@@ -65,7 +82,8 @@ class Streaming:
         """An empty one takes back the partials that were shown."""
         if not final.text and not self._interim:
             return None
-        result = self._result(final, [alternative(final)], 1.0, is_final=True)
+        said = alternative(final, self._turns if self._speakers else ())
+        result = self._result(final, [said], 1.0, is_final=True)
         if final.text:
             self._continued.add(final.leg)
         return result
@@ -97,34 +115,37 @@ def stability(partial: Partial) -> float:
     return min(len(partial.stable) / max(len(partial.text), 1), ALMOST_STABLE)
 
 
-def alternative(final: Final) -> Any:
+def alternative(final: Final, turns: Sequence[SpeakerTurn] = ()) -> Any:
+    """With `turns` of its leg, each word has its speaker's tag."""
     tag = language_tag(final.language)
     return asr.SpeechRecognitionAlternative(
         transcript=final.text,
         confidence=final.confidence,
-        words=[_word(word, tag) for word in final.words],
+        words=[_word(word, tag, turns) for word in final.words],
         language_code=[tag] if tag else [],
     )
 
 
-def _word(word: SpokenWord, tag: str) -> Any:
+def _word(word: SpokenWord, tag: str, turns: Sequence[SpeakerTurn]) -> Any:
     return asr.WordInfo(
         start_time=min(word.start_ms, INT32_MAX),
         end_time=min(word.end_ms, INT32_MAX),
         word=word.text,
         confidence=word.confidence,
         language_code=tag,
+        speaker_tag=speaker_of(word.start_ms, word.end_ms, turns) + 1,
     )
 
 
 def recognize_response(transcript: Transcript, request_id: str) -> Any:
     """One result per final, in the order of their starts; clients join them as they are."""
     response = asr.RecognizeResponse()
+    turns = {told.leg: told.turns for told in transcript.attributions}
     for final in transcript.finals:
         if not final.text:
             continue
         result = response.results.add(
-            alternatives=[alternative(final)],
+            alternatives=[alternative(final, turns.get(final.leg, ()))],
             channel_tag=final.leg + 1,
             audio_processed=transcript.duration_ms / 1000,
         )

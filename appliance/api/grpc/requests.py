@@ -4,8 +4,8 @@ The messages come from NVIDIA's own wheel: a second, self-generated copy would c
 one process. Importing them runs `riva.client`, which is cheap and, unlike
 `riva.client.proto.health_pb2` (never import that here), leaves grpc.health.v1 alone.
 
-Fields taken but without effect yet are named to the caller (`ignored`): profanity_filter and
-diarization_config. `speaker_tag` therefore stays 0; legs are told apart by `channel_tag`.
+Fields taken but without effect are named to the caller (`ignored`): profanity_filter, unknown
+custom_configuration. `speaker_tag` is of one-leg calls; legs are told apart by `channel_tag`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from appliance.messages import (
     Encoding,
     Endpointing,
 )
-from inference.tensors import ModelCard
+from inference.tensors import MOST_SPEAKERS, ModelCard
 
 DOING = "read the recognition config"
 RATES_HZ = range(8_000, 96_001)
@@ -79,12 +79,31 @@ def call_config(
         moods=live,
         itn=not config.verbatim_transcripts,
         punctuation=config.enable_automatic_punctuation,
-        word_times=config.enable_word_time_offsets,
+        word_times=config.enable_word_time_offsets or wants_speakers(config),
+        diarize=wants_speakers(config),
+        most_speakers=most_speakers(config),
         hotwords=hotwords(config.speech_contexts),
         endpointing=endpointing(config),
         call_id=call_id,
         door=DOOR,
     )
+
+
+def wants_speakers(config: Any) -> bool:
+    return bool(config.diarization_config.enable_speaker_diarization)
+
+
+def most_speakers(config: Any) -> int:
+    """0: as the box is set."""
+    wanted = int(config.diarization_config.max_speaker_count)
+    if not 0 <= wanted <= MOST_SPEAKERS:
+        raise InvalidRequest(
+            DOING,
+            f"max_speaker_count is {wanted}",
+            f"0 to {MOST_SPEAKERS}",
+            param="max_speaker_count",
+        )
+    return wanted
 
 
 def audio_format(config: Any) -> AudioFormat:
@@ -226,8 +245,6 @@ def ignored(config: Any) -> tuple[str, ...]:
     ]
     if config.profanity_filter:
         names.append("profanity_filter")
-    if config.diarization_config.enable_speaker_diarization:
-        names.append("diarization_config")
     return tuple(names[:16])
 
 

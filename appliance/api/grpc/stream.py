@@ -88,12 +88,15 @@ class Stream:
         )
 
     async def _speak(self, call: Call, request_id: str) -> None:
-        wire = answers.Streaming(request_id, interim=self._interim)
+        tags = call.config.diarize and not call.config.separate_legs
+        wire = answers.Streaming(request_id, interim=self._interim, speakers=tags)
         async for event in call.events():
             response = wire.response(event)
             if response is not None:
                 await self._write(response)
             self._follow(event)
+        if rest := wire.rest():
+            await self._write(rest)
 
     async def _write(self, response: Any) -> None:
         try:

@@ -18,8 +18,10 @@ from inference.tensors import ModelCard
 
 DOING = "read the request"
 # What stock clients send for "your usual model".
-ALIASES = frozenset({"", "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
-FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
+ALIASES = frozenset(
+    {"", "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize"}
+)
+FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 STREAMED_FORMATS = ("json", "text")
 GRANULARITIES = ("word", "segment")
 TRUE, FALSE = frozenset({"true", "1"}), frozenset({"", "false", "0"})
@@ -49,6 +51,9 @@ def read_asking(form: FormData, cards: Sequence[ModelCard], task: str, call_id: 
     response_format = _one_of(form, "response_format", FORMATS, "json")
     granularities = _many_of(form, "timestamp_granularities", GRANULARITIES)
     words = response_format == "verbose_json" and "word" in granularities
+    diarized = response_format == "diarized_json"
+    if _texts(form, "known_speaker_references"):
+        refuse("known_speaker_references", "voiceprints are not taken", "name speakers afterwards")
     logprobs = task == "transcribe" and bool(_many_of(form, "include", ("logprobs",)))
     stream = task == "transcribe" and _flag(form, "stream")
     if stream and response_format not in STREAMED_FORMATS:
@@ -60,7 +65,8 @@ def read_asking(form: FormData, cards: Sequence[ModelCard], task: str, call_id: 
         task=task,
         interim=False,
         live=False,
-        word_times=words or logprobs,
+        word_times=words or logprobs or diarized,
+        diarize=diarized,
         hotwords=_hotwords(form),
         prompt=_text(form, "prompt"),
         temperature=_temperature(form),

@@ -36,7 +36,7 @@ FIELDS = {
     "encoding": {"enum": [str(known) for known in Encoding], "description": "of headerless audio"},
     "sample_rate_hertz": {"type": "integer", "description": "of headerless audio"},
     "channels": {"type": "integer", "description": "of headerless audio"},
-    "response_format": {"enum": ["json", "text", "srt", "verbose_json", "vtt"]},
+    "response_format": {"enum": ["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]},
     "temperature": {"type": "number", "minimum": 0, "maximum": 1},
     "timestamp_granularities[]": {"type": "array", "items": {"enum": ["word", "segment"]}},
     "include[]": {"type": "array", "items": {"enum": ["logprobs"]}},
@@ -186,6 +186,9 @@ def respond(asking: Asking, transcript: Transcript) -> Response:
                 words=asking.words,
                 segments=asking.segments,
             )
+            return JSONResponse(body, headers=headers)
+        case "diarized_json":
+            body = shapes.as_diarized_json(transcript, asking.config)
             return JSONResponse(body, headers=headers)
         case _:
             return JSONResponse(shapes.as_json(transcript, logprobs=asking.logprobs), 200, headers)

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from appliance.api.render import plain_text
-from appliance.messages import DEMO_NOTICE, Final, SpokenWord, Transcript
+from appliance.call.record import Ledger
+from appliance.messages import DEMO_NOTICE, CallConfig, Final, SpokenWord, Transcript
 
 LEAST_PROBABILITY = 1e-6
 # OpenAI's verbose_json names languages in English words.
@@ -53,6 +54,39 @@ def as_verbose_json(
         said.sort(key=lambda pair: pair[0].start_ms)
         body["words"] = [_word(word, leg) for word, leg in said]
     return {**body, "usage": _usage(transcript), "lingting": _extras(transcript)}
+
+
+def as_diarized_json(transcript: Transcript, config: CallConfig) -> dict[str, Any]:
+    """Speakers are A, B ... in the order of their first words; roles stand beside them."""
+    ledger = Ledger()
+    for final in transcript.finals:
+        ledger.add(final)
+    for attribution in transcript.attributions:
+        ledger.add(attribution)
+    said = ledger.utterances(config)
+    letters: dict[int, str] = {}
+    for utterance in said:
+        letters.setdefault(utterance.speaker, chr(ord("A") + len(letters)))
+    segments = [
+        {
+            "type": "transcript.text.segment",
+            "id": f"seg_{utterance.id.replace('.', '_')}",
+            "start": utterance.start_ms / 1000,
+            "end": utterance.end_ms / 1000,
+            "text": utterance.text,
+            "speaker": letters[utterance.speaker],
+            "lingting": {"leg": utterance.leg, "role": utterance.role.value},
+        }
+        for utterance in said
+    ]
+    return {
+        "task": "transcribe",
+        "duration": transcript.duration_ms / 1000,
+        "text": plain_text(transcript),
+        "segments": segments,
+        "usage": _usage(transcript),
+        "lingting": _extras(transcript),
+    }
 
 
 def delta(final: Final, text: str, *, logprobs: bool) -> dict[str, Any]:
