@@ -23,6 +23,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from appliance.cli.demo_after import (
+    CALL_ID,
+    follow_moods,
+    mood_text,
+    show_matrix,
+    show_speakers,
+)
 from appliance.messages import DEMO_NOTICE
 from inference.cer import cer
 
@@ -31,6 +38,7 @@ NAMES = {"agent": 1, "citizen": 2}
 CHUNK_S = 0.1
 BYTES_PER_S = 16_000  # two legs of 8 kHz A-law
 POLL_S = 0.5  # between looks at which engine answers
+MOODS_WITHIN_S = 5.0  # of the end of the call
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,9 @@ class Screen:
     engine: str = "triton"
     notes: list[str] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)  # finals by engine so far
+    moods: dict[tuple[int, int], dict[str, Any]] = field(
+        default_factory=dict
+    )  # by leg, start in ms
     begun: float = 0.0
 
     @property
@@ -86,6 +97,10 @@ class Screen:
                 self.spoken.add(i)
                 self.first_partials_s.append((now - said.start_s) / self.speed)
 
+    def felt(self, leg: int, start_ms: int, mood: dict[str, Any]) -> None:
+        """The mood of the final that begins there."""
+        self.moods[leg, start_ms] = mood
+
     def __rich__(self) -> Group:
         table = Table.grid(padding=(0, 1))
         for _ in ("clock", "name"):
@@ -97,6 +112,7 @@ class Screen:
                 Text(line.clock, "dim"),
                 Text(name, f"bold {colour}"),
                 Text(line.text),
+                mood_text(self.moods.get((line.leg, round(line.begin_s * 1000)))),
                 Text(line.engine, "yellow" if line.engine == "cpu" else "dim"),
             )
         speaking = Table.grid(padding=(0, 1))
@@ -154,7 +170,9 @@ def stream(address: str, call: Path, screen: Screen) -> Iterator[Any]:
     """Responses of the stock client."""
     import riva.client
 
-    service = riva.client.ASRService(riva.client.Auth(uri=address))
+    service = riva.client.ASRService(
+        riva.client.Auth(uri=address, metadata_args=[["x-call-id", CALL_ID]])
+    )
     config = riva.client.StreamingRecognitionConfig(
         config=riva.client.RecognitionConfig(
             language_code="zh-CN",
@@ -280,13 +298,17 @@ def main() -> int:
     given = parser.parse_args()
     console = Console(highlight=False)
     screen = Screen(load(given.folder), given.speed, engine=engine_in_use(given.url))
+    moods = follow_moods(given.url, screen.felt)
     try:
         with shown(console, screen) as view:
             follow(given.address, given.url, given.folder / "call.wav", screen, view, given.fail)
+            moods.join(MOODS_WITHIN_S)
+        console.print()
+        console.print(summary(screen))
+        show_matrix(console, given.url)
+        show_speakers(console, given.url, given.folder / "call.wav")
     except KeyboardInterrupt:
         return 130
-    console.print()
-    console.print(summary(screen))
     return 0 if screen.lines else 1
 
 

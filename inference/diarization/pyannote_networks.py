@@ -33,6 +33,8 @@ class NoPlda(PLDA):
 class Heard(SpeakerDiarization):
     """pyannote's pipeline over segmentations and embeddings that are there already."""
 
+    frames: list[Any]  # of the running `apply`
+
     def get_segmentations(self, file: Any, hook: Any = None) -> Any:
         return file["segmentations"]
 
@@ -40,8 +42,11 @@ class Heard(SpeakerDiarization):
         return file["embeddings"]
 
     def to_annotation(self, discrete_diarization: Any, *_: Any, **__: Any) -> Any:
-        """Keep the frames: turns are made in one place for both paths."""
-        self.discrete = discrete_diarization.data
+        """Keep the frames: turns are made in one place for both paths.
+
+        Called twice: with all who speak, then with one at a time, which nobody here asks for.
+        """
+        self.frames.append(discrete_diarization.data)
         return super().to_annotation(discrete_diarization)
 
 
@@ -100,5 +105,6 @@ class PyannoteNetworks:
             "segmentations": SlidingWindowFeature(active.astype(np.float32), window),
             "embeddings": embeddings.astype(np.float64),
         }
+        self._pipeline.frames = []
         self._pipeline.apply(heard, min_speakers=least, max_speakers=most)
-        return np.asarray(self._pipeline.discrete > 0)
+        return np.asarray(self._pipeline.frames[0] > 0)

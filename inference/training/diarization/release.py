@@ -99,8 +99,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threshold", type=float, default=0.9)
-    parser.add_argument("--least-size", type=int, default=4)
+    parser.add_argument("--threshold", type=float, default=RECIPE.threshold)
+    parser.add_argument("--least-size", type=int, default=RECIPE.least_size)
     options = parser.parse_args()
     release(options.work, options.out, options.threshold, options.least_size)
 
