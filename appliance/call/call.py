@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from appliance.audio.decoder import AudioDecoder
+from appliance.call.bleed import Bleed
 from appliance.call.events import Events
 from appliance.call.keeping import Ending, Keeper
 from appliance.call.leg import Ear, Leg
@@ -46,6 +47,7 @@ class Call:
         self._events = Events(keeper)
         self._keeper = keeper
         self._legs: list[Leg] = []
+        self._bleed: Bleed | None = None  # where two legs may hear each other
         self._speakers: Speakers | None = None  # where one leg carries the whole call
         self._moods: Moods | None = None
         self._attributing: set[asyncio.Task[None]] = set()  # provisional speakers under way
@@ -85,16 +87,20 @@ class Call:
         bite = int(BITE_S * SAMPLE_RATE_HZ)
         for at in range(0, len(audio[0]), bite):
             pieces = [channel[at : at + bite] for channel in audio[: len(self._legs)]]
-            if self._speakers:  # first: a final of this bite asks who spoke it
-                await self._speakers.hear(pieces[0])
-            await asyncio.gather(
-                *(leg.accept(piece) for leg, piece in zip(self._legs, pieces, strict=True))
-            )
             self._samples += len(pieces[0])
+            await self._hear(self._bleed.clean(pieces) if self._bleed else pieces)
         door, kind = self.config.door, "live" if self.config.live else "recording"
         seconds = len(audio[0]) * len(self._legs) / SAMPLE_RATE_HZ
         self._ear.metrics.audio_seconds_total.labels(door, kind).inc(seconds)
         await self._events.put(Progress(self.duration_ms))
+
+    async def _hear(self, pieces: list[Audio]) -> None:
+        """As many samples of each leg."""
+        if self._speakers:  # first: a final of this bite asks who spoke it
+            await self._speakers.hear(pieces[0])
+        await asyncio.gather(
+            *(leg.accept(piece) for leg, piece in zip(self._legs, pieces, strict=True))
+        )
 
     def _open_legs(self, channels: int) -> None:
         count = channels if self.config.separate_legs else 1
@@ -102,6 +108,8 @@ class Call:
         self._legs = [
             Leg(i, self.config, self._ear, self._events, self._spoken) for i in range(count)
         ]
+        if count == 2:
+            self._bleed = Bleed()
         if self.config.moods and self._ear.emotions.enabled:
             self._moods = self._tell_moods()
         if count == 1 and (self.config.diarize or self._ear.speakers.always):
@@ -173,6 +181,8 @@ class Call:
             self._finished = True
             async for audio in self._decoder.drain():
                 await self._take(audio)
+            if self._bleed:
+                await self._hear(self._bleed.rest())
             await asyncio.gather(*(leg.finish() for leg in self._legs))
             await self._settle()
             if self._failed:
@@ -237,7 +247,11 @@ class Call:
         """What its keeper is told when it is over."""
         last = [f for leg in self._legs if (f := leg.last_final)]
         model, demo = self._model(tuple(last))
-        failed = self._speakers.failed if self._speakers else ""
+        notes = []
+        if self._speakers and self._speakers.failed:
+            notes.append(f"speakers were not told apart: {self._speakers.failed}")
+        if self._bleed and self._bleed.copied:
+            notes.append("both legs are one recording twice: send it as one channel")
         return Ending(
             duration_ms=self.duration_ms,
             legs=len(self._legs),
@@ -246,7 +260,7 @@ class Call:
             demo=demo,
             cut_short=self._decoder.cut_short or self._broke_off,
             error=str(self._events.error or "") if not self._complete else "",
-            notes=(f"speakers were not told apart: {failed}",) if failed else (),
+            notes=tuple(notes),
         )
 
     def _model(self, finals: tuple[Final, ...]) -> tuple[str, bool]:

@@ -172,6 +172,8 @@ async def test_a_leg_that_is_a_copy_of_the_other(client: httpx.AsyncClient) -> N
     both = bytes(byte for sample in mono for byte in (sample, sample))
     sent = await send(client, both)
     assert (await until_over(client, sent["id"]))["state"] == "finished"
+    call = (await client.get(sent["call"])).json()
+    assert {u["leg"] for u in call["utterances"]} == {1} and "one channel" in call["notes"][0]
 
 
 async def test_pages_and_filters(client: httpx.AsyncClient) -> None:

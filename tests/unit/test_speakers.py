@@ -230,5 +230,6 @@ async def test_a_call_without_a_diarization_model_keeps_its_words() -> None:
     await made.start()
     events = await events_of(made, diarize=True)
     assert [e for e in events if isinstance(e, Final)]
-    assert not [e for e in events if isinstance(e, Attribution)]
+    told = [e for e in events if isinstance(e, Attribution)]
+    assert not [e for e in told if e.turns or e.settled]
     await made.close()
