@@ -94,6 +94,8 @@ class Metrics:
         self.audio_shed_total = counter(
             "audio_shed_total", "live calls whose audio is not kept for want of disk"
         )
+        self.webhooks_total = counter("webhooks_total", "deliveries tried", "result")
+        self.jobs = gauge("jobs", "durable jobs in the store", "kind", "state")
         self.store_commit_seconds = histogram(
             "store_commit_seconds", "one transaction, with its fsync", buckets=COMMIT_BUCKETS
         )

@@ -11,7 +11,15 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -241,6 +249,23 @@ class Store(Section):
     )
 
 
+class Endpoint(Section):
+    """Who is told by webhook."""
+
+    url: AnyHttpUrl
+    secret_file: Path
+    events: tuple[Literal["call.finished", "call.failed", "call.cancelled", "call.alert"], ...] = ()
+
+
+class Webhooks(Section):
+    endpoints: tuple[Endpoint, ...] = Field(
+        (), description="who is told: tables of url, secret_file, and events (none: all)"
+    )
+    allow: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="networks that may be spoken to, e.g. 10.20.0.0/16; none: nobody"
+    )
+
+
 class Limits(Section):
     live_legs: int = Field(
         0,
@@ -284,6 +309,7 @@ class Settings(BaseSettings):
     emotions: Emotions = Emotions()
     city: City = City()
     store: Store = Store()
+    webhooks: Webhooks = Webhooks()
     limits: Limits = Limits()
     log: Log = Log()
 

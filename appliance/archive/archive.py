@@ -9,11 +9,14 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from appliance.archive.kept import KeptCall, LiveCall, Told, new_id, peak_of
+from appliance.archive.kept import KeptCall, LiveCall, Told, new_id
 from appliance.archive.recordings import KIND, Recordings
+from appliance.archive.webhooks import KIND as WEBHOOK
+from appliance.archive.webhooks import Deliverer, dead_letters
 from appliance.call.box import Box
 from appliance.call.keeping import Ending, Keeper
 from appliance.call.record import Ledger
@@ -55,6 +58,7 @@ class Archive:
         self.store = Store(settings.store, metrics)
         self._running: dict[str, KeptCall] = {}  # by id
         self._recordings: Recordings | None = None
+        self._deliverer = Deliverer(settings.webhooks, self.store.jobs, metrics)
         self._arriving: set[str] = set()  # recordings that are not accepted yet
         self._watchers = 0
         self._purging: asyncio.Task[None] | None = None
@@ -68,8 +72,11 @@ class Archive:
 
     def attach(self, box: Box) -> None:
         """Begin to work on recordings."""
-        self._recordings = Recordings(self.store, box, self._metrics, self._running, self._ended)
+        self._recordings = Recordings(
+            self.store, box, self._metrics, self._running, self._open_kept
+        )
         self._recordings.start()
+        self._deliverer.start()
 
     async def close(self) -> None:
         if self._purging:
@@ -77,6 +84,7 @@ class Archive:
             await asyncio.gather(self._purging, return_exceptions=True)
         if self._recordings:
             await self._recordings.close()
+        await self._deliverer.close()
         await self.store.close()
 
     # --- live calls
@@ -95,7 +103,14 @@ class Archive:
                 call_id, *await self.store.ring.make(audio_key(call_id))
             )
         kept = LiveCall(call_id, config, self.store, self._metrics, audio, self._running)
-        self._running[call_id] = kept
+        self._running[call_id] = self._announcing(kept)
+        return kept
+
+    def _open_kept(self, call_id: str, config: CallConfig) -> KeptCall:
+        return self._announcing(KeptCall(call_id, config, self._metrics))
+
+    def _announcing(self, kept: KeptCall) -> KeptCall:
+        kept.on_alert, kept.on_end = self._deliverer.alert, self._deliverer.ended
         return kept
 
     # --- recordings
@@ -189,10 +204,6 @@ class Archive:
             await self.store.ring.shred([call_id, audio_key(call_id)])
         with contextlib.suppress(OSError):
             await self.store.vault.delete(call_id)
-
-    def _ended(self, kept: KeptCall) -> list[Also]:
-        """What follows the end of a recording, in the same transaction."""
-        return []
 
     # --- finding
 
@@ -289,6 +300,15 @@ class Archive:
             self._recordings.cancel(summary.id)
         await self.store.drop_audio([summary.id])
 
+    async def dead_letters(self) -> list[dict[str, Any]]:
+        """Deliveries that failed for good, newest first."""
+        return dead_letters(await self.store.jobs.dead(WEBHOOK))
+
+    async def retry_delivery(self, delivery: str) -> None:
+        """Try a dead letter again, from the start; raises NotFound."""
+        if not await self.store.jobs.revive(delivery):
+            raise NotFound("retry a delivery", f"there is no dead letter {delivery!r}")
+
     async def _delete(self, call_ids: list[str]) -> None:
         await self.store.ring.shred([audio_key(call_id) for call_id in call_ids])
         await self.store.calls.delete(call_ids)
@@ -302,6 +322,8 @@ class Archive:
             await asyncio.sleep(PURGE_EVERY_S)
             try:
                 now = time.time()
+                for (kind, state), count in (await self.store.jobs.counts()).items():
+                    self._metrics.jobs.labels(kind, state).set(count)
                 old = await self.store.calls.older_than(
                     now - settings.keep_calls_days * DAY_S, PURGE_AT_ONCE
                 )
@@ -340,12 +362,13 @@ class Archive:
 
     async def _close_from_journal(self, call_id: str) -> None:
         calls = self.store.calls
-        summary, config = await calls.find(call_id), await calls.config(call_id)
-        ledger, after = Ledger(), 0
+        summary = await calls.find(call_id)
+        kept = self._open_kept(call_id, await calls.config(call_id))
+        kept.started_at, after = summary.created_at, 0
         while page := await calls.journal(call_id, after, JOURNAL_PAGE):
             for _, event in page:
-                ledger.add(event)
+                kept.ledger.add(event)
             after = page[-1][0]
-        ending = replace(ledger.ending(), cut_short=True, notes=(CRASHED,))
-        record = ledger.record(call_id, config, CallState.FINISHED, summary.created_at, ending)
-        await calls.finish(record, peak_of(record))
+        kept.ending = replace(kept.ledger.ending(), cut_short=True, notes=(CRASHED,))
+        kept.state = CallState.FINISHED
+        await calls.finish(kept.record(), kept.peak(), *kept.also())

@@ -7,13 +7,14 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from appliance.call.keeping import Ending
 from appliance.call.record import Ledger
 from appliance.errors import LingtingError, StoreUnavailable
 from appliance.messages import (
+    Alert,
     CallConfig,
     CallRecord,
     CallState,
@@ -24,7 +25,7 @@ from appliance.messages import (
     Role,
 )
 from appliance.metrics import Metrics
-from appliance.store.calls import LEVELS, Calls, Peak
+from appliance.store.calls import LEVELS, Also, Calls, Peak
 from appliance.store.store import Store
 from appliance.store.vault import Writer
 
@@ -64,6 +65,8 @@ class KeptCall:
         self._partials: dict[int, Partial] = {}  # by leg
         self._shown = 0  # partials so far
         self._changed = asyncio.Condition()
+        self.on_alert: Callable[[KeptCall, Alert], Awaitable[None]] | None = None
+        self.on_end: Callable[[KeptCall, CallState], list[Also]] | None = None
         self._writing = asyncio.Lock()  # the journal is in the order of publication
 
     async def keep(self, event: Lasting) -> None:
@@ -77,6 +80,8 @@ class KeptCall:
                     log.error("an event of a call is not in its journal: %s", error)
             self.ledger.add(event)
         await self._tell()
+        if isinstance(event, Alert) and self.on_alert:
+            await self.on_alert(self, event)
 
     def show(self, partial: Partial) -> None:
         self._partials[partial.leg] = partial
@@ -98,6 +103,10 @@ class KeptCall:
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+    def also(self) -> list[Also]:
+        """What else is done in the transaction that ends it."""
+        return self.on_end(self, self.state) if self.on_end else []
 
     def record(self) -> CallRecord:
         """The call so far."""
@@ -189,7 +198,7 @@ class LiveCall(KeptCall):
             self._shed_audio(error)
         self.state = state
         try:
-            await self._store.calls.finish(self.record(), self.peak())
+            await self._store.calls.finish(self.record(), self.peak(), *self.also())
         except LingtingError as error:  # its journal stays; the next start finishes it
             log.error("a call's record is not stored yet: %s", error)
         self._register.pop(self.id, None)

@@ -11,9 +11,8 @@ from appliance.archive.kept import KeptCall, peak_of
 from appliance.call.box import Box
 from appliance.call.keeping import Ending
 from appliance.errors import LingtingError, NotFound, Overloaded, StoreUnavailable
-from appliance.messages import CallState, Event
+from appliance.messages import CallConfig, CallState, Event
 from appliance.metrics import Metrics
-from appliance.store.calls import Also
 from appliance.store.jobs import LEASE_S, MOST_ATTEMPTS, Job, LeaseLost
 from appliance.store.store import Store
 
@@ -34,11 +33,11 @@ class Recordings:
         box: Box,
         metrics: Metrics,
         running: dict[str, KeptCall],
-        ended: Callable[[KeptCall], list[Also]],
+        open_kept: Callable[[str, CallConfig], KeptCall],
     ) -> None:
         self._store, self._box, self._metrics = store, box, metrics
         self._running = running  # calls under way, by id: shared with the archive
-        self._ended = ended  # what else to do in the transaction that ends one
+        self._open_kept = open_kept
         self._wake = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by call id
@@ -102,7 +101,7 @@ class Recordings:
     async def _transcribe(self, job: Job) -> None:
         calls, call_id = self._store.calls, job.call_id
         config = await calls.config(call_id)
-        kept = KeptCall(call_id, config, self._metrics)
+        kept = self._open_kept(call_id, config)
         self._running[call_id] = kept
         await calls.set_state(call_id, CallState.RUNNING)
         position = Position((await asyncio.to_thread(self._store.vault.path(call_id).stat)).st_size)
@@ -144,7 +143,7 @@ class Recordings:
         ended = self._store.jobs.ended(job)
         journal = await self._store.calls.journalling(kept.id, kept.events)
         with contextlib.suppress(LeaseLost):
-            extra = (ended, journal, *self._ended(kept))
+            extra = (ended, journal, *kept.also())
             await self._store.calls.finish(record, peak_of(record), *extra)
         await self._drop_audio(kept.id)
 
@@ -173,12 +172,12 @@ class Recordings:
 
     async def _give_up(self, job: Job, error: BaseException | None) -> None:
         config = await self._store.calls.config(job.call_id)
-        kept = KeptCall(job.call_id, config, self._metrics)
+        kept = self._open_kept(job.call_id, config)
         why = str(error) if error else "work on the recording: it failed again and again"
         kept.ending = Ending(0, 0, "", "", demo=False, cut_short=False, error=why)
         kept.state = CallState.FAILED
         dead = self._store.jobs.given_up(job, why)
-        await self._store.calls.finish(kept.record(), None, dead, *self._ended(kept))
+        await self._store.calls.finish(kept.record(), None, dead, *kept.also())
         await self._drop_audio(kept.id)
 
 

@@ -119,11 +119,22 @@ class Jobs:
     async def done(self, job: Job) -> None:
         await self._database.write(self.ended(job))
 
-    async def failed(self, job: Job, error: str, *, retry: bool = True) -> bool:
-        """Queue it again after a pause; False if it is dead now."""
-        again = retry and job.attempts < MOST_ATTEMPTS
+    async def write(self, work: Callable[[Connection], None]) -> None:
+        """What `new` or `cancelling` gave, in a transaction of its own."""
+        await self._database.write(work)
+
+    async def failed(
+        self, job: Job, error: str, *, retry: bool | None = None, after_s: float | None = None
+    ) -> bool:
+        """Queue it again after a pause; False if it is dead now.
+
+        Args:
+            retry: whether to; else as long as it has been tried less than MOST_ATTEMPTS times.
+            after_s: the pause; else it doubles from attempt to attempt.
+        """
+        again = job.attempts < MOST_ATTEMPTS if retry is None else retry
         await self._database.write(
-            self.given_up(job, error) if not again else self._later(job, error)
+            self.given_up(job, error) if not again else self._later(job, error, after_s)
         )
         return again
 
@@ -140,10 +151,19 @@ class Jobs:
 
         return work
 
-    def _later(self, job: Job, error: str) -> Callable[[Connection], None]:
+    async def revive(self, job_id: str) -> bool:
+        """Queue a dead job anew; False if there is none of that id."""
+        change = (
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state == JobState.DEAD.value)
+            .values(state=JobState.QUEUED.value, attempts=0, due_at=time.time(), ended_at=None)
+        )
+        return bool(await self._database.write(lambda c: c.execute(change).rowcount))
+
+    def _later(self, job: Job, error: str, after_s: float | None) -> Callable[[Connection], None]:
         change = {
             "state": JobState.QUEUED.value,
-            "due_at": time.time() + back_off_s(job.attempts),
+            "due_at": time.time() + (back_off_s(job.attempts) if after_s is None else after_s),
             "error": error[:ERROR_LENGTH],
         }
         return lambda connection: self._mine(connection, job, change)

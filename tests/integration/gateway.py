@@ -15,7 +15,7 @@ from appliance.api.http.server import HttpServer
 from appliance.archive.archive import Archive
 from appliance.call.box import Box
 from appliance.metrics import Metrics
-from appliance.settings import PROJECT, Grpc, Http, Limits, Settings, Store
+from appliance.settings import PROJECT, Grpc, Http, Limits, Settings, Store, Webhooks
 from tests.fakes import FakeEngine
 
 CALL = PROJECT / "bundles" / "demo-call" / "call.wav"
@@ -33,12 +33,15 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def gateway(folder: Path, **store: Any) -> AsyncIterator[Gateway]:
+async def gateway(
+    folder: Path, webhooks: Webhooks | None = None, **store: Any
+) -> AsyncIterator[Gateway]:
     settings = Settings(
         grpc=Grpc(port=0),
         http=Http(port=0, share=folder / "share"),
         store=Store(folder=folder / "store", reserve_mib=0, **store),
         limits=Limits(live_legs=64),
+        webhooks=webhooks or Webhooks(),
     )
     metrics, engine = Metrics(), FakeEngine()
     archive = Archive(settings, metrics)

@@ -356,4 +356,6 @@ async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
         "/api/v1/calls",
         "/api/v1/calls/{call}",
         "/api/v1/calls/{call}/events",
+        "/api/v1/deliveries",
+        "/api/v1/deliveries/{delivery}/retry",
     }

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from appliance.api.http import errors
 from appliance.api.http.audio import audio_routes
 from appliance.api.http.calls import call_routes
+from appliance.api.http.deliveries import delivery_routes
 from appliance.api.http.edge import Edge
 from appliance.api.http.recordings import recording_routes
 from appliance.api.http.status import status_routes
@@ -47,6 +48,7 @@ def create_app(box: Box, archive: Archive | None = None) -> FastAPI:
     if archive:
         app.include_router(recording_routes(box, archive))
         app.include_router(call_routes(archive))
+        app.include_router(delivery_routes(archive))
     app.include_router(status_routes(box))
     app.add_exception_handler(LingtingError, errors.on_lingting_error)
     app.add_exception_handler(HTTPException, errors.on_http_exception)
