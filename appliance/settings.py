@@ -262,7 +262,7 @@ class Webhooks(Section):
         (), description="who is told: tables of url, secret_file, and events (none: all)"
     )
     allow: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="networks that may be spoken to, e.g. 10.20.0.0/16; none: nobody"
+        (), description="networks that may be spoken to, e.g. 192.0.2.0/24; none: nobody"
     )
 
 
