@@ -13,8 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +25,15 @@ from rich.table import Table
 
 from appliance.api import ports
 from appliance.api.tls import check_tls
+from appliance.cli.doctor_kept import (
+    Check,
+    State,
+    city_pack,
+    diarization_bundle,
+    emotion_bundle,
+    speech_bundle,
+    store,
+)
 from appliance.engine.triton_server import check_libpython, find_binary
 from appliance.errors import EngineUnavailable, SettingsError
 from appliance.settings import Settings, load_settings
@@ -37,22 +45,7 @@ LEAST_DISK, GOOD_DISK = 1 * GIB, 5 * GIB
 LEAST_SHARED = 128 * MIB
 GOOD_CORES = 2
 PROBE_TIMEOUT_S = 2.0
-VERIFY_TIMEOUT_S = 300.0  # large weights on a slow disk
 GRPC_SERVING = b"\x08\x01"  # HealthCheckResponse{status: SERVING}; its stubs clash with Riva's
-
-
-class State(StrEnum):
-    ok = "ok"
-    warn = "warn"  # works, with something less
-    fail = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    state: State
-    found: str
-    fix: str = ""
 
 
 def doctor(
@@ -183,32 +176,6 @@ def _enough(name: str, free: int, least: int, good: int, fix: str, where: str = 
 
 
 # The software
-
-
-def bundle(settings: Settings) -> Check:
-    """In a process of its own: the gateway does not know the models' code."""
-    folder = settings.models.asr
-    command = [sys.executable, "-m", "inference.bundles", "verify", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_TIMEOUT_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Check("speech bundle", State.fail, f"could not be verified: {error}", "try again")
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["unknown reason"])[-1]
-        fix = "install the bundle again, or set models.asr to the right folder"
-        return Check("speech bundle", State.fail, reason, fix)
-    return _weights(folder, done.stdout.strip())
-
-
-def _weights(folder: Path, verified: str) -> Check:
-    try:
-        demo = bool(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["demo"])
-    except (OSError, ValueError, KeyError, TypeError):
-        demo = False
-    if demo:
-        fix = "for real calls set models.asr to a bundle of real weights"
-        return Check("speech bundle", State.warn, f"{verified}; demonstration weights", fix)
-    return Check("speech bundle", State.ok, verified)
 
 
 def triton(settings: Settings) -> Check:
@@ -374,7 +341,11 @@ CHECKS: tuple[Callable[[Settings], Check], ...] = (
     memory,
     disk,
     shared_memory,
-    bundle,
+    speech_bundle,
+    diarization_bundle,
+    emotion_bundle,
+    city_pack,
+    store,
     triton,
     gpu,
     evaluation,

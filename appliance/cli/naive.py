@@ -117,8 +117,8 @@ class NaiveEngine:
         return _hypothesis(list(segments), info.language, self._card)
 
     def card(self, model: str = ASR_MODEL) -> ModelCard:
-        if self._card is None:
-            raise EngineUnavailable("describe the model", "it is not loaded")
+        if self._card is None or model != ASR_MODEL:
+            raise EngineUnavailable(f"describe the model {model!r}", "it is not loaded")
         return self._card
 
     def health(self) -> Health:
