@@ -113,7 +113,7 @@ def test_proc_files_that_say_nothing(tmp_path: Path) -> None:
 
 def test_bundle(sealed: Path, tmp_path: Path) -> None:
     def check(folder: Path) -> command.Check:
-        return command.bundle(Settings(models=Models(asr=folder)))
+        return command.speech_bundle(Settings(models=Models(asr=folder)))
 
     assert check(sealed).state is State.ok
     manifest = json.loads((sealed / "manifest.json").read_text())
