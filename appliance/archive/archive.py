@@ -78,12 +78,16 @@ class Archive:
         self._recordings.start()
         self._deliverer.start()
 
+    async def pause(self) -> None:
+        """Work on no more recordings: what is under way is given back for the next start."""
+        if self._recordings:
+            await self._recordings.close()
+
     async def close(self) -> None:
         if self._purging:
             self._purging.cancel()
             await asyncio.gather(self._purging, return_exceptions=True)
-        if self._recordings:
-            await self._recordings.close()
+        await self.pause()
         await self._deliverer.close()
         await self.store.close()
 

@@ -88,6 +88,7 @@ class Recordings:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             with contextlib.suppress(LingtingError):
+                await self._store.calls.set_state(job.call_id, CallState.QUEUED)
                 await self._store.jobs.released(job)
             raise
         finally:
@@ -162,8 +163,8 @@ class Recordings:
             return
         with contextlib.suppress(LingtingError):
             if isinstance(error, Overloaded):  # not the recording's fault
-                await asyncio.sleep(error.retry_after_s)
-                await self._store.jobs.released(job)
+                await self._store.calls.set_state(job.call_id, CallState.QUEUED)
+                await self._store.jobs.released(job, error.retry_after_s)
             elif retryable and job.attempts < MOST_ATTEMPTS:
                 await self._store.calls.set_state(job.call_id, CallState.QUEUED)
                 await self._store.jobs.failed(job, str(error))

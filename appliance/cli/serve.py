@@ -57,7 +57,8 @@ class Gateway:
         return await self._grpc.start(), await self._http.start()
 
     async def drain(self) -> None:
-        """Let running calls end, refuse new ones."""
+        """Let running calls end, refuse new ones; recordings wait for the next start."""
+        await self.archive.pause()
         await self.box.drain(self.settings.limits.drain_s)
 
     async def stop(self) -> None:

@@ -149,7 +149,9 @@ class Calls:
         ]
 
     async def set_state(self, call_id: str, state: CallState) -> None:
-        change = update(calls).where(calls.c.id == call_id).values(state=state.value)
+        """Of a call that is not over; nothing happens to one that is."""
+        running = calls.c.state.not_in([over.value for over in OVER])
+        change = update(calls).where(calls.c.id == call_id, running).values(state=state.value)
         await self._database.write(lambda c: c.execute(change))
 
     async def finish(self, record: CallRecord, peak: Peak | None, *extra: Also) -> bool:

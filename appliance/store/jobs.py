@@ -168,9 +168,14 @@ class Jobs:
         }
         return lambda connection: self._mine(connection, job, change)
 
-    async def released(self, job: Job) -> None:
+    async def released(self, job: Job, after_s: float = 0.0) -> None:
         """Give it back unharmed, as at a shutdown: the attempt does not count."""
-        change = {"state": JobState.QUEUED.value, "attempts": job.attempts - 1, "lease_until": 0.0}
+        change = {
+            "state": JobState.QUEUED.value,
+            "attempts": job.attempts - 1,
+            "lease_until": 0.0,
+            "due_at": time.time() + after_s,
+        }
         await self._database.write(lambda connection: self._mine(connection, job, change))
 
     def _mine(self, connection: Connection, job: Job, change: Mapping[str, Any]) -> None:

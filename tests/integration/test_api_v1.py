@@ -359,3 +359,21 @@ async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
         "/api/v1/deliveries",
         "/api/v1/deliveries/{delivery}/retry",
     }
+
+
+async def test_a_stop_gives_recordings_back(tmp_path: Path) -> None:
+    """Restarting the box any number of times wears no recording out."""
+    async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as client:
+        box.engine.delay_s = 5
+        sent = await send(client, alaw(10))
+        async with asyncio.timeout(10):
+            while not box.engine.waiting:
+                await asyncio.sleep(0.01)
+        await box.archive.pause()
+        waiting = (await client.get(f"/api/v1/recordings/{sent['id']}")).json()
+        assert waiting["state"] == "queued"
+        job = await box.archive.store.jobs.take(["recording"])
+        assert job and job.attempts == 1
+        await box.archive.store.jobs.released(job)
+    async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as client:
+        assert (await until_over(client, sent["id"]))["state"] == "finished"
