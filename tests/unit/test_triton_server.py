@@ -39,13 +39,13 @@ def test_inputs_are_ragged_so_that_any_windows_share_a_batch() -> None:
 
 def test_the_repository_is_copied_with_its_code_linked(tmp_path: Path) -> None:
     target = render_repository(Settings(), tmp_path / "models")
-    assert {path.name for path in target.iterdir()} == {"asr", "diarization"}
+    assert {path.name for path in target.iterdir()} == {"asr", "diarization", "emotion"}
     assert (target / "asr" / "1" / "model.py").read_text().count("\n") <= 20
     assert "instance_group" in (target / "asr" / "config.pbtxt").read_text()
 
 
 def test_a_model_without_a_bundle_is_not_served(tmp_path: Path) -> None:
-    settings = Settings(models=Models(diarization=""))
+    settings = Settings(models=Models(diarization="", emotion=""))
     target = render_repository(settings, tmp_path / "models")
     assert [path.name for path in target.iterdir()] == ["asr"]
 
