@@ -58,6 +58,7 @@ def test_a_call_is_heard_line_by_line(tmp_path: Path) -> None:
         out, _ = process.communicate(timeout=TIMEOUT_S)
     assert any("演示权重" in line for line in lead), "it must say so before it shows text"
     assert "坐席" in out and "市民" in out
+    assert "情绪矩阵" in out and all(mood in out for mood in ("平静", "愤怒", "unsure"))
     assert len(rates(out)) == 2 and max(rates(out)) < WORST_CER
     assert not list(tmp_path.iterdir())
 
