@@ -149,6 +149,7 @@ class Archive:
         cipher, key = await self.store.ring.make(audio_key(call_id))
         writer = self.store.vault.writer(call_id, cipher, key)
         digest = hashlib.sha256(codec.pack_config(config))
+        queueing: asyncio.Future[None] | None = None
         try:
             async for chunk in chunks:
                 digest.update(chunk)
@@ -156,9 +157,13 @@ class Archive:
             await writer.finish()
             before = await self._before(claimed, digest.hexdigest())
             if before is None:
-                await self._enqueue(call_id, config, claimed, digest.hexdigest())
-        except BaseException:
+                enqueue = self._enqueue(call_id, config, claimed, digest.hexdigest())
+                queueing = asyncio.ensure_future(enqueue)
+                await asyncio.shield(queueing)
+        except BaseException as error:
             writer.close()
+            if queueing and isinstance(error, asyncio.CancelledError):
+                raise  # whoever sent it has gone, but it may be queued by now
             await asyncio.shield(self._forget(call_id))
             raise
         if before is not None:

@@ -105,7 +105,7 @@ class Recordings:
         kept = self._open_kept(call_id, config)
         self._running[call_id] = kept
         await calls.set_state(call_id, CallState.RUNNING)
-        position = Position((await asyncio.to_thread(self._store.vault.path(call_id).stat)).st_size)
+        position = Position(await asyncio.to_thread(self._store.vault.size, call_id))
         renewing = asyncio.create_task(self._renew(job, position, asyncio.current_task()))
         try:
             async with self._box.open_call(config, kept) as call:
@@ -159,7 +159,7 @@ class Recordings:
         log.warning("recording %s, attempt %d: %s", job.call_id, job.attempts, error)
         if not known:
             log.error("a recording met a bug", exc_info=error)
-        if isinstance(error, NotFound | LeaseLost):  # deleted meanwhile
+        if isinstance(error, LeaseLost):
             return
         with contextlib.suppress(LingtingError):
             if isinstance(error, Overloaded):  # not the recording's fault
@@ -172,7 +172,11 @@ class Recordings:
                 await self._give_up(job, error if known else None)
 
     async def _give_up(self, job: Job, error: BaseException | None) -> None:
-        config = await self._store.calls.config(job.call_id)
+        try:
+            config = await self._store.calls.config(job.call_id)
+        except NotFound as gone:  # deleted meanwhile
+            await self._store.jobs.failed(job, str(gone), retry=False)
+            return
         kept = self._open_kept(job.call_id, config)
         why = str(error) if error else "work on the recording: it failed again and again"
         kept.ending = Ending(0, 0, "", "", demo=False, cut_short=False, error=why)

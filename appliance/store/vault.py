@@ -132,6 +132,13 @@ class Vault:
         finally:
             file.close()
 
+    def size(self, call_id: str) -> int:
+        """Of the sealed file, bytes; raises NotFound."""
+        try:
+            return self.path(call_id).stat().st_size
+        except FileNotFoundError as error:
+            raise NotFound("read a call's audio", "none is kept") from error
+
     def older_than(self, moment: float) -> list[str]:
         """Calls whose audio was last written before `moment`, s since 1970."""
         files = self._folder.glob("*/*.audio")

@@ -377,3 +377,41 @@ async def test_a_stop_gives_recordings_back(tmp_path: Path) -> None:
         await box.archive.store.jobs.released(job)
     async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as client:
         assert (await until_over(client, sent["id"]))["state"] == "finished"
+
+
+async def test_a_recording_whose_audio_is_gone_fails_and_says_so(
+    client: httpx.AsyncClient, box: Gateway
+) -> None:
+    box.engine.delay_s = 5
+    others = [await send(client, alaw(10)) for _ in range(4)]  # all runners are at work
+    sent = await send(client, alaw(3))
+    await box.archive.store.vault.delete(sent["id"])
+    for other in others:
+        await client.delete(other["call"])
+    over = await until_over(client, sent["id"])
+    assert over["state"] == "failed" and "none is kept" in over["error"]
+
+
+async def test_an_uploader_who_goes_away_while_it_is_queued_loses_nothing(
+    box: Gateway, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, begun = box.archive.store.calls.create, asyncio.Event()
+
+    async def slow(*arguments: Any, **named: Any) -> None:
+        begun.set()
+        await asyncio.sleep(0.2)
+        await create(*arguments, **named)
+
+    monkeypatch.setattr(box.archive.store.calls, "create", slow)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield alaw(3)
+
+    config = CallConfig(audio=STEREO, live=False, call_id="gone-away", door="test")
+    accepting = asyncio.create_task(box.archive.accept(config, chunks()))
+    await begun.wait()
+    accepting.cancel()
+    async with asyncio.timeout(20):
+        while (await client.get("/api/v1/calls/gone-away")).status_code == 404:
+            await asyncio.sleep(0.05)
+    assert (await until_over(client, "gone-away"))["state"] == "finished"
