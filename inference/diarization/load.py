@@ -18,7 +18,8 @@ def load_diarization(
     """Load the bundle that `parameters` name, all strings.
 
     Args:
-        parameters: bundle (folder), runtime ("pyannote" or "onnx"), threads.
+        parameters: bundle (folder), runtime ("pyannote" or "onnx"), threads
+            ("0" or absent: as many as `cores`, else one).
         device: "cpu" or "cuda"; the ONNX runtime is for the CPU.
         device_index: which GPU.
     """
@@ -36,5 +37,6 @@ def load_diarization(
     else:
         from inference.diarization.onnx_networks import OnnxNetworks
 
-        networks = OnnxNetworks(folder, recipe, int(parameters.get("threads", "0")) or 1)
+        threads = int(parameters.get("threads", 0)) or int(parameters.get("cores", 1))
+        networks = OnnxNetworks(folder, recipe, threads)
     return DiarizationModel(manifest, recipe, networks)

@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import kaldi_native_fbank as knf
 import numpy as np
 import numpy.typing as npt
 
 from inference.diarization.clustering import Clustering
+from inference.diarization.fbank import fbank
 from inference.diarization.model import Active, Embeddings
 from inference.diarization.recipe import Recipe
 from inference.diarization.turns import Frames, merge
-from inference.tensors import SAMPLE_RATE_HZ, Audio
+from inference.tensors import Audio
 
 
 class OnnxNetworks:
-    """`Networks` on onnxruntime."""
+    """`Networks` on onnxruntime: a window goes through alone, which its caches like best, and
+    `threads` windows go side by side."""
 
     device = "cpu"
 
     def __init__(self, bundle: Path, recipe: Recipe, threads: int = 1) -> None:
-        import onnxruntime as ort
-
         self._recipe = recipe
         self._classes = recipe.classes()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-
-        def load(name: str) -> Any:
-            path = str(bundle / name)
-            return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-        self._segmentation, self._embedding = load("segmentation.onnx"), load("embedding.onnx")
+        self._segmentation = session(bundle / "segmentation.onnx")
+        self._embedding = session(bundle / "embedding.onnx")
+        self._threads = ThreadPoolExecutor(threads, "windows")
 
     def segment(self, windows: Audio) -> Active:
-        scores = self._segmentation.run(None, {"audio": windows[:, None]})[0]
+        scores = np.stack(list(self._threads.map(self._scores, windows)))
         active: Active = self._classes[scores.argmax(axis=-1)]
         return active
 
+    def _scores(self, window: Audio) -> npt.NDArray[np.float32]:
+        return self._segmentation(audio=window[None, None])
+
     def embed(self, windows: Audio, weights: npt.NDArray[np.float32]) -> Embeddings:
-        features = np.stack([self._features(window) for window in windows])
-        found = self._embedding.run(None, {"features": features, "weights": weights})[0]
-        return np.asarray(found, np.float32)
+        return np.stack(list(self._threads.map(self._embeddings, windows, weights)))
+
+    def _embeddings(self, window: Audio, weights: npt.NDArray[np.float32]) -> Embeddings:
+        features = fbank(window, self._recipe.mels)[None]
+        return self._embedding(features=features, weights=weights[None])
 
     def gather(
         self, active: Active, embeddings: Embeddings, least: int, most: int
@@ -56,16 +55,12 @@ class OnnxNetworks:
         frames = Frames(recipe.frame_step_s, recipe.frame_centre_s)
         return merge(speaking, speakers, frames, recipe.hop_s, min(most, recipe.together))
 
-    def _features(self, audio: Audio) -> npt.NDArray[np.float32]:
-        """[frames, mels]: Kaldi's filter bank, centred over the window."""
-        options = knf.FbankOptions()
-        options.frame_opts.dither = 0.0
-        options.frame_opts.window_type = "hamming"
-        options.frame_opts.samp_freq = SAMPLE_RATE_HZ
-        options.mel_opts.num_bins = self._recipe.mels
-        computer = knf.OnlineFbank(options)
-        computer.accept_waveform(SAMPLE_RATE_HZ, (audio * 32768).tolist())
-        computer.input_finished()
-        rows = [computer.get_frame(i) for i in range(computer.num_frames_ready)]
-        frames = np.stack(rows).astype(np.float32)
-        return np.asarray(frames - frames.mean(axis=0), np.float32)
+
+def session(path: Path) -> Callable[..., npt.NDArray[np.float32]]:
+    """The network in the file, on one thread: its only output for a batch of one, named inputs."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    network = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda **inputs: np.asarray(network.run(None, inputs)[0][0], np.float32)

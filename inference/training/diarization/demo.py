@@ -21,8 +21,8 @@ RECIPE = Recipe(
     mels=MELS,
     threshold=0.7,  # chosen on dialogues of training voices
     least_size=4,
-    segmentation={  # 220,000 parameters
-        "lstm": {"hidden_size": 64, "num_layers": 2, "bidirectional": True},
+    segmentation={  # 460,000 parameters
+        "lstm": {"hidden_size": 96, "num_layers": 2, "bidirectional": True},
         "linear": {"hidden_size": 64, "num_layers": 1},
     },
     embedding={"blocks": [2, 2, 2, 2], "channels": 8, "dimension": DIMENSION},  # 340,000

@@ -13,7 +13,6 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import kaldi_native_fbank as knf
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,13 +20,14 @@ from pyannote.audio.models.embedding.wespeaker.resnet import ResNet
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from inference.diarization.fbank import fbank
 from inference.diarization.networks import embedding_network
 from inference.training import augment
 from inference.training.diarization.demo import DIMENSION, MELS, RECIPE
 from inference.training.diarization.schedule import run, warmth
 from inference.training.diarization.speakers import Pool, draw_speaker, wander
 from inference.training.text import Sentences
-from inference.training.voice import HELD_OUT_VOICES, RATE_HZ, Audio, Espeak, as_audio, trim
+from inference.training.voice import HELD_OUT_VOICES, RATE_HZ, Audio, Espeak, trim
 
 CROP_S = 2.4
 BATCH = 48
@@ -35,20 +35,6 @@ PEAK_RATE = 3e-3
 MARGIN, SCALE = 0.2, 30.0
 NARROW, NOISY = 0.5, 0.5  # shares of crops
 TRIALS = 24  # held-out speakers of a trial list
-
-
-def fbank(audio: Audio) -> npt.NDArray[np.float32]:
-    """[frames, 80] as pyannote's WeSpeaker models want it: Kaldi's, centred over the window."""
-    options = knf.FbankOptions()
-    options.frame_opts.dither = 0.0
-    options.frame_opts.window_type = "hamming"
-    options.frame_opts.samp_freq = RATE_HZ
-    options.mel_opts.num_bins = MELS
-    computer = knf.OnlineFbank(options)
-    computer.accept_waveform(RATE_HZ, (audio * 32768).tolist())
-    computer.input_finished()
-    frames = np.stack([computer.get_frame(i) for i in range(computer.num_frames_ready)])
-    return as_audio(frames - frames.mean(axis=0))
 
 
 def dress(audio: Audio, rng: random.Random) -> Audio:
@@ -83,7 +69,7 @@ class Crops(IterableDataset[tuple[torch.Tensor, int]]):
         while True:
             speaker = rng.randrange(len(pool.clips))
             audio = dress(crop(pool.draw(speaker, rng), CROP_S, rng), rng)
-            yield torch.from_numpy(fbank(audio)), speaker
+            yield torch.from_numpy(fbank(audio, MELS)), speaker
 
 
 class Margin(nn.Module):
@@ -112,7 +98,7 @@ def trials() -> tuple[list[npt.NDArray[np.float32]], list[int]]:
         for turn in range(6):
             speech = trim(espeak.say(sentences.draw(), wander(speaker, rng)))
             audio = augment.at_level(crop(speech.audio, CROP_S, rng), -6.0)
-            features.append(fbank(augment.alaw_round_trip(audio) if turn % 2 else audio))
+            features.append(fbank(augment.alaw_round_trip(audio) if turn % 2 else audio, MELS))
             speakers.append(number)
     return features, speakers
 

@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from inference.bundles import seal
+from inference.diarization.fbank import fbank
 from inference.diarization.load import KIND
 from inference.diarization.networks import embedding_network, segmentation_network
-from inference.training.diarization import embedding
 from inference.training.diarization.demo import RECIPE, VOICES, WINDOW_S
 from inference.training.voice import RATE_HZ
 
@@ -52,7 +52,7 @@ def release(work: Path, out: Path, threshold: float, least_size: int) -> None:
     frames = listener.num_frames(samples)
     audio = torch.zeros(2, 1, samples)
     _export(listener, (audio,), out / "segmentation.onnx", {"audio": "windows"}, "scores")
-    mels = torch.from_numpy(embedding.fbank(np.zeros(samples, np.float32)))
+    mels = torch.from_numpy(fbank(np.zeros(samples, np.float32), recipe.mels))
     given = (torch.stack([mels] * 2), torch.ones(2, VOICES, frames))
     names = {"features": "windows", "weights": "windows"}
     _export(Embedder(speaker), given, out / "embedding.onnx", names, "embeddings")

@@ -1,25 +1,28 @@
 """Trains the segmentation: in ten seconds of a call, which of up to three voices speaks when.
 
 pyannote's PyanNet with a small recurrent part, its filters left as they are built: learning them is
-most of the cost and gains little. Answers are powerset classes; which voice is called first does
+most of the cost and gains little, so what they make of the windows is kept on the disk (0.9 MB a
+window). Answers are powerset classes; which voice is called first does
 not matter, so the cheapest order counts.
 
-    python -m inference.training.diarization.segmentation --work DIR --steps 1500
+    python -m inference.training.diarization.segmentation --work DIR --steps 2400
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pyannote.audio.models.segmentation import PyanNet
 from pyannote.audio.utils.powerset import Powerset
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 
 from inference.diarization.networks import segmentation_network
 from inference.training import augment
@@ -39,6 +42,8 @@ from inference.training.voice import RATE_HZ, as_audio
 BATCH = 32
 PEAK_RATE = 2e-3
 HELD_OUT = 40  # speakers of the pool that only the figures use
+WINDOWS, KNOWN = 6000, 100  # to learn from, and for the figures
+PART = 50  # windows a process makes at a time
 LEVEL_DB = 6.0  # by which two speakers of a call may differ
 
 
@@ -58,7 +63,7 @@ def draw_window(pool: Pool, speakers: range, rng: random.Random) -> Dialogue:
         turns.append(Turn(speaker, audio, draw_gap(rng)))
         length_s += len(audio) / RATE_HZ + turns[-1].gap_s
         last = speaker
-    whole = by_telephone(lay_out(turns, count), rng, narrow=0.5, noisy=0.6)
+    whole = by_telephone(lay_out(turns, count), rng, narrow=0.5, noisy=0.5)
     step, steps = int(STEP_S * RATE_HZ), round(WINDOW_S / STEP_S)
     at = rng.randrange(max(1, whole.active.shape[1] - steps))
     audio = whole.audio[at * step : (at + steps) * step]
@@ -68,25 +73,10 @@ def draw_window(pool: Pool, speakers: range, rng: random.Random) -> Dialogue:
     return Dialogue(as_audio(np.pad(audio, (0, steps * step - len(audio)))), active)
 
 
-class Windows(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Endless (audio [1, samples], active [frames, VOICES])."""
-
-    def __init__(self, folder: Path, seed: int, frames: int) -> None:
-        self._folder, self._seed, self._frames = folder, seed, frames
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        info = torch.utils.data.get_worker_info()
-        rng = random.Random(f"{self._seed}-{info.id if info else 0}")
-        pool = Pool.load(self._folder)
-        while True:
-            window = draw_window(pool, range(HELD_OUT, len(pool.clips)), rng)
-            yield as_tensors(window, self._frames)
-
-
-def as_tensors(window: Dialogue, frames: int) -> tuple[torch.Tensor, torch.Tensor]:
-    at = (np.arange(frames) + 0.5) * window.active.shape[1] / frames
-    active = window.active[:, at.astype(int)].T.astype(np.float32)
-    return torch.from_numpy(window.audio)[None], torch.from_numpy(active)
+def at_frames(active: npt.NDArray[np.bool_], frames: int) -> npt.NDArray[np.float32]:
+    """[frames, VOICES] of [VOICES, steps]."""
+    at = (np.arange(frames) + 0.5) * active.shape[1] / frames
+    return active[:, at.astype(int)].T.astype(np.float32)
 
 
 ORDERS = list(itertools.permutations(range(VOICES)))
@@ -106,15 +96,70 @@ def loss(scores: torch.Tensor, active: torch.Tensor, powerset: Powerset) -> torc
     return torch.stack(costs).min(dim=0).values.mean()
 
 
+def filtered(net: PyanNet, audio: torch.Tensor) -> torch.Tensor:
+    """[windows, filters, steps] of audio [windows, 1, samples]: what is never learnt."""
+    sinc = net.sincnet
+    bands: torch.Tensor = sinc.pool1d[0](sinc.conv1d[0](sinc.wav_norm1d(audio)).abs())
+    return bands
+
+
+def scores(net: PyanNet, bands: torch.Tensor) -> torch.Tensor:
+    """Log probabilities [windows, frames, classes], from the filters' output on."""
+    sinc, x = net.sincnet, nn.functional.leaky_relu(net.sincnet.norm1d[0](bands))
+    for convolve, pool, norm in zip(sinc.conv1d[1:], sinc.pool1d[1:], sinc.norm1d[1:], strict=True):
+        x = nn.functional.leaky_relu(norm(pool(convolve(x))))
+    x = net.lstm(x.mT)[0]
+    for linear in net.linear:
+        x = nn.functional.leaky_relu(linear(x))
+    found: torch.Tensor = net.activation(net.classifier(x))
+    return found
+
+
+def render(folder: Path, numbers: range, speakers: range) -> list[npt.NDArray[np.bool_]]:
+    """Windows by number, filtered, into `folder`; what is true of them."""
+    torch.set_num_threads(1)
+    net, pool = segmentation_network(RECIPE), Pool.load(folder.parent / "pool")
+    truths = []
+    for number in numbers:
+        window = draw_window(pool, speakers, random.Random(f"window-{number}"))
+        with torch.no_grad():
+            bands = filtered(net, torch.from_numpy(window.audio)[None, None])[0]
+        np.save(folder / f"{number:05d}.npy", bands.half().numpy())
+        truths.append(window.active)
+    return truths
+
+
+class Windows(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """(filtered [filters, steps], active [frames, VOICES]): the filters cost more than the rest,
+    so each window goes through them once."""
+
+    def __init__(self, folder: Path, numbers: range, speakers: range, frames: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._numbers, self._frames = folder, numbers, frames
+        parts = [numbers[at : at + PART] for at in range(0, len(numbers), PART)]
+        self._active = list[npt.NDArray[np.bool_]]()
+        with ProcessPoolExecutor() as processes:
+            made = processes.map(partial(render, folder, speakers=speakers), parts)
+            for truths in made:
+                self._active += truths
+                print(f"windows: {len(self._active)} of {len(numbers)}", flush=True)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        bands = np.load(self._folder / f"{self._numbers[index]:05d}.npy")
+        active = at_frames(self._active[index], self._frames)
+        return torch.from_numpy(bands).float(), torch.from_numpy(active)
+
+
 @torch.no_grad()
-def frame_accuracy(
-    net: PyanNet, windows: list[tuple[torch.Tensor, torch.Tensor]], powerset: Powerset
-) -> float:
+def frame_accuracy(net: PyanNet, windows: Windows, powerset: Powerset) -> float:
     """Share of frames whose class is right, in the best order of each window."""
     net.eval()
     right = []
-    for audio, active in windows:
-        found = net(audio[None]).argmax(-1)[0]
+    for bands, active in windows:
+        found = scores(net, bands[None]).argmax(-1)[0]
         orders = (powerset.to_powerset(active[None, :, list(o)]).argmax(-1)[0] for o in ORDERS)
         right.append(max(float((found == classes).float().mean()) for classes in orders))
     net.train()
@@ -128,19 +173,19 @@ def train(work: Path, steps: int, workers: int, resume: bool) -> None:
         net.load_state_dict(torch.load(work / "segmentation.pt", weights_only=True))
     frames = net.num_frames(int(WINDOW_S * RATE_HZ))
     powerset = Powerset(VOICES, TOGETHER)
-    net.sincnet.requires_grad_(False)
+    net.sincnet.conv1d[0].requires_grad_(False)
     learnt = [p for p in net.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learnt, lr=PEAK_RATE)
-    pool, rng = Pool.load(work / "pool"), random.Random("held out")
-    known = [as_tensors(draw_window(pool, range(HELD_OUT), rng), frames) for _ in range(64)]
-    windows = DataLoader(Windows(work / "pool", 1 + resume, frames), BATCH, num_workers=workers)
+    speakers = len(Pool.load(work / "pool").clips)
+    known = Windows(work / "known", range(KNOWN), range(HELD_OUT), frames)
+    drawn = range(KNOWN, KNOWN + WINDOWS)
+    windows = Windows(work / "windows", drawn, range(HELD_OUT, speakers), frames)
+    batches = DataLoader(windows, BATCH, shuffle=True, num_workers=workers, drop_last=True)
+    endless = itertools.chain.from_iterable(itertools.repeat(batches))
     best, losses = frame_accuracy(net, known, powerset), list[float]()
-    for step, (audio, active) in enumerate(windows):
-        done = step / steps
-        if done >= 1:
-            break
+    for step, (bands, active) in enumerate(itertools.islice(endless, steps)):
         optimizer.param_groups[0]["lr"] = PEAK_RATE * warmth(step, steps, 100)
-        cost = loss(net(audio), active, powerset)
+        cost = loss(scores(net, bands), active, powerset)
         optimizer.zero_grad()
         cost.backward()
         nn.utils.clip_grad_norm_(learnt, 1.0)
@@ -149,7 +194,7 @@ def train(work: Path, steps: int, workers: int, resume: bool) -> None:
         if step % 100 == 99:
             accuracy = frame_accuracy(net, known, powerset)
             said = f"loss {np.mean(losses[-100:]):.3f}, frame accuracy {accuracy:.1%}"
-            print(f"step {step + 1}, {done:.0%}: {said}", flush=True)
+            print(f"step {step + 1}, {(step + 1) / steps:.0%}: {said}", flush=True)
             if accuracy > best:
                 best = accuracy
                 torch.save(net.state_dict(), work / "segmentation.pt")
