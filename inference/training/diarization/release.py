@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pyannote.audio.models.segmentation import PyanNet
 from safetensors.torch import save_file
 from torch import nn
 
@@ -20,7 +21,8 @@ from inference.bundles import seal
 from inference.diarization.fbank import fbank
 from inference.diarization.load import KIND
 from inference.diarization.networks import embedding_network, segmentation_network
-from inference.training.diarization.demo import RECIPE, VOICES, WINDOW_S
+from inference.diarization.recipe import Recipe
+from inference.training.diarization.demo import RECIPE
 from inference.training.voice import RATE_HZ
 
 OPSET = 17
@@ -39,31 +41,16 @@ class Embedder(nn.Module):
 
 
 def release(work: Path, out: Path, threshold: float, least_size: int) -> None:
-    """Write the bundle; `threshold` and `least_size` are the clustering's."""
+    """Write the demo bundle; `threshold` and `least_size` are the clustering's."""
     recipe = replace(RECIPE, threshold=threshold, least_size=least_size)
-    listener = segmentation_network(recipe).eval()
-    speaker = embedding_network(recipe).resnet.eval()
+    listener, speaker = segmentation_network(recipe), embedding_network(recipe).resnet
     listener.load_state_dict(torch.load(work / "segmentation.pt", weights_only=True))
     speaker.load_state_dict(torch.load(work / "embedding.pt", weights_only=True))
-    out.mkdir(parents=True, exist_ok=True)
-    save_file(listener.state_dict(), out / "segmentation.safetensors")
-    save_file(speaker.state_dict(), out / "embedding.safetensors")
-    samples = int(WINDOW_S * RATE_HZ)
-    frames = listener.num_frames(samples)
-    audio = torch.zeros(2, 1, samples)
-    _export(listener, (audio,), out / "segmentation.onnx", {"audio": "windows"}, "scores")
-    mels = torch.from_numpy(fbank(np.zeros(samples, np.float32), recipe.mels))
-    given = (torch.stack([mels] * 2), torch.ones(2, VOICES, frames))
-    names = {"features": "windows", "weights": "windows"}
-    _export(Embedder(speaker), given, out / "embedding.onnx", names, "embeddings")
-    text = json.dumps(asdict(recipe), indent=1)
-    (out / "config.json").write_text(text + "\n", encoding="utf-8")
-    for path in out.glob("*.safetensors"):
-        path.chmod(0o644)  # which safetensors writes for its owner alone
+    write_networks(recipe, listener, speaker, out)
     seal(
         out,
         name="diarization-demo",
-        version="0.1.0",
+        version="0.2.0",
         kind=KIND,
         licence="Apache-2.0",
         demo=True,
@@ -71,6 +58,24 @@ def release(work: Path, out: Path, threshold: float, least_size: int) -> None:
         languages=[],
         tasks=["diarize"],
     )
+
+
+def write_networks(recipe: Recipe, listener: PyanNet, speaker: nn.Module, out: Path) -> None:
+    """Both as safetensors and as ONNX, and the recipe, into the folder `out`; not sealed yet."""
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(listener.eval().state_dict(), out / "segmentation.safetensors")
+    save_file(speaker.eval().state_dict(), out / "embedding.safetensors")
+    for path in out.glob("*.safetensors"):
+        path.chmod(0o644)  # which safetensors writes for its owner alone
+    silence = np.zeros(int(recipe.window_s * RATE_HZ), np.float32)
+    audio = torch.from_numpy(silence)[None, None]
+    _export(listener, (audio,), out / "segmentation.onnx", {"audio": "windows"}, "scores")
+    weights = torch.ones(1, recipe.voices, listener.num_frames(len(silence)))
+    given = (torch.from_numpy(fbank(silence, recipe.mels))[None], weights)
+    names = {"features": "windows", "weights": "windows"}
+    _export(Embedder(speaker), given, out / "embedding.onnx", names, "embeddings")
+    text = json.dumps(asdict(recipe), indent=1)
+    (out / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _export(

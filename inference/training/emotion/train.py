@@ -1,16 +1,22 @@
-"""The demo emotion bundle in one command: speak, listen, fit, seal.
+"""An emotion bundle in one command: listen, fit, seal; for the demo, speak first.
 
     python -m inference.training.emotion.train --work DIR --out bundles/emotion-demo
+    python -m inference.training.emotion.train --labelled CALLS --encoder bundles/whisper \
+        --name emotion-ours --licence ours --out bundles/emotion-ours
 
-Needs espeak-ng, scikit-learn, and `lingting` on PATH, whose lexicon reads the sentences. What was
-spoken is kept in DIR; a run that was stopped goes on there.
+CALLS is what `lingting eval emotion` works on: labels.csv and the files it names. Keep a part of
+them, of other people, for that. Needs scikit-learn, and `lingting` on PATH, whose lexicon reads the
+sentences; for the demo espeak-ng too. What was spoken is kept in DIR; a run that was stopped goes
+on there.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import subprocess
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +31,8 @@ from inference.emotion.load import KIND, WhisperEncoder
 from inference.emotion.model import CALM, log_softmax
 from inference.emotion.prosody import NAMES, prosody
 from inference.tensors import EMOTIONS, LEVELS
-from inference.training.emotion.samples import speak
+from inference.training.emotion.samples import BASELINE_UTTERANCES, LONGEST_S, speak
+from inference.training.voice import RATE_HZ, Audio, as_audio, resample
 
 SPEAKERS = 240
 FIT_SHARE = 0.75  # of the speakers; the others calibrate
@@ -33,6 +40,7 @@ WITHOUT_BASELINE = 0.35  # share of samples that are shown without the speaker's
 HEAD_C, FUSION_C = 0.003, 0.3  # the weaker, the simpler
 KEPT_ACCURACY = 0.85  # of what is told, at the threshold below which the model is unsure
 FLOOR = 1e-3
+SYNTHETIC = "Synthetic moods only: for demonstration and tests, not for people"
 
 Array = npt.NDArray[np.float32]
 
@@ -81,6 +89,44 @@ def _hear(seed: int, encoder: WhisperEncoder) -> dict[str, Any]:
     }
 
 
+def listen_to_calls(folder: Path, encoder: WhisperEncoder) -> Data:
+    """Hear the utterances of labels.csv (columns: file, speaker, text, emotion, level)."""
+    with (folder / "labels.csv").open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    audio = [_read(folder / row["file"]) for row in rows]
+    sound = np.stack([prosody(each) for each in audio])
+    speakers = [row["speaker"] for row in rows]
+    usual = {each: _usual(each, rows, sound) for each in set(speakers)}
+    order = sorted(usual)
+    return Data(
+        emotion=np.array([EMOTIONS.index(row["emotion"]) for row in rows]),
+        level=np.array([LEVELS.index(row["level"] or "low") for row in rows]),
+        sound=sound,
+        baseline=np.stack([usual[speaker] for speaker in speakers]),
+        encoded=encoder.pooled(audio),
+        lexical=read_words([row["text"] for row in rows]),
+        speaker=np.array([order.index(speaker) for speaker in speakers]),
+    )
+
+
+def _usual(speaker: str, rows: list[dict[str, str]], sound: Array) -> Array:
+    """Prosody of a speaker's first calm utterances; zeros, which is unknown, if there are none."""
+    theirs = [i for i, r in enumerate(rows) if (r["speaker"], r["emotion"]) == (speaker, "calm")]
+    calm = sound[theirs[:BASELINE_UTTERANCES]]
+    return np.asarray(calm.mean(axis=0) if len(calm) else np.zeros(len(NAMES)), np.float32)
+
+
+def _read(path: Path) -> Audio:
+    """16-bit mono WAV of any rate, as 16 kHz, its first LONGEST_S."""
+    with wave.open(str(path)) as file:
+        rate, samples = file.getframerate(), file.readframes(file.getnframes())
+        if (file.getnchannels(), file.getsampwidth()) != (1, 2):
+            raise ValueError(f"{path}: want 16-bit mono")
+    audio = as_audio(np.frombuffer(samples, "<i2").astype(np.float32) / 32768)
+    audio = audio if rate == RATE_HZ else resample(audio, RATE_HZ / rate)
+    return audio[: int(LONGEST_S * RATE_HZ)]
+
+
 def read_words(texts: list[str]) -> Array:
     """The lexicon's evidence [texts, emotions]."""
     done = subprocess.run(
@@ -96,7 +142,8 @@ def read_words(texts: list[str]) -> Array:
 def fit(data: Data) -> dict[str, Array]:
     """The arrays of head.npz."""
     rng = np.random.default_rng(0)
-    known = (rng.random(len(data.emotion)) > WITHOUT_BASELINE).astype(np.float32)
+    shown = rng.random(len(data.emotion)) > WITHOUT_BASELINE
+    known = (shown & data.baseline.any(axis=1)).astype(np.float32)
     raw = _raw(data, known)
     mean, deviation = raw.mean(axis=0), raw.std(axis=0) + FLOOR
     own = slice(len(NAMES), 2 * len(NAMES))
@@ -167,15 +214,29 @@ def _threshold(probabilities: Array, truth: npt.NDArray[np.int64]) -> float:
 
 
 def main() -> None:
-    """Make the bundle."""
+    """Make an emotion bundle, of synthetic speech or of labelled calls."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--encoder", type=Path, default=Path("bundles/asr-demo"))
-    parser.add_argument("--speakers", type=int, default=SPEAKERS)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--work", type=Path, help="where synthetic speech is kept")
+    source.add_argument("--labelled", type=Path, help="folder of labels.csv and what it names")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        default=Path("bundles/asr-demo"),
+        help="bundle of a CTranslate2 Whisper; it has to lie beside this one on the box",
+    )
+    parser.add_argument("--speakers", type=int, default=SPEAKERS, help="synthetic ones")
+    parser.add_argument("--name", default="emotion-demo")
+    parser.add_argument("--version", default="0.1.0")
+    parser.add_argument("--licence", default="Apache-2.0")
     given = parser.parse_args()
     encoder = WhisperEncoder(given.encoder, 1, "cpu", 0)
-    arrays = fit(listen(given.work, encoder, given.speakers))
+    arrays = fit(
+        listen_to_calls(given.labelled, encoder)
+        if given.labelled
+        else listen(given.work, encoder, given.speakers)
+    )
     given.out.mkdir(parents=True, exist_ok=True)
     np.savez(given.out / "head.npz", **{k: v.astype(np.float32) for k, v in arrays.items()})
     beside = verify(given.encoder)
@@ -183,12 +244,12 @@ def main() -> None:
     (given.out / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     seal(
         given.out,
-        name="emotion-demo",
-        version="0.1.0",
+        name=given.name,
+        version=given.version,
         kind=KIND,
-        licence="Apache-2.0",
-        demo=True,
-        description="Synthetic moods only: for demonstration and tests, not for people",
+        licence=given.licence,
+        demo=beside.demo or not given.labelled,
+        description="Fitted to labelled calls" if given.labelled else SYNTHETIC,
         languages=["zh"],
         tasks=["emotion"],
     )
