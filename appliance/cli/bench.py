@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from appliance.cli import bench_idle, bench_live, bench_recordings
+from appliance.cli import bench_calls, bench_idle, bench_live, bench_recordings
 from appliance.cli import bench_report as report
 from appliance.cli.bench_host import Host
 from appliance.cli.bench_probe import Figures
@@ -21,6 +21,7 @@ from appliance.settings import load_settings
 SEARCH_S = 20.0  # a trial of the search, at least
 SEARCH_CALLS_S = 80.0  # of all its calls together: few calls need longer to say enough
 AUTO = "auto"
+FIVE_MINUTES = 5.0  # the recording that has goals
 app = typer.Typer(help="Measure what this machine carries with the bundled call.")
 progress = Console(stderr=True, highlight=False)
 
@@ -148,6 +149,26 @@ def recordings(
         figures = report.against(figures, measure("naive"), ("audio_seconds_per_second",))
     goals = [report.RECORDINGS] if against else []
     report.tell("Recordings", _titled(figures), goals, as_json=as_json)
+
+
+@app.command()
+def calls(
+    minutes: Annotated[
+        float, typer.Option(min=0.5, max=60, help="Length of the recording.")
+    ] = FIVE_MINUTES,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Repeat; tell medians.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Turn one recording into a call, in two channels and in one: what speakers and moods cost."""
+    host = Host(_engine())
+    with _doing(host.engine) as say, host:
+        measured = []
+        for number in range(runs):
+            say(f"run {number + 1} of {runs}")
+            measured.append(bench_calls.trial(host, minutes))
+    figures = report.medians(measured)
+    goals = [report.STEREO, report.MONO] if minutes == FIVE_MINUTES else []
+    report.tell("Calls", _titled(figures), [*goals, report.DIARIZATION], as_json=as_json)
 
 
 @app.command()

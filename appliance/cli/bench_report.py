@@ -48,6 +48,9 @@ CALLS = Goal("calls_ratio", "ratio_sustained_calls", 2.0, at_least=True)
 RECORDINGS = Goal("recordings_ratio", "ratio_audio_seconds_per_second", 2.0, at_least=True)
 MEMORY = Goal("idle_memory", "gateway_rss_mb", 300)
 READY = Goal("ready", "ready_s", 10)
+STEREO = Goal("stereo", "stereo_s", 30)
+MONO = Goal("mono", "mono_s", 60)
+DIARIZATION = Goal("diarization_cost", "diarization_ratio", 2)
 
 
 def number(value: object) -> float | None:

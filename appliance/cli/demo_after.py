@@ -1,4 +1,5 @@
-"""What the demo shows beside the transcript: moods while the call runs, the matrix after it."""
+"""What the demo shows beside the transcript: moods while the call runs, the matrix after it, and
+the same call in one channel, where speakers have to be told apart."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from appliance.cli.recorded import as_wav, heard, read_alaw
 from appliance.messages import Emotion, Level
 
 EMOTIONS = {
@@ -24,6 +27,7 @@ EMOTIONS = {
     Emotion.FURIOUS: ("愤怒", "bold red"),
     Emotion.SAD: ("悲伤", "blue"),
 }
+ROLES = {"agent": ("坐席", "cyan"), "citizen": ("市民", "green"), "unknown": ("不明", "dim")}
 LEVELS = {Level.LOW: "低", Level.MEDIUM: "中", Level.HIGH: "高"}
 SOUNDS = {  # inference/emotion/prosody.py
     "pitch": "音高",
@@ -45,13 +49,14 @@ FIRST_LOOK_S, LAST_LOOK_S = 0.2, 30.0
 
 
 def mood_text(mood: dict[str, Any] | None) -> Text:
-    """e.g. 生气·高, in its colour."""
+    """e.g. 生气·高, in its colour; calm has no levels."""
     if not mood:
         return Text("")
     if not mood["emotion"]:
         return Text("?", "dim")
     name, colour = EMOTIONS[Emotion(mood["emotion"])]
-    return Text(f"{name}·{LEVELS[Level(mood['level'])]}", colour)
+    level = "" if mood["emotion"] == Emotion.CALM else f"·{LEVELS[Level(mood['level'])]}"
+    return Text(name + level, colour)
 
 
 def follow_moods(url: str, told: Callable[[int, int, dict[str, Any]], None]) -> threading.Thread:
@@ -107,3 +112,19 @@ def show_matrix(console: Console, url: str) -> None:
         if said["mood"] and said["mood"]["cues"]:
             cues = "、".join(SOUNDS.get(cue["what"], cue["what"]) for cue in said["mood"]["cues"])
             console.print(Text("  ") + mood_text(said["mood"]) + Text(f"  依据 because of: {cues}"))
+
+
+def show_speakers(console: Console, url: str, call: Path) -> None:
+    """The same call mixed into one channel, as a recording."""
+    title = "同一通话混成单声道 the same call in one channel: 谁在说 who speaks"
+    mixed = as_wav(read_alaw(call).sum(axis=1, keepdims=True))
+    with console.status(title):
+        heard_call, seconds = heard(url, mixed, max_speakers="2")
+    console.print(f"\n{title}", style="italic")
+    table = Table(show_header=False)
+    for said in heard_call["utterances"]:
+        name, colour = ROLES[said["role"]]
+        speaker = chr(ord("A") + said["speaker"] - 1) if said["speaker"] else "?"
+        table.add_row(Text(speaker, colour), Text(name, f"bold {colour}"), Text(said["text"]))
+    table.caption = f"{heard_call['duration_ms'] / 1000:.0f} s 录音 of recording in {seconds:.1f} s"
+    console.print(table)

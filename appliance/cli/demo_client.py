@@ -28,6 +28,7 @@ from appliance.cli.demo_after import (
     follow_moods,
     mood_text,
     show_matrix,
+    show_speakers,
 )
 from appliance.messages import DEMO_NOTICE
 from inference.cer import cer
@@ -305,6 +306,7 @@ def main() -> int:
         console.print()
         console.print(summary(screen))
         show_matrix(console, given.url)
+        show_speakers(console, given.url, given.folder / "call.wav")
     except KeyboardInterrupt:
         return 130
     return 0 if screen.lines else 1

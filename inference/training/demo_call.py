@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from inference.training.augment import at_level, encode_alaw
-from inference.training.voice import RATE_HZ, Audio, Voice, as_audio, resample, say_apart, trim
+from inference.training.emotion.voices import say
+from inference.training.voice import RATE_HZ, Audio, Voice, as_audio, resample, say_apart
 
 CALL_RATE_HZ = 8000
 AGENT = Voice("f2", rate_wpm=225, pitch=62)
@@ -28,20 +30,31 @@ class Turn:
     leg: str
     text: str
     pause_s: float = 0.7
+    mood: tuple[str, str] = ("calm", "low")  # and its level
 
 
 TURNS = (
     Turn("agent", "您好，大同市幺二三四五热线，请问您有什么需要反映？", 0.8),
     Turn("citizen", "你好，我住在平城区阳光花园三号楼二单元五零一。", 0.9),
-    Turn("citizen", "我家暖气从上周三开始就不热，屋里温度只有十三度。", 0.6),
+    Turn(
+        "citizen",
+        "我家暖气从上周三开始就不热，屋里温度只有十三度。",
+        0.6,
+        ("disappointed", "medium"),
+    ),
     Turn("agent", "请您不要着急，请问您怎么称呼？"),
-    Turn("citizen", "我姓王，找过物业好几次了，物业说让我找热力公司，老人孩子都受不了。", 0.8),
+    Turn(
+        "citizen",
+        "我姓王，找过物业好几次了，物业说让我找热力公司，老人孩子都受不了。",
+        0.8,
+        ("annoyed", "medium"),
+    ),
     Turn("agent", "王先生，非常理解您的心情，请问您的联系电话是多少？", -0.5),
     Turn("citizen", "我的手机号是幺三九三五二六八零七四。", 0.9),
     Turn("agent", "跟您核对一下，您的电话是幺三九三五二六八零七四，对吗？", 0.6),
-    Turn("citizen", "对的，希望你们赶紧派人来看看，太冷了。", 0.5),
+    Turn("citizen", "对的，希望你们赶紧派人来看看，太冷了。", 0.5, ("anxious", "medium")),
     Turn("agent", "好的，已经为您登记，转给热力公司加急处理，两小时之内会有人联系您。", 0.8),
-    Turn("citizen", "行，那我等电话，辛苦你们了。", 0.6),
+    Turn("citizen", "行，那我等电话，辛苦你们了。", 0.6, ("happy", "low")),
     Turn("agent", "不客气，感谢您的来电，祝您生活愉快，再见。", 0.6),
 )
 
@@ -52,7 +65,8 @@ def lay_out() -> tuple[dict[str, Audio], list[dict[str, object]]]:
     at = 0
     for turn in TURNS:
         voice = AGENT if turn.leg == "agent" else CITIZEN
-        spoken = at_level(trim(say_apart(turn.text, voice)).audio, -9.0)
+        said = say(say_apart, turn.text, voice, *turn.mood, random.Random(turn.text))
+        spoken = at_level(said, -9.0)
         narrow = resample(spoken, CALL_RATE_HZ / RATE_HZ)
         start = max(0, at + round(turn.pause_s * CALL_RATE_HZ))
         placed.append((turn, start, narrow))

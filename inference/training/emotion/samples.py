@@ -62,13 +62,14 @@ def speak(seed: int, *, held_out: bool) -> Iterator[Sample]:
     sentences, neutral = load_sentences(held_out=held_out), Sentences(500_000 + seed)
     espeak = Espeak()
     calm = tuple(
-        say(espeak, neutral.draw(), speaker, "calm", "low", rng) for _ in range(BASELINE_UTTERANCES)
+        say(espeak.say, neutral.draw(), speaker, "calm", "low", rng)
+        for _ in range(BASELINE_UTTERANCES)
     )
     moods = [("calm", "low")] * CALM_UTTERANCES
     moods += [(emotion, level) for emotion in EMOTIONS[1:] for level in LEVELS]
     for emotion, level in moods:
         text = _text(emotion, level, sentences, neutral, rng)
-        audio = say(espeak, text, speaker, emotion, level, rng)[: int(LONGEST_S * RATE_HZ)]
+        audio = say(espeak.say, text, speaker, emotion, level, rng)[: int(LONGEST_S * RATE_HZ)]
         yield Sample(text, emotion, level, _recorded(audio, rng), calm)
 
 

@@ -7,12 +7,13 @@ that a model can be built and tested with; people are subtler.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from inference.training import augment
-from inference.training.voice import RATE_HZ, Audio, Espeak, Voice, as_audio, trim
+from inference.training.voice import RATE_HZ, Audio, Speech, Voice, as_audio, trim
 
 STRENGTH = {"low": 0.45, "medium": 0.8, "high": 1.2}
 WAVER = 0.18  # how much one utterance differs from the next, as a share
@@ -43,7 +44,12 @@ STYLES = {
 
 
 def say(
-    espeak: Espeak, text: str, speaker: Voice, mood: str, level: str, rng: random.Random
+    speak: Callable[[str, Voice], Speech],
+    text: str,
+    speaker: Voice,
+    mood: str,
+    level: str,
+    rng: random.Random,
 ) -> Audio:
     """`text` by `speaker` in a mood; level is of no meaning for calm."""
     strength = STRENGTH[level] * (1 + rng.uniform(-WAVER, WAVER))
@@ -56,7 +62,7 @@ def say(
             speaker.rate_wpm * (1 + style.rate * strength) * (1 + rng.uniform(-0.05, 0.05)), 80, 400
         ),
     )
-    return _colour(trim(espeak.say(text, voice)).audio, style, strength, rng)
+    return _colour(trim(speak(text, voice)).audio, style, strength, rng)
 
 
 def _colour(audio: Audio, style: Style, strength: float, rng: random.Random) -> Audio:
