@@ -105,6 +105,12 @@ class StoreUnavailable(LingtingError):
     code = "store_unavailable"
 
 
+class StoreDamaged(LingtingError):
+    """Something stored is not what was stored, or was cut off; another try will not help."""
+
+    code = "store_damaged"
+
+
 class Conflict(LingtingError):
     """The thing is not in a state that allows this, or the same key was used for another thing."""
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,12 +14,13 @@ from sqlalchemy.exc import IntegrityError
 
 from appliance.archive.kept import KeptCall, LiveCall, Told, new_id
 from appliance.archive.recordings import KIND, Recordings
+from appliance.archive.retention import Retention
 from appliance.archive.webhooks import KIND as WEBHOOK
 from appliance.archive.webhooks import Deliverer, dead_letters
 from appliance.call.box import Box
 from appliance.call.keeping import Ending, Keeper
 from appliance.call.record import Ledger
-from appliance.errors import Conflict, LingtingError, NotFound, Overloaded, StoreUnavailable
+from appliance.errors import Conflict, LingtingError, NotFound, Overloaded, StoreDamaged
 from appliance.messages import CallConfig, CallRecord, CallState
 from appliance.metrics import Metrics
 from appliance.settings import Settings
@@ -32,9 +32,7 @@ from appliance.store.vault import audio_key
 log = logging.getLogger(__name__)
 
 MOST_WATCHERS = 1000
-DAY_S = 86_400.0
-PURGE_EVERY_S = 60.0
-PURGE_AT_ONCE = 200  # calls in one transaction
+LOOK_EVERY_BYTES = 16 << 20  # of an upload, between looks at the free disk
 JOURNAL_PAGE = 1000  # events read at once
 CRASHED = "the box stopped while this call ran: what was said until then is here"
 
@@ -61,14 +59,13 @@ class Archive:
         self._deliverer = Deliverer(settings.webhooks, self.store.jobs, metrics)
         self._arriving: set[str] = set()  # recordings that are not accepted yet
         self._watchers = 0
-        self._purging: asyncio.Task[None] | None = None
+        self._retention = Retention(self.store, metrics, self._arriving)
 
     async def start(self) -> None:
         """Open the store and finish what a crash left; raises StoreUnavailable."""
         await self.store.start()
         await self._recover()
-        await self._purge_audio(time.time() - self._settings.store.keep_audio_days * DAY_S)
-        self._purging = asyncio.create_task(self._purge(), name="retention")
+        await self._retention.start()
 
     def attach(self, box: Box) -> None:
         """Begin to work on recordings."""
@@ -84,10 +81,10 @@ class Archive:
             await self._recordings.close()
 
     async def close(self) -> None:
-        if self._purging:
-            self._purging.cancel()
-            await asyncio.gather(self._purging, return_exceptions=True)
+        await self._retention.close()
         await self.pause()
+        for kept in self._running.values():
+            kept.close()
         await self._deliverer.close()
         await self.store.close()
 
@@ -100,18 +97,40 @@ class Archive:
             StoreUnavailable: it could not be kept.
         """
         call_id = new_id()
-        await self.store.calls.create(call_id, config, CallState.RUNNING)
+        await self._begin(call_id, config)
         audio = None
         if self._settings.store.keep_audio_days and self.store.has_room():
             audio = self.store.vault.writer(
                 call_id, *await self.store.ring.make(audio_key(call_id))
             )
-        kept = LiveCall(call_id, config, self.store, self._metrics, audio, self._running)
+        kept = LiveCall(
+            call_id,
+            config,
+            self.store,
+            self._metrics,
+            audio,
+            self._running,
+            agent_moods=self._settings.emotions.agent,
+        )
         self._running[call_id] = self._announcing(kept)
         return kept
 
+    async def _begin(self, call_id: str, config: CallConfig) -> None:
+        """Make a live call's row; if the caller goes away meanwhile, it ends at once."""
+        creating = asyncio.ensure_future(
+            self.store.calls.create(call_id, config, CallState.RUNNING)
+        )
+        try:
+            await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            with contextlib.suppress(LingtingError):
+                await creating
+                await self.store.calls.fail(call_id, "the caller went away")
+            raise
+
     def _open_kept(self, call_id: str, config: CallConfig) -> KeptCall:
-        return self._announcing(KeptCall(call_id, config, self._metrics))
+        agent = self._settings.emotions.agent
+        return self._announcing(KeptCall(call_id, config, self._metrics, agent_moods=agent))
 
     def _announcing(self, kept: KeptCall) -> KeptCall:
         kept.on_alert, kept.on_end = self._deliverer.alert, self._deliverer.ended
@@ -129,6 +148,8 @@ class Archive:
             Conflict: the Idempotency-Key was used for another request.
         """
         assert self._recordings
+        if claimed and await self.store.calls.is_claimed(claimed.owner, claimed.key):
+            return await self._answer_again(config, chunks, claimed)
         await self._check_room()
         call_id = new_id()
         self._arriving.add(call_id)
@@ -137,6 +158,18 @@ class Archive:
         finally:
             self._arriving.discard(call_id)
             self._recordings.wake()
+
+    async def _answer_again(
+        self, config: CallConfig, chunks: AsyncIterator[bytes], claimed: Claim
+    ) -> str:
+        """What this key made before; the audio is only compared."""
+        digest = hashlib.sha256(codec.pack_config(config))
+        async for chunk in chunks:
+            digest.update(chunk)
+        before = await self._before(claimed, digest.hexdigest())
+        if before is None:
+            raise Conflict("create a recording", "what its key made was deleted meanwhile")
+        return before
 
     async def _take_in(
         self,
@@ -150,10 +183,14 @@ class Archive:
         writer = self.store.vault.writer(call_id, cipher, key)
         digest = hashlib.sha256(codec.pack_config(config))
         queueing: asyncio.Future[None] | None = None
+        looked = 0
         try:
             async for chunk in chunks:
                 digest.update(chunk)
                 await writer.write(chunk)
+                if writer.bytes_taken - looked > LOOK_EVERY_BYTES:
+                    looked = writer.bytes_taken
+                    await self._check_disk()
             await writer.finish()
             before = await self._before(claimed, digest.hexdigest())
             if before is None:
@@ -172,17 +209,20 @@ class Archive:
         return call_id
 
     async def _check_room(self) -> None:
+        await self._check_disk()
+        waiting = await self.store.calls.count(CallState.QUEUED)
+        if waiting >= self._settings.limits.recordings_queued:
+            raise Overloaded(
+                "accept a recording", f"{waiting} wait already", "send it later", retry_after_s=30
+            )
+
+    async def _check_disk(self) -> None:
         if not await asyncio.to_thread(self.store.has_room):
             raise Overloaded(
                 "accept a recording",
                 "the disk is nearly full",
                 "delete calls or audio, see [store] reserve_mib",
                 retry_after_s=60,
-            )
-        waiting = await self.store.calls.count(CallState.QUEUED)
-        if waiting >= self._settings.limits.recordings_queued:
-            raise Overloaded(
-                "accept a recording", f"{waiting} wait already", "send it later", retry_after_s=30
             )
 
     async def _before(self, claimed: Claim | None, fingerprint: str) -> str | None:
@@ -227,9 +267,16 @@ class Archive:
             return kept.record()
         if record := await self.store.calls.record(summary.id):
             return record
-        config = await self.store.calls.config(summary.id)
-        nothing = Ending(0, 0, "", "", demo=False, cut_short=False, error=summary.error)
+        config = await self._config(summary)
+        nothing = Ending.failed(summary.error)
         return Ledger().record(summary.id, config, summary.state, summary.created_at, nothing)
+
+    async def _config(self, summary: Summary) -> CallConfig:
+        """What a call was asked for, as far as that can still be read."""
+        try:
+            return await self.store.calls.config(summary.id)
+        except StoreDamaged:
+            return CallConfig(live=summary.live, call_id=summary.name, door=summary.door)
 
     async def page(
         self, wanted: Filter, size: int, after: tuple[float, str] | None = None
@@ -291,20 +338,24 @@ class Archive:
             NotFound: no such call.
         """
         summary = await self.find(name)
-        if summary.live and summary.id in self._running:
+        kept = self._running.get(summary.id)
+        if summary.live and kept and kept.state is CallState.RUNNING:
             raise Conflict("delete a call", "it is still running", "hang up first")
         await self.store.database.write(jobs.cancelling(summary.id, KIND))
         if self._recordings:
             self._recordings.cancel(summary.id)
-        await self._delete([summary.id])
+        await self._retention.shred([summary.id])
 
     async def cancel(self, name: str) -> None:
         """Stop a recording and keep its row as cancelled; raises Conflict if it is over."""
         summary = await self.find(name)
         if summary.live or summary.state in OVER:
             raise Conflict("cancel a recording", f"it is {summary.state.value}")
-        record = replace(await self.get(name), state=CallState.CANCELLED)
-        await self.store.calls.finish(record, None, jobs.cancelling(summary.id, KIND))
+        kept = self._open_kept(summary.id, await self._config(summary))
+        kept.state, kept.started_at = CallState.CANCELLED, summary.created_at
+        ending = (jobs.cancelling(summary.id, KIND), *kept.also())
+        if not await self.store.calls.finish(kept.record(), None, *ending):
+            raise Conflict("cancel a recording", "it has just come to its end")
         if self._recordings:
             self._recordings.cancel(summary.id)
         await self.store.drop_audio([summary.id])
@@ -315,46 +366,8 @@ class Archive:
 
     async def retry_delivery(self, delivery: str) -> None:
         """Try a dead letter again, from the start; raises NotFound."""
-        if not await self.store.jobs.revive(delivery):
+        if not await self.store.jobs.revive(WEBHOOK, delivery):
             raise NotFound("retry a delivery", f"there is no dead letter {delivery!r}")
-
-    async def _delete(self, call_ids: list[str]) -> None:
-        await self.store.ring.shred([audio_key(call_id) for call_id in call_ids])
-        await self.store.calls.delete(call_ids)
-        for call_id in call_ids:
-            await self.store.vault.delete(call_id)
-
-    async def _purge(self) -> None:
-        """Delete what has been kept long enough."""
-        settings = self._settings.store
-        while True:
-            await asyncio.sleep(PURGE_EVERY_S)
-            try:
-                now = time.time()
-                for (kind, state), count in (await self.store.jobs.counts()).items():
-                    self._metrics.jobs.labels(kind, state).set(count)
-                old = await self.store.calls.older_than(
-                    now - settings.keep_calls_days * DAY_S, PURGE_AT_ONCE
-                )
-                if old:
-                    await self._delete(old)
-                    log.info("%d calls were deleted: older than they are kept", len(old))
-                await self._purge_audio(now - settings.keep_audio_days * DAY_S)
-            except (LingtingError, OSError) as error:
-                log.error("retention: %s", error)
-
-    async def _purge_audio(self, moment: float) -> None:
-        held = await asyncio.to_thread(self.store.vault.older_than, moment)
-        settled = [each for each in held if each not in self._arriving][:PURGE_AT_ONCE]
-        over = [each for each in settled if await self._is_over(each)]
-        await self.store.drop_audio(over)
-
-    async def _is_over(self, call_id: str) -> bool:
-        """Or never was: an upload that broke off."""
-        try:
-            return (await self.find(call_id)).state in OVER
-        except NotFound:
-            return True
 
     async def _recover(self) -> None:
         """Finish live calls that the last stop cut off, from their journals."""
@@ -362,8 +375,9 @@ class Archive:
         for call_id in left:
             try:
                 await self._close_from_journal(call_id)
-            except (NotFound, StoreUnavailable) as error:
-                log.error("a call that was cut off cannot be finished: %s", error)
+            except (NotFound, StoreDamaged) as error:
+                log.error("a call that was cut off cannot be read: %s", error)
+                await self.store.calls.fail(call_id, str(error))
         if left:
             log.warning(
                 "%d live calls were cut off by the last stop and are finished now", len(left)

@@ -11,14 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from appliance.call.keeping import Ending
+from appliance.call.moods import NEGATIVE
 from appliance.call.record import Ledger
-from appliance.errors import LingtingError, StoreUnavailable
+from appliance.errors import LingtingError, NotFound, StoreUnavailable
 from appliance.messages import (
     Alert,
     CallConfig,
     CallRecord,
     CallState,
-    Emotion,
     Lasting,
     Level,
     Partial,
@@ -33,8 +33,7 @@ log = logging.getLogger(__name__)
 
 NEVER = math.inf  # partials seen by who wants none
 AUDIO_FLUSH_S = 1.0  # of a live call's audio may be lost with the machine
-ALARMING = (Emotion.DISAPPOINTED, Emotion.ANXIOUS, Emotion.ANNOYED, Emotion.FURIOUS, Emotion.SAD)
-RUNNING = Ending(0, 0, "", "", demo=False, cut_short=False)
+STORE_AGAIN_S = (1.0, 60.0)  # first and longest pause before a record is stored again
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +50,25 @@ class KeptCall:
     Args:
         journal: where events are written before they are published; None for a recording, which
             a crash only makes run again.
+        agent_moods: whether the agent's are told too.
     """
 
     def __init__(
-        self, call_id: str, config: CallConfig, metrics: Metrics, journal: Calls | None = None
+        self,
+        call_id: str,
+        config: CallConfig,
+        metrics: Metrics,
+        journal: Calls | None = None,
+        *,
+        agent_moods: bool = False,
     ) -> None:
         self.id, self.config, self.started_at = call_id, config, time.time()
         self._metrics, self._journal = metrics, journal
-        self.ledger = Ledger()
+        self.ledger = Ledger(agent_moods=agent_moods)
         self.events: list[Lasting] = []  # event n has sequence n + 1
         self.ending: Ending | None = None
         self.state = CallState.RUNNING
+        self._folded: tuple[object, CallRecord] | None = None  # of what, and what it came to
         self._partials: dict[int, Partial] = {}  # by leg
         self._shown = 0  # partials so far
         self._changed = asyncio.Condition()
@@ -95,6 +102,9 @@ class KeptCall:
         """Overridden by who stores the record."""
         self.ending = ending
 
+    def close(self) -> None:
+        """Let go of what is under way: the box stops."""
+
     async def over(self, state: CallState) -> None:
         """Nothing comes any more: watchers see the state and are done."""
         self.state = state
@@ -109,9 +119,13 @@ class KeptCall:
         return self.on_end(self, self.state) if self.on_end else []
 
     def record(self) -> CallRecord:
-        """The call so far."""
-        ending = self.ending or RUNNING
-        return self.ledger.record(self.id, self.config, self.state, self.started_at, ending)
+        """The call so far; folded once for each state of it."""
+        state = (len(self.events), self.state, self.ending)
+        if self._folded is None or self._folded[0] != state:
+            ending = self.ending or self.ledger.ending()
+            record = self.ledger.record(self.id, self.config, self.state, self.started_at, ending)
+            self._folded = state, record
+        return self._folded[1]
 
     def peak(self) -> Peak | None:
         """The citizen's strongest negative mood."""
@@ -132,7 +146,8 @@ class KeptCall:
                 shown = self._shown
                 for partial in self._current():
                     yield Told(sequence, partial)
-            if self.state is not CallState.RUNNING and len(self.events) == sequence:
+            # A recording that is tried again has fewer events than were seen of it before.
+            if self.state is not CallState.RUNNING and len(self.events) <= sequence:
                 yield Told(sequence, self.state)
                 return
 
@@ -163,9 +178,12 @@ class LiveCall(KeptCall):
         metrics: Metrics,
         audio: Writer | None,
         register: dict[str, KeptCall],
+        *,
+        agent_moods: bool,
     ) -> None:
-        super().__init__(call_id, config, metrics, store.calls)
+        super().__init__(call_id, config, metrics, store.calls, agent_moods=agent_moods)
         self._store, self._register = store, register
+        self._storing: asyncio.Task[None] | None = None  # what the database did not take
         self._audio = audio
         self._flushed_at = time.monotonic()
 
@@ -176,6 +194,8 @@ class LiveCall(KeptCall):
             await self._audio.write(data)
             if time.monotonic() - self._flushed_at > AUDIO_FLUSH_S:
                 self._flushed_at = time.monotonic()
+                if not await asyncio.to_thread(self._store.has_room):
+                    raise StoreUnavailable("keep audio", "the disk is nearly full")
                 await self._audio.flush()
         except StoreUnavailable as error:
             self._shed_audio(error)
@@ -197,12 +217,33 @@ class LiveCall(KeptCall):
         except StoreUnavailable as error:
             self._shed_audio(error)
         self.state = state
+        if not await self._stored():
+            self._storing = asyncio.create_task(self._store_later(), name=f"storing-{self.id}")
+        await self.over(state)
+
+    async def _stored(self) -> bool:
+        """Whether the record is on the disk, or need not be any more."""
         try:
             await self._store.calls.finish(self.record(), self.peak(), *self.also())
-        except LingtingError as error:  # its journal stays; the next start finishes it
+        except NotFound:
+            pass  # deleted meanwhile
+        except LingtingError as error:
             log.error("a call's record is not stored yet: %s", error)
+            return False
         self._register.pop(self.id, None)
-        await self.over(state)
+        return True
+
+    async def _store_later(self) -> None:
+        """Until then the call is read from memory; if the box stops, from its journal."""
+        pause_s, longest_s = STORE_AGAIN_S
+        await asyncio.sleep(pause_s)
+        while not await self._stored():
+            pause_s = min(2 * pause_s, longest_s)
+            await asyncio.sleep(pause_s)
+
+    def close(self) -> None:
+        if self._storing:
+            self._storing.cancel()
 
 
 def peak_of(record: CallRecord) -> Peak | None:
@@ -210,7 +251,7 @@ def peak_of(record: CallRecord) -> Peak | None:
     felt = [
         (LEVELS[u.mood.level], u.mood)
         for u in record.utterances
-        if u.mood and u.mood.level and u.mood.emotion in ALARMING and u.role is not Role.AGENT
+        if u.mood and u.mood.level and u.mood.emotion in NEGATIVE and u.role is not Role.AGENT
     ]
     if not felt:
         return None

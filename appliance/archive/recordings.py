@@ -10,17 +10,19 @@ from collections.abc import AsyncIterator, Callable
 from appliance.archive.kept import KeptCall, peak_of
 from appliance.call.box import Box
 from appliance.call.keeping import Ending
-from appliance.errors import LingtingError, NotFound, Overloaded, StoreUnavailable
+from appliance.errors import LingtingError, NotFound, Overloaded, StoreDamaged, StoreUnavailable
 from appliance.messages import CallConfig, CallState, Event
 from appliance.metrics import Metrics
-from appliance.store.jobs import LEASE_S, MOST_ATTEMPTS, Job, LeaseLost
+from appliance.store.jobs import MOST_ATTEMPTS, Job, LeaseLost
 from appliance.store.store import Store
 
 log = logging.getLogger(__name__)
 
 KIND = "recording"
-POLL_S = 2.0  # another gateway of the same database may have queued something
-RENEW_S = LEASE_S / 3
+MOST_TAKEN = 2 * MOST_ATTEMPTS  # a recording that kills the box is taken no more often
+AGAIN_AND_AGAIN = "work on the recording: it failed again and again"
+POLL_S = 2.0  # a recording that failed may be due again
+RENEW_S = 1.0  # the progress is stored as well
 PAUSE_S = 1.0  # after a database that did not answer
 
 
@@ -76,10 +78,17 @@ class Recordings:
                     async with asyncio.timeout(POLL_S):
                         await self._wake.wait()
                 continue
-            await self._run(job)
+            try:
+                await self._run(job)
+            except Exception:  # one job must not cost the others their worker
+                log.exception("recording %s: its runner met a bug", job.call_id)
+                await asyncio.sleep(PAUSE_S)
 
     async def _run(self, job: Job) -> None:
         """One job, in a task that a deletion may cancel."""
+        if job.attempts > MOST_TAKEN:
+            await self._give_up(job, f"the box stopped {MOST_TAKEN} times while it worked on it")
+            return
         task = asyncio.create_task(self._transcribe(job), name=f"recording-{job.call_id}")
         self._tasks[job.call_id] = task
         try:
@@ -127,7 +136,7 @@ class Recordings:
     ) -> None:
         """Keep the lease while the work goes on; stop the work if it is lost."""
         while True:
-            await asyncio.sleep(min(RENEW_S, 1.0))
+            await asyncio.sleep(RENEW_S)
             try:
                 await self._store.jobs.renew(job, position.share)
             except LeaseLost:
@@ -169,19 +178,22 @@ class Recordings:
                 await self._store.calls.set_state(job.call_id, CallState.QUEUED)
                 await self._store.jobs.failed(job, str(error))
             else:
-                await self._give_up(job, error if known else None)
+                await self._give_up(job, str(error) if known else AGAIN_AND_AGAIN)
 
-    async def _give_up(self, job: Job, error: BaseException | None) -> None:
+    async def _give_up(self, job: Job, why: str) -> None:
+        """The recording has failed; of what cannot be read only that is stored."""
+        dead = self._store.jobs.given_up(job, why)
         try:
             config = await self._store.calls.config(job.call_id)
-        except NotFound as gone:  # deleted meanwhile
-            await self._store.jobs.failed(job, str(gone), retry=False)
+        except NotFound:  # deleted meanwhile
+            await self._store.jobs.write(dead)
+            return
+        except StoreDamaged:
+            await self._store.calls.fail(job.call_id, why, dead)
             return
         kept = self._open_kept(job.call_id, config)
-        why = str(error) if error else "work on the recording: it failed again and again"
-        kept.ending = Ending(0, 0, "", "", demo=False, cut_short=False, error=why)
+        kept.ending = Ending.failed(why)
         kept.state = CallState.FAILED
-        dead = self._store.jobs.given_up(job, why)
         await self._store.calls.finish(kept.record(), None, dead, *kept.also())
         await self._drop_audio(kept.id)
 

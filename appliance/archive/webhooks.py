@@ -40,7 +40,7 @@ SOURCE = "/lingting"
 SECRET_PREFIX = "whsec_"
 # Seconds to wait after each failed attempt; after the last one it is a dead letter: some 20 hours.
 PAUSES_S = (5, 30, 120, 600, 1800, 3600, 7200, 18_000, 36_000)
-TIMEOUT_S = 15.0
+TIMEOUT_S = 15.0  # of a whole delivery; shorter than the lease of its job
 WORKERS = 4
 POLL_S = 2.0
 GONE = 410
@@ -78,6 +78,8 @@ class Deliverer:
 
     def ended(self, kept: KeptCall, state: CallState) -> list[Also]:
         """For the transaction in which a call ends."""
+        if not self._settings.endpoints:
+            return []
         data = {"state": state.value, "duration_ms": kept.record().duration_ms}
         return self._queued(f"lingting.call.{state.value}", kept, data)
 
@@ -132,6 +134,8 @@ class Deliverer:
                     continue
             except LingtingError as error:
                 log.error("webhooks: %s", error)
+            except Exception:  # one delivery must not cost the others their worker
+                log.exception("a delivery met a bug")
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
@@ -173,11 +177,15 @@ class Deliverer:
         there = parts._replace(netloc=f"{host}{port}").geturl()
         extensions = {"sni_hostname": parts.hostname}
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
-                answer = await client.post(
-                    there, content=body, headers=headers, extensions=extensions
+            async with asyncio.timeout(TIMEOUT_S), httpx.AsyncClient(trust_env=False) as client:
+                asking = client.stream(
+                    "POST", there, content=body, headers=headers, extensions=extensions
                 )
-        except httpx.HTTPError as error:
+                async with asking as answer:
+                    pass  # the status is all we read
+        except TimeoutError as error:
+            raise Refused(f"no answer within {TIMEOUT_S:g} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Refused(f"{type(error).__name__}: {error}") from error
         if not answer.is_success:
             raise Refused(f"HTTP {answer.status_code}", for_good=answer.status_code == GONE)
@@ -187,8 +195,8 @@ class Deliverer:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise Refused(f"{host}: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:
+            raise Refused(f"{host}: {getattr(error, 'strerror', '') or error}") from error
         for *_, place in found:
             if any(ipaddress.ip_address(place[0]) in network for network in self._allowed):
                 return str(place[0])

@@ -12,7 +12,7 @@ from dataclasses import replace
 from appliance.audio.vad import Vad
 from appliance.call.admission import Admission
 from appliance.call.call import Call
-from appliance.call.keeping import Keep, Keeper, keep_nothing
+from appliance.call.keeping import Ending, Keep, Keeper, keep_nothing
 from appliance.call.leg import Ear
 from appliance.call.lexicon import load_lexicon
 from appliance.call.pace import Pace
@@ -94,7 +94,12 @@ class Box:
             if config.live and keeper is None:
                 keeper = await self._keep(config)
             longest_s = hours * 3600
-            call = Call(config, self._ear, max_duration_s=longest_s, admit=admit, keeper=keeper)
+            try:
+                call = Call(config, self._ear, max_duration_s=longest_s, admit=admit, keeper=keeper)
+            except LingtingError as error:
+                if keeper:
+                    await keeper.end(Ending.failed(str(error)))
+                raise
             stack.push_async_callback(self._closed, call)
             self._calls.add(call)
             kind = "live" if config.live else "recording"

@@ -45,7 +45,7 @@ class Call:
         self._admit = admit
         self._decoder = AudioDecoder(config.audio, live=config.live, max_duration_s=max_duration_s)
         self._events = Events(keeper)
-        self._keeper = keeper
+        self.keeper = keeper
         self._legs: list[Leg] = []
         self._bleed: Bleed | None = None  # where two legs may hear each other
         self._speakers: Speakers | None = None  # where one leg carries the whole call
@@ -71,8 +71,8 @@ class Call:
     async def accept(self, data: bytes) -> None:
         """Take bytes as the caller sent them."""
         async with self._failing(), self._turn:
-            if self._keeper and not self._finished:
-                await self._keeper.hear(data)
+            if self.keeper and not self._finished:
+                await self.keeper.hear(data)
             if not self._finished:
                 await self._take(await self._decoder.feed(data))
             if self._failed:
@@ -120,7 +120,9 @@ class Call:
         ear = self._ear
         with contextlib.suppress(LingtingError):
             ear.engine.card(EMOTION_MODEL)
-            return Moods(ear.engine, ear.emotions, ear.lexicon, self.config, self._events.put)
+            mixed = len(self._legs) == 1 and not self.config.leg_roles
+            put = self._events.put
+            return Moods(ear.engine, ear.emotions, ear.lexicon, self.config, put, mixed=mixed)
         return None
 
     def _tell_apart(self) -> Speakers | None:
@@ -206,13 +208,13 @@ class Call:
 
     async def hand_over(self) -> None:
         """Tell the keeper that it is over; safe to call twice."""
-        if self._keeper and not self._handed_over:
+        if self.keeper and not self._handed_over:
             self._handed_over = True
-            await self._keeper.end(self.ending())
+            await self.keeper.end(self.ending())
 
     async def wind_up(self, timeout_s: float) -> None:
         """The caller went away: what was heard until then still becomes final, if it is kept."""
-        if not self._keeper or not self._legs or self._finished or self._failed:
+        if not self.keeper or not self._legs or self._finished or self._failed:
             return
         self._broke_off = True
         with contextlib.suppress(LingtingError, TimeoutError):

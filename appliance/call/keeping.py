@@ -22,6 +22,11 @@ class Ending:
     error: str = ""  # why it failed; empty if it came to its end
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def failed(cls, why: str) -> Ending:
+        """Before anything was heard."""
+        return cls(0, 0, "", "", demo=False, cut_short=False, error=why)
+
 
 class Keeper(Protocol):
     """One call's. It must be quick: a final waits until it is kept, then it is published."""

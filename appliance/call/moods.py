@@ -52,11 +52,17 @@ class Moods:
         lexicon: Lexicon,
         config: CallConfig,
         publish: Publish,
+        *,
+        mixed: bool = False,
     ) -> None:
+        """`mixed`: one leg carries more than one person, who are told apart later."""
+        self._mixed = mixed
         self._engine, self._policy, self._lexicon = engine, policy, lexicon
         self._config, self._publish = config, publish
         self._places = asyncio.Semaphore(UNDER_WAY)
         self._tasks: set[asyncio.Task[None]] = set()
+        # Of a leg one after another, so that baselines and alerts depend on nothing but the call.
+        self._turn: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._said: dict[int, list[str]] = defaultdict(list)  # by leg
         self._calm: dict[int, list[tuple[float, ...]]] = defaultdict(list)  # prosody, by leg
         self._alarmed: set[int] = set()  # legs above the level of the alert
@@ -85,14 +91,18 @@ class Moods:
 
     def _wanted(self, leg: int) -> bool:
         """The agent's moods are told only where a deployment wants them."""
-        if self._policy.agent:
+        if self._policy.agent or self._mixed:
             return True
         named = self._config.leg_roles[leg : leg + 1]
         return (named[0] if named else tell_roles(self._said)[leg]) is not Role.AGENT
 
     async def _feel(self, final: Final, audio: Audio) -> None:
+        async with self._turn[final.leg]:
+            await self._tell(final, audio)
+
+    async def _tell(self, final: Final, audio: Audio) -> None:
         evidence = self._lexicon.read(final.text)
-        calm = self._calm[final.leg][-BASELINE_UTTERANCES:]
+        calm = [] if self._mixed else self._calm[final.leg][-BASELINE_UTTERANCES:]
         question = MoodQuestion(
             audio,
             lexical=evidence.scores,

@@ -9,7 +9,7 @@ from itertools import groupby
 from appliance.call.keeping import Ending
 from appliance.call.matrix import summarise
 from appliance.call.roles import tell_roles
-from appliance.call.speakers import overlap_ms
+from appliance.call.timeline import Timeline
 from appliance.messages import (
     Alert,
     CallConfig,
@@ -25,7 +25,6 @@ from appliance.messages import (
     Utterance,
 )
 
-UNKNOWN_SPEAKER = -1
 LEAST_WORDS = 2  # of an utterance of its own within one final
 
 
@@ -38,6 +37,7 @@ class Ledger:
     turns: dict[int, list[SpeakerTurn]] = field(default_factory=dict)  # by leg
     settled: set[int] = field(default_factory=set)  # legs
     alerts: list[Alert] = field(default_factory=list)
+    agent_moods: bool = False  # whether the agent's are told too
 
     def add(self, event: Lasting) -> None:
         """Events may be told twice."""
@@ -55,18 +55,23 @@ class Ledger:
 
     def utterances(self, config: CallConfig) -> tuple[Utterance, ...]:
         """Everything said so far, by start."""
-        parts = [
-            part for final in self.finals.values() if final.text for part in self._parts(final)
-        ]
+        timelines = {leg: Timeline(turns) for leg, turns in self.turns.items() if turns}
+        finals = [final for final in self.finals.values() if final.text]
+        parts = [part for f in finals for part in self._parts(f, timelines.get(f.leg))]
         parts.sort(key=lambda part: (part.start_ms, part.leg, part.id))
         roles = self._roles(parts, config)
-        return tuple(replace(part, role=roles[part.speaker, part.leg]) for part in parts)
+        return tuple(self._with_role(part, roles[part.speaker, part.leg]) for part in parts)
 
-    def _parts(self, final: Final) -> Iterator[Utterance]:
-        """One utterance, or one for each speaker in turn."""
-        turns = self.turns.get(final.leg)
-        spans = _by_speaker(final, turns) if turns else [(final.leg, final.text, final.words)]
+    def _with_role(self, part: Utterance, role: Role) -> Utterance:
+        """Where one leg carries all, only now it is known whose a mood is."""
+        wanted = role is not Role.AGENT or self.agent_moods
+        return replace(part, role=role, mood=part.mood if wanted else None)
+
+    def _parts(self, final: Final, timeline: Timeline | None) -> Iterator[Utterance]:
+        """One utterance, or one for each speaker in turn; the mood is whose most of it is."""
+        spans = _by_speaker(final, timeline) if timeline else [(final.leg, final.text, final.words)]
         mood = self.moods.get((final.leg, final.utterance))
+        longest = max(range(len(spans)), key=lambda number: len(spans[number][1]))
         for number, (speaker, text, words) in enumerate(spans):
             yield Utterance(
                 id=f"{final.leg}.{final.utterance}" + (f".{number}" if number else ""),
@@ -78,7 +83,7 @@ class Ledger:
                 start_ms=words[0].start_ms if words else final.start_ms,
                 end_ms=words[-1].end_ms if words else final.end_ms,
                 confidence=final.confidence,
-                mood=mood,
+                mood=mood if number == longest else None,
             )
 
     def _roles(self, parts: Sequence[Utterance], config: CallConfig) -> dict[tuple[int, int], Role]:
@@ -147,14 +152,12 @@ class Ledger:
         return Leg(number, role, len(speakers))
 
 
-def _by_speaker(
-    final: Final, turns: Sequence[SpeakerTurn]
-) -> list[tuple[int, str, tuple[SpokenWord, ...]]]:
+def _by_speaker(final: Final, timeline: Timeline) -> list[tuple[int, str, tuple[SpokenWord, ...]]]:
     """(speaker, text, words) of each stretch; a word or two do not make one."""
-    whole = speaker_of(final.start_ms, final.end_ms, turns)
+    whole = timeline.speaker_of(final.start_ms, final.end_ms)
     if not final.words:
         return [(whole, final.text, ())]
-    named = [(speaker_of(w.start_ms, w.end_ms, turns), w) for w in final.words]
+    named = [(timeline.speaker_of(w.start_ms, w.end_ms), w) for w in final.words]
     runs = [(who, [w for _, w in run]) for who, run in groupby(named, key=lambda pair: pair[0])]
     kept: list[tuple[int, list[SpokenWord]]] = []
     waiting: list[SpokenWord] = []  # too few to stand alone at the beginning
@@ -169,17 +172,3 @@ def _by_speaker(
     if len(kept) < 2:
         return [(kept[0][0] if kept else whole, final.text, final.words)]
     return [(who, "".join(w.text for w in words), tuple(words)) for who, words in kept]
-
-
-def speaker_of(start_ms: int, end_ms: int, turns: Sequence[SpeakerTurn]) -> int:
-    """Who speaks most of a span, else who speaks nearest to it."""
-    if not turns:
-        return UNKNOWN_SPEAKER
-    shared: dict[int, int] = {}
-    for turn in turns:
-        shared[turn.speaker] = shared.get(turn.speaker, 0) + overlap_ms(start_ms, end_ms, turn)
-    best = max(shared, key=lambda speaker: shared[speaker])
-    if shared[best]:
-        return best
-    middle = (start_ms + end_ms) // 2
-    return min(turns, key=lambda t: max(t.start_ms - middle, middle - t.end_ms)).speaker

@@ -12,11 +12,13 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
+from appliance.call.timeline import overlap_ms
 from appliance.call.track import Track
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
@@ -41,6 +43,8 @@ LOOK_BACK = 150  # windows a provisional answer is drawn from
 RETRY_DELAY_S = (0.1, 2.0)  # first and longest pause before a window is asked again
 NOTHING = np.zeros(0, np.float32)
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -59,7 +63,7 @@ class Speakers:
     def __init__(self, engine: SpeechEngine, policy: Policy, count: Count, *, live: bool) -> None:
         self._engine, self._policy, self._count, self._live = engine, policy, count, live
         card = engine.card(DIARIZATION_MODEL)
-        self._length, self._hop = (int(s * SAMPLE_RATE_HZ) for s in (card.window_s, card.hop_s))
+        self._length, self._hop = (round(s * SAMPLE_RATE_HZ) for s in (card.window_s, card.hop_s))
         self._track = Track()
         self._voices: list[asyncio.Task[Voices]] = []  # of each whole window
         self._places = asyncio.Semaphore(WINDOWS_UNDER_WAY)
@@ -109,12 +113,19 @@ class Speakers:
             log.warning("a call goes on without its speakers: %s", error)
 
     async def _listen(self, window: VoiceWindow) -> Voices:
-        """The window's voices, whatever becomes of one engine; a full queue is waited out."""
+        """The window's voices."""
+        timeout_s = self._policy.timeout_s
+        return await self._patiently(
+            lambda: self._engine.ask(window, Priority.RECORDING, timeout_s)
+        )
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer, whatever becomes of one engine; a full queue is waited out."""
         deadline = time.monotonic() + self._policy.deadline_s
         delay, longest = RETRY_DELAY_S
         while True:
             try:
-                return await self._engine.ask(window, Priority.RECORDING, self._policy.timeout_s)
+                return await ask()
             except (EngineUnavailable, Overloaded) as error:
                 if time.monotonic() > deadline and not isinstance(error, Overloaded):
                     raise
@@ -141,7 +152,7 @@ class Speakers:
             timeout_s = self._policy.provisional_s
             voices.append(await self._engine.ask(rest, Priority.PARTIAL, timeout_s))
         turns = await self._gather(voices, first, self._count, Priority.PARTIAL)
-        self._timeline = same_names(self._timeline, turns)
+        self._timeline = [*before(self._timeline, turns), *same_names(self._timeline, turns)]
         begin, self._told_ms = self._told_ms, max(until_ms, self._told_ms)
         return list(within(self._timeline, begin, until_ms))
 
@@ -157,7 +168,10 @@ class Speakers:
             await self._ask(self._next, min(self._next + self._length, self._track.end))
         try:
             voices = await asyncio.gather(*self._voices)
-            turns = await self._gather(voices, 0, count or self._count, Priority.FINAL)
+            priority = Priority.FINAL if self._live else Priority.RECORDING
+            turns = await self._patiently(
+                lambda: self._gather(voices, 0, count or self._count, priority)
+            )
         except LingtingError as error:
             self._fail(error)
             return []
@@ -189,11 +203,6 @@ def _placed(turn: Turn, offset_s: float) -> SpeakerTurn:
     return SpeakerTurn(turn.speaker, start_ms, end_ms)
 
 
-def overlap_ms(start_ms: int, end_ms: int, turn: SpeakerTurn) -> int:
-    """Time that a span and a turn share, ms."""
-    return max(0, min(end_ms, turn.end_ms) - max(start_ms, turn.start_ms))
-
-
 def within(turns: Iterable[SpeakerTurn], start_ms: int, end_ms: int) -> Iterable[SpeakerTurn]:
     """What of `turns` lies in a span."""
     for turn in turns:
@@ -203,10 +212,7 @@ def within(turns: Iterable[SpeakerTurn], start_ms: int, end_ms: int) -> Iterable
 
 
 def same_names(known: Sequence[SpeakerTurn], turns: Sequence[SpeakerTurn]) -> list[SpeakerTurn]:
-    """`turns` with the numbers of the speakers in `known` that they share most time with.
-
-    Turns before the first of `turns` are kept.
-    """
+    """`turns` with the numbers of the speakers in `known` that they share most time with."""
     shared: dict[tuple[int, int], int] = defaultdict(int)
     for old in known:
         for new in turns:
@@ -220,7 +226,9 @@ def same_names(known: Sequence[SpeakerTurn], turns: Sequence[SpeakerTurn]) -> li
     for turn in turns:
         if turn.speaker not in names:
             names[turn.speaker] = next(free)
-    begin_ms = turns[0].start_ms if turns else 0
-    before = list(within(known, 0, begin_ms)) if turns else list(known)
-    renamed = [SpeakerTurn(names[t.speaker], t.start_ms, t.end_ms) for t in turns]
-    return [*before, *renamed]
+    return [SpeakerTurn(names[t.speaker], t.start_ms, t.end_ms) for t in turns]
+
+
+def before(known: Sequence[SpeakerTurn], turns: Sequence[SpeakerTurn]) -> Iterable[SpeakerTurn]:
+    """What of `known` lies before the first of `turns`."""
+    return within(known, 0, turns[0].start_ms) if turns else known

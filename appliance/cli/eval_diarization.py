@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from appliance.call.box import Box
-from appliance.call.speakers import Count, Speakers, overlap_ms
+from appliance.call.speakers import Count, Speakers
+from appliance.call.timeline import overlap_ms
 from appliance.cli.eval_data import Progress, read_wav, started
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.protocol import SpeechEngine
@@ -155,7 +156,7 @@ async def settled(
 async def oracle(engine: SpeechEngine, recording: Recording) -> list[SpeakerTurn]:
     """What a clustering that knows every voice would make of what the segmentation heard."""
     card = engine.card(DIARIZATION_MODEL)
-    hop, length = (int(s * SAMPLE_RATE_HZ) for s in (card.hop_s, card.window_s))
+    hop, length = (round(s * SAMPLE_RATE_HZ) for s in (card.hop_s, card.window_s))
     count = max(1, -(-(len(recording.audio) - length) // hop) + 1)
     asks = (VoiceWindow(recording.audio[i * hop : i * hop + length]) for i in range(count))
     heard = [await engine.ask(ask, Priority.RECORDING, TIMEOUT_S) for ask in asks]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Update,
     and_,
     delete,
     func,
@@ -19,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from appliance.errors import Conflict, NotFound
+from appliance.errors import Conflict, NotFound, StoreDamaged
 from appliance.messages import CallConfig, CallRecord, CallState, Emotion, Lasting, Level
 from appliance.security.ciphers import Cipher
 from appliance.store import codec
@@ -27,6 +30,9 @@ from appliance.store.database import Database
 from appliance.store.keys import KeyRing
 from appliance.store.schema import calls, events, idempotency, jobs
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 LEVELS = {level: number for number, level in enumerate(Level, 1)}
 OVER = (CallState.FINISHED, CallState.FAILED, CallState.CANCELLED)
 ERROR_LENGTH = 500
@@ -143,10 +149,15 @@ class Calls:
             .limit(limit)
         )
         rows = await self._database.read(lambda c: c.execute(wanted).all())
-        return [
-            (n, codec.unpack_event(_open(cipher, key, call_id, f"event {n}", body)))
-            for n, body in rows
-        ]
+        told = []
+        for n, body in rows:
+            try:
+                event = _open(cipher, key, call_id, f"event {n}", body, codec.unpack_event)
+            except StoreDamaged as error:  # the others are still worth having
+                log.error("call %s: %s", call_id, error)
+            else:
+                told.append((n, event))
+        return told
 
     async def set_state(self, call_id: str, state: CallState) -> None:
         """Of a call that is not over; nothing happens to one that is."""
@@ -176,14 +187,16 @@ class Calls:
             )
         )
 
-        def work(connection: Connection) -> bool:
-            if not connection.execute(change).rowcount:
-                return False
-            for also in extra:
-                also(connection)
-            return True
+        return await self._database.write(lambda c: _once(c, change, extra))
 
-        return await self._database.write(work)
+    async def fail(self, call_id: str, error: str, *extra: Also) -> bool:
+        """End a call without a record of it; False if it had ended already."""
+        change = (
+            update(calls)
+            .where(calls.c.id == call_id, calls.c.state.not_in([s.value for s in OVER]))
+            .values(state=CallState.FAILED.value, ended_at=time.time(), error=error[:ERROR_LENGTH])
+        )
+        return await self._database.write(lambda c: _once(c, change, extra))
 
     async def find(self, name: str) -> Summary:
         """By the box's id, else the newest call of that caller's id; raises NotFound."""
@@ -205,15 +218,16 @@ class Calls:
         if sealed is None:
             return None
         cipher, key = await self._ring.get(call_id)
-        return codec.unpack_record(_open(cipher, key, call_id, "record", sealed))
+        return _open(cipher, key, call_id, "record", sealed, codec.unpack_record)
 
     async def config(self, call_id: str) -> CallConfig:
+        """How it was asked for; raises NotFound, StoreDamaged."""
         wanted = select(calls.c.config).where(calls.c.id == call_id)
         sealed = await self._database.read(lambda c: c.execute(wanted).scalar())
         if sealed is None:
             raise NotFound("find a call", f"there is no call {call_id!r}")
         cipher, key = await self._ring.get(call_id)
-        return codec.unpack_config(_open(cipher, key, call_id, "config", sealed))
+        return _open(cipher, key, call_id, "config", sealed, codec.unpack_config)
 
     async def page(
         self, wanted: Filter, size: int, after: tuple[float, str] | None = None
@@ -236,8 +250,10 @@ class Calls:
         return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
     async def older_than(self, moment: float, limit: int) -> list[str]:
-        """Calls that ended before `moment`."""
-        query = select(calls.c.id).where(calls.c.ended_at < moment).limit(limit)
+        """Calls that ended before `moment`, and of which nothing is left to be told."""
+        waiting = select(jobs.c.call_id).where(jobs.c.state.in_(["queued", "running"]))
+        told = calls.c.id.not_in(waiting)
+        query = select(calls.c.id).where(calls.c.ended_at < moment, told).limit(limit)
         return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
     async def count(self, state: CallState) -> int:
@@ -255,6 +271,12 @@ class Calls:
             connection.execute(delete(calls).where(calls.c.id.in_(call_ids)))
 
         await self._database.write(work)
+
+    async def is_claimed(self, owner: str, key: str) -> bool:
+        """Whether an Idempotency-Key was used before."""
+        mine = and_(idempotency.c.owner == owner, idempotency.c.key == key)
+        query = select(func.count()).select_from(idempotency).where(mine)
+        return bool(await self._database.read(lambda c: c.execute(query).scalar_one()))
 
     async def claimed(self, owner: str, key: str, fingerprint: str) -> str | None:
         """The call that this Idempotency-Key made before.
@@ -275,6 +297,15 @@ class Calls:
                 param="Idempotency-Key",
             )
         return str(row.call_id)
+
+
+def _once(connection: Connection, change: Update, extra: Sequence[Also]) -> bool:
+    """`change` and what goes with it, unless it changes nothing."""
+    if not connection.execute(change).rowcount:
+        return False
+    for also in extra:
+        also(connection)
+    return True
 
 
 def claim(owner: str, key: str, fingerprint: str, call_id: str) -> Also:
@@ -332,5 +363,17 @@ def _seal(cipher: Cipher, key: bytes, call_id: str, what: str, plain: bytes) -> 
     return cipher.seal(key, plain, f"{call_id}:{what}".encode())
 
 
-def _open(cipher: Cipher, key: bytes, call_id: str, what: str, sealed: bytes) -> bytes:
-    return cipher.open(key, sealed, f"{call_id}:{what}".encode())
+def _open(
+    cipher: Cipher,
+    key: bytes,
+    call_id: str,
+    what: str,
+    sealed: bytes,
+    unpack: Callable[[bytes], T],
+) -> T:
+    try:
+        return unpack(cipher.open(key, sealed, f"{call_id}:{what}".encode()))
+    except ValueError as error:  # altered, or of a form we do not know
+        raise StoreDamaged(
+            "open a call", f"its {what} is damaged", "restore a backup, or delete the call"
+        ) from error

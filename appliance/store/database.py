@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 import alembic.command
 import alembic.config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from appliance.errors import StoreUnavailable
 from appliance.metrics import Metrics
@@ -47,21 +47,36 @@ class Database:
 
     def __init__(self, url: str, metrics: Metrics, branch: str = "main") -> None:
         self.url, self._branch, self._metrics = url, branch, metrics
-        self._engine = _engine(url)
+        self._engine = _engine(url, kept_open=branch == "main")
         self._queue: queue.Queue[tuple[Work, Future[Any]] | None] = queue.Queue(MOST_WAITING)
         self._writer = threading.Thread(target=self._write_all, name=f"store-{branch}", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, f"store-{branch}-read")
         self._closed = False
+        self._owning: Connection | None = None  # holds the lock
 
     async def start(self) -> None:
         """Bring the schema up to date; raises StoreUnavailable."""
         try:
+            await asyncio.to_thread(self._take)
             await asyncio.to_thread(migrate, self._engine, self._branch)
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable(
                 "open the database", f"{_safe(self.url)}: {_cause(error)}", "check [store] url"
             ) from error
         self._writer.start()
+
+    def _take(self) -> None:
+        """A server's database is for one gateway; a file's folder is locked already."""
+        if self._engine.dialect.name != "postgresql":
+            return
+        self._owning = self._engine.connect()
+        mine = text("SELECT pg_try_advisory_lock(hashtext(:name))")
+        if not self._owning.execute(mine, {"name": f"lingting {self._branch}"}).scalar():
+            raise StoreUnavailable(
+                "open the database",
+                f"another gateway uses {_safe(self.url)}",
+                "stop it, or give each gateway a database of its own",
+            )
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """`work` in a thread, on a connection of its own, seeing all writes that were answered."""
@@ -108,17 +123,17 @@ class Database:
                 return
 
     def _commit(self, works: list[tuple[Work, Future[Any]]]) -> None:
+        """Each of `works` is answered, whatever happens."""
         begun = time.monotonic()
+        works = [(work, done) for work, done in works if done.set_running_or_notify_cancel()]
         answers: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with self._writing() as connection:
-                for work, done in works:
-                    if done.set_running_or_notify_cancel():
-                        answers.append((done, *_attempt(connection, work)))
+                answers = [(done, *_attempt(connection, work)) for work, done in works]
         except Exception as error:  # the transaction is lost, and with it every write in it
             log.warning("a transaction failed: %s", _cause(error))
-            lost = StoreUnavailable("write to the database", _cause(error))
-            answers = [(done, None, lost) for done, _, _ in answers]
+            lost = StoreUnavailable("write to the database", _cause(error), "is the disk full?")
+            answers = [(done, None, lost) for _, done in works]
         self._metrics.store_commit_seconds.observe(time.monotonic() - begun)
         for done, value, failure in answers:
             if failure is None:
@@ -143,6 +158,9 @@ class Database:
             await asyncio.to_thread(self._queue.put, None)
             await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
+        if self._owning:
+            self._owning.invalidate()  # gives the lock back with the session
+            self._owning.close()
         self._engine.dispose()
 
 
@@ -169,13 +187,18 @@ def migrate(engine: Engine, branch: str) -> None:
         alembic.command.upgrade(config, f"{branch}@head")
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, *, kept_open: bool) -> Engine:
+    """Without `kept_open` SQLite's log goes with each connection: deleted keys are in no file."""
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
     path = url.removeprefix("sqlite:///")
     if path != url:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_MS / 1e3})
+    engine = create_engine(
+        url,
+        poolclass=QueuePool if kept_open else NullPool,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1e3, "check_same_thread": False},
+    )
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: Any) -> None:

@@ -1,8 +1,8 @@
 """Durable work: each job reaches exactly one end, whoever is killed meanwhile.
 
 A job is leased to one runner at a time. A runner that dies leaves a lease that runs out; then the
-job is taken again, at most MOST_ATTEMPTS times. What a runner wants to store, it stores in the
-transaction that ends its job: if the lease was lost, nothing is stored.
+job is taken again, and whoever takes it sees how often it was. What a runner wants to store, it
+stores in the transaction that ends its job: if the lease was lost, nothing is stored.
 """
 
 from __future__ import annotations
@@ -151,11 +151,11 @@ class Jobs:
 
         return work
 
-    async def revive(self, job_id: str) -> bool:
-        """Queue a dead job anew; False if there is none of that id."""
+    async def revive(self, kind: str, job_id: str) -> bool:
+        """Queue a dead job anew; False if there is none of that kind and id."""
         change = (
             update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.state == JobState.DEAD.value)
+            .where(jobs.c.id == job_id, jobs.c.kind == kind, jobs.c.state == JobState.DEAD.value)
             .values(state=JobState.QUEUED.value, attempts=0, due_at=time.time(), ended_at=None)
         )
         return bool(await self._database.write(lambda c: c.execute(change).rowcount))
@@ -189,7 +189,7 @@ class Jobs:
             raise LeaseLost("go on with a job", "another runner has it now, or it was cancelled")
 
     async def abandon_leases(self) -> int:
-        """At the start of the only gateway of a database: who held a lease is dead."""
+        """At the start: a database has one gateway, so whoever held a lease is dead."""
         change = (
             update(jobs)
             .where(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_owner != self.owner)

@@ -50,6 +50,13 @@ class KeyRing:
         await self._database.write(lambda connection: connection.execute(insert(keys).values(row)))
         return self._remember(call_id, cipher, key)
 
+    async def check(self) -> None:
+        """Raises StoreUnavailable if the newest key was not wrapped with this master key."""
+        newest = select(keys.c.call_id).order_by(keys.c.created_at.desc()).limit(1)
+        call_id = await self._database.read(lambda connection: connection.scalar(newest))
+        if call_id is not None:
+            await self.get(call_id)
+
     async def get(self, call_id: str) -> tuple[Cipher, bytes]:
         """Raises NotFound if it was shredded, StoreUnavailable if it does not unwrap."""
         if call_id in self._known:
@@ -58,7 +65,7 @@ class KeyRing:
         wanted = select(keys.c.cipher, keys.c.wrapped).where(keys.c.call_id == call_id)
         row = await self._database.read(lambda connection: connection.execute(wanted).first())
         if row is None:
-            raise NotFound("open a call", "its key is gone: the call was deleted")
+            raise NotFound("open a call", "its key is gone: it was deleted")
         cipher = CIPHERS[row.cipher]
         try:
             key = cipher.open(self._wrapping(cipher), row.wrapped, call_id.encode())
@@ -85,21 +92,19 @@ class KeyRing:
         return HKDF(SHA256(), cipher.key_bytes, salt=None, info=about).derive(self._master)
 
 
-async def load_master(path: Path) -> bytes:
-    """The key in `path`, which is made, for its owner alone, if it is missing."""
-    return await asyncio.to_thread(_load_master, path)
+async def load_master(path: Path, *, new: bool) -> bytes:
+    """The key in `path`; for a `new` store it is made, for its owner alone, if it is missing."""
+    return await asyncio.to_thread(_load_master, path, new)
 
 
-def _load_master(path: Path) -> bytes:
+def _load_master(path: Path, new: bool) -> bytes:
     try:
-        with contextlib.suppress(FileExistsError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(os.urandom(MASTER_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
+        if new and not path.exists():
+            _make_master(path)
         master = path.read_bytes()
+    except FileNotFoundError as error:
+        cause = f"{path} is missing, and what is kept was sealed with it"
+        raise StoreUnavailable("load the master key", cause, "restore it from a backup") from error
     except OSError as error:
         raise StoreUnavailable("load the master key", str(error), "check [store] folder") from error
     if len(master) != MASTER_BYTES:
@@ -107,3 +112,27 @@ def _load_master(path: Path) -> bytes:
             "load the master key", f"{path} holds {len(master)} bytes, not {MASTER_BYTES}"
         )
     return master
+
+
+def _make_master(path: Path) -> None:
+    """All of it or nothing, whenever the power goes; whoever makes it first has made it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(os.urandom(MASTER_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Its entries are on the disk when this returns."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -39,6 +39,7 @@ calls = Table(
     Index("calls_by_time", "created_at", "id"),
     Index("calls_by_name", "name", "created_at"),
     Index("calls_by_state", "state"),
+    Index("calls_by_end", "ended_at"),
 )
 
 # The journal: what a call's record is made of, in order.

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from sqlalchemy import select
+
 from appliance.errors import StoreUnavailable
 from appliance.metrics import Metrics
 from appliance.settings import Store as StoreSettings
@@ -17,13 +19,14 @@ from appliance.store.calls import Calls
 from appliance.store.database import Database
 from appliance.store.jobs import Jobs
 from appliance.store.keys import KeyRing, load_master
+from appliance.store.schema import keys
 from appliance.store.vault import Vault, audio_key
 
 MIB = 1024 * 1024
 
 
 class Store:
-    """`start` before use. One gateway at a time owns the folder."""
+    """`start` before use. One gateway at a time owns the folder and the databases."""
 
     calls: Calls
     ring: KeyRing
@@ -41,13 +44,15 @@ class Store:
         """Raises StoreUnavailable, also if another gateway has the folder."""
         await asyncio.to_thread(self._take_folder)
         settings = self.settings
-        master = await load_master(settings.master_key or settings.folder / "master.key")
         await self._keys.start()
         await self.database.start()
+        new = await self._keys.read(lambda connection: connection.scalar(select(keys)) is None)
+        path = settings.master_key or settings.folder / "master.key"
+        master = await load_master(path, new=new)
         self.ring = KeyRing(self._keys, master, settings.cipher)
+        await self.ring.check()
         self.calls = Calls(self.database, self.ring)
-        if not settings.url:
-            await self.jobs.abandon_leases()
+        await self.jobs.abandon_leases()
 
     def _take_folder(self) -> None:
         folder = self.settings.folder
@@ -64,10 +69,10 @@ class Store:
         except OSError as error:
             raise StoreUnavailable("open the store", str(error), "check [store] folder") from error
 
-    async def audio(self, call_id: str) -> AsyncIterator[bytes]:
-        """A call's audio, opened; raises NotFound if none is kept."""
+    async def audio(self, call_id: str, *, whole: bool = True) -> AsyncIterator[bytes]:
+        """A call's audio, opened; raises NotFound if none is kept, StoreDamaged."""
         cipher, key = await self.ring.get(audio_key(call_id))
-        async for chunk in self.vault.read(call_id, cipher, key):
+        async for chunk in self.vault.read(call_id, cipher, key, whole=whole):
             yield chunk
 
     async def drop_audio(self, call_ids: Sequence[str]) -> None:

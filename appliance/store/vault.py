@@ -2,7 +2,7 @@
 
 A file is frames: a 4-byte length and that many sealed bytes. Each chunk is bound to its call, its
 place and whether it is the last, so that none can be moved, left out or cut off unseen. A file
-without a last chunk is a call that broke off.
+without a last chunk is of a live call that broke off, or damaged.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 import os
 import struct
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from appliance.errors import NotFound, StoreUnavailable
+from appliance.errors import NotFound, StoreDamaged, StoreUnavailable
 from appliance.security.ciphers import NONCE_BYTES, TAG_BYTES, Cipher, Tampered
+from appliance.store.keys import sync_folder
 
 CHUNK_BYTES = 256 * 1024
 HEAD = struct.Struct("!I")
@@ -40,11 +42,14 @@ class Writer:
         self._file: BinaryIO | None = None
         self._waiting = bytearray()
         self._number = 0
+        # A call that is cancelled may still be flushing in a thread when it is ended in another.
+        self._lock = threading.Lock()
         self.bytes_taken = 0
 
     async def write(self, data: bytes) -> None:
         """Take `data`; raises StoreUnavailable when the disk does not."""
-        self._waiting += data
+        with self._lock:
+            self._waiting += data
         self.bytes_taken += len(data)
         if len(self._waiting) > CHUNK_BYTES:
             await asyncio.to_thread(self._write_whole)
@@ -63,28 +68,34 @@ class Writer:
             self._file = None
 
     def _write_whole(self) -> None:
+        with self._lock:
+            self._seal_whole()
+
+    def _seal_whole(self) -> None:
         while len(self._waiting) > CHUNK_BYTES:
             self._seal(bytes(self._waiting[:CHUNK_BYTES]), last=False)
             del self._waiting[:CHUNK_BYTES]
 
     def _flush(self) -> None:
-        if self._waiting:
-            self._seal(bytes(self._waiting), last=False)
-            self._waiting.clear()
-        self._sync()
+        with self._lock:
+            if self._waiting:
+                self._seal(bytes(self._waiting), last=False)
+                self._waiting.clear()
+            self._sync()
 
     def _finish(self) -> None:
-        self._write_whole()
-        self._seal(bytes(self._waiting), last=True)
-        self._waiting.clear()
-        self._sync()
-        self.close()
+        with self._lock:
+            self._seal_whole()
+            self._seal(bytes(self._waiting), last=True)
+            self._waiting.clear()
+            self._sync()
+            self.close()
 
     def _seal(self, plain: bytes, *, last: bool) -> None:
         sealed = self._cipher.seal(self._key, plain, _about(self._call_id, self._number, last))
         with _disk("keep audio"):
             if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._make_folder()
                 self._file = self._path.open("xb", buffering=0)
             frame = memoryview(HEAD.pack(len(sealed)) + sealed)
             while frame:
@@ -95,11 +106,13 @@ class Writer:
         with _disk("keep audio"):
             if self._file:
                 os.fsync(self._file.fileno())
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self._path.parent)
+
+    def _make_folder(self) -> None:
+        folder = self._path.parent
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
 
 
 class Vault:
@@ -114,12 +127,14 @@ class Vault:
     def writer(self, call_id: str, cipher: Cipher, key: bytes) -> Writer:
         return Writer(self.path(call_id), call_id, cipher, key)
 
-    async def read(self, call_id: str, cipher: Cipher, key: bytes) -> AsyncIterator[bytes]:
-        """The audio, as far as it goes.
+    async def read(
+        self, call_id: str, cipher: Cipher, key: bytes, *, whole: bool
+    ) -> AsyncIterator[bytes]:
+        """The audio; unless it has to be `whole`, as far as it goes.
 
         Raises:
             NotFound: none was kept.
-            StoreUnavailable: a chunk was altered.
+            StoreDamaged: a chunk was altered, or the end is missing.
         """
         file = await asyncio.to_thread(_open, self.path(call_id))
         number, ended = 0, False
@@ -129,6 +144,8 @@ class Vault:
                 number += 1
                 if plain:
                     yield plain
+            if whole and not ended:
+                raise StoreDamaged("read a call's audio", f"it breaks off after chunk {number}")
         finally:
             file.close()
 
@@ -172,7 +189,7 @@ def _unsealed(
     for last in (False, True):
         with contextlib.suppress(Tampered):
             return cipher.open(key, sealed, _about(call_id, number, last)), last
-    raise StoreUnavailable("read a call's audio", f"chunk {number} was altered")
+    raise StoreDamaged("read a call's audio", f"chunk {number} was altered")
 
 
 @contextlib.contextmanager

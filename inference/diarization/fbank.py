@@ -14,16 +14,17 @@ from scipy.fft import rfft
 
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
-LENGTH, STEP, TRANSFORM = 400, 160, 512  # samples: 25 ms every 10 ms
+LENGTH, TRANSFORM = 400, 512  # samples: 25 ms
 LOWEST_HZ = 20.0
 PREEMPHASIS = np.float32(0.97)
 FULL_SCALE = np.float32(32768)  # Kaldi counts in 16 bits
 FLOOR = np.finfo(np.float32).eps
 
 
-def fbank(audio: Audio, mels: int) -> npt.NDArray[np.float32]:
+def fbank(audio: Audio, mels: int, step_ms: float = 10.0) -> npt.NDArray[np.float32]:
     """[frames, mels] of 16 kHz samples [n >= 400], each band's mean over the audio taken off."""
-    frames = np.lib.stride_tricks.sliding_window_view(audio * FULL_SCALE, LENGTH)[::STEP]
+    step = round(step_ms * SAMPLE_RATE_HZ / 1000)
+    frames = np.lib.stride_tricks.sliding_window_view(audio * FULL_SCALE, LENGTH)[::step]
     frames = frames - frames.mean(axis=1, keepdims=True)
     before = np.concatenate((frames[:, :1], frames[:, :-1]), axis=1)
     spectrum = rfft((frames - PREEMPHASIS * before) * _window(), TRANSFORM)[:, :-1]

@@ -36,13 +36,16 @@ class EmbeddingNetwork(BaseWeSpeakerResNet):
 
     Args:
         mels: bands of the filter bank.
+        step_ms: between its frames.
         blocks: residual blocks of the four stages; [3, 4, 6, 3] is a ResNet34.
         channels: of the first stage.
         dimension: of an embedding.
     """
 
-    def __init__(self, mels: int, blocks: list[int], channels: int, dimension: int) -> None:
-        super().__init__(num_mel_bins=mels)
+    def __init__(
+        self, mels: int, step_ms: float, blocks: list[int], channels: int, dimension: int
+    ) -> None:
+        super().__init__(num_mel_bins=mels, frame_shift=step_ms)
         self.resnet = ResNet(
             BasicBlock,
             blocks,
@@ -54,4 +57,4 @@ class EmbeddingNetwork(BaseWeSpeakerResNet):
 
 
 def embedding_network(recipe: Recipe) -> EmbeddingNetwork:
-    return EmbeddingNetwork(recipe.mels, **recipe.embedding)
+    return EmbeddingNetwork(recipe.mels, recipe.mel_step_ms, **recipe.embedding)

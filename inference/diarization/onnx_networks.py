@@ -42,7 +42,7 @@ class OnnxNetworks:
         return np.stack(list(self._threads.map(self._embeddings, windows, weights)))
 
     def _embeddings(self, window: Audio, weights: npt.NDArray[np.float32]) -> Embeddings:
-        features = fbank(window, self._recipe.mels)[None]
+        features = fbank(window, self._recipe.mels, self._recipe.mel_step_ms)[None]
         return self._embedding(features=features, weights=weights[None])
 
     def gather(

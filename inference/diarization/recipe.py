@@ -24,6 +24,7 @@ class Recipe:
     powerset: list[list[int]]  # voices of each class
     together: int  # voices that may speak at once
     mels: int
+    mel_step_ms: float  # between frames of the filter bank
     threshold: float  # of the clustering
     least_size: int  # embeddings of a cluster of its own
     segmentation: dict[str, Any]  # sizes, for the path with torch

@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, and_, update
+from sqlalchemy.exc import OperationalError
 
-from appliance.errors import Conflict, NotFound, StoreUnavailable
+from appliance.errors import Conflict, NotFound, StoreDamaged, StoreUnavailable
 from appliance.messages import (
     Attribution,
     CallConfig,
@@ -31,9 +33,10 @@ from appliance.messages import (
 from appliance.metrics import Metrics
 from appliance.security.ciphers import CIPHERS, Tampered
 from appliance.settings import Store as StoreSettings
-from appliance.store import codec, jobs
+from appliance.store import database, jobs
 from appliance.store.calls import Filter, Peak, claim
 from appliance.store.jobs import MOST_ATTEMPTS, JobState, LeaseLost, back_off_s
+from appliance.store.schema import calls, events
 from appliance.store.store import Store
 from tests.postgres import find_programs, postgres
 
@@ -310,7 +313,45 @@ async def test_audio_that_broke_off_comes_back_as_far_as_it_was_flushed(store: S
     await writer.flush()
     await writer.write(b"two")
     writer.close()
-    assert b"".join([chunk async for chunk in store.audio("c1")]) == b"one"
+    assert b"".join([chunk async for chunk in store.audio("c1", whole=False)]) == b"one"
+    with pytest.raises(StoreDamaged, match="breaks off"):
+        [chunk async for chunk in store.audio("c1")]
+
+
+@pytest.mark.parametrize("damage", ["cut", "length"])
+async def test_audio_whose_end_is_missing_never_passes_for_whole(store: Store, damage: str) -> None:
+    writer = store.vault.writer("c1", *await store.ring.make("c1:audio"))
+    await writer.write(bytes(600_000))
+    await writer.finish()
+    path = store.vault.path("c1")
+    sealed = bytearray(path.read_bytes())
+    frame = 4 + int.from_bytes(sealed[:4], "big")
+    if damage == "cut":
+        del sealed[frame:]
+    else:
+        sealed[frame] ^= 0x80
+    path.write_bytes(sealed)
+    with pytest.raises(StoreDamaged, match="breaks off"):
+        [chunk async for chunk in store.audio("c1")]
+
+
+async def test_audio_is_kept_once_though_a_flush_is_cancelled(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = store.vault.writer("c1", *await store.ring.make("c1:audio"))
+    seal = writer._seal
+
+    def slow(plain: bytes, *, last: bool) -> None:
+        time.sleep(0.2)
+        seal(plain, last=last)
+
+    monkeypatch.setattr(writer, "_seal", slow)
+    await writer.write(b"a" * 1000)
+    flushing = asyncio.create_task(writer.flush())
+    await asyncio.sleep(0.05)
+    flushing.cancel()
+    await writer.finish()
+    assert b"".join([chunk async for chunk in store.audio("c1")]) == b"a" * 1000
 
 
 async def test_altered_audio_is_refused(store: Store) -> None:
@@ -319,7 +360,7 @@ async def test_altered_audio_is_refused(store: Store) -> None:
     await writer.finish()
     path = store.vault.path("c1")
     path.write_bytes(path.read_bytes()[:-1] + b"!")
-    with pytest.raises(StoreUnavailable, match="altered"):
+    with pytest.raises(StoreDamaged, match="altered"):
         [chunk async for chunk in store.audio("c1")]
 
 
@@ -349,11 +390,85 @@ async def test_a_wrong_master_key_says_so(tmp_path: Path) -> None:
     await first.calls.create("c1", CallConfig(), CallState.RUNNING)
     await first.close()
     (tmp_path / "master.key").write_bytes(bytes(32))
-    second = Store(StoreSettings(folder=tmp_path), Metrics())
-    await second.start()
-    with pytest.raises(StoreUnavailable, match="master_key"):
-        await second.calls.config("c1")
+    for missing in (False, True):
+        second = Store(StoreSettings(folder=tmp_path), Metrics())
+        with pytest.raises(StoreUnavailable, match="restore it" if missing else "master_key"):
+            await second.start()
+        await second.close()
+        (tmp_path / "master.key").unlink(missing_ok=True)
+    assert not (tmp_path / "master.key").exists()
+
+
+async def test_two_gateways_do_not_share_a_server(postgres_url: str, tmp_path: Path) -> None:
+    settings = [StoreSettings(folder=tmp_path / each, url=postgres_url) for each in ("a", "b")]
+    first, second = (Store(each, Metrics()) for each in settings)
+    await first.start()
+    with pytest.raises(StoreUnavailable, match="another gateway"):
+        await second.start()
     await second.close()
+    await first.close()
+    third = Store(settings[1], Metrics())
+    await third.start()
+    await third.close()
+
+
+async def test_a_write_that_the_disk_refuses_is_answered_and_so_are_its_neighbours(
+    store: Store,
+) -> None:
+    def refuse(_: Connection) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    async with asyncio.timeout(10):
+        together = (store.database.write(work) for work in (lambda c: 1, refuse, lambda c: 2))
+        answers = await asyncio.gather(*together, return_exceptions=True)
+        assert any(isinstance(answer, StoreUnavailable) for answer in answers)
+        assert await store.database.write(lambda c: 3) == 3
+
+
+async def test_a_locked_database_fails_writes_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
+    store = Store(StoreSettings(folder=tmp_path), Metrics())
+    await store.start()
+    other = sqlite3.connect(tmp_path / "lingting.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with asyncio.timeout(10):
+        with pytest.raises(StoreUnavailable, match="locked"):
+            await store.database.write(lambda c: 1)
+        other.execute("ROLLBACK")
+        assert await store.database.write(lambda c: 1) == 1
+    other.close()
+    await store.close()
+
+
+async def test_what_is_damaged_is_told_and_costs_the_rest_nothing(store: Store) -> None:
+    await store.calls.create("c1", CallConfig(), CallState.RUNNING)
+    for number in (1, 2, 3):
+        await store.calls.append("c1", number, FINAL)
+
+    def spoil(connection: Connection) -> None:
+        second = and_(events.c.call_id == "c1", events.c.sequence == 2)
+        connection.execute(update(events).where(second).values(body=bytes(64)))
+        connection.execute(update(calls).values(config=bytes(64)))
+
+    await store.database.write(spoil)
+    assert [number for number, _ in await store.calls.journal("c1")] == [1, 3]
+    with pytest.raises(StoreDamaged, match="config"):
+        await store.calls.config("c1")
+    assert await store.calls.fail("c1", "its config is damaged")
+    assert (await store.calls.find("c1")).state is CallState.FAILED
+
+
+async def test_a_call_is_kept_while_it_is_still_to_be_told(store: Store) -> None:
+    await store.calls.create("c1", CallConfig(), CallState.RUNNING)
+    await store.calls.finish(record("c1"), None)
+    job = await store.jobs.add("webhook", call_id="c1")
+    assert await store.calls.older_than(time.time() + 1, 10) == []
+    taken = await store.jobs.take(["webhook"])
+    assert taken and taken.id == job
+    await store.jobs.done(taken)
+    assert await store.calls.older_than(time.time() + 1, 10) == ["c1"]
 
 
 async def test_nothing_said_is_on_the_disk(tmp_path: Path) -> None:
@@ -372,12 +487,6 @@ async def test_nothing_said_is_on_the_disk(tmp_path: Path) -> None:
 
 def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-async def test_there_is_no_place_for_voiceprints(store: Store) -> None:
-    """Embeddings live in memory for one call; no message that is stored can hold one."""
-    packed = codec.pack_event(TURNS) + codec.pack_record(record("c1"))
-    assert b"embedding" not in packed
 
 
 async def test_sqlite_survives_a_power_cut_by_its_settings(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from riva.client.proto import riva_asr_pb2 as asr
 
 from appliance.api.grpc.requests import ignored, model_name
-from appliance.call.record import speaker_of
+from appliance.call.timeline import Timeline
 from appliance.errors import NotFound
 from appliance.messages import (
     SAMPLE_RATE_HZ,
@@ -117,23 +117,23 @@ def stability(partial: Partial) -> float:
 
 def alternative(final: Final, turns: Sequence[SpeakerTurn] = ()) -> Any:
     """With `turns` of its leg, each word has its speaker's tag."""
-    tag = language_tag(final.language)
+    tag, timeline = language_tag(final.language), Timeline(turns)
     return asr.SpeechRecognitionAlternative(
         transcript=final.text,
         confidence=final.confidence,
-        words=[_word(word, tag, turns) for word in final.words],
+        words=[_word(word, tag, timeline) for word in final.words],
         language_code=[tag] if tag else [],
     )
 
 
-def _word(word: SpokenWord, tag: str, turns: Sequence[SpeakerTurn]) -> Any:
+def _word(word: SpokenWord, tag: str, timeline: Timeline) -> Any:
     return asr.WordInfo(
         start_time=min(word.start_ms, INT32_MAX),
         end_time=min(word.end_ms, INT32_MAX),
         word=word.text,
         confidence=word.confidence,
         language_code=tag,
-        speaker_tag=speaker_of(word.start_ms, word.end_ms, turns) + 1,
+        speaker_tag=timeline.speaker_of(word.start_ms, word.end_ms) + 1,
     )
 
 

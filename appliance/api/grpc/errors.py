@@ -38,6 +38,7 @@ STATUS = {
     "idle_timeout": grpc.StatusCode.DEADLINE_EXCEEDED,
     "engine_unavailable": grpc.StatusCode.UNAVAILABLE,
     "store_unavailable": grpc.StatusCode.UNAVAILABLE,
+    "store_damaged": grpc.StatusCode.DATA_LOSS,
     "conflict": grpc.StatusCode.FAILED_PRECONDITION,
 }  # a code that is not here is our fault: INTERNAL, and its words stay in the log
 
@@ -52,6 +53,7 @@ CHINESE = {
     "IDLE_TIMEOUT": "长时间未收到数据，连接已结束。",
     "ENGINE_UNAVAILABLE": "识别引擎暂不可用，请稍后重试。",
     "STORE_UNAVAILABLE": "存储暂不可用，请稍后重试，或检查磁盘与数据库。",
+    "STORE_DAMAGED": "存储的内容已损坏，请从备份恢复，或删除该通话。",
     "CONFLICT": "对象当前的状态不允许此操作。",
     "INTERNAL": "系统内部错误，请将错误编号告知管理员。",
     "MODEL_UNAVAILABLE": "没有符合所请求语言、采样率或名称的模型。",

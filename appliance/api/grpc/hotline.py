@@ -19,7 +19,7 @@ from appliance.api.grpc.interleave import Interleaver
 from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.archive.archive import Archive, Claim
 from appliance.archive.kept import KeptCall
-from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest
+from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
 from appliance.messages import SANE_ID, AudioFormat, CallConfig, CallState, Encoding
 from appliance.store.calls import OVER, Filter
 from inference.tensors import MOST_SPEAKERS
@@ -62,10 +62,9 @@ class HotlineServicer:
                 if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
                     raise InvalidRequest("open a call", "the first message must hold config")
                 config = self._config(first.config, live=True)
-                kept = await self._archive.keep(config)
-                assert isinstance(kept, KeptCall)
-                async with self._box.open_call(config, kept) as call:
-                    await self._converse(call, kept, context)
+                async with self._box.open_call(config) as call:
+                    assert isinstance(call.keeper, KeptCall)
+                    await self._converse(call, call.keeper, context)
 
     async def _converse(self, call: Call, kept: KeptCall, context: Any) -> None:
         """Listen and speak at once; what goes wrong in either is the call's end."""
@@ -154,13 +153,16 @@ class HotlineServicer:
                 return await self._operation(call_id)
 
     async def _content(self, context: Any) -> AsyncIterator[bytes]:
-        empty = True
+        most_mib, taken = self._box.settings.http.max_upload_mib, 0
         while (message := await self._read(context)) is not grpc.aio.EOF:
             if message.WhichOneof("request") != "content":
                 raise InvalidRequest("take a recording", "only the first message holds config")
-            empty = empty and not message.content
+            taken += len(message.content)
+            if taken > most_mib << 20:
+                hint = "send a shorter or compressed one, or raise http.max_upload_mib"
+                raise TooLarge("take a recording", f"it is over {most_mib} MiB", hint)
             yield message.content
-        if empty:
+        if not taken:
             raise InvalidRequest("take a recording", "empty audio", param="content")
 
     # --- operations

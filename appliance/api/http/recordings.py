@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, ValidationError
@@ -15,7 +17,16 @@ from starlette.responses import JSONResponse, Response
 from appliance.api.calls import choose_language
 from appliance.api.http import call_shapes
 from appliance.api.http.errors import Draining
-from appliance.api.http.upload import CHUNK_BYTES, MIB, Places, chunks, reading_form, too_large
+from appliance.api.http.upload import (
+    CHUNK_BYTES,
+    IDLE_TIMEOUT_S,
+    MIB,
+    Inlet,
+    Places,
+    chunks,
+    reading_form,
+    too_large,
+)
 from appliance.archive.archive import Archive, Claim
 from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
 from appliance.messages import SANE_ID, AudioFormat, CallConfig, Encoding, Role
@@ -26,6 +37,7 @@ if TYPE_CHECKING:
 
 DOING = "take a recording"
 MOST_LEGS = 2
+MOST_JSON_BYTES = 64 << 10
 NOBODY = "local"  # owner of Idempotency-Keys until callers have names
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -74,8 +86,9 @@ def recording_routes(box: Box, archive: Archive) -> APIRouter:
         claim = _claim(request)
         if request.headers.get("content-type", "").startswith("application/json"):
             wanted = _checked(await _json(request))
-            path = _shared(box.settings.http.share, wanted.path)
-            call_id = await archive.accept(_config(wanted, box), _file(path, max_bytes), claim)
+            file = await run_in_threadpool(_shared, box.settings.http.share, wanted.path)
+            with file:
+                call_id = await archive.accept(_config(wanted, box), _read(file, max_bytes), claim)
         else:
             with places.take():
                 async with reading_form(request, max_bytes) as form:
@@ -131,9 +144,10 @@ def _claim(request: Request) -> Claim | None:
 
 
 async def _json(request: Request) -> dict[str, Any]:
+    reader = Request(request.scope, Inlet(request, MOST_JSON_BYTES, IDLE_TIMEOUT_S).receive)
     try:
-        body = await request.json()
-    except ValueError as error:
+        body = await reader.json()
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(DOING, f"the body is no JSON: {error}") from error
     if not isinstance(body, dict):
         raise InvalidRequest(DOING, "the body must be a JSON object")
@@ -198,24 +212,40 @@ def _upload(form: FormData) -> UploadFile:
     return file
 
 
-def _shared(share: Path | None, path: str) -> Path:
-    """The file below the share that `path` names; nothing outside is ever looked at."""
+def _shared(share: Path | None, path: str) -> BinaryIO:
+    """The file below the share that `path` names, open; nothing outside is ever read.
+
+    What was opened is what is checked: a link that is changed meanwhile leads nowhere.
+    """
     if share is None:
         raise InvalidRequest(
             DOING, "no share is configured", "upload it, or set [http] share", param="path"
         )
-    found = (share / path).resolve()
-    if not path or not found.is_relative_to(share.resolve()) or not found.is_file():
-        raise NotFound(DOING, "there is no such file on the share", param="path")
-    return found
+    missing = NotFound(
+        DOING, "there is no such file on the share", "name it from the share down", param="path"
+    )
+    try:
+        file = open(share / path, "rb", opener=_without_waiting)  # noqa: SIM115
+    except (OSError, ValueError) as error:
+        raise missing from error
+    found = Path(f"/proc/self/fd/{file.fileno()}").resolve()
+    whole = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    if not whole or not found.is_relative_to(share.resolve()):
+        file.close()
+        raise missing
+    return file
 
 
-async def _file(path: Path, max_bytes: int) -> AsyncIterator[bytes]:
-    if (await run_in_threadpool(path.stat)).st_size > max_bytes:
+def _without_waiting(path: str, flags: int) -> int:
+    """For a pipe that nobody writes to."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+async def _read(file: BinaryIO, max_bytes: int) -> AsyncIterator[bytes]:
+    if os.fstat(file.fileno()).st_size > max_bytes:
         raise too_large(max_bytes)
-    with path.open("rb") as file:
-        while data := await run_in_threadpool(file.read, CHUNK_BYTES):
-            yield data
+    while data := await run_in_threadpool(file.read, CHUNK_BYTES):
+        yield data
 
 
 def _body() -> dict[str, Any]:

@@ -60,6 +60,7 @@ def recipe_of(
         powerset=[list(g) for n in range(together + 1) for g in combinations(range(voices), n)],
         together=together,
         mels=int(speaker["hyper_parameters"].get("num_mel_bins", 80)),
+        mel_step_ms=float(speaker["hyper_parameters"].get("frame_shift", 10.0)),
         threshold=threshold,
         least_size=least,
         segmentation=sizes,

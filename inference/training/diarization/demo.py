@@ -7,9 +7,9 @@ from itertools import combinations
 from inference.diarization.recipe import Recipe
 
 WINDOW_S = 10.0
-HOP_S = 2.0  # between windows: each moment is heard five times
+HOP_S = 3.2  # between windows: each moment is heard three times
 VOICES, TOGETHER = 3, 2  # in one window; speaking at once
-MELS, DIMENSION = 80, 128
+MELS, MEL_STEP_MS, DIMENSION = 80, 20.0, 128
 
 RECIPE = Recipe(
     window_s=WINDOW_S,
@@ -19,6 +19,7 @@ RECIPE = Recipe(
     powerset=[list(g) for n in range(TOGETHER + 1) for g in combinations(range(VOICES), n)],
     together=TOGETHER,
     mels=MELS,
+    mel_step_ms=MEL_STEP_MS,
     threshold=0.7,  # chosen on dialogues of training voices
     least_size=4,
     segmentation={  # 460,000 parameters

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from inference.diarization.fbank import fbank
 from inference.diarization.networks import embedding_network
 from inference.training import augment
-from inference.training.diarization.demo import DIMENSION, MELS, RECIPE
+from inference.training.diarization.demo import DIMENSION, MEL_STEP_MS, MELS, RECIPE
 from inference.training.diarization.schedule import run, warmth
 from inference.training.diarization.speakers import Pool, draw_speaker, wander
 from inference.training.text import Sentences
@@ -69,7 +69,7 @@ class Crops(IterableDataset[tuple[torch.Tensor, int]]):
         while True:
             speaker = rng.randrange(len(pool.clips))
             audio = dress(crop(pool.draw(speaker, rng), CROP_S, rng), rng)
-            yield torch.from_numpy(fbank(audio, MELS)), speaker
+            yield torch.from_numpy(fbank(audio, MELS, MEL_STEP_MS)), speaker
 
 
 class Margin(nn.Module):
@@ -98,7 +98,8 @@ def trials() -> tuple[list[npt.NDArray[np.float32]], list[int]]:
         for turn in range(6):
             speech = trim(espeak.say(sentences.draw(), wander(speaker, rng)))
             audio = augment.at_level(crop(speech.audio, CROP_S, rng), -6.0)
-            features.append(fbank(augment.alaw_round_trip(audio) if turn % 2 else audio, MELS))
+            heard = augment.alaw_round_trip(audio) if turn % 2 else audio
+            features.append(fbank(heard, MELS, MEL_STEP_MS))
             speakers.append(number)
     return features, speakers
 

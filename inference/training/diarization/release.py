@@ -71,7 +71,7 @@ def write_networks(recipe: Recipe, listener: PyanNet, speaker: nn.Module, out: P
     audio = torch.from_numpy(silence)[None, None]
     _export(listener, (audio,), out / "segmentation.onnx", {"audio": "windows"}, "scores")
     weights = torch.ones(1, recipe.voices, listener.num_frames(len(silence)))
-    given = (torch.from_numpy(fbank(silence, recipe.mels))[None], weights)
+    given = (torch.from_numpy(fbank(silence, recipe.mels, recipe.mel_step_ms))[None], weights)
     names = {"features": "windows", "weights": "windows"}
     _export(Embedder(speaker), given, out / "embedding.onnx", names, "embeddings")
     text = json.dumps(asdict(recipe), indent=1)

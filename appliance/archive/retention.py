@@ -1,0 +1,80 @@
+"""Deletes what has been kept long enough, and what broke off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence, Set
+
+from appliance.errors import LingtingError, NotFound
+from appliance.metrics import Metrics
+from appliance.store.calls import OVER
+from appliance.store.store import Store
+from appliance.store.vault import audio_key
+
+log = logging.getLogger(__name__)
+
+DAY_S = 86_400.0
+LOOK_EVERY_S = 60.0
+AT_ONCE = 200  # calls in one transaction
+
+
+class Retention:
+    """`start` and `close` it.
+
+    Args:
+        arriving: recordings that are not accepted yet; shared with the archive.
+    """
+
+    def __init__(self, store: Store, metrics: Metrics, arriving: Set[str]) -> None:
+        self._store, self._metrics, self._arriving = store, metrics, arriving
+        self._looking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._drop_old_audio()
+        self._looking = asyncio.create_task(self._look(), name="retention")
+
+    async def close(self) -> None:
+        if self._looking:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def shred(self, call_ids: Sequence[str]) -> None:
+        """Keys first: from then on nothing of the calls can be read, whatever happens."""
+        await self._store.ring.shred([audio_key(call_id) for call_id in call_ids])
+        await self._store.calls.delete(call_ids)
+        for call_id in call_ids:
+            await self._store.vault.delete(call_id)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                for (kind, state), count in (await self._store.jobs.counts()).items():
+                    self._metrics.jobs.labels(kind, state).set(count)
+                await self._delete_old_calls()
+                await self._drop_old_audio()
+            except (LingtingError, OSError) as error:
+                log.error("retention: %s", error)
+
+    async def _delete_old_calls(self) -> None:
+        moment = time.time() - self._store.settings.keep_calls_days * DAY_S
+        while old := await self._store.calls.older_than(moment, AT_ONCE):
+            await self.shred(old)
+            log.info("%d calls were deleted: older than they are kept", len(old))
+
+    async def _drop_old_audio(self) -> None:
+        moment = time.time() - self._store.settings.keep_audio_days * DAY_S
+        held = await asyncio.to_thread(self._store.vault.older_than, moment)
+        settled = [each for each in held if each not in self._arriving]
+        over = [each for each in settled if await self._is_over(each)]
+        for at in range(0, len(over), AT_ONCE):
+            await self._store.drop_audio(over[at : at + AT_ONCE])
+
+    async def _is_over(self, call_id: str) -> bool:
+        """Or never was: an upload that broke off."""
+        try:
+            return (await self._store.calls.find(call_id)).state in OVER
+        except NotFound:
+            return True
