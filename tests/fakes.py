@@ -39,6 +39,7 @@ TEXT = "您好我要反映一个问题"
 
 
 WINDOW_S, HOP_S, FRAME_S = 10.0, 2.0, 0.1  # of its diarization
+VOICEPRINTS = np.random.default_rng(0).standard_normal((2, 64)).astype(np.float32)  # low, high
 HIGH_VOICE = 0.1  # zero crossings per sample from which a sound is the other voice
 IDENTITY = {"model": "fake 0", "demo": True}
 
@@ -58,6 +59,7 @@ class FakeEngine:
         self.gone = False
         self.waiting = 0
         self.failed = 0  # windows that met it gone
+        self.heard_voices = False  # whether it gave voiceprints away
         self.asked: list[tuple[Question[Any], Priority]] = []
 
     async def start(self) -> None:
@@ -118,7 +120,8 @@ class FakeEngine:
         loud = np.sqrt(np.mean(frames**2, axis=1)) > SILENCE_RMS
         high = np.mean(np.diff(np.signbit(frames), axis=1), axis=1) > HIGH_VOICE
         active = np.stack([loud & ~high, loud & high], axis=1)
-        embeddings = np.where(active.any(axis=0)[:, None], np.eye(2), np.nan)
+        embeddings = np.where(active.any(axis=0)[:, None], VOICEPRINTS, np.nan)
+        self.heard_voices |= bool(active.any())
         return Voices(active, embeddings.astype(np.float32), **IDENTITY)
 
     def card(self, model: str = ASR_MODEL) -> ModelCard:

@@ -221,10 +221,17 @@ class Report:
     def score(self, name: str) -> Scores:
         return self.scores.setdefault(name, Scores())
 
-    def flat(self) -> dict[str, float]:
+    def flat(self) -> dict[str, float | None]:
+        """The figures of the JSON; null is what was not measured."""
+        unmeasured = {"der_given": None, "der_auto": None}
         ders = {f"der_{name}": scores.der for name, scores in self.scores.items()}
         jers = {f"jer_{name}": scores.jer for name, scores in self.scores.items()}
-        return {**ders, **jers, **{f"rtf_{name}": rtf for name, rtf in self.rtf.items()}}
+        return {
+            **unmeasured,
+            **ders,
+            **jers,
+            **{f"rtf_{name}": rtf for name, rtf in self.rtf.items()},
+        }
 
 
 async def evaluate(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -125,11 +126,32 @@ def _announce(gateway: Gateway, grpc_port: int, http_port: int, seconds: float) 
             log.warning(DEMO_NOTICE)
 
 
-def serve() -> None:
+def serve(
+    keep_audio: Annotated[
+        str,
+        typer.Option(help="Keep calls' audio: off, on (as long as the calls), or days."),
+    ] = "",
+) -> None:
     """Serve calls: Riva on gRPC, OpenAI audio on HTTP; Triton as a child, the CPU behind it."""
     settings = load_settings()
+    if keep_audio:
+        days = _days(keep_audio, settings.store.keep_calls_days)
+        store = settings.store.model_copy(update={"keep_audio_days": days})
+        settings = settings.model_copy(update={"store": store})
     set_up_logs(settings.log)
     asyncio.run(run_gateway(settings))
+
+
+def _days(keep_audio: str, calls_days: float) -> float:
+    if keep_audio in ("off", "on"):
+        return calls_days if keep_audio == "on" else 0.0
+    try:
+        days = float(keep_audio)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < math.inf:
+        raise typer.BadParameter("off, on, or a number of days", param_hint="--keep-audio")
+    return days
 
 
 def triton() -> None:

@@ -43,9 +43,3 @@ def pack_record(record: CallRecord) -> bytes:
 
 def unpack_record(packed: bytes) -> CallRecord:
     return _RECORD.validate_json(packed)
-
-
-def record_as_json(record: CallRecord) -> dict[str, Any]:
-    """Plain values, for a door to shape."""
-    plain: dict[str, Any] = _RECORD.dump_python(record, mode="json")
-    return plain

@@ -1,4 +1,4 @@
-"""The gateway killed at random points: every accepted recording ends once, every final is kept."""
+"""Gateway and workers killed at random points: accepted recordings end once, finals are kept."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.daemon import DEMO_CALL, Daemon, as_pcm, daemon
@@ -65,6 +66,13 @@ class Uploader(threading.Thread):
         return str(answer.json()["id"])
 
 
+def kill_a_worker(box: Daemon, rng: random.Random) -> None:
+    """One of the processes that run the models, if there is any yet."""
+    workers = psutil.Process(box.process.pid).children(recursive=True)
+    with contextlib.suppress(psutil.NoSuchProcess, IndexError):
+        rng.choice(workers).kill()
+
+
 def kill(box: Daemon) -> None:
     """As a power cut would, but for the disk."""
     box.process.send_signal(signal.SIGKILL)
@@ -88,7 +96,10 @@ def test_recordings_survive_kills_at_random_points(tmp_path: Path) -> None:
             if attempt == 0:
                 uploader.start()
             if attempt < KILLS:
-                time.sleep(rng.uniform(0.3, 2.5))
+                for _ in range(rng.randint(1, 2)):
+                    time.sleep(rng.uniform(0.3, 1.5))
+                    kill_a_worker(box, rng)
+                time.sleep(rng.uniform(0, 0.5))
                 kill(box)
                 continue
             uploader.join(WITHIN_S)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,18 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from sqlalchemy import Connection, update
 
+from appliance.archive import kept as kept_calls
 from appliance.archive.kept import KeptCall
+from appliance.archive.recordings import MOST_TAKEN
+from appliance.errors import LingtingError, StoreUnavailable
 from appliance.messages import AudioFormat, CallConfig, Encoding
+from appliance.store.schema import calls as calls_table
+from appliance.store.schema import jobs as jobs_table
+from tests.fakes import VOICEPRINTS
 from tests.integration.gateway import CALL, Gateway, alaw, gateway, silence
+from tests.unit.test_store import files as kept_files
 
 RAW = {"encoding": "alaw", "sample_rate_hertz": "8000", "channels": "2"}
 OVER = ("finished", "failed", "cancelled")
@@ -415,3 +425,153 @@ async def test_an_uploader_who_goes_away_while_it_is_queued_loses_nothing(
         while (await client.get("/api/v1/calls/gone-away")).status_code == 404:
             await asyncio.sleep(0.05)
     assert (await until_over(client, "gone-away"))["state"] == "finished"
+
+
+async def test_a_watcher_who_asks_for_more_than_there_was_is_told_the_end(
+    client: httpx.AsyncClient, box: Gateway
+) -> None:
+    calling = asyncio.create_task(live_call(box, "ahead", 6))
+    async with asyncio.timeout(10):
+        while (await client.get("/api/v1/calls/ahead")).status_code == 404:
+            await asyncio.sleep(0.01)
+        events = await sse(client, "/api/v1/calls/ahead/events?after=9999&partials=false")
+        await calling
+    assert [event["kind"] for event in events] == ["ended"]
+    assert (await client.get("/api/v1/calls")).status_code == 200
+
+
+async def test_a_call_that_is_refused_as_it_opens_is_over(
+    client: httpx.AsyncClient, box: Gateway
+) -> None:
+    wrong = AudioFormat(Encoding.PCM_S16LE, 0, 1)
+    with pytest.raises(LingtingError):
+        async with box.box.open_call(CallConfig(audio=wrong, call_id="refused", door="test")):
+            pass
+    call = (await client.get("/api/v1/calls/refused")).json()
+    assert call["state"] == "failed" and "sample_rate_hertz" in call["error"]
+    assert (await client.delete("/api/v1/calls/refused")).status_code == 204
+
+
+async def test_a_recording_that_kills_the_box_again_and_again_is_given_up(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as box:
+        box.engine.delay_s = 30
+        async with httpx.AsyncClient(base_url=box.http) as client:
+            sent = await send(client, alaw(3))
+
+        def taken_often(connection: Connection) -> None:
+            connection.execute(update(jobs_table).values(attempts=MOST_TAKEN))
+
+        await box.archive.pause()
+        await box.archive.store.database.write(taken_often)
+    async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as client:
+        over = await until_over(client, sent["id"])
+        assert over["state"] == "failed" and "the box stopped" in over["error"]
+        assert (await until_over(client, (await send(client, alaw(3)))["id"]))[
+            "state"
+        ] == "finished"
+
+
+async def test_a_damaged_recording_fails_alone(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as client:
+        await box.archive.pause()
+        bad, good = await send(client, alaw(3)), await send(client, alaw(3))
+
+        def spoil(connection: Connection) -> None:
+            connection.execute(
+                update(calls_table).where(calls_table.c.id == bad["id"]).values(config=b"?")
+            )
+
+        await box.archive.store.database.write(spoil)
+    async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as client:
+        over = await until_over(client, bad["id"])
+        assert over["state"] == "failed" and "damaged" in over["error"]
+        assert (await until_over(client, good["id"]))["state"] == "finished"
+        assert (await client.get(bad["call"])).json()["state"] == "failed"
+        assert (await client.delete(bad["call"])).status_code == 204
+
+
+async def test_a_call_whose_record_is_not_taken_is_stored_later(
+    client: httpx.AsyncClient, box: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_calls, "STORE_AGAIN_S", (0.1, 0.1))
+    finish, refused = box.archive.store.calls.finish, asyncio.Event()
+
+    async def full(*arguments: Any, **named: Any) -> bool:
+        if not refused.is_set():
+            refused.set()
+            raise StoreUnavailable("write to the database", "disk full")
+        return await finish(*arguments, **named)
+
+    monkeypatch.setattr(box.archive.store.calls, "finish", full)
+    await live_call(box, "later", 9)
+    assert refused.is_set()
+    call = (await client.get("/api/v1/calls/later")).json()
+    assert call["state"] == "finished" and call["utterances"]
+    async with asyncio.timeout(10):
+        while await box.archive.store.calls.record(call["id"]) is None:
+            await asyncio.sleep(0.05)
+    assert (await client.get("/api/v1/calls/later")).json() == call
+
+
+@pytest.mark.parametrize("path", ["a\0b", "x" * 5000, "..", "/etc/passwd", "", "pipe", "link"])
+async def test_nothing_but_files_of_the_share_is_read(
+    client: httpx.AsyncClient, box: Gateway, path: str
+) -> None:
+    share = box.settings.http.share
+    assert share
+    share.mkdir(exist_ok=True)
+    os.mkfifo(share / "pipe")
+    (share / "link").symlink_to("/etc/passwd")
+    answer = await client.post("/api/v1/recordings", json={"path": path})
+    problem(answer, 404)
+
+
+async def test_a_body_of_megabytes_is_not_read(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/recordings", json={"path": "x" * 5_000_000})
+    problem(answer, 413)
+    nested = await client.post(
+        "/api/v1/recordings",
+        content=b"[" * 50_000,
+        headers={"content-type": "application/json"},
+    )
+    problem(nested, 400)
+
+
+async def test_a_known_key_is_answered_though_the_box_is_full(
+    client: httpx.AsyncClient, box: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = {"Idempotency-Key": "again"}
+    first = await send(client, alaw(3), headers=key)
+    monkeypatch.setattr(box.archive.store, "has_room", lambda: False)
+    again = await send(client, alaw(3), headers=key)
+    assert again["id"] == first["id"]
+    new = await client.post("/api/v1/recordings", files={"file": ("x", alaw(3))}, data=RAW)
+    problem(new, 429)
+
+
+async def test_in_one_channel_the_citizen_has_moods_and_the_agent_none(
+    client: httpx.AsyncClient,
+) -> None:
+    sent = await send(client, alaw(30)[1::2], channels="1", max_speakers="2")
+    await until_over(client, sent["id"])
+    call = (await client.get(sent["call"])).json()
+    assert any(u["mood"] for u in call["utterances"])
+    assert not any(u["mood"] for u in call["utterances"] if u["role"] == "agent")
+
+
+async def test_voiceprints_are_in_no_file(tmp_path: Path) -> None:
+    """Neither their bytes nor, opened again, anything as long as one."""
+    async with gateway(tmp_path, keep_audio_days=1) as box:
+        async with httpx.AsyncClient(base_url=box.http) as client:
+            sent = await send(client, alaw(30)[0::2], channels="1", max_speakers="2")
+            await until_over(client, sent["id"])
+            shown = [(await client.get(sent["call"])).json()]
+            shown += await sse(client, f"{sent['call']}/events")
+        assert box.engine.heard_voices
+        opened = [await box.archive.get(sent["id"])]
+        opened += [event for _, event in await box.archive.store.calls.journal(sent["id"])]
+    prints = [each.astype(kind) for each in VOICEPRINTS for kind in ("f4", "f8")]
+    files = [path.read_bytes() for path in kept_files(tmp_path)]
+    assert len(files) > 3 and not any(p.tobytes() in data for p in prints for data in files)
+    text = json.dumps(shown) + repr(opened)
+    assert not re.search(r"(-?\d+\.\d+(e-?\d+)?,\s*){16}", text), "a row of numbers"

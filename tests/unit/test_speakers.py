@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from appliance.call.box import Box
-from appliance.call.speakers import Count, Speakers, same_names
+from appliance.call.speakers import Count, Speakers, before, same_names
 from appliance.errors import EngineUnavailable
 from appliance.messages import Attribution, AudioFormat, CallConfig, Encoding, Final, SpeakerTurn
 from appliance.metrics import Metrics
@@ -139,8 +139,7 @@ async def test_a_live_call_never_waits_for_its_speakers() -> None:
 def test_speakers_keep_their_numbers_when_the_order_changes() -> None:
     known = [SpeakerTurn(0, 0, 1000), SpeakerTurn(1, 1000, 5000)]
     turns = [SpeakerTurn(1, 200, 1000), SpeakerTurn(0, 1000, 6000), SpeakerTurn(2, 6000, 7000)]
-    renamed = same_names(known, turns)
-    assert renamed[1:] == [
+    assert same_names(known, turns) == [
         SpeakerTurn(0, 200, 1000),
         SpeakerTurn(1, 1000, 6000),
         SpeakerTurn(2, 6000, 7000),
@@ -149,7 +148,8 @@ def test_speakers_keep_their_numbers_when_the_order_changes() -> None:
 
 def test_what_was_told_before_the_look_back_stays() -> None:
     known = [SpeakerTurn(0, 0, 1000), SpeakerTurn(1, 1000, 5000)]
-    assert same_names(known, [SpeakerTurn(0, 2000, 6000)]) == [
+    turns = [SpeakerTurn(0, 2000, 6000)]
+    assert [*before(known, turns), *same_names(known, turns)] == [
         SpeakerTurn(0, 0, 1000),
         SpeakerTurn(1, 1000, 2000),
         SpeakerTurn(1, 2000, 6000),

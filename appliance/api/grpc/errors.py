@@ -163,7 +163,9 @@ def _answer(
 
 
 @asynccontextmanager
-async def answering(context: Any, metrics: Metrics, method: str) -> AsyncIterator[None]:
+async def answering(
+    context: Any, metrics: Metrics, method: str, door: str = DOOR
+) -> AsyncIterator[None]:
     """Turn whatever fails inside into one status, and count how it went."""
     started = time.perf_counter()
     status = grpc.StatusCode.OK
@@ -180,8 +182,8 @@ async def answering(context: Any, metrics: Metrics, method: str) -> AsyncIterato
         status = answer.status
         await _end(context, answer)
     finally:
-        metrics.requests_total.labels(DOOR, method, status.name).inc()
-        metrics.request_duration_seconds.labels(DOOR, method).observe(time.perf_counter() - started)
+        metrics.requests_total.labels(door, method, status.name).inc()
+        metrics.request_duration_seconds.labels(door, method).observe(time.perf_counter() - started)
 
 
 async def _end(context: Any, answer: Answer) -> None:

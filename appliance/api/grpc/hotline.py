@@ -195,7 +195,7 @@ class HotlineServicer:
     # --- the wire
 
     def _answering(self, context: Any, method: str) -> Any:
-        return answering(context, self._box.metrics, method)
+        return answering(context, self._box.metrics, method, DOOR)
 
     async def _read(self, context: Any) -> Any:
         try:
@@ -278,7 +278,12 @@ def _id(name: str, collection: str = "calls/") -> str:
 
 def _claim(request_id: str) -> Claim | None:
     if request_id and not SANE_ID.fullmatch(request_id):
-        raise InvalidRequest("take a recording", "request_id is no UUID", param="request_id")
+        raise InvalidRequest(
+            "take a recording",
+            "request_id is not one",
+            "use a UUID: up to 128 letters, digits and ._:-",
+            param="request_id",
+        )
     return Claim(NOBODY, request_id) if request_id else None
 
 

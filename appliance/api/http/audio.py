@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from appliance.api.follow import follow, in_one_task
 from appliance.api.http import shapes
@@ -25,6 +27,9 @@ from appliance.messages import SANE_ID, Encoding, Final, Transcript
 if TYPE_CHECKING:
     from appliance.call.box import Box
 
+log = logging.getLogger(__name__)
+
+SLOW_S = 30.0  # a watcher that takes no event for so long is let go
 LISTENING = ": listening\n\n"  # an SSE comment: keeps proxies from giving up on a long silence
 
 FIELDS = {
@@ -157,9 +162,15 @@ class EventStream(StreamingResponse):
             yield event
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_soon(message: Message) -> None:
+            async with asyncio.timeout(SLOW_S):
+                await send(message)
+
         async with self._held:
             try:
-                await super().__call__(scope, receive, send)
+                await super().__call__(scope, receive, send_soon)
+            except TimeoutError:
+                log.info("who followed by server-sent events took nothing for %g s", SLOW_S)
             finally:
                 await self._rest.aclose()
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Header, Query, Request, WebSocket
 from starlette.responses import Response
@@ -17,7 +18,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from appliance.api.calls import make_token, read_token
 from appliance.api.follow import in_one_task
 from appliance.api.http import call_shapes
-from appliance.api.http.audio import LISTENING, EventStream
+from appliance.api.http.audio import LISTENING, SLOW_S, EventStream
 from appliance.api.http.errors import fault_of
 from appliance.api.http.recordings import PROBLEMS
 from appliance.archive.archive import Archive
@@ -28,8 +29,8 @@ from appliance.store.calls import Filter
 
 DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000
 QUIET_S = 15.0  # without an event, before a sign of life
-SLOW_S = 30.0  # a watcher that takes no event for so long is let go
-TRY_AGAIN_LATER, BAD_CALL, INTERNAL = 1013, 4404, 1011  # WebSocket close codes
+# WebSocket close codes
+TRY_AGAIN_LATER, BAD_CALL, INTERNAL, FORBIDDEN = 1013, 4404, 1011, 1008
 
 
 def call_routes(archive: Archive) -> APIRouter:
@@ -102,8 +103,17 @@ def _add_following(router: APIRouter, archive: Archive) -> None:
     @router.websocket("/{call}/watch")
     async def watch(socket: WebSocket, call: str, after: int = 0, partials: bool = True) -> None:
         """The same by WebSocket: one JSON object a message."""
+        if not _same_origin(socket):
+            await socket.close(FORBIDDEN)
+            return
         await socket.accept()
         await _feed(socket, archive, call, max(0, after), partials)
+
+
+def _same_origin(socket: WebSocket) -> bool:
+    """Browsers let any page open a socket and say which; programs say nothing."""
+    origin = socket.headers.get("origin", "")
+    return not origin or urlsplit(origin).netloc == socket.headers.get("host", "")
 
 
 async def _sse(archive: Archive, call: str, after: int, partials: bool) -> AsyncGenerator[str]:

@@ -23,6 +23,8 @@ PLACES = {
     "look_at": {
         "/v1/audio/transcriptions": "POST a recording, get its text (OpenAI)",
         "/v1/audio/translations": "POST a recording, get English text, if the model can (OpenAI)",
+        "/api/v1/recordings": "POST a recording, get a call with speakers, roles and moods",
+        "/api/v1/calls": "calls, live and past: read, follow, delete them",
         "/v1/models": "which models answer",
         "/v1/health/live": "whether the process runs",
         "/v1/health/ready": "whether calls are taken, and why not",

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 from itertools import combinations
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -37,7 +36,9 @@ def checkpoint(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(HARMLESS):
             loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
+    except OSError:
+        raise
+    except Exception as error:  # torch has no class of its own for what it refuses
         raise ValueError(f"{path} is no checkpoint of pyannote's, or holds code: {error}") from None
     return loaded
 
