@@ -84,7 +84,9 @@ async def gather(engine: SpeechEngine, audio: Audio, **hints: int) -> tuple[Turn
 async def test_a_window_is_heard_as_if_it_came_alone(engine: SpeechEngine) -> None:
     audio = two_speakers()
     together = await hear(engine, audio)
-    third = VoiceWindow(audio[4 * SAMPLE_RATE_HZ :][: 10 * SAMPLE_RATE_HZ])
+    card = engine.card(DIARIZATION_MODEL)
+    at, length = (int(s * SAMPLE_RATE_HZ) for s in (2 * card.hop_s, card.window_s))
+    third = VoiceWindow(audio[at : at + length])
     alone = await engine.ask(third, Priority.FINAL, TIMEOUT_S)
     np.testing.assert_array_equal(alone.active, together[2].active)
     np.testing.assert_allclose(alone.embeddings, together[2].embeddings, atol=2e-3)
