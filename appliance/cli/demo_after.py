@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -108,10 +109,15 @@ def show_matrix(console: Console, url: str) -> None:
         table.add_row(Text(f"{name} {emotion.value}", colour), *told)
     table.caption = f"未判定 unsure: {moods['unsure']}"
     console.print(table)
+    why = Table(box=SIMPLE_HEAD, header_style="dim")
+    why.add_column("")
+    why.add_column("说的话 said", no_wrap=True, max_width=30)
+    why.add_column("依据 because of")
     for said in call["utterances"]:
         if said["mood"] and said["mood"]["cues"]:
             cues = "、".join(SOUNDS.get(cue["what"], cue["what"]) for cue in said["mood"]["cues"])
-            console.print(Text("  ") + mood_text(said["mood"]) + Text(f"  依据 because of: {cues}"))
+            why.add_row(mood_text(said["mood"]), said["text"], cues)
+    console.print(why)
 
 
 def show_speakers(console: Console, url: str, call: Path) -> None:
