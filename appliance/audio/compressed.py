@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -60,7 +59,7 @@ class CompressedSource:
     async def feed(self, data: bytes) -> Frames:
         """Raises InvalidAudio with ffmpeg's reason."""
         if self._spool:
-            await self._spool.write(data)
+            self._spool.write(data)
             return self._frames([])
         process = await self._start(asyncio.subprocess.PIPE)
         assert process.stdin
@@ -174,18 +173,18 @@ class CompressedSource:
 
 
 class _Spool:
-    """A file without a name, for formats that have their index at the end."""
+    """For formats that have their index at the end. In memory, for a file would lie open."""
 
     def __init__(self, max_duration_s: float) -> None:
-        self._file = tempfile.TemporaryFile(prefix="lingting-")  # noqa: SIM115
+        self._file = os.fdopen(os.memfd_create("lingting-spool"), "w+b")
         self._most = max(int(max_duration_s * SPOOL_BYTES_PER_S), SPOOL_LEAST_BYTES)
         self._size = 0
 
-    async def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._most:
             raise TooLarge(_DOING, f"the file has more than {self._most} bytes", "split it")
-        await asyncio.to_thread(self._file.write, data)
+        self._file.write(data)
 
     def rewound(self) -> IO[bytes]:
         self._file.seek(0)

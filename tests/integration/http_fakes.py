@@ -52,14 +52,18 @@ class FakeCall:
     def __init__(self, box: FakeBox, config: CallConfig) -> None:
         self._box, self._config = box, config
         self._finished = asyncio.Event()
+        self._heard = asyncio.Event()
 
     async def accept(self, data: bytes) -> None:
         self._box.take(data)
+        self._heard.set()
 
     async def finish(self) -> None:
+        self._heard.set()
         self._finished.set()
 
     async def events(self) -> AsyncIterator[Event]:
+        await self._heard.wait()
         yield Progress(100)
         for index, event in enumerate(self._box.finals):
             await asyncio.sleep(self._box.delay_s)

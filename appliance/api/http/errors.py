@@ -128,7 +128,7 @@ async def on_lingting_error(request: Request, error: Exception) -> Response:
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Routing's own errors (404, 405) and a malformed multipart body (400)."""
+    """Routing's own errors (404, 405)."""
     assert isinstance(error, HTTPException)
     code = _title(error.status_code).lower().replace(" ", "_")
     message = error.detail
@@ -136,8 +136,6 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         code, message = "unknown_url", "there is nothing at this address; GET / lists what there is"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         message = "this address does not take that method"
-    elif error.status_code == HTTPStatus.BAD_REQUEST:
-        code = "invalid_request"
     fault = Fault(error.status_code, message, code, None, error.headers or {})
     return respond(request.url.path, fault)
 

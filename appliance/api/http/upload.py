@@ -1,4 +1,4 @@
-"""Take in a form with a file: streamed to a spooled file, bounded in size, time and number."""
+"""Take in a form with a file: streamed to a sealed file, bounded in size, time and number."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message
 
 from appliance.errors import IdleTimeout, InvalidRequest, Overloaded, TooLarge
 from appliance.metrics import Metrics
+from appliance.security.scratch import Scratch
 from appliance.settings import Settings
 
 MIB = 1 << 20
@@ -63,6 +65,23 @@ class Inlet:
         return message
 
 
+class SealedParser(MultiPartParser):
+    """Starlette's, but what people say goes to the disk sealed."""
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        clear = self._current_part.file
+        if clear:
+            scratch = Scratch()
+            self._files_to_close_on_error.append(scratch)  # type: ignore[arg-type]
+            self._current_part.file = UploadFile(
+                scratch,  # type: ignore[arg-type]
+                size=0,
+                filename=clear.filename,
+                headers=clear.headers,
+            )
+
+
 def too_large(limit: int) -> TooLarge:
     hint = "send a shorter or compressed recording, or raise http.max_upload_mib"
     return TooLarge(DOING, f"it is over {limit / MIB:g} MiB", hint, param="file")
@@ -77,9 +96,12 @@ async def reading_form(request: Request, max_bytes: int) -> AsyncIterator[FormDa
     if declared.isdecimal() and int(declared) > max_bytes:
         raise too_large(max_bytes)
     inlet = Inlet(request, max_bytes, IDLE_TIMEOUT_S)
-    reader = Request(request.scope, inlet.receive)
+    body = Request(request.scope, inlet.receive).stream()
+    limits = {"max_files": 1, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
     try:
-        form = await reader.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+        form = await SealedParser(request.headers, body, **limits).parse()
+    except MultiPartException as error:
+        raise InvalidRequest(DOING, error.message, "send multipart/form-data") from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -1,0 +1,66 @@
+"""What is on its way through the box can be read by nobody who takes the disk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.datastructures import Headers
+
+from appliance.api.http.upload import SealedParser, chunks
+from appliance.security.scratch import Scratch
+
+SAID = "你好，我姓王。".encode() * 50_000  # over Starlette's megabyte in memory
+
+
+def on_disk() -> bytes:
+    """All that this process's files without a name hold."""
+    held = b""
+    for opened in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # of the listing itself
+            target = str(opened.readlink())
+            if target.endswith(" (deleted)") and "memfd" not in target:
+                held += opened.read_bytes()
+    return held
+
+
+def test_what_is_written_comes_back_and_is_not_on_the_disk() -> None:
+    scratch = Scratch()
+    for at in range(0, len(SAID), 1001):
+        scratch.write(SAID[at : at + 1001])
+    held = on_disk()
+    assert len(held) >= len(SAID) and "我姓王".encode() not in held
+    for _ in range(2):
+        scratch.seek(0)
+        assert scratch.read(7) + scratch.read(100) + scratch.read() == SAID
+    scratch.close()
+
+
+def test_it_is_written_before_it_is_read() -> None:
+    """A second text under the same key stream would give both away."""
+    scratch = Scratch()
+    scratch.write(b"one")
+    assert scratch.read() == b"one"
+    with pytest.raises(ValueError, match="written before"):
+        scratch.write(b"two")
+    with pytest.raises(ValueError, match="start"):
+        scratch.seek(1)
+    scratch.close()
+
+
+async def test_an_upload_is_sealed_on_its_way() -> None:
+    request = httpx.Request("POST", "http://box.example", files={"file": ("a.wav", SAID)})
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield request.read()
+
+    parsed = await SealedParser(Headers(dict(request.headers)), body()).parse()
+    held = on_disk()
+    assert len(held) >= len(SAID) and "我姓王".encode() not in held
+    file = parsed["file"]
+    assert not isinstance(file, str)
+    assert b"".join([chunk async for chunk in chunks(file)]) == SAID
+    await parsed.close()
