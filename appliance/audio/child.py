@@ -2,7 +2,8 @@
 
     python -m appliance.audio.child DEMUXER ROLE CPU_SECONDS PARENT_PID
 
-Reads the file from stdin (a pipe, or a seekable file) and writes messages to stdout (wire.py).
+Reads the file from stdin (a pipe, or a scratch file whose key is in the environment) and writes
+messages to stdout (wire.py).
 It may write no file and use only bounded memory and time, and it dies with its parent.
 """
 
@@ -14,7 +15,6 @@ import os
 import resource
 import select
 import signal
-import stat
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +27,7 @@ from av.packet import Packet
 
 from appliance.audio import wire
 from appliance.audio.flac import Framer
+from appliance.security.scratch import Reader
 
 MEMORY_BYTES = 1 << 30  # of address space; about 0.15 GB are libraries
 WRITE_BYTES = 1 << 16
@@ -178,10 +179,10 @@ def flac_frames(source: Input, _: str) -> Iterator[AudioFrame]:
 
 
 def container_frames(source: Input, demuxer: str) -> Iterator[AudioFrame]:
-    seekable = stat.S_ISREG(os.fstat(0).st_mode)
-    file = io.FileIO(0, closefd=False) if seekable else source
+    key = os.environ.get(wire.SCRATCH_KEY)
+    file = Reader(io.FileIO(0, closefd=False), bytes.fromhex(key)) if key else source
     # Look no further than the first packet. (fflags=nobuffer would throw away what was looked at.)
-    options = {} if seekable else {"probesize": "32", "analyzeduration": "0"}
+    options = {} if key else {"probesize": "32", "analyzeduration": "0"}
     with av.open(file, "r", format=demuxer, options=options) as container:
         if not container.streams.audio:
             raise ValueError("no audio in it")

@@ -10,14 +10,15 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from appliance.audio import wire
 from appliance.audio.pcm import Frames
 from appliance.audio.sniff import Kind
+from appliance.audio.wire import SCRATCH_KEY
 from appliance.errors import InvalidAudio, TooLarge
+from appliance.security.scratch import Scratch
 
 PIECE_BYTES = 2 << 20  # of samples that one call hands out, give or take a message
 AHEAD_BYTES = 1 << 20  # of samples that may wait here; then the child waits
@@ -59,9 +60,9 @@ class CompressedSource:
     async def feed(self, data: bytes) -> Frames:
         """Raises InvalidAudio with ffmpeg's reason."""
         if self._spool:
-            self._spool.write(data)
+            await self._spool.write(data)
             return self._frames([])
-        process = await self._start(asyncio.subprocess.PIPE)
+        process = await self._start()
         assert process.stdin
         if not self._ended:
             process.stdin.write(data)
@@ -76,9 +77,7 @@ class CompressedSource:
 
     async def drain(self) -> AsyncIterator[Frames]:
         """The rest, in pieces; raises InvalidAudio with ffmpeg's reason."""
-        process = await self._start(
-            self._spool.rewound() if self._spool else asyncio.subprocess.PIPE
-        )
+        process = await self._start()
         if process.stdin:
             with contextlib.suppress(OSError):  # it has ended already
                 process.stdin.write_eof()
@@ -88,7 +87,7 @@ class CompressedSource:
 
     async def close(self) -> None:
         if self._spool:
-            self._spool.close()
+            self._spool.scratch.close()
         tasks = [task for task in (self._reader, self._draining) if task]
         for task in tasks:
             task.cancel()
@@ -96,13 +95,17 @@ class CompressedSource:
         if self._process:
             await _bury(self._process)
 
-    async def _start(self, stdin: int | IO[bytes]) -> asyncio.subprocess.Process:
+    async def _start(self) -> asyncio.subprocess.Process:
         if self._process is None:
+            spooled = self._spool.scratch if self._spool else None
+            env = {"PYTHONPATH": _ROOT, "LC_ALL": "C"}
+            if spooled:
+                env[SCRATCH_KEY] = spooled.key.hex()
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
-                stdin=stdin,
+                stdin=spooled.file if spooled else asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env={"PYTHONPATH": _ROOT, "LC_ALL": "C"},
+                env=env,
             )
             self._reader = asyncio.create_task(self._read(self._process))
         return self._process
@@ -173,25 +176,18 @@ class CompressedSource:
 
 
 class _Spool:
-    """For formats that have their index at the end. In memory, for a file would lie open."""
+    """A sealed file, for formats that have their index at the end."""
 
     def __init__(self, max_duration_s: float) -> None:
-        self._file = os.fdopen(os.memfd_create("lingting-spool"), "w+b")
+        self.scratch = Scratch()
         self._most = max(int(max_duration_s * SPOOL_BYTES_PER_S), SPOOL_LEAST_BYTES)
         self._size = 0
 
-    def write(self, data: bytes) -> None:
+    async def write(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._most:
             raise TooLarge(_DOING, f"the file has more than {self._most} bytes", "split it")
-        self._file.write(data)
-
-    def rewound(self) -> IO[bytes]:
-        self._file.seek(0)
-        return self._file
-
-    def close(self) -> None:
-        self._file.close()
+        await asyncio.to_thread(self.scratch.write, data)
 
 
 async def _drain(stdin: asyncio.StreamWriter) -> None:

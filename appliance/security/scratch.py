@@ -4,52 +4,71 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import IO
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-KEY_BYTES, COUNTER_BYTES = 32, 16
+KEY_BYTES, BLOCK_BYTES = 32, 16
 
 
 class Scratch:
-    """Written once from start to end, then read from the start, as often as wanted.
+    """Written once from start to end, then read, anywhere.
 
     Its key is never written anywhere: what a crash leaves on the disk nobody can read. AES-256-CTR,
     for the file is its writer's alone, and nobody acts on what it holds before it is in the vault.
     """
 
     def __init__(self) -> None:
-        self._key = os.urandom(KEY_BYTES)
-        self._file = tempfile.TemporaryFile(prefix="lingting-", buffering=0)  # noqa: SIM115
-        self._sealing = self._stream()
-        self._opening: CipherContext | None = None
+        self.key = os.urandom(KEY_BYTES)
+        self.file: IO[bytes] = tempfile.TemporaryFile(prefix="lingting-", buffering=0)  # noqa: SIM115
+        self._sealing = _stream(self.key, 0)
+        self._reader: Reader | None = None
 
     def write(self, data: bytes) -> int:
         """Raises OSError when the disk is full, ValueError once it has been read."""
-        if self._opening:
+        if self._reader:
             raise ValueError("a scratch file is written before it is read")
         left = memoryview(self._sealing.update(data))
         while left:
-            left = left[self._file.write(left) :]
+            left = left[self.file.write(left) :]
         return len(data)
 
     def seek(self, offset: int) -> int:
-        """To the start, and nowhere else."""
-        if offset:
-            raise ValueError("a scratch file is read from its start")
-        self._opening = self._stream()
-        return self._file.seek(0)
+        self._reader = self._reader or Reader(self.file, self.key)
+        return self._reader.seek(offset)
 
     def read(self, size: int = -1) -> bytes:
-        if self._opening is None:
-            self.seek(0)
-        assert self._opening
-        return self._opening.update(self._file.read(size))
+        self._reader = self._reader or Reader(self.file, self.key)
+        return self._reader.read(size)
 
     def close(self) -> None:
-        self._file.close()
+        self.file.close()
 
-    def _stream(self) -> CipherContext:
-        """The key is this file's alone, and so the counter may start at nought."""
-        return Cipher(AES(self._key), CTR(bytes(COUNTER_BYTES))).encryptor()
+
+class Reader:
+    """A scratch file as who has its key reads it, from its start."""
+
+    def __init__(self, file: IO[bytes], key: bytes) -> None:
+        self._file, self._key = file, key
+        self.seek(0)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        at = self._file.seek(offset, whence)
+        self._opening = _stream(self._key, at)
+        return at
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        return self._opening.update(self._file.read(size))
+
+
+def _stream(key: bytes, at: int) -> CipherContext:
+    """From byte `at` on. The key is one file's alone, and so the counter may start at nought."""
+    block, inside = divmod(at, BLOCK_BYTES)
+    stream = Cipher(AES(key), CTR(block.to_bytes(BLOCK_BYTES, "big"))).encryptor()
+    stream.update(bytes(inside))
+    return stream
