@@ -7,34 +7,40 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
 from appliance.archive.kept import KeptCall, LiveCall, Told, new_id
 from appliance.archive.recordings import KIND, Recordings
+from appliance.archive.recovery import JOURNAL_PAGE, recover
 from appliance.archive.retention import Retention
 from appliance.archive.webhooks import KIND as WEBHOOK
 from appliance.archive.webhooks import Deliverer, dead_letters
 from appliance.call.box import Box
 from appliance.call.keeping import Ending, Keeper
 from appliance.call.record import Ledger
-from appliance.errors import Conflict, LingtingError, NotFound, Overloaded, StoreDamaged
+from appliance.errors import (
+    Conflict,
+    LingtingError,
+    NotFound,
+    Overloaded,
+    StoreDamaged,
+    StoreUnavailable,
+)
 from appliance.messages import CallConfig, CallRecord, CallState
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.store import codec, jobs
 from appliance.store.calls import OVER, Also, Filter, Summary, claim
 from appliance.store.store import Store
-from appliance.store.vault import audio_key
+from appliance.store.vault import Writer, audio_key
 
 log = logging.getLogger(__name__)
 
 MOST_WATCHERS = 1000
 LOOK_EVERY_BYTES = 16 << 20  # of an upload, between looks at the free disk
-JOURNAL_PAGE = 1000  # events read at once
-CRASHED = "the box stopped while this call ran: what was said until then is here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Archive:
     async def start(self) -> None:
         """Open the store and finish what a crash left; raises StoreUnavailable."""
         await self.store.start()
-        await self._recover()
+        await recover(self.store.calls, self._open_kept)
         await self._retention.start()
 
     def attach(self, box: Box) -> None:
@@ -97,12 +103,8 @@ class Archive:
             StoreUnavailable: it could not be kept.
         """
         call_id = new_id()
-        await self._begin(call_id, config)
-        audio = None
-        if self._settings.store.keep_audio_days and self.store.has_room():
-            audio = self.store.vault.writer(
-                call_id, *await self.store.ring.make(audio_key(call_id))
-            )
+        audio = await self._live_audio(call_id)
+        await self._begin(call_id, config)  # last: a row that is made has who ends it
         kept = LiveCall(
             call_id,
             config,
@@ -114,6 +116,18 @@ class Archive:
         )
         self._running[call_id] = self._announcing(kept)
         return kept
+
+    async def _live_audio(self, call_id: str) -> Writer | None:
+        """Where a live call's audio goes; None if it is not kept, or cannot be."""
+        if not self._settings.store.keep_audio_days or not self.store.has_room():
+            return None
+        try:
+            sealing = await self.store.ring.make(audio_key(call_id))
+        except StoreUnavailable as error:
+            log.error("a call's audio is not kept: %s", error)
+            self._metrics.audio_shed_total.inc()
+            return None
+        return self.store.vault.writer(call_id, *sealing)
 
     async def _begin(self, call_id: str, config: CallConfig) -> None:
         """Make a live call's row; if the caller goes away meanwhile, it ends at once."""
@@ -180,7 +194,7 @@ class Archive:
     ) -> str:
         """Seal the audio, then queue it in one transaction with the claim on its key."""
         cipher, key = await self.store.ring.make(audio_key(call_id))
-        writer = self.store.vault.writer(call_id, cipher, key)
+        writer = self.store.vault.writer(call_id, cipher, key, arriving=True)
         digest = hashlib.sha256(codec.pack_config(config))
         queueing: asyncio.Future[None] | None = None
         looked = 0
@@ -341,7 +355,8 @@ class Archive:
         kept = self._running.get(summary.id)
         if summary.live and kept and kept.state is CallState.RUNNING:
             raise Conflict("delete a call", "it is still running", "hang up first")
-        await self.store.database.write(jobs.cancelling(summary.id, KIND))
+        cancelling = jobs.cancelling(summary.id, KIND)
+        await self.store.calls.end(summary.id, CallState.CANCELLED, "it was deleted", cancelling)
         if self._recordings:
             self._recordings.cancel(summary.id)
         await self._retention.shred([summary.id])
@@ -352,9 +367,9 @@ class Archive:
         if summary.live or summary.state in OVER:
             raise Conflict("cancel a recording", f"it is {summary.state.value}")
         kept = self._open_kept(summary.id, await self._config(summary))
-        kept.state, kept.started_at = CallState.CANCELLED, summary.created_at
-        ending = (jobs.cancelling(summary.id, KIND), *kept.also())
-        if not await self.store.calls.finish(kept.record(), None, *ending):
+        kept.started_at = summary.created_at
+        also = (jobs.cancelling(summary.id, KIND), *kept.also(CallState.CANCELLED))
+        if not await self.store.calls.finish(kept.record(CallState.CANCELLED), None, *also):
             raise Conflict("cancel a recording", "it has just come to its end")
         if self._recordings:
             self._recordings.cancel(summary.id)
@@ -368,30 +383,3 @@ class Archive:
         """Try a dead letter again, from the start; raises NotFound."""
         if not await self.store.jobs.revive(WEBHOOK, delivery):
             raise NotFound("retry a delivery", f"there is no dead letter {delivery!r}")
-
-    async def _recover(self) -> None:
-        """Finish live calls that the last stop cut off, from their journals."""
-        left = await self.store.calls.unfinished(live=True)
-        for call_id in left:
-            try:
-                await self._close_from_journal(call_id)
-            except (NotFound, StoreDamaged) as error:
-                log.error("a call that was cut off cannot be read: %s", error)
-                await self.store.calls.fail(call_id, str(error))
-        if left:
-            log.warning(
-                "%d live calls were cut off by the last stop and are finished now", len(left)
-            )
-
-    async def _close_from_journal(self, call_id: str) -> None:
-        calls = self.store.calls
-        summary = await calls.find(call_id)
-        kept = self._open_kept(call_id, await calls.config(call_id))
-        kept.started_at, after = summary.created_at, 0
-        while page := await calls.journal(call_id, after, JOURNAL_PAGE):
-            for _, event in page:
-                kept.ledger.add(event)
-            after = page[-1][0]
-        kept.ending = replace(kept.ledger.ending(), cut_short=True, notes=(CRASHED,))
-        kept.state = CallState.FINISHED
-        await calls.finish(kept.record(), kept.peak(), *kept.also())

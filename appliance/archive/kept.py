@@ -68,6 +68,7 @@ class KeptCall:
         self.events: list[Lasting] = []  # event n has sequence n + 1
         self.ending: Ending | None = None
         self.state = CallState.RUNNING
+        self.journal_torn = False  # an event is missing from it
         self._folded: tuple[object, CallRecord] | None = None  # of what, and what it came to
         self._partials: dict[int, Partial] = {}  # by leg
         self._shown = 0  # partials so far
@@ -78,13 +79,14 @@ class KeptCall:
 
     async def keep(self, event: Lasting) -> None:
         async with self._writing:
-            self.events.append(event)
             if self._journal:
                 try:
-                    await self._journal.append(self.id, len(self.events), event)
+                    await self._journal.append(self.id, len(self.events) + 1, event)
                 except LingtingError as error:  # the words go out all the same
+                    self.journal_torn = True
                     self._metrics.journal_failures_total.inc()
                     log.error("an event of a call is not in its journal: %s", error)
+            self.events.append(event)
             self.ledger.add(event)
         await self._tell()
         if isinstance(event, Alert) and self.on_alert:
@@ -114,22 +116,19 @@ class KeptCall:
         async with self._changed:
             self._changed.notify_all()
 
-    def also(self) -> list[Also]:
-        """What else is done in the transaction that ends it."""
-        return self.on_end(self, self.state) if self.on_end else []
+    def also(self, state: CallState) -> list[Also]:
+        """What else is done in the transaction that ends it so."""
+        return self.on_end(self, state) if self.on_end else []
 
-    def record(self) -> CallRecord:
-        """The call so far; folded once for each state of it."""
-        state = (len(self.events), self.state, self.ending)
-        if self._folded is None or self._folded[0] != state:
+    def record(self, state: CallState | None = None) -> CallRecord:
+        """The call so far, or as it will be stored in `state`; folded once for each."""
+        state = state or self.state
+        about = (len(self.events), state, self.ending)
+        if self._folded is None or self._folded[0] != about:
             ending = self.ending or self.ledger.ending()
-            record = self.ledger.record(self.id, self.config, self.state, self.started_at, ending)
-            self._folded = state, record
+            record = self.ledger.record(self.id, self.config, state, self.started_at, ending)
+            self._folded = about, record
         return self._folded[1]
-
-    def peak(self) -> Peak | None:
-        """The citizen's strongest negative mood."""
-        return peak_of(self.record())
 
     async def follow(self, after: int, *, partials: bool) -> AsyncIterator[Told]:
         """Events above `after`, then as they come, until the call is over.
@@ -216,15 +215,19 @@ class LiveCall(KeptCall):
                 await self._audio.finish()
         except StoreUnavailable as error:
             self._shed_audio(error)
-        self.state = state
-        if not await self._stored():
-            self._storing = asyncio.create_task(self._store_later(), name=f"storing-{self.id}")
+        if not await self._stored(state):
+            storing = self._store_later(state)
+            self._storing = asyncio.create_task(storing, name=f"storing-{self.id}")
         await self.over(state)
 
-    async def _stored(self) -> bool:
+    async def _stored(self, state: CallState) -> bool:
         """Whether the record is on the disk, or need not be any more."""
+        calls, record = self._store.calls, self.record(state)
         try:
-            await self._store.calls.finish(self.record(), self.peak(), *self.also())
+            also = self.also(state)
+            if self.journal_torn:
+                also.append(await calls.journalling(self.id, self.events))
+            await calls.finish(record, peak_of(record), *also)
         except NotFound:
             pass  # deleted meanwhile
         except LingtingError as error:
@@ -233,11 +236,11 @@ class LiveCall(KeptCall):
         self._register.pop(self.id, None)
         return True
 
-    async def _store_later(self) -> None:
+    async def _store_later(self, state: CallState) -> None:
         """Until then the call is read from memory; if the box stops, from its journal."""
         pause_s, longest_s = STORE_AGAIN_S
         await asyncio.sleep(pause_s)
-        while not await self._stored():
+        while not await self._stored(state):
             pause_s = min(2 * pause_s, longest_s)
             await asyncio.sleep(pause_s)
 

@@ -67,22 +67,19 @@ class Recordings:
     async def _work(self) -> None:
         while True:
             try:
-                job = await self._store.jobs.take([KIND])
+                if job := await self._store.jobs.take([KIND]):
+                    await self._run(job)
+                    continue
             except StoreUnavailable as error:
-                log.error("no recording can be taken: %s", error)
+                log.error("no recording can be worked on: %s", error)
                 await asyncio.sleep(PAUSE_S)
-                continue
-            if job is None:
-                self._wake.clear()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
-                        await self._wake.wait()
-                continue
-            try:
-                await self._run(job)
             except Exception:  # one job must not cost the others their worker
-                log.exception("recording %s: its runner met a bug", job.call_id)
+                log.exception("a recording's runner met a bug")
                 await asyncio.sleep(PAUSE_S)
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
 
     async def _run(self, job: Job) -> None:
         """One job, in a task that a deletion may cancel."""
@@ -101,23 +98,31 @@ class Recordings:
                 await self._store.jobs.released(job)
             raise
         finally:
-            self._tasks.pop(job.call_id, None)
-            if kept := self._running.pop(job.call_id, None):
-                # Still running: it failed, and may be tried again.
-                await kept.over(CallState.QUEUED if kept.state is CallState.RUNNING else kept.state)
+            if self._tasks.get(job.call_id) is task:
+                del self._tasks[job.call_id]
         if not task.cancelled() and (error := task.exception()):
             await self._failed(job, error)
 
     async def _transcribe(self, job: Job) -> None:
+        """Shown as running meanwhile."""
+        kept = self._open_kept(job.call_id, await self._store.calls.config(job.call_id))
+        self._running[kept.id] = kept
+        ended = False
+        try:
+            await self._hear(job, kept)
+            ended = await self._finish(job, kept)
+        finally:
+            if self._running.get(kept.id) is kept:
+                del self._running[kept.id]
+            await kept.over(CallState.FINISHED if ended else CallState.QUEUED)
+
+    async def _hear(self, job: Job, kept: KeptCall) -> None:
         calls, call_id = self._store.calls, job.call_id
-        config = await calls.config(call_id)
-        kept = self._open_kept(call_id, config)
-        self._running[call_id] = kept
         await calls.set_state(call_id, CallState.RUNNING)
         position = Position(await asyncio.to_thread(self._store.vault.size, call_id))
         renewing = asyncio.create_task(self._renew(job, position, asyncio.current_task()))
         try:
-            async with self._box.open_call(config, kept) as call:
+            async with self._box.open_call(kept.config, kept) as call:
                 reading = asyncio.create_task(_read_out(call.events()))
                 try:
                     async for chunk in self._store.audio(call_id):
@@ -129,7 +134,6 @@ class Recordings:
                     reading.cancel()
         finally:
             renewing.cancel()
-        await self._finish(job, kept, CallState.FINISHED)
 
     async def _renew(
         self, job: Job, position: Position, working: asyncio.Task[None] | None
@@ -146,16 +150,19 @@ class Recordings:
             except StoreUnavailable as error:
                 log.warning("a lease is not renewed: %s", error)
 
-    async def _finish(self, job: Job, kept: KeptCall, state: CallState) -> None:
-        """Record, journal, job and what follows, in one transaction."""
-        kept.state = state
-        record = kept.record()
+    async def _finish(self, job: Job, kept: KeptCall) -> bool:
+        """Record, journal, job and what follows, in one transaction; False if it is not ours."""
+        record = kept.record(CallState.FINISHED)
         ended = self._store.jobs.ended(job)
         journal = await self._store.calls.journalling(kept.id, kept.events)
-        with contextlib.suppress(LeaseLost):
-            extra = (ended, journal, *kept.also())
-            await self._store.calls.finish(record, peak_of(record), *extra)
+        extra = (ended, journal, *kept.also(CallState.FINISHED))
+        try:
+            if not await self._store.calls.finish(record, peak_of(record), *extra):
+                return False
+        except LeaseLost:
+            return False
         await self._drop_audio(kept.id)
+        return True
 
     async def _drop_audio(self, call_id: str) -> None:
         if not self._store.settings.keep_audio_days:
@@ -185,17 +192,15 @@ class Recordings:
         dead = self._store.jobs.given_up(job, why)
         try:
             config = await self._store.calls.config(job.call_id)
-        except NotFound:  # deleted meanwhile
-            await self._store.jobs.write(dead)
-            return
-        except StoreDamaged:
-            await self._store.calls.fail(job.call_id, why, dead)
+        except (NotFound, StoreDamaged):
+            if not await self._store.calls.fail(job.call_id, why, dead):  # deleted meanwhile
+                await self._store.jobs.write(dead)
             return
         kept = self._open_kept(job.call_id, config)
         kept.ending = Ending.failed(why)
-        kept.state = CallState.FAILED
-        await self._store.calls.finish(kept.record(), None, dead, *kept.also())
-        await self._drop_audio(kept.id)
+        extra = (dead, *kept.also(CallState.FAILED))
+        if await self._store.calls.finish(kept.record(CallState.FAILED), None, *extra):
+            await self._drop_audio(kept.id)
 
 
 class Position:

@@ -6,10 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence, Set
+from itertools import product
 
+from appliance.archive import recordings, webhooks
 from appliance.errors import LingtingError, NotFound
 from appliance.metrics import Metrics
 from appliance.store.calls import OVER
+from appliance.store.jobs import JobState
 from appliance.store.store import Store
 from appliance.store.vault import audio_key
 
@@ -18,6 +21,7 @@ log = logging.getLogger(__name__)
 DAY_S = 86_400.0
 LOOK_EVERY_S = 60.0
 AT_ONCE = 200  # calls in one transaction
+KINDS = (recordings.KIND, webhooks.KIND)  # of jobs
 
 
 class Retention:
@@ -32,6 +36,8 @@ class Retention:
         self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        broken_off = await asyncio.to_thread(self._store.vault.broken_off)
+        await self._store.drop_audio(broken_off)
         await self._drop_old_audio()
         self._looking = asyncio.create_task(self._look(), name="retention")
 
@@ -51,12 +57,18 @@ class Retention:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                for (kind, state), count in (await self._store.jobs.counts()).items():
-                    self._metrics.jobs.labels(kind, state).set(count)
+                await self._count_jobs()
                 await self._delete_old_calls()
                 await self._drop_old_audio()
             except (LingtingError, OSError) as error:
                 log.error("retention: %s", error)
+            except Exception:  # what is too old must go, whatever else is wrong
+                log.exception("retention met a bug")
+
+    async def _count_jobs(self) -> None:
+        counts = await self._store.jobs.counts()
+        for kind, state in product(KINDS, JobState):
+            self._metrics.jobs.labels(kind, state).set(counts.get((kind, state.value), 0))
 
     async def _delete_old_calls(self) -> None:
         moment = time.time() - self._store.settings.keep_calls_days * DAY_S

@@ -18,9 +18,11 @@ import socket
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
@@ -63,16 +65,20 @@ class Deliverer:
         self._secrets = {str(e.url): _secret(e) for e in settings.endpoints}
         self._allowed = settings.allow
         self._wake = asyncio.Event()
+        # Of its own: a name server that hangs must not hold up who writes audio.
+        self._lookups = ThreadPoolExecutor(WORKERS, "webhook-names")
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        if self._settings.endpoints:
-            self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
+        # Without endpoints what is still queued for one that was taken away comes to its end.
+        count = WORKERS if self._settings.endpoints else 1
+        self._workers = [asyncio.create_task(self._work()) for _ in range(count)]
 
     async def close(self) -> None:
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+        self._lookups.shutdown(wait=False, cancel_futures=True)
 
     # --- what is told
 
@@ -81,7 +87,7 @@ class Deliverer:
         if not self._settings.endpoints:
             return []
         data = {"state": state.value, "duration_ms": kept.record().duration_ms}
-        return self._queued(f"lingting.call.{state.value}", kept, data)
+        return self._queued(f"lingting.call.{state.value}", kept, data, state.value)
 
     async def alert(self, kept: KeptCall, alert: Alert) -> None:
         """At once; never raises."""
@@ -92,21 +98,23 @@ class Deliverer:
             "at_ms": alert.at_ms,
             "demo": alert.demo,
         }
-        for also in self._queued("lingting.call.alert", kept, data):
+        about = f"alert {alert.leg}.{alert.utterance}"
+        for also in self._queued("lingting.call.alert", kept, data, about):
             try:
                 await self._jobs.write(also)
             except StoreUnavailable as error:
                 log.error("an alert cannot be sent: %s", error)
         self._wake.set()
 
-    def _queued(self, kind: str, kept: KeptCall, data: dict[str, Any]) -> list[Also]:
+    def _queued(self, kind: str, kept: KeptCall, data: dict[str, Any], about: str) -> list[Also]:
+        """Told once of each call, `about` and endpoint, though a recording may be tried again."""
         found = []
         for endpoint in self._settings.endpoints:
             if endpoint.events and kind.removeprefix("lingting.") not in endpoint.events:
                 continue
             event = {
                 "specversion": "1.0",
-                "id": uuid.uuid4().hex,
+                "id": uuid.uuid5(uuid.NAMESPACE_URL, f"{kept.id} {about} {endpoint.url}").hex,
                 "source": SOURCE,
                 "type": kind,
                 "subject": kept.id,
@@ -161,9 +169,6 @@ class Deliverer:
         if url not in self._secrets:
             raise Refused("the endpoint is not configured any more", for_good=True)
         parts = urlsplit(url)
-        address = await self._resolve(
-            parts.hostname or "", parts.port or _default_port(parts.scheme)
-        )
         stamp = str(int(time.time()))
         headers = {
             "host": parts.netloc,
@@ -172,12 +177,10 @@ class Deliverer:
             "webhook-timestamp": stamp,
             "webhook-signature": sign(self._secrets[url], message_id, stamp, body),
         }
-        host = f"[{address}]" if ":" in address else address
-        port = f":{parts.port}" if parts.port else ""
-        there = parts._replace(netloc=f"{host}{port}").geturl()
         extensions = {"sni_hostname": parts.hostname}
         try:
             async with asyncio.timeout(TIMEOUT_S), httpx.AsyncClient(trust_env=False) as client:
+                there = await self._resolve(parts)
                 asking = client.stream(
                     "POST", there, content=body, headers=headers, extensions=extensions
                 )
@@ -190,16 +193,19 @@ class Deliverer:
         if not answer.is_success:
             raise Refused(f"HTTP {answer.status_code}", for_good=answer.status_code == GONE)
 
-    async def _resolve(self, host: str, port: int) -> str:
-        """One allowed address, looked up once: what was checked is what is spoken to."""
-        loop = asyncio.get_running_loop()
+    async def _resolve(self, parts: SplitResult) -> str:
+        """The URL with an allowed address, looked up once: what was checked is spoken to."""
+        host, port = parts.hostname or "", parts.port or _default_port(parts.scheme)
+        look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().run_in_executor(self._lookups, look)
         except (OSError, UnicodeError) as error:
             raise Refused(f"{host}: {getattr(error, 'strerror', '') or error}") from error
         for *_, place in found:
-            if any(ipaddress.ip_address(place[0]) in network for network in self._allowed):
-                return str(place[0])
+            address = ipaddress.ip_address(place[0])
+            if any(address in network for network in self._allowed):
+                there = f"[{address}]" if address.version == 6 else str(address)
+                return parts._replace(netloc=f"{there}:{port}").geturl()
         raise Refused(f"{host} is at no address that [webhooks] allow lets us speak to")
 
 

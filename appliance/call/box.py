@@ -96,11 +96,14 @@ class Box:
             longest_s = hours * 3600
             try:
                 call = Call(config, self._ear, max_duration_s=longest_s, admit=admit, keeper=keeper)
-            except LingtingError as error:
+            except Exception as error:
                 if keeper:
                     await keeper.end(Ending.failed(str(error)))
                 raise
-            stack.push_async_callback(self._closed, call)
+            # Whatever one of these meets, the next are done.
+            stack.push_async_callback(call.hand_over)
+            stack.push_async_callback(call.close)
+            stack.push_async_callback(self._over, call)
             self._calls.add(call)
             kind = "live" if config.live else "recording"
             self.metrics.calls_total.labels(config.door, kind).inc()
@@ -113,7 +116,7 @@ class Box:
                 log.info("call %s failed: %s", config.call_id or "without id", error.code)
                 raise
 
-    async def _closed(self, call: Call) -> None:
+    async def _over(self, call: Call) -> None:
         self._calls.discard(call)
         kind = "live" if call.config.live else "recording"
         name, seconds = call.config.call_id or "without id", call.duration_ms / 1000
@@ -122,8 +125,6 @@ class Box:
         self.metrics.call_duration_seconds.labels(kind).observe(call.duration_ms / 1000)
         if call.config.live:
             await call.wind_up(SETTLE_S)
-        await call.close()
-        await call.hand_over()
 
     async def transcribe(self, config: CallConfig, chunks: AsyncIterator[bytes]) -> Transcript:
         """Run a whole recording; waits its turn, raises Overloaded if too many wait."""

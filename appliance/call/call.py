@@ -55,7 +55,8 @@ class Call:
         self._turn = asyncio.Lock()  # audio, forced endpoints and the end come one at a time
         self._samples = 0  # per leg
         self._finished = False  # no more audio is taken
-        self._complete = False  # and every final is published
+        self._finishing: asyncio.Task[None] | None = None
+        self._complete = False  # every final is published
         self._broke_off = False  # its caller went away in the middle
         self._handed_over = False
         self._failed: Exception | None = None  # by the door or the box, not by the audio
@@ -176,25 +177,38 @@ class Call:
             await asyncio.wait(self._attributing)
 
     async def finish(self) -> None:
-        """No more audio: publish every final, then `events` ends. Safe to call twice."""
-        async with self._failing(), self._turn:
-            if self._finished:
+        """No more audio: publish every final, then `events` ends. Safe to call twice.
+
+        Whoever gives up waiting for it stops nothing: `wind_up` waits on.
+        """
+        if self._finishing is None:
+            if self._finished:  # closed
                 return
+            self._finishing = asyncio.create_task(self._finish())
+        await asyncio.shield(self._finishing)
+
+    async def _finish(self) -> None:
+        async with self._failing(), self._turn:
             self._finished = True
             async for audio in self._decoder.drain():
                 await self._take(audio)
             if self._bleed:
                 await self._hear(self._bleed.rest())
             await asyncio.gather(*(leg.finish() for leg in self._legs))
+            if self._failed:
+                raise self._failed
+            self._complete = True
             await self._settle()
             if self._failed:
                 raise self._failed
-        self._complete = True
         await self._events.close()
 
     async def close(self) -> None:
         """Free everything; what was not finished is given up."""
         self._finished = True
+        if self._finishing:
+            self._finishing.cancel()
+            await asyncio.gather(self._finishing, return_exceptions=True)
         for leg in self._legs:
             leg.abort()
         for task in self._attributing:
@@ -209,14 +223,15 @@ class Call:
     async def hand_over(self) -> None:
         """Tell the keeper that it is over; safe to call twice."""
         if self.keeper and not self._handed_over:
+            ending = self.ending()
             self._handed_over = True
-            await self.keeper.end(self.ending())
+            await self.keeper.end(ending)
 
     async def wind_up(self, timeout_s: float) -> None:
         """The caller went away: what was heard until then still becomes final, if it is kept."""
-        if not self.keeper or not self._legs or self._finished or self._failed:
+        if not self.keeper or not self._legs or self._failed:
             return
-        self._broke_off = True
+        self._broke_off = not self._finished
         with contextlib.suppress(LingtingError, TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self.finish()
@@ -250,8 +265,9 @@ class Call:
         last = [f for leg in self._legs if (f := leg.last_final)]
         model, demo = self._model(tuple(last))
         notes = []
-        if self._speakers and self._speakers.failed:
-            notes.append(f"speakers were not told apart: {self._speakers.failed}")
+        if self._speakers and not self._attributions:
+            why = self._speakers.failed or "the call was over before the engine had answered"
+            notes.append(f"speakers were not told apart: {why}")
         if self._bleed and self._bleed.copied:
             notes.append("both legs are one recording twice: send it as one channel")
         return Ending(
@@ -269,8 +285,10 @@ class Call:
         """Name of the model that spoke, or would have, and whether its weights are demo weights."""
         if finals:
             return finals[0].model, finals[0].demo
-        card = self._ear.engine.card()
-        return f"{card.name} {card.version}", card.demo
+        with contextlib.suppress(LingtingError):
+            card = self._ear.engine.card()
+            return f"{card.name} {card.version}", card.demo
+        return "", False
 
     def _finals(self) -> Iterator[Final]:
         return (final for leg in self._legs for final in leg.finals if final.text)

@@ -120,14 +120,15 @@ class Speakers:
         )
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer, whatever becomes of one engine; a full queue is waited out."""
+        """The answer, whatever becomes of one engine; a recording waits out a full queue."""
         deadline = time.monotonic() + self._policy.deadline_s
         delay, longest = RETRY_DELAY_S
         while True:
             try:
                 return await ask()
             except (EngineUnavailable, Overloaded) as error:
-                if time.monotonic() > deadline and not isinstance(error, Overloaded):
+                patient = isinstance(error, Overloaded) and not self._live
+                if time.monotonic() > deadline and not patient:
                     raise
             await asyncio.sleep(delay)
             delay = min(2 * delay, longest)

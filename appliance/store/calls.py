@@ -189,14 +189,18 @@ class Calls:
 
         return await self._database.write(lambda c: _once(c, change, extra))
 
-    async def fail(self, call_id: str, error: str, *extra: Also) -> bool:
+    async def end(self, call_id: str, state: CallState, error: str, *extra: Also) -> bool:
         """End a call without a record of it; False if it had ended already."""
         change = (
             update(calls)
             .where(calls.c.id == call_id, calls.c.state.not_in([s.value for s in OVER]))
-            .values(state=CallState.FAILED.value, ended_at=time.time(), error=error[:ERROR_LENGTH])
+            .values(state=state.value, ended_at=time.time(), error=error[:ERROR_LENGTH])
         )
         return await self._database.write(lambda c: _once(c, change, extra))
+
+    async def fail(self, call_id: str, error: str, *extra: Also) -> bool:
+        """End a call that failed before anything was known of it; False if it had ended."""
+        return await self.end(call_id, CallState.FAILED, error, *extra)
 
     async def find(self, name: str) -> Summary:
         """By the box's id, else the newest call of that caller's id; raises NotFound."""

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import alembic.command
 import alembic.config
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from appliance.errors import StoreUnavailable
@@ -69,14 +69,27 @@ class Database:
         """A server's database is for one gateway; a file's folder is locked already."""
         if self._engine.dialect.name != "postgresql":
             return
-        self._owning = self._engine.connect()
+        # A session that idles within a transaction may be ended, and the lock with it.
+        owning = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         mine = text("SELECT pg_try_advisory_lock(hashtext(:name))")
-        if not self._owning.execute(mine, {"name": f"lingting {self._branch}"}).scalar():
+        if not owning.execute(mine, {"name": f"lingting {self._branch}"}).scalar():
+            owning.close()
             raise StoreUnavailable(
                 "open the database",
                 f"another gateway uses {_safe(self.url)}",
                 "stop it, or give each gateway a database of its own",
             )
+        self._owning = owning
+
+    def _hold(self) -> None:
+        """Take the lock again if the server has ended its session; raises StoreUnavailable."""
+        if self._owning is None:
+            return
+        try:
+            self._owning.execute(text("SELECT 1"))
+        except SQLAlchemyError:
+            self._owning.close()
+            self._take()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """`work` in a thread, on a connection of its own, seeing all writes that were answered."""
@@ -88,13 +101,13 @@ class Database:
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._readers, reading)
-        except OperationalError as error:
+        except DBAPIError as error:
             raise StoreUnavailable("read the database", _cause(error)) from error
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """`work` in a transaction; returns when it is on the disk.
 
-        What `work` raises undoes its own writes alone.
+        What `work` raises undoes its own writes alone. Raises StoreUnavailable, IntegrityError.
         """
         if self._closed:
             raise StoreUnavailable("write to the database", "it is closed")
@@ -128,6 +141,7 @@ class Database:
         works = [(work, done) for work, done in works if done.set_running_or_notify_cancel()]
         answers: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
+            self._hold()
             with self._writing() as connection:
                 answers = [(done, *_attempt(connection, work)) for work, done in works]
         except Exception as error:  # the transaction is lost, and with it every write in it
@@ -174,6 +188,8 @@ def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | N
         raise
     except Exception as error:
         savepoint.rollback()
+        if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+            return None, StoreUnavailable("write to the database", _cause(error))
         return None, error
     return value, None
 

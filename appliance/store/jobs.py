@@ -235,7 +235,11 @@ def new(
     delay_s: float = 0.0,
     job_id: str = "",
 ) -> tuple[str, Callable[[Connection], None]]:
-    """A job's id, and what puts it into the queue within a transaction."""
+    """A job's id, and what puts it into the queue within a transaction.
+
+    Args:
+        job_id: of a job that is queued once, however often it is asked for.
+    """
     now = time.time()
     row = {
         "id": job_id or uuid.uuid4().hex,
@@ -249,7 +253,9 @@ def new(
     }
 
     def work(connection: Connection) -> None:
-        connection.execute(insert(jobs).values(row))
+        known = select(jobs.c.id).where(jobs.c.id == row["id"])
+        if not job_id or connection.scalar(known) is None:
+            connection.execute(insert(jobs).values(row))
 
     return str(row["id"]), work
 

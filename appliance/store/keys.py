@@ -14,13 +14,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import delete, insert, select
 
-from appliance.errors import NotFound, StoreUnavailable
+from appliance.errors import NotFound, StoreDamaged, StoreUnavailable
 from appliance.security.ciphers import CIPHERS, Cipher, Tampered
 from appliance.store.database import Database
 from appliance.store.schema import keys
 
 MASTER_BYTES = 32
 REMEMBERED = 4096  # unwrapped keys in memory
+LOOKED_AT = 16  # at the start: some may be damaged, not all
 
 
 class KeyRing:
@@ -51,14 +52,19 @@ class KeyRing:
         return self._remember(call_id, cipher, key)
 
     async def check(self) -> None:
-        """Raises StoreUnavailable if the newest key was not wrapped with this master key."""
-        newest = select(keys.c.call_id).order_by(keys.c.created_at.desc()).limit(1)
-        call_id = await self._database.read(lambda connection: connection.scalar(newest))
-        if call_id is not None:
-            await self.get(call_id)
+        """Raises StoreUnavailable if no key of the newest was wrapped with this master key."""
+        newest = select(keys.c.call_id).order_by(keys.c.created_at.desc()).limit(LOOKED_AT)
+        found = await self._database.read(lambda connection: connection.scalars(newest).all())
+        for call_id in found:
+            with contextlib.suppress(StoreDamaged):
+                await self.get(call_id)
+                return
+        if found:
+            cause, hint = "no key unwraps", "is [store] master_key the one they were made by?"
+            raise StoreUnavailable("open the store", cause, hint)
 
     async def get(self, call_id: str) -> tuple[Cipher, bytes]:
-        """Raises NotFound if it was shredded, StoreUnavailable if it does not unwrap."""
+        """Raises NotFound if it was shredded, StoreDamaged if it does not unwrap."""
         if call_id in self._known:
             self._known.move_to_end(call_id)
             return self._known[call_id]
@@ -70,8 +76,8 @@ class KeyRing:
         try:
             key = cipher.open(self._wrapping(cipher), row.wrapped, call_id.encode())
         except Tampered as error:
-            cause, hint = "its key does not unwrap", "is [store] master_key the one it was made by?"
-            raise StoreUnavailable("open a call", cause, hint) from error
+            hint = "restore a backup, or delete the call"
+            raise StoreDamaged("open a call", "its key is damaged", hint) from error
         return self._remember(call_id, cipher, key)
 
     def _remember(self, call_id: str, cipher: Cipher, key: bytes) -> tuple[Cipher, bytes]:

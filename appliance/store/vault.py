@@ -22,6 +22,7 @@ from appliance.store.keys import sync_folder
 
 CHUNK_BYTES = 256 * 1024
 HEAD = struct.Struct("!I")
+KEPT, ARRIVING = ".audio", ".arriving"  # suffixes
 LONGEST = CHUNK_BYTES + NONCE_BYTES + TAG_BYTES
 
 
@@ -37,8 +38,12 @@ def _about(call_id: str, number: int, last: bool) -> bytes:
 class Writer:
     """Seals what is written; `finish` makes it whole, `flush` durable as far as it came."""
 
-    def __init__(self, path: Path, call_id: str, cipher: Cipher, key: bytes) -> None:
+    def __init__(
+        self, path: Path, call_id: str, cipher: Cipher, key: bytes, *, arriving: bool
+    ) -> None:
+        """`arriving`: under another name until it is whole."""
         self._path, self._call_id, self._cipher, self._key = path, call_id, cipher, key
+        self._written = path.with_suffix(ARRIVING) if arriving else path
         self._file: BinaryIO | None = None
         self._waiting = bytearray()
         self._number = 0
@@ -90,13 +95,17 @@ class Writer:
             self._waiting.clear()
             self._sync()
             self.close()
+            if self._written != self._path:
+                with _disk("keep audio"):
+                    self._written.rename(self._path)
+                    sync_folder(self._path.parent)
 
     def _seal(self, plain: bytes, *, last: bool) -> None:
         sealed = self._cipher.seal(self._key, plain, _about(self._call_id, self._number, last))
         with _disk("keep audio"):
             if self._file is None:
                 self._make_folder()
-                self._file = self._path.open("xb", buffering=0)
+                self._file = self._written.open("xb", buffering=0)
             frame = memoryview(HEAD.pack(len(sealed)) + sealed)
             while frame:
                 frame = frame[self._file.write(frame) :]
@@ -122,10 +131,11 @@ class Vault:
         self._folder = folder
 
     def path(self, call_id: str) -> Path:
-        return self._folder / call_id[-2:] / f"{call_id}.audio"
+        return self._folder / call_id[-2:] / f"{call_id}{KEPT}"
 
-    def writer(self, call_id: str, cipher: Cipher, key: bytes) -> Writer:
-        return Writer(self.path(call_id), call_id, cipher, key)
+    def writer(self, call_id: str, cipher: Cipher, key: bytes, *, arriving: bool = False) -> Writer:
+        """`arriving`: what breaks off before it is whole never was; see `broken_off`."""
+        return Writer(self.path(call_id), call_id, cipher, key, arriving=arriving)
 
     async def read(
         self, call_id: str, cipher: Cipher, key: bytes, *, whole: bool
@@ -158,12 +168,18 @@ class Vault:
 
     def older_than(self, moment: float) -> list[str]:
         """Calls whose audio was last written before `moment`, s since 1970."""
-        files = self._folder.glob("*/*.audio")
+        files = self._folder.glob(f"*/*{KEPT}")
         return [path.stem for path in files if path.stat().st_mtime < moment]
+
+    def broken_off(self) -> list[str]:
+        """What was arriving when the box stopped."""
+        return [path.stem for path in self._folder.glob(f"*/*{ARRIVING}")]
 
     async def delete(self, call_id: str) -> None:
         """Safe to call twice."""
-        await asyncio.to_thread(self.path(call_id).unlink, missing_ok=True)
+        for suffix in (KEPT, ARRIVING):
+            path = self.path(call_id).with_suffix(suffix)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
 def _open(path: Path) -> BinaryIO:
