@@ -191,10 +191,12 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """In what mood an utterance was said."""
+    """In what mood an utterance was said, or the part of it that one person said."""
 
     leg: int
     utterance: int
+    start_ms: int  # from the start of the call
+    end_ms: int
     emotion: Emotion | None  # None: unsure
     level: Level | None
     probabilities: Mapping[Emotion, float]  # calibrated, sum 1

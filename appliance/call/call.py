@@ -7,14 +7,25 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from appliance.audio.decoder import AudioDecoder
+from appliance.call.backlog import Backlog
 from appliance.call.bleed import Bleed
 from appliance.call.events import Events
 from appliance.call.keeping import Ending, Keeper
 from appliance.call.leg import Ear, Leg
 from appliance.call.moods import Moods
 from appliance.call.speakers import Count, Speakers
+from appliance.call.timeline import Timeline
+from appliance.call.track import Clip
 from appliance.errors import EngineUnavailable, LingtingError
-from appliance.messages import Attribution, CallConfig, Event, Final, Progress, Transcript
+from appliance.messages import (
+    Attribution,
+    CallConfig,
+    Event,
+    Final,
+    Progress,
+    SpeakerTurn,
+    Transcript,
+)
 from inference.tensors import EMOTION_MODEL, SAMPLE_RATE_HZ, Audio
 
 BITE_S = 2.0  # audio is taken in bites of this length, so that other calls get their turn
@@ -50,6 +61,7 @@ class Call:
         self._bleed: Bleed | None = None  # where two legs may hear each other
         self._speakers: Speakers | None = None  # where one leg carries the whole call
         self._moods: Moods | None = None
+        self._backlog: Backlog | None = None  # of moods, until a recording's speakers are known
         self._attributing: set[asyncio.Task[None]] = set()  # provisional speakers under way
         self._attributions: list[Attribution] = []  # settled
         self._turn = asyncio.Lock()  # audio, forced endpoints and the end come one at a time
@@ -115,15 +127,15 @@ class Call:
             self._moods = self._tell_moods()
         if count == 1 and (self.config.diarize or self._ear.speakers.always):
             self._speakers = self._tell_apart()
+            if self._speakers and self._moods and not self.config.live:
+                self._backlog = Backlog()
 
     def _tell_moods(self) -> Moods | None:
         """None if no engine can."""
         ear = self._ear
         with contextlib.suppress(LingtingError):
             ear.engine.card(EMOTION_MODEL)
-            mixed = len(self._legs) == 1 and not self.config.leg_roles
-            put = self._events.put
-            return Moods(ear.engine, ear.emotions, ear.lexicon, self.config, put, mixed=mixed)
+            return Moods(ear.engine, ear.emotions, ear.lexicon, self.config, self._events.put)
         return None
 
     def _tell_apart(self) -> Speakers | None:
@@ -134,33 +146,49 @@ class Call:
             return Speakers(self._ear.engine, self._ear.speakers, count, live=self.config.live)
         return None
 
-    async def _spoken(self, final: Final, audio: Audio) -> None:
-        """A leg has published a final: tell its mood and its speaker, a moment later."""
-        if self._moods:
-            await self._moods.feel(final, audio)
+    async def _spoken(self, final: Final, clip: Clip) -> None:
+        """A leg has published a final: tell who spoke and in what mood, a moment later.
+
+        Whose mood it is comes first; a recording knows that at its end.
+        """
         if self._speakers and self.config.live:
-            task = asyncio.create_task(self._attribute(self._speakers, final))
+            task = asyncio.create_task(self._attribute(self._speakers, final, clip))
             self._attributing.add(task)
             task.add_done_callback(self._attributing.discard)
+        elif self._backlog:
+            with contextlib.suppress(OSError):  # a full disk costs the moods
+                await self._backlog.add(final, clip)
+        elif self._moods:
+            shared = len(self._legs) == 1 and not self.config.leg_roles
+            await self._moods.feel(final, clip, Timeline(()) if shared else None)
 
-    async def _attribute(self, speakers: Speakers, final: Final) -> None:
+    async def _attribute(self, speakers: Speakers, final: Final, clip: Clip) -> None:
         """Each final gets its answer, even if that is nobody: a door may wait for it."""
         turns = tuple(await speakers.now(final.end_ms))
         await self._events.put(Attribution(final.leg, turns, False, speakers.model, speakers.demo))
+        if self._moods:
+            await self._moods.feel(final, clip, Timeline(turns))
 
     async def _settle(self) -> None:
-        """The last word on moods and on who spoke."""
-        if self._moods:
-            await self._moods.catch_up()
+        """The last word on who spoke and on moods."""
         if self._attributing:
             await asyncio.wait(self._attributing)
+        turns: tuple[SpeakerTurn, ...] = ()
         if self._speakers:
-            speakers = self._speakers
-            turns = tuple(await speakers.settle())
-            if not speakers.failed:
-                settled = Attribution(0, turns, True, speakers.model, speakers.demo)
-                self._attributions.append(settled)
-                await self._events.put(settled)
+            turns = await self._settle_speakers(self._speakers)
+        if self._moods and self._backlog:
+            async for final, clip in self._backlog.read():
+                await self._moods.feel(final, clip, Timeline(turns))
+        if self._moods:
+            await self._moods.catch_up()
+
+    async def _settle_speakers(self, speakers: Speakers) -> tuple[SpeakerTurn, ...]:
+        turns = tuple(await speakers.settle())
+        if not speakers.failed:
+            settled = Attribution(0, turns, True, speakers.model, speakers.demo)
+            self._attributions.append(settled)
+            await self._events.put(settled)
+        return turns
 
     async def force_endpoint(self) -> None:
         """End the running utterance of every leg now."""
@@ -171,10 +199,10 @@ class Call:
         """Wait until all that was said so far is published, speakers included."""
         for leg in self._legs:
             await leg.catch_up()
-        if self._moods:
-            await self._moods.catch_up()
         while self._attributing:
             await asyncio.wait(self._attributing)
+        if self._moods:
+            await self._moods.catch_up()
 
     async def finish(self) -> None:
         """No more audio: publish every final, then `events` ends. Safe to call twice.
@@ -217,6 +245,8 @@ class Call:
             self._speakers.close()
         if self._moods:
             self._moods.close()
+        if self._backlog:
+            self._backlog.close()
         await self._decoder.close()
         await self._events.close(EngineUnavailable("follow the call", "the call was given up"))
 

@@ -22,7 +22,7 @@ from appliance.call.events import Events
 from appliance.call.final import dressed, dressed_words, spoken_words
 from appliance.call.lexicon import Lexicon
 from appliance.call.pace import Pace
-from appliance.call.track import Track
+from appliance.call.track import Clip, Track
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Partial
@@ -87,7 +87,7 @@ class Leg:
         config: CallConfig,
         ear: Ear,
         events: Events,
-        spoken: Callable[[Final, Audio], Awaitable[None]],
+        spoken: Callable[[Final, Clip], Awaitable[None]],
     ) -> None:
         self.number = number
         self._spoken = spoken  # told each final with text, once it is published
@@ -323,7 +323,7 @@ class Leg:
             self.last_final = final
         await self._events.put(final)
         if final.text:
-            await self._spoken(final, audio)
+            await self._spoken(final, Clip(audio, _ms(utterance.begin)))
 
     async def _listen_final(self, window: Window) -> Hypothesis:
         """One engine or the other answers in the end; only a long outage fails the call.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
 from appliance.call.lexicon import Evidence, Lexicon
+from appliance.call.parts import Part, parts_of
 from appliance.call.roles import tell_roles
+from appliance.call.timeline import UNKNOWN_SPEAKER, Timeline
+from appliance.call.track import Clip
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError
 from appliance.messages import (
@@ -31,8 +34,8 @@ log = logging.getLogger(__name__)
 
 UNDER_WAY = 8  # moods of one call; a recording waits, a live call goes without
 LONGEST_S = 12.0  # of an utterance: what the model hears
-BASELINE_UTTERANCES = 12  # the newest calm ones of a leg
-TEXTS = 12  # of a leg, that its role is told by
+BASELINE_UTTERANCES = 12  # the newest calm ones of a voice
+TEXTS = 12  # of a voice, that its role is told by
 NEGATIVE = frozenset(
     {Emotion.DISAPPOINTED, Emotion.ANXIOUS, Emotion.ANNOYED, Emotion.FURIOUS, Emotion.SAD}
 )
@@ -52,36 +55,38 @@ class Moods:
         lexicon: Lexicon,
         config: CallConfig,
         publish: Publish,
-        *,
-        mixed: bool = False,
     ) -> None:
-        """`mixed`: one leg carries more than one person, who are told apart later."""
-        self._mixed = mixed
         self._engine, self._policy, self._lexicon = engine, policy, lexicon
         self._config, self._publish = config, publish
         self._places = asyncio.Semaphore(UNDER_WAY)
         self._tasks: set[asyncio.Task[None]] = set()
-        # Of a leg one after another, so that baselines and alerts depend on nothing but the call.
+        # Of a voice one after another, so that baselines and alerts depend on nothing but the call.
+        # A voice is a leg, or a speaker where several people share the only one.
         self._turn: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._said: dict[int, list[str]] = defaultdict(list)  # by leg
-        self._calm: dict[int, list[tuple[float, ...]]] = defaultdict(list)  # prosody, by leg
-        self._alarmed: set[int] = set()  # legs above the level of the alert
+        self._said: dict[int, list[str]] = defaultdict(list)
+        self._calm: dict[int, list[tuple[float, ...]]] = defaultdict(list)  # prosody
+        self._alarmed: set[int] = set()  # above the level of the alert
         self._least = LEVELS.index(Level(policy.alert_level))
 
-    async def feel(self, final: Final, audio: Audio) -> None:
-        """Ask for the mood of a final; a live call does not wait for it.
+    async def feel(self, final: Final, clip: Clip, timeline: Timeline | None = None) -> None:
+        """Ask for the moods of a final; a live call does not wait for them.
 
         Args:
-            final: just published.
-            audio: what was said, 16 kHz samples [n].
+            final: published already.
+            clip: what was said.
+            timeline: who speaks on its leg; None if that is one person's.
         """
-        self._said[final.leg] = [*self._said[final.leg], final.text][-TEXTS:]
-        if not self._wanted(final.leg) or (self._config.live and self._places.locked()):
-            return
-        await self._places.acquire()
-        task = asyncio.create_task(self._feel(final, audio[: int(LONGEST_S * SAMPLE_RATE_HZ)]))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        parts = parts_of(final, timeline)
+        for part in parts:
+            named = self._config.leg_roles[final.leg : final.leg + 1] if timeline is None else ()
+            if not self._wanted(part, named) or (self._config.live and self._places.locked()):
+                continue
+            sound = clip.audio if len(parts) == 1 else clip.cut(part.start_ms, part.end_ms)
+            await self._places.acquire()
+            asking = self._feel(final, part, sound[: int(LONGEST_S * SAMPLE_RATE_HZ)])
+            task = asyncio.create_task(asking)
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -89,20 +94,22 @@ class Moods:
         if not task.cancelled() and (error := task.exception()):
             log.debug("no mood: %s", error)
 
-    def _wanted(self, leg: int) -> bool:
+    def _wanted(self, part: Part, named: Sequence[Role]) -> bool:
         """The agent's moods are told only where a deployment wants them."""
-        if self._policy.agent or self._mixed:
+        if self._policy.agent or part.speaker == UNKNOWN_SPEAKER:
             return True
-        named = self._config.leg_roles[leg : leg + 1]
-        return (named[0] if named else tell_roles(self._said)[leg]) is not Role.AGENT
+        said = self._said[part.speaker]
+        self._said[part.speaker] = [*said, part.text][-TEXTS:]
+        return (named[0] if named else tell_roles(self._said)[part.speaker]) is not Role.AGENT
 
-    async def _feel(self, final: Final, audio: Audio) -> None:
-        async with self._turn[final.leg]:
-            await self._tell(final, audio)
+    async def _feel(self, final: Final, part: Part, audio: Audio) -> None:
+        async with self._turn[part.speaker]:
+            await self._tell(final, part, audio)
 
-    async def _tell(self, final: Final, audio: Audio) -> None:
-        evidence = self._lexicon.read(final.text)
-        calm = [] if self._mixed else self._calm[final.leg][-BASELINE_UTTERANCES:]
+    async def _tell(self, final: Final, part: Part, audio: Audio) -> None:
+        evidence = self._lexicon.read(part.text)
+        known = part.speaker != UNKNOWN_SPEAKER
+        calm = self._calm[part.speaker][-BASELINE_UTTERANCES:] if known else []
         question = MoodQuestion(
             audio,
             lexical=evidence.scores,
@@ -115,23 +122,23 @@ class Moods:
             log.debug("no mood for an utterance: %s", error)
             return
         if felt.emotion in ("", Emotion.CALM.value) and any(felt.prosody):
-            self._calm[final.leg].append(felt.prosody)
-        mood = mood_of(final, felt, evidence)
+            self._calm[part.speaker].append(felt.prosody)
+        mood = mood_of(final, part, felt, evidence)
         await self._publish(mood)
-        await self._maybe_alert(mood, final)
+        await self._maybe_alert(mood, part.speaker)
 
-    async def _maybe_alert(self, mood: Mood, final: Final) -> None:
-        """Once when a leg passes the level, and again only after it was below."""
+    async def _maybe_alert(self, mood: Mood, voice: int) -> None:
+        """Once when a voice passes the level, and again only after it was below."""
         if mood.emotion is None or mood.level is None:
             return
         above = mood.emotion in NEGATIVE and LEVELS.index(mood.level) >= self._least
         if not above:
-            self._alarmed.discard(final.leg)
-        elif final.leg not in self._alarmed:
-            self._alarmed.add(final.leg)
-            at_ms = final.end_ms
+            self._alarmed.discard(voice)
+        elif voice not in self._alarmed:
+            self._alarmed.add(voice)
+            at_ms = mood.end_ms
             await self._publish(
-                Alert(final.leg, final.utterance, mood.emotion, mood.level, at_ms, mood.demo)
+                Alert(mood.leg, mood.utterance, mood.emotion, mood.level, at_ms, mood.demo)
             )
 
     async def catch_up(self) -> None:
@@ -144,7 +151,7 @@ class Moods:
             task.cancel()
 
 
-def mood_of(final: Final, felt: Feeling, evidence: Evidence) -> Mood:
+def mood_of(final: Final, part: Part, felt: Feeling, evidence: Evidence) -> Mood:
     """The model's answer as an event, with what carried it: strongest first."""
     emotion = Emotion(felt.emotion) if felt.emotion else None
     cues: list[Cue] = []
@@ -156,6 +163,8 @@ def mood_of(final: Final, felt: Feeling, evidence: Evidence) -> Mood:
     return Mood(
         leg=final.leg,
         utterance=final.utterance,
+        start_ms=part.start_ms,
+        end_ms=part.end_ms,
         emotion=emotion,
         level=Level(felt.level) if felt.level else None,
         probabilities=dict(zip(Emotion, felt.probabilities, strict=True)),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 from appliance.call.keeping import Ending
 from appliance.call.matrix import summarise
+from appliance.call.parts import Part, parts_of
 from appliance.call.roles import tell_roles
 from appliance.call.timeline import Timeline
 from appliance.messages import (
@@ -21,11 +21,8 @@ from appliance.messages import (
     Mood,
     Role,
     SpeakerTurn,
-    SpokenWord,
     Utterance,
 )
-
-LEAST_WORDS = 2  # of an utterance of its own within one final
 
 
 @dataclass(slots=True)
@@ -33,7 +30,7 @@ class Ledger:
     """A running call's events; the same from a live call and from a journal."""
 
     finals: dict[tuple[int, int], Final] = field(default_factory=dict)
-    moods: dict[tuple[int, int], Mood] = field(default_factory=dict)
+    moods: dict[tuple[int, int], dict[int, Mood]] = field(default_factory=dict)  # by start_ms
     turns: dict[int, list[SpeakerTurn]] = field(default_factory=dict)  # by leg
     settled: set[int] = field(default_factory=set)  # legs
     alerts: list[Alert] = field(default_factory=list)
@@ -44,7 +41,7 @@ class Ledger:
         if isinstance(event, Final):
             self.finals[event.leg, event.utterance] = event
         elif isinstance(event, Mood):
-            self.moods[event.leg, event.utterance] = event
+            self.moods.setdefault((event.leg, event.utterance), {})[event.start_ms] = event
         elif isinstance(event, Alert):
             self.alerts = [a for a in self.alerts if a != event] + [event]
         elif event.settled:
@@ -63,27 +60,26 @@ class Ledger:
         return tuple(self._with_role(part, roles[part.speaker, part.leg]) for part in parts)
 
     def _with_role(self, part: Utterance, role: Role) -> Utterance:
-        """Where one leg carries all, only now it is known whose a mood is."""
+        """Where one leg carries all, it may only now be known whose a mood is."""
         wanted = role is not Role.AGENT or self.agent_moods
         return replace(part, role=role, mood=part.mood if wanted else None)
 
     def _parts(self, final: Final, timeline: Timeline | None) -> Iterator[Utterance]:
-        """One utterance, or one for each speaker in turn; the mood is whose most of it is."""
-        spans = _by_speaker(final, timeline) if timeline else [(final.leg, final.text, final.words)]
-        mood = self.moods.get((final.leg, final.utterance))
-        longest = max(range(len(spans)), key=lambda number: len(spans[number][1]))
-        for number, (speaker, text, words) in enumerate(spans):
+        """One utterance, or one for each speaker in turn."""
+        parts = parts_of(final, timeline)
+        moods = _placed(self.moods.get((final.leg, final.utterance), {}).values(), parts)
+        for number, part in enumerate(parts):
             yield Utterance(
                 id=f"{final.leg}.{final.utterance}" + (f".{number}" if number else ""),
                 leg=final.leg,
-                speaker=speaker,
+                speaker=part.speaker,
                 role=Role.UNKNOWN,
-                text=text,
-                words=words,
-                start_ms=words[0].start_ms if words else final.start_ms,
-                end_ms=words[-1].end_ms if words else final.end_ms,
+                text=part.text,
+                words=part.words,
+                start_ms=part.start_ms,
+                end_ms=part.end_ms,
                 confidence=final.confidence,
-                mood=mood if number == longest else None,
+                mood=moods.get(number),
             )
 
     def _roles(self, parts: Sequence[Utterance], config: CallConfig) -> dict[tuple[int, int], Role]:
@@ -152,23 +148,13 @@ class Ledger:
         return Leg(number, role, len(speakers))
 
 
-def _by_speaker(final: Final, timeline: Timeline) -> list[tuple[int, str, tuple[SpokenWord, ...]]]:
-    """(speaker, text, words) of each stretch; a word or two do not make one."""
-    whole = timeline.speaker_of(final.start_ms, final.end_ms)
-    if not final.words:
-        return [(whole, final.text, ())]
-    named = [(timeline.speaker_of(w.start_ms, w.end_ms), w) for w in final.words]
-    runs = [(who, [w for _, w in run]) for who, run in groupby(named, key=lambda pair: pair[0])]
-    kept: list[tuple[int, list[SpokenWord]]] = []
-    waiting: list[SpokenWord] = []  # too few to stand alone at the beginning
-    for who, words in runs:
-        if len(words) < LEAST_WORDS and len(runs) > 1:
-            (kept[-1][1] if kept else waiting).extend(words)
-        elif kept and kept[-1][0] == who:
-            kept[-1][1].extend(words)
-        else:
-            kept.append((who, waiting + words))
-            waiting = []
-    if len(kept) < 2:
-        return [(kept[0][0] if kept else whole, final.text, final.words)]
-    return [(who, "".join(w.text for w in words), tuple(words)) for who, words in kept]
+def _placed(moods: Iterable[Mood], parts: Sequence[Part]) -> dict[int, Mood]:
+    """By number of the part that each is of: speakers may have been settled since. The longest."""
+
+    def shared_ms(mood: Mood, part: Part) -> int:
+        return min(mood.end_ms, part.end_ms) - max(mood.start_ms, part.start_ms)
+
+    placed: dict[int, Mood] = {}
+    for mood in sorted(moods, key=lambda mood: mood.end_ms - mood.start_ms):
+        placed[max(range(len(parts)), key=lambda number: shared_ms(mood, parts[number]))] = mood
+    return placed

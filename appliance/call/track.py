@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
-from inference.tensors import Audio
+from inference.tensors import SAMPLE_RATE_HZ, Audio
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A stretch of a leg: 16 kHz samples [n] from `start_ms` of the call on."""
+
+    audio: Audio
+    start_ms: int
+
+    def cut(self, start_ms: int, end_ms: int) -> Audio:
+        """What of it lies between two moments of the call."""
+        begin, end = (
+            max(0, at - self.start_ms) * SAMPLE_RATE_HZ // 1000 for at in (start_ms, end_ms)
+        )
+        return self.audio[begin:end]
 
 
 class Track:

@@ -14,6 +14,7 @@ import numpy as np
 
 from appliance.call.lexicon import load_lexicon
 from appliance.call.moods import NEGATIVE, Moods
+from appliance.call.track import Clip
 from appliance.cli.eval_data import Progress, read_wav
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import SettingsError
@@ -164,7 +165,7 @@ async def evaluate(
         config = CallConfig(live=False, leg_roles=(Role.CITIZEN,))
         moods = Moods(engine, settings.emotions, lexicon, config, publish)
         for place in mine:
-            await moods.feel(_final(labelled[place], place), labelled[place].audio)
+            await moods.feel(_final(labelled[place], place), Clip(labelled[place].audio, 0))
             await moods.catch_up()
     if len(told) < len(labelled):
         raise SettingsError("tell moods", "an engine failed", "run `lingting doctor`")

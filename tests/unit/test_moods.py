@@ -11,9 +11,13 @@ import pytest
 from appliance.call.lexicon import load_lexicon
 from appliance.call.matrix import summarise
 from appliance.call.moods import Moods
+from appliance.call.record import Ledger
+from appliance.call.timeline import Timeline
+from appliance.call.track import Clip
 from appliance.errors import SettingsError
 from appliance.messages import (
     Alert,
+    Attribution,
     CallConfig,
     Emotion,
     Final,
@@ -21,6 +25,8 @@ from appliance.messages import (
     Level,
     Mood,
     Role,
+    SpeakerTurn,
+    SpokenWord,
     Utterance,
 )
 from appliance.settings import PROJECT, Emotions
@@ -54,7 +60,7 @@ class Room:
 
     async def say(self, *texts: str, leg: int = 1) -> None:
         for number, text in enumerate(texts, len(self.published)):
-            await self.moods.feel(final(text, number, leg), SOUND)
+            await self.moods.feel(final(text, number, leg), Clip(SOUND, number * 1000))
             await self.moods.catch_up()
 
     def told(self, kind: type = Mood) -> list:  # type: ignore[type-arg]
@@ -116,8 +122,76 @@ async def test_a_live_call_does_not_wait_for_its_moods() -> None:
     room.engine.delay_s = 3600
     async with asyncio.timeout(5):
         for number in range(50):
-            await room.moods.feel(final("我很生气。", number), SOUND)
+            await room.moods.feel(final("我很生气。", number), Clip(SOUND, 0))
     room.moods.close()
+
+
+# --- one leg with several people
+
+
+def shared(number: int, *said: tuple[int, str]) -> tuple[Final, tuple[SpeakerTurn, ...]]:
+    """A final in which speakers talk in turn, a character each 100 ms, and who that was."""
+    at, words, turns = number * 10_000, [], []
+    for speaker, text in said:
+        turns.append(SpeakerTurn(speaker, at, at + 100 * len(text)))
+        for character in text:
+            words.append(SpokenWord(character, at, at + 100, 0.9))
+            at += 100
+    text = "".join(text for _, text in said)
+    times = (words[0].start_ms, words[-1].end_ms)
+    spoken = Final(0, number, text, tuple(words), *times, 0.9, 0.0, 0.0, "zh", "cpu", "f", True)
+    return spoken, tuple(turns)
+
+
+AGENT, CITIZEN = 0, 1
+GREETING = "您好，12345热线，请问有什么可以帮您？"
+
+
+async def test_in_one_final_each_speaker_has_a_mood_of_their_own() -> None:
+    room = Room(roles=(), alert_level="high")
+    spoken, turns = shared(0, (AGENT, GREETING), (CITIZEN, "我非常生气，太过分了。"))
+    sound = np.concatenate((np.zeros(len(GREETING) * 1600, np.float32), SOUND))
+    await room.moods.feel(spoken, Clip(sound, 0), Timeline(turns))
+    await room.moods.catch_up()
+    (mood,), (alert,) = room.told(), room.told(Alert)
+    assert mood.emotion is Emotion.ANNOYED and mood.start_ms == len(GREETING) * 100
+    assert alert.at_ms == mood.end_ms
+    (question,) = [q for q, _ in room.engine.asked if isinstance(q, MoodQuestion)]
+    assert len(question.audio) == len(SOUND) and question.audio.all(), "the citizen's sound alone"
+
+
+async def test_an_angry_agent_on_a_shared_leg_raises_no_alert() -> None:
+    room = Room(roles=(), alert_level="low")
+    said = [(AGENT, GREETING), (CITIZEN, "我家没水。"), (AGENT, "我很生气。")]
+    for number, each in enumerate(said):
+        spoken, turns = shared(number, each)
+        await room.moods.feel(spoken, Clip(SOUND, spoken.start_ms), Timeline(turns))
+    await room.moods.catch_up()
+    assert [mood.utterance for mood in room.told()] == [1] and not room.told(Alert)
+
+
+async def test_a_mood_goes_to_whose_words_it_is_of_once_speakers_are_settled() -> None:
+    ledger = Ledger()
+    said = [(AGENT, GREETING), (CITIZEN, "我很生气。"), (AGENT, "请您不要着急。")]
+    spoken, turns = shared(0, *said)
+    ledger.add(spoken)
+    room = Room(roles=())
+    await room.moods.feel(spoken, Clip(np.tile(SOUND, 5), 0), Timeline(turns))
+    await room.moods.catch_up()
+    for event in room.published:
+        ledger.add(event)
+    ledger.add(Attribution(0, turns, True, "fake 0", True))
+    told = ledger.utterances(CallConfig())
+    assert [u.role for u in told] == [Role.AGENT, Role.CITIZEN, Role.AGENT]
+    assert [u.mood.emotion if u.mood else None for u in told] == [None, Emotion.ANNOYED, None]
+
+
+async def test_as_long_as_nobody_is_known_all_moods_are_told() -> None:
+    room = Room(roles=())
+    spoken, _ = shared(0, (AGENT, GREETING))
+    await room.moods.feel(spoken, Clip(SOUND, 0), Timeline(()))
+    await room.moods.catch_up()
+    assert len(room.told()) == 1
 
 
 # --- the lexicon
@@ -159,8 +233,8 @@ def test_a_broken_lexicon_is_named(tmp_path: Path) -> None:
 
 
 def said(number: int, emotion: Emotion | None, level: Level | None, role: Role) -> Utterance:
-    mood = Mood(1, number, emotion, level, {}, (), "fake 0", True)
     at = number * 1000
+    mood = Mood(1, number, at, at + 800, emotion, level, {}, (), "fake 0", True)
     return Utterance(f"1.{number}", 1, 1, role, "话", (), at, at + 800, 0.9, mood)
 
 

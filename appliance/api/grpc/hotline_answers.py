@@ -173,7 +173,13 @@ def event(call_id: str, told: Told) -> Any:
         message.alert.CopyFrom(alert(what))
     else:
         message.mood.CopyFrom(
-            pb.CallEvent.MoodTold(utterance=number(what), leg=what.leg + 1, mood=mood(what))
+            pb.CallEvent.MoodTold(
+                utterance=number(what),
+                leg=what.leg + 1,
+                mood=mood(what),
+                start_ms=what.start_ms,
+                end_ms=what.end_ms,
+            )
         )
     return message
 

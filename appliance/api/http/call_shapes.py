@@ -278,6 +278,7 @@ def told(what: Told) -> dict[str, Any]:
         body = {"kind": "alert", **_alert(event).model_dump(mode="json")}
     else:
         body = {"kind": "mood", "utterance": f"{event.leg}.{event.utterance}", "leg": event.leg + 1}
+        body |= {"start_ms": event.start_ms, "end_ms": event.end_ms}
         body |= _mood(event).model_dump(mode="json")
     return {"sequence": what.sequence, **body}
 

@@ -448,14 +448,18 @@ class CallEvent(_message.Message):
         end_ms: int
         def __init__(self, speaker: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ...) -> None: ...
     class MoodTold(_message.Message):
-        __slots__ = ("utterance", "leg", "mood")
+        __slots__ = ("utterance", "leg", "mood", "start_ms", "end_ms")
         UTTERANCE_FIELD_NUMBER: _ClassVar[int]
         LEG_FIELD_NUMBER: _ClassVar[int]
         MOOD_FIELD_NUMBER: _ClassVar[int]
+        START_MS_FIELD_NUMBER: _ClassVar[int]
+        END_MS_FIELD_NUMBER: _ClassVar[int]
         utterance: str
         leg: int
         mood: Mood
-        def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ...) -> None: ...
+        start_ms: int
+        end_ms: int
+        def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]

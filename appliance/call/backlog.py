@@ -1,0 +1,39 @@
+"""What was said, sealed on the disk until it is known who said it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from appliance.call.track import Clip
+from appliance.messages import Final
+from appliance.security.scratch import Scratch
+
+SCALE = 32767  # of 16 bits
+
+
+class Backlog:
+    """Finals of a recording with their sound: first all are added, then they are read, once."""
+
+    def __init__(self) -> None:
+        self._scratch = Scratch()
+        self._held: list[tuple[Final, int, int]] = []  # with start_ms and bytes of the sound
+        self._turn = asyncio.Lock()
+
+    async def add(self, final: Final, clip: Clip) -> None:
+        """Raises OSError when the disk is full."""
+        pcm = (np.clip(clip.audio, -1, 1) * SCALE).astype("<i2").tobytes()
+        async with self._turn:
+            await asyncio.to_thread(self._scratch.write, pcm)
+            self._held.append((final, clip.start_ms, len(pcm)))
+
+    async def read(self) -> AsyncIterator[tuple[Final, Clip]]:
+        for final, start_ms, size in self._held:
+            pcm = await asyncio.to_thread(self._scratch.read, size)
+            audio = np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(SCALE)
+            yield final, Clip(audio, start_ms)
+
+    def close(self) -> None:
+        self._scratch.close()
