@@ -7,7 +7,7 @@ from itertools import combinations
 from inference.diarization.recipe import Recipe
 
 WINDOW_S = 10.0
-HOP_S = 3.2  # between windows: each moment is heard three times
+HOP_S = 4.0  # between windows: each moment is heard two or three times
 VOICES, TOGETHER = 3, 2  # in one window; speaking at once
 MELS, MEL_STEP_MS, DIMENSION = 80, 20.0, 128
 
