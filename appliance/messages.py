@@ -155,6 +155,7 @@ class Attribution:
 
     leg: int
     turns: tuple[SpeakerTurn, ...]  # by start
+    until_ms: int  # of the call: what was said up to here is told
     settled: bool
     model: str
     demo: bool

@@ -165,7 +165,8 @@ class Call:
     async def _attribute(self, speakers: Speakers, final: Final, clip: Clip) -> None:
         """Each final gets its answer, even if that is nobody: a door may wait for it."""
         turns = tuple(await speakers.now(final.end_ms))
-        await self._events.put(Attribution(final.leg, turns, False, speakers.model, speakers.demo))
+        told = (final.end_ms, False, speakers.model, speakers.demo)
+        await self._events.put(Attribution(final.leg, turns, *told))
         if self._moods:
             await self._moods.feel(final, clip, Timeline(turns))
 
@@ -185,7 +186,8 @@ class Call:
     async def _settle_speakers(self, speakers: Speakers) -> tuple[SpeakerTurn, ...]:
         turns = tuple(await speakers.settle())
         if not speakers.failed:
-            settled = Attribution(0, turns, True, speakers.model, speakers.demo)
+            told = (self.duration_ms, True, speakers.model, speakers.demo)
+            settled = Attribution(0, turns, *told)
             self._attributions.append(settled)
             await self._events.put(settled)
         return turns

@@ -147,7 +147,9 @@ class Speakers:
     async def _now(self, until_ms: int) -> list[SpeakerTurn]:
         asked = len(self._voices)
         first = max(0, asked - LOOK_BACK)
-        rest = VoiceWindow(self._track.read(self._next, self._track.end)) if self._rest else None
+        # Longer than a window: the engines are behind, and what is new is not known yet.
+        short = self._rest and self._track.end - self._next <= self._length
+        rest = VoiceWindow(self._track.read(self._next, self._track.end)) if short else None
         voices = list(await asyncio.gather(*map(asyncio.shield, self._voices[first:asked])))
         if rest:
             timeout_s = self._policy.provisional_s

@@ -180,7 +180,7 @@ async def test_a_mood_goes_to_whose_words_it_is_of_once_speakers_are_settled() -
     await room.moods.catch_up()
     for event in room.published:
         ledger.add(event)
-    ledger.add(Attribution(0, turns, True, "fake 0", True))
+    ledger.add(Attribution(0, turns, 10_000, True, "fake 0", True))
     told = ledger.utterances(CallConfig())
     assert [u.role for u in told] == [Role.AGENT, Role.CITIZEN, Role.AGENT]
     assert [u.mood.emotion if u.mood else None for u in told] == [None, Emotion.ANNOYED, None]

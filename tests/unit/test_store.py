@@ -42,7 +42,7 @@ from tests.postgres import find_programs, postgres
 
 WORDS = (SpokenWord("您", 0, 100, 0.9), SpokenWord("好", 100, 250, 0.8))
 FINAL = Final(0, 3, "您好", WORDS, 0, 250, 0.85, 0.0, 0.0, "zh", "cpu", "asr-demo 1", True)
-TURNS = Attribution(0, (SpeakerTurn(1, 0, 250),), True, "diarization-demo 1", True)
+TURNS = Attribution(0, (SpeakerTurn(1, 0, 250),), 250, True, "diarization-demo 1", True)
 MOOD = Mood(
     *(0, 3, 0, 250, Emotion.FURIOUS, Level.HIGH),
     dict.fromkeys(Emotion, 1 / 7),

@@ -52,13 +52,19 @@ class Streaming:
             return self._of(self._final(event))
         elif isinstance(event, Attribution):
             self._turns += () if event.settled else event.turns
-            return self.rest()
+            return self._told_until(event.until_ms)
         elif isinstance(event, Progress):
             self._audio_ms = max(self._audio_ms, event.audio_ms)
         return None
 
+    def _told_until(self, moment_ms: int) -> Any | None:
+        """The finals that waited for their speakers and need not any more."""
+        told = [final for final in self._waiting if final.end_ms <= moment_ms]
+        self._waiting = [final for final in self._waiting if final.end_ms > moment_ms]
+        return self._of(*(self._final(final) for final in told))
+
     def rest(self) -> Any | None:
-        """The finals that wait, with the speakers known by now."""
+        """The finals that still wait, with the speakers known by now."""
         waiting, self._waiting = self._waiting, []
         return self._of(*(self._final(final) for final in waiting))
 
@@ -82,7 +88,9 @@ class Streaming:
         """An empty one takes back the partials that were shown."""
         if not final.text and not self._interim:
             return None
-        said = alternative(final, self._turns if self._speakers else ())
+        # Without a turn from here on nothing is known of this final, whoever spoke before.
+        known = any(turn.end_ms > final.start_ms for turn in self._turns)
+        said = alternative(final, self._turns if known else ())
         result = self._result(final, [said], 1.0, is_final=True)
         if final.text:
             self._continued.add(final.leg)
