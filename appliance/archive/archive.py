@@ -29,7 +29,7 @@ from appliance.errors import (
     StoreDamaged,
     StoreUnavailable,
 )
-from appliance.messages import CallConfig, CallRecord, CallState
+from appliance.messages import SANE_ID, CallConfig, CallRecord, CallState
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.store import codec, jobs
@@ -272,6 +272,8 @@ class Archive:
 
     async def find(self, name: str) -> Summary:
         """By the box's id or the caller's; raises NotFound."""
+        if not SANE_ID.fullmatch(name):
+            raise NotFound("find a call", "that is no call's name")
         return await self.store.calls.find(name)
 
     async def get(self, name: str) -> CallRecord:
@@ -291,6 +293,14 @@ class Archive:
             return await self.store.calls.config(summary.id)
         except StoreDamaged:
             return CallConfig(live=summary.live, call_id=summary.name, door=summary.door)
+
+    async def audio(self, name: str) -> AsyncGenerator[bytes]:
+        """A call's, as it came in; raises NotFound if none is kept, Conflict if it still runs."""
+        summary = await self.find(name)
+        if summary.state not in OVER:
+            raise Conflict("read a call's audio", f"the call is {summary.state.value}", "wait")
+        async for chunk in self.store.audio(summary.id, whole=not summary.live):
+            yield chunk
 
     async def page(
         self, wanted: Filter, size: int, after: tuple[float, str] | None = None
@@ -324,8 +334,7 @@ class Archive:
             self._watchers -= 1
 
     async def _told(self, summary: Summary, after: int, partials: bool) -> AsyncGenerator[Told]:
-        state = summary.state
-        while state not in OVER:
+        while summary.state not in OVER:
             if kept := self._running.get(summary.id):
                 async for told in kept.follow(after, partials=partials):
                     if isinstance(told.event, CallState) and told.event not in OVER:
@@ -335,12 +344,12 @@ class Archive:
                         return
             else:
                 await asyncio.sleep(0.2)  # a queued recording
-            state = (await self.find(summary.id)).state
+            summary = await self.find(summary.id)
         while page := await self.store.calls.journal(summary.id, after, JOURNAL_PAGE):
             for sequence, event in page:
                 after = sequence
                 yield Told(sequence, event)
-        yield Told(after, state)
+        yield Told(after, summary.state, summary.error)
 
     # --- deleting
 
@@ -352,6 +361,10 @@ class Archive:
             NotFound: no such call.
         """
         summary = await self.find(name)
+        if summary.id != name and await self.store.calls.count_named(name) > 1:
+            raise Conflict(
+                "delete a call", f"several are named {name!r}", "name each by the box's id"
+            )
         kept = self._running.get(summary.id)
         if summary.live and kept and kept.state is CallState.RUNNING:
             raise Conflict("delete a call", "it is still running", "hang up first")

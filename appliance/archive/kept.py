@@ -42,6 +42,7 @@ class Told:
 
     sequence: int
     event: Lasting | Partial | CallState  # the state is the last there is
+    error: str = ""  # with the state: why it failed
 
 
 class KeptCall:
@@ -147,7 +148,7 @@ class KeptCall:
                     yield Told(sequence, partial)
             # A recording that is tried again has fewer events than were seen of it before.
             if self.state is not CallState.RUNNING and len(self.events) <= sequence:
-                yield Told(sequence, self.state)
+                yield Told(sequence, self.state, self.ending.error if self.ending else "")
                 return
 
     async def _news(self, sequence: int, shown: float) -> None:

@@ -70,6 +70,8 @@ class Deliverer:
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
+        if self._settings.endpoints and not self._allowed:
+            log.warning("webhooks: nobody can be told, for [webhooks] allow names no network")
         # Without endpoints what is still queued for one that was taken away comes to its end.
         count = WORKERS if self._settings.endpoints else 1
         self._workers = [asyncio.create_task(self._work()) for _ in range(count)]

@@ -37,7 +37,7 @@ from inference.tensors import (
 
 log = logging.getLogger(__name__)
 
-WINDOWS_UNDER_WAY = 32  # of one leg; a recording waits for them
+LIVE_UNDER_WAY, RECORDED_UNDER_WAY = 8, 32  # windows of one leg; a recording waits for them
 LONGEST_LAG = int(120 * SAMPLE_RATE_HZ)  # samples a live call may be behind
 LOOK_BACK = 150  # windows a provisional answer is drawn from
 RETRY_DELAY_S = (0.1, 2.0)  # first and longest pause before a window is asked again
@@ -66,7 +66,7 @@ class Speakers:
         self._length, self._hop = (round(s * SAMPLE_RATE_HZ) for s in (card.window_s, card.hop_s))
         self._track = Track()
         self._voices: list[asyncio.Task[Voices]] = []  # of each whole window
-        self._places = asyncio.Semaphore(WINDOWS_UNDER_WAY)
+        self._places = asyncio.Semaphore(LIVE_UNDER_WAY if live else RECORDED_UNDER_WAY)
         self._timeline: list[SpeakerTurn] = []  # as last told
         self._told_ms = 0  # up to where provisional turns were told
         self._asking = asyncio.Lock()  # one provisional answer at a time

@@ -109,6 +109,9 @@ def _keep(box: RunningBox) -> None:
         f"HTTP http://127.0.0.1:{box.http_port}. 试一试 Try:\n\n"
         f"  curl -F file=@{CALL / 'call.wav'} -F response_format=verbose_json \\\n"
         f"       http://127.0.0.1:{box.http_port}/v1/audio/transcriptions\n\n"
+        f"  curl -F file=@{CALL / 'call.wav'} -F call_id=first "
+        f"http://127.0.0.1:{box.http_port}/api/v1/recordings\n"
+        f"  curl http://127.0.0.1:{box.http_port}/api/v1/calls/first\n\n"
         f"  curl http://127.0.0.1:{box.http_port}/v1/health/ready\n"
         f"  curl http://127.0.0.1:{box.http_port}/metrics\n\n"
         f'  {sys.executable} -c "import riva.client as r; '

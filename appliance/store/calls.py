@@ -260,6 +260,11 @@ class Calls:
         query = select(calls.c.id).where(calls.c.ended_at < moment, told).limit(limit)
         return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
+    async def count_named(self, name: str) -> int:
+        """Calls that their callers have given that id."""
+        query = select(func.count()).where(calls.c.name == name)
+        return int(await self._database.read(lambda c: c.execute(query).scalar_one()))
+
     async def count(self, state: CallState) -> int:
         query = select(func.count()).where(calls.c.state == state.value)
         return int(await self._database.read(lambda c: c.execute(query).scalar_one()))
@@ -296,8 +301,8 @@ class Calls:
         if row.fingerprint != fingerprint:
             raise Conflict(
                 "create a recording",
-                "this Idempotency-Key was used for another request",
-                "use a new key for each request",
+                "this Idempotency-Key (in gRPC: request_id) was used for another request",
+                "use a new one for each request",
                 param="Idempotency-Key",
             )
         return str(row.call_id)

@@ -303,9 +303,11 @@ async def test_call_id_is_the_callers_or_the_requests(
 ) -> None:
     files = {"file": ("a.wav", AUDIO)}
     await client.post(TRANSCRIBE, files=files, headers={"x-call-id": "c-1"})
-    await client.post(
-        TRANSCRIBE, files=files, headers={"x-call-id": "not sane", "x-request-id": "r-1"}
+    await client.post(TRANSCRIBE, files=files, headers={"x-request-id": "r-1"})
+    error = await fault(
+        client.post(TRANSCRIBE, files=files, headers={"x-call-id": "not sane"}), 400
     )
+    assert error["param"] == "x-call-id"
     assert [config.call_id for config in box.configs] == ["c-1", "r-1"]
 
 

@@ -34,6 +34,7 @@ DOOR = "hotline"
 DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000
 MOST_LEGS = 2
 NOBODY = "local"  # owner of request ids until callers have names
+HINT = "the name of a call is calls/ and its id, of an operation operations/ and its id"
 WAIT_S, LONGEST_WAIT_S = 0.2, 600.0
 ENCODINGS = {
     pb.AUDIO_ENCODING_UNSPECIFIED: Encoding.AUTO,
@@ -239,19 +240,29 @@ class HotlineServicer:
 
 
 def _check(wanted: Any) -> None:
+    most, roles = wanted.max_speakers, wanted.leg_roles
     wrong = {
-        "encoding": wanted.encoding not in ENCODINGS,
-        "sample_rate_hertz": wanted.sample_rate_hertz < 0,
-        "channels": not 0 <= wanted.channels <= MOST_LEGS,
-        "call_id": bool(wanted.call_id) and not SANE_ID.fullmatch(wanted.call_id),
-        "min_speakers": not 0 <= wanted.min_speakers <= MOST_SPEAKERS,
-        "max_speakers": not 0 <= wanted.max_speakers <= MOST_SPEAKERS
-        or 0 < wanted.max_speakers < wanted.min_speakers,
-        "leg_roles": len(wanted.leg_roles) > MOST_LEGS or not set(wanted.leg_roles) <= set(ROLES),
+        "encoding": (wanted.encoding not in ENCODINGS, "one of the enumeration"),
+        "sample_rate_hertz": (wanted.sample_rate_hertz < 0, "8000 to 192000, or 0"),
+        "channels": (not 0 <= wanted.channels <= MOST_LEGS, f"1 to {MOST_LEGS}, or 0"),
+        "call_id": (
+            bool(wanted.call_id) and not SANE_ID.fullmatch(wanted.call_id),
+            "up to 128 letters, digits and ._:-",
+        ),
+        "min_speakers": (not 0 <= wanted.min_speakers <= MOST_SPEAKERS, f"0 to {MOST_SPEAKERS}"),
+        "max_speakers": (
+            not 0 <= most <= MOST_SPEAKERS or 0 < most < wanted.min_speakers,
+            f"min_speakers to {MOST_SPEAKERS}, or 0",
+        ),
+        "leg_roles": (
+            len(roles) > MOST_LEGS or not set(roles) <= set(ROLES),
+            f"at most {MOST_LEGS}, of the enumeration",
+        ),
     }
-    for name, is_wrong in wrong.items():
+    for name, (is_wrong, wants) in wrong.items():
         if is_wrong:
-            raise InvalidRequest("read the configuration", f"{name} is out of range", param=name)
+            cause, hint = f"{name} is out of range", f"give {wants}"
+            raise InvalidRequest("read the configuration", cause, hint, param=name)
 
 
 def _filter(wanted: Any) -> Filter:
@@ -272,7 +283,9 @@ def _id(name: str, collection: str = "calls/") -> str:
     """Of a resource name; a bare id will do."""
     found = name.removeprefix(collection)
     if not SANE_ID.fullmatch(found):
-        raise InvalidRequest("read a name", f"{name[:80]!r} is no {collection}ID", param="name")
+        raise InvalidRequest(
+            "read a name", f"{name[:80]!r} is no {collection}ID", HINT, param="name"
+        )
     return found
 
 

@@ -152,7 +152,7 @@ def event(call_id: str, told: Told) -> Any:
     what = told.event
     message = pb.CallEvent(name=resource(call_id), sequence=told.sequence)
     if isinstance(what, CallState):
-        message.ended = STATES[what]
+        message.ended, message.error = STATES[what], told.error
     elif isinstance(what, Final):
         message.final.CopyFrom(said(what))
         message.final.words.extend(words(what.words))

@@ -21,7 +21,7 @@ from appliance.api.http.errors import Draining, fault_of, internal_fault
 from appliance.api.http.upload import MIB, Places, chunks, reading_form
 from appliance.api.http.vanish import until_gone
 from appliance.api.render import plain_text, separator, to_srt, to_vtt
-from appliance.errors import InvalidAudio, LingtingError
+from appliance.errors import InvalidAudio, InvalidRequest, LingtingError
 from appliance.messages import SANE_ID, Encoding, Final, Transcript
 
 if TYPE_CHECKING:
@@ -177,7 +177,10 @@ class EventStream(StreamingResponse):
 
 def call_id_of(request: Request) -> str:
     given = request.headers.get("x-call-id", "")
-    return given if SANE_ID.fullmatch(given) else str(request.state.request_id)
+    if given and not SANE_ID.fullmatch(given):
+        hint = "use up to 128 letters, digits and ._:-"
+        raise InvalidRequest("name the call", "x-call-id is no name", hint, param="x-call-id")
+    return given or str(request.state.request_id)
 
 
 def respond(asking: Asking, transcript: Transcript) -> Response:

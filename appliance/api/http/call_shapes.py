@@ -257,7 +257,7 @@ def told(what: Told) -> dict[str, Any]:
     event = what.event
     body: dict[str, Any]
     if isinstance(event, CallState):
-        body = {"kind": "ended", "state": event.value}
+        body = {"kind": "ended", "state": event.value, "error": what.error}
     elif isinstance(event, Final):
         body = {
             "kind": "final",

@@ -12,7 +12,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Header, Query, Request, WebSocket
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from appliance.api.calls import make_token, read_token
@@ -23,11 +23,14 @@ from appliance.api.http.errors import fault_of
 from appliance.api.http.recordings import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.archive.kept import Told
-from appliance.errors import LingtingError
-from appliance.messages import CallState, Level
+from appliance.errors import InvalidRequest, LingtingError
+from appliance.messages import SANE_ID, CallState, Level
 from appliance.store.calls import Filter
 
+TIMES = "RFC 3339; without a zone it is the box's"
 DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000
+MOST_EVENTS = 2**31 - 1  # of a call
+OFF = ("false", "0", "off", "no")
 QUIET_S = 15.0  # without an event, before a sign of life
 # WebSocket close codes
 TRY_AGAIN_LATER, BAD_CALL, INTERNAL, FORBIDDEN = 1013, 4404, 1011, 1008
@@ -41,13 +44,13 @@ def call_routes(archive: Archive) -> APIRouter:
 
 
 def _add_reading(router: APIRouter, archive: Archive) -> None:
-    @router.get("", response_model=call_shapes.CallList, responses=PROBLEMS)
+    @router.get("", summary="List calls", response_model=call_shapes.CallList, responses=PROBLEMS)
     async def page(
         state: CallState | None = None,
         live: bool | None = None,
-        call_id: Annotated[str | None, Query(max_length=128)] = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        call_id: Annotated[str | None, Query(max_length=128, pattern=SANE_ID.pattern)] = None,
+        since: Annotated[datetime | None, Query(description=TIMES)] = None,
+        until: Annotated[datetime | None, Query(description=TIMES)] = None,
         min_level: Annotated[
             Level | None, Query(description="of the citizen's strongest negative mood")
         ] = None,
@@ -69,6 +72,17 @@ def _add_reading(router: APIRouter, archive: Archive) -> None:
         """A call by the box's id or your own; a running one as far as it has come."""
         return call_shapes.call(await archive.get(call))
 
+    @router.get(
+        "/{call}/audio",
+        responses={**PROBLEMS, 200: {"content": {"application/octet-stream": {}}}},
+        response_model=None,
+    )
+    async def audio(call: str) -> Response:
+        """The audio of a call that is over, as it came in, where it is kept."""
+        pieces = in_one_task(archive.audio(call))
+        first = await anext(pieces, b"")
+        return StreamingResponse(_with(first, pieces), media_type="application/octet-stream")
+
     @router.delete("/{call}", status_code=204, responses=PROBLEMS)
     async def delete(call: str) -> Response:
         """Shred a call: words, audio, everything."""
@@ -85,13 +99,14 @@ def _add_following(router: APIRouter, archive: Archive) -> None:
     async def events(
         request: Request,
         call: str,
-        after: Annotated[int, Query(ge=0, description="only events above this number")] = 0,
+        after: Annotated[
+            int, Query(ge=0, le=MOST_EVENTS, description="only events above this number")
+        ] = 0,
         partials: bool = True,
         last_event_id: Annotated[str, Header(description="as browsers send it")] = "",
     ) -> Response:
         """A call's events as server-sent events, from any point, until it is over."""
-        if last_event_id.isascii() and last_event_id.isdecimal():
-            after = max(after, int(last_event_id[:9]))
+        after = max(after, _number(last_event_id))
         telling = in_one_task(_sse(archive, call, after, partials))
         try:
             first = await anext(telling)
@@ -101,13 +116,25 @@ def _add_following(router: APIRouter, archive: Archive) -> None:
         return EventStream(first, telling, AsyncExitStack(), {})
 
     @router.websocket("/{call}/watch")
-    async def watch(socket: WebSocket, call: str, after: int = 0, partials: bool = True) -> None:
+    async def watch(socket: WebSocket, call: str, after: str = "", partials: str = "") -> None:
         """The same by WebSocket: one JSON object a message."""
         if not _same_origin(socket):
             await socket.close(FORBIDDEN)
             return
         await socket.accept()
-        await _feed(socket, archive, call, max(0, after), partials)
+        await _feed(socket, archive, call, _number(after), partials not in OFF)
+
+
+async def _with(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    async with contextlib.aclosing(rest):
+        yield first
+        async for piece in rest:
+            yield piece
+
+
+def _number(after: str) -> int:
+    """As browsers send it back: what is none counts from the start."""
+    return int(after[:9]) if after.isascii() and after.isdecimal() else 0
 
 
 def _same_origin(socket: WebSocket) -> bool:
@@ -200,4 +227,9 @@ async def _say_why(socket: WebSocket, error: BaseException) -> None:
 
 
 def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
+    try:
+        return moment.timestamp() if moment else None
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest(
+            "list calls", f"{moment} is out of range", "name a later year"
+        ) from error

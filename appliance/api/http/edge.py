@@ -81,10 +81,12 @@ class Exchange:
         self.status = 0  # until the answer starts
         self._receive, self._send = receive, send
         self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        # Asking for the body would tell such a client to go on and send it.
+        # Asking for the body tells such a client to go on and send it; once it does, it looks for
+        # an answer only afterwards, like any other.
         self.may_linger = "expect" not in headers
 
     async def receive(self) -> Message:
+        self.may_linger = True
         message = await self._receive()
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self._unread = False

@@ -135,7 +135,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         code, message = "unknown_url", "there is nothing at this address; GET / lists what there is"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        message = "this address does not take that method"
+        allowed = (error.headers or {}).get("allow", "others")
+        message = f"this address does not take that method; it takes {allowed}"
     fault = Fault(error.status_code, message, code, None, error.headers or {})
     return respond(request.url.path, fault)
 
@@ -144,7 +145,8 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     param = ".".join(str(part) for part in first["loc"][1:]) or None
-    return respond(request.url.path, Fault(400, first["msg"], "invalid_request", param))
+    message = f"read the request: {param or 'it'}: {first['msg']}"
+    return respond(request.url.path, Fault(400, message, "invalid_request", param))
 
 
 async def on_client_gone(request: Request, error: Exception) -> Response:

@@ -42,11 +42,11 @@ NOBODY = "local"  # owner of Idempotency-Keys until callers have names
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": call_shapes.Problem, "content": {"application/problem+json": {}}}
-    for status in (400, 404, 408, 409, 413, 429, 503)
+    for status in (400, 404, 408, 409, 413, 429, 500, 503)
 }
 
 
-class Wanted(BaseModel):
+class Wanted(BaseModel, extra="forbid"):
     """What a recording is and how it shall be heard; form fields, or a JSON body with `path`."""
 
     path: str = Field("", description="a file below the configured share, instead of an upload")
@@ -164,6 +164,7 @@ def _fields(form: FormData) -> dict[str, Any]:
         elif values:
             fields[name] = values[0]
     fields.pop("path", None)
+    fields.pop("file", None)
     return fields
 
 
@@ -173,7 +174,10 @@ def _checked(fields: dict[str, Any]) -> Wanted:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise InvalidRequest(DOING, f"{name}: {first['msg']}", param=name) from error
+        unknown = first["type"] == "extra_forbidden"
+        cause = "there is no such field" if unknown else first["msg"]
+        hint = "see docs/calls.md or /openapi.json"
+        raise InvalidRequest(DOING, f"{name}: {cause}", hint, param=name) from error
     except TypeError as error:
         raise InvalidRequest(DOING, "a field's name is no name") from error
 
@@ -205,7 +209,7 @@ def _upload(form: FormData) -> UploadFile:
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise InvalidRequest(
-            DOING, "the part named file is missing", "upload a recording", param="file"
+            DOING, "no part named file has a file name", "curl -F file=@call.wav", param="file"
         )
     if not file.size:
         raise InvalidAudio(DOING, "the file is empty", param="file")
@@ -225,6 +229,8 @@ def _shared(share: Path | None, path: str) -> BinaryIO:
         DOING, "there is no such file on the share", "name it from the share down", param="path"
     )
     try:
+        if not (share / path).resolve().is_relative_to(share.resolve()):
+            raise missing  # before it is opened: of a device that alone may do something
         file = open(share / path, "rb", opener=_without_waiting)  # noqa: SIM115
     except (OSError, ValueError) as error:
         raise missing from error

@@ -407,7 +407,7 @@ class RecordingMetadata(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., progress: _Optional[float] = ...) -> None: ...
 
 class CallEvent(_message.Message):
-    __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended", "alert")
+    __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended", "alert", "error")
     class Said(_message.Message):
         __slots__ = ("utterance", "leg", "text", "start_ms", "end_ms", "words", "confidence", "demo")
         UTTERANCE_FIELD_NUMBER: _ClassVar[int]
@@ -468,6 +468,7 @@ class CallEvent(_message.Message):
     MOOD_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     ALERT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     name: str
     sequence: int
     partial: CallEvent.Said
@@ -476,4 +477,5 @@ class CallEvent(_message.Message):
     mood: CallEvent.MoodTold
     ended: Call.State
     alert: Alert
-    def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ...) -> None: ...
+    error: str
+    def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., error: _Optional[str] = ...) -> None: ...
