@@ -66,11 +66,13 @@ class Uploader(threading.Thread):
         return str(answer.json()["id"])
 
 
-def kill_a_worker(box: Daemon, rng: random.Random) -> None:
-    """One of the processes that run the models, if there is any yet."""
+def kill_a_worker(box: Daemon, rng: random.Random) -> int:
+    """One of the processes that run the models; 0 if there was none yet."""
     workers = psutil.Process(box.process.pid).children(recursive=True)
     with contextlib.suppress(psutil.NoSuchProcess, IndexError):
         rng.choice(workers).kill()
+        return 1
+    return 0
 
 
 def kill(box: Daemon) -> None:
@@ -89,7 +91,7 @@ def listed(url: str) -> Iterator[dict[str, object]]:
 
 
 def test_recordings_survive_kills_at_random_points(tmp_path: Path) -> None:
-    rng, uploader = random.Random(5), Uploader()
+    rng, uploader, workers_killed = random.Random(5), Uploader(), 0
     for attempt in range(KILLS + 1):
         with daemon(tmp_path, **QUICKLY) as box:
             uploader.url = box.url
@@ -98,10 +100,11 @@ def test_recordings_survive_kills_at_random_points(tmp_path: Path) -> None:
             if attempt < KILLS:
                 for _ in range(rng.randint(1, 2)):
                     time.sleep(rng.uniform(0.3, 1.5))
-                    kill_a_worker(box, rng)
+                    workers_killed += kill_a_worker(box, rng)
                 time.sleep(rng.uniform(0, 0.5))
                 kill(box)
                 continue
+            assert workers_killed
             uploader.join(WITHIN_S)
             assert len(uploader.accepted) == RECORDINGS
             deadline = time.monotonic() + WITHIN_S

@@ -15,6 +15,7 @@ import pytest
 import websockets
 from sqlalchemy import Connection, update
 
+from appliance.api.http import recordings
 from appliance.archive import kept as kept_calls
 from appliance.archive.kept import KeptCall
 from appliance.archive.recordings import MOST_TAKEN
@@ -22,7 +23,9 @@ from appliance.errors import LingtingError, StoreUnavailable
 from appliance.messages import AudioFormat, CallConfig, Encoding
 from appliance.store.schema import calls as calls_table
 from appliance.store.schema import jobs as jobs_table
-from tests.fakes import VOICEPRINTS
+from inference.tensors import Hypothesis, Turn, Window, Word
+from tests import fakes
+from tests.fakes import IDENTITY, VOICEPRINTS
 from tests.integration.gateway import CALL, Gateway, alaw, gateway, silence
 from tests.unit.test_store import files as kept_files
 
@@ -365,6 +368,7 @@ async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
         "/api/v1/recordings/{recording}/cancel",
         "/api/v1/calls",
         "/api/v1/calls/{call}",
+        "/api/v1/calls/{call}/audio",
         "/api/v1/calls/{call}/events",
         "/api/v1/deliveries",
         "/api/v1/deliveries/{delivery}/retry",
@@ -526,6 +530,49 @@ async def test_nothing_but_files_of_the_share_is_read(
     problem(answer, 404)
 
 
+async def test_nothing_outside_the_share_is_even_opened(
+    client: httpx.AsyncClient, box: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a device that alone may do something."""
+    opened: list[str] = []
+    share = box.settings.http.share
+    assert share
+    share.mkdir(exist_ok=True)
+    (share / "device").symlink_to("/dev/zero")
+
+    def note(path: str, _: int) -> int:
+        opened.append(path)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(recordings, "_without_waiting", note)
+    for path in ("/dev/zero", "../../dev/zero", "device"):
+        problem(await client.post("/api/v1/recordings", json={"path": path}), 404)
+    assert not opened
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "calls?since=0001-01-01T00:00:00",
+        "calls?call_id=a%00b",
+        "calls?page_size=0",
+        "calls/x/events?after=99999999999999999999",
+    ],
+)
+async def test_what_is_out_of_range_is_named(client: httpx.AsyncClient, query: str) -> None:
+    problem(await client.get(f"/api/v1/{query}"), 400)
+
+
+async def test_a_field_that_does_not_exist_is_named(client: httpx.AsyncClient) -> None:
+    for wrong in (
+        {"data": {"diarise": "no"}, "files": {"file": ("a", b"x")}},
+        {"json": {"pth": "a"}},
+    ):
+        answer = await client.post("/api/v1/recordings", **wrong)
+        problem(answer, 400)
+        assert "there is no such field" in answer.json()["detail"]
+
+
 async def test_a_body_of_megabytes_is_not_read(client: httpx.AsyncClient) -> None:
     answer = await client.post("/api/v1/recordings", json={"path": "x" * 5_000_000})
     problem(answer, 413)
@@ -550,13 +597,29 @@ async def test_a_known_key_is_answered_though_the_box_is_full(
 
 
 async def test_in_one_channel_the_citizen_has_moods_and_the_agent_none(
-    client: httpx.AsyncClient,
+    client: httpx.AsyncClient, box: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent = await send(client, alaw(30)[1::2], channels="1", max_speakers="2")
+    """The one greets, the other complains, with no pause between them."""
+    turns = [Turn(0.0, 2.5, 0), Turn(2.5, 9.0, 1)]
+    monkeypatch.setattr(fakes, "_turns", lambda _: turns)
+    monkeypatch.setattr(box.engine, "_hear", greeting_then_complaint)
+    sent = await send(client, alaw(6)[0::2], channels="1", max_speakers="2")
     await until_over(client, sent["id"])
     call = (await client.get(sent["call"])).json()
-    assert any(u["mood"] for u in call["utterances"])
-    assert not any(u["mood"] for u in call["utterances"] if u["role"] == "agent")
+    roles = [u["role"] for u in call["utterances"]]
+    assert roles == ["agent", "citizen"], call["utterances"]
+    agent, citizen = call["utterances"]
+    assert agent["mood"] is None and citizen["mood"]["emotion"] == "annoyed"
+    events = await sse(client, f"{sent['call']}/events")
+    (mood,) = [event for event in events if event["kind"] == "mood"]
+    assert mood["start_ms"] == citizen["start_ms"]
+
+
+def greeting_then_complaint(window: Window) -> Hypothesis:
+    """A character each 100 ms: two seconds of the one, two of the other."""
+    said = "您好，这里是热线，请问有什么可以帮您的" + "我非常生气，太过分了，我要投诉，非常生气"
+    words = tuple(Word(c, i * 100, (i + 1) * 100, 0.9) for i, c in enumerate(said))
+    return Hypothesis(said, "zh", words, confidence=0.9, **IDENTITY)
 
 
 async def test_voiceprints_are_in_no_file(tmp_path: Path) -> None:

@@ -516,6 +516,25 @@ async def test_an_expecting_client_never_sends_its_oversize(box: FakeBox) -> Non
         writer.close()
 
 
+async def test_who_was_told_to_go_on_finds_the_answer_after_sending(box: FakeBox) -> None:
+    """curl asks first for anything over a megabyte, and then looks up only when it is done."""
+    parts = form(bytes(1 << 20)).replace(b"--x--", b"--x")
+    body = parts + form(b"second")[len(b"--x") + 2 :]
+    async with serving(box) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            f"POST {TRANSCRIBE} HTTP/1.1\r\nhost: box\r\ncontent-length: {len(body)}\r\n"
+            "expect: 100-continue\r\ncontent-type: multipart/form-data; boundary=x\r\n\r\n".encode()
+        )
+        async with asyncio.timeout(10):
+            assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
+            writer.write(body)
+            await writer.drain()
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 400") and b"Maximum number of files" in answer
+        writer.close()
+
+
 async def test_an_undeclared_oversize_is_cut_off(box: FakeBox) -> None:
     async def flood() -> AsyncIterator[bytes]:
         yield form()[:200]

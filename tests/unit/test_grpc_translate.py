@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
@@ -23,11 +25,13 @@ from appliance.errors import (
     Unsupported,
 )
 from appliance.messages import (
+    Attribution,
     Encoding,
     Endpointing,
     Final,
     Partial,
     Progress,
+    SpeakerTurn,
     SpokenWord,
     Transcript,
 )
@@ -221,6 +225,28 @@ def test_partial() -> None:
     assert result.audio_processed == pytest.approx(0.9)
     (only,) = result.alternatives
     assert only.transcript == "您好我要" and not only.words and only.confidence == 0
+
+
+def test_each_final_waits_for_its_own_speakers() -> None:
+    """Of a stream that is sent quickly, several wait at once."""
+
+    def told(until_ms: int, *turns: SpeakerTurn) -> Attribution:
+        return Attribution(0, turns, until_ms, False, "fake 0", True)
+
+    def spoken(number: int) -> Final:
+        at = number * 1000
+        words = (SpokenWord("好", at, at + 800, 0.9),)
+        return Final(0, number, "好", words, at, at + 800, 0.9, 0.0, 0.0, "zh", "cpu", "f", True)
+
+    def tags(response: Any) -> list[int]:
+        return [r.alternatives[0].words[0].speaker_tag for r in response.results]
+
+    wire = answers.Streaming("", interim=False, speakers=True)
+    assert [wire.response(spoken(number)) for number in range(4)] == [None] * 4
+    assert tags(wire.response(told(800, SpeakerTurn(0, 0, 900)))) == [1]
+    assert tags(wire.response(told(1800, SpeakerTurn(1, 900, 1900)))) == [2]
+    assert tags(wire.response(told(2800))) == [0], "nobody is known: not whoever spoke before"
+    assert tags(wire.rest()) == [0]
 
 
 def test_stability_one_is_the_early_end_of_utterance() -> None:

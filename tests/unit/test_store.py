@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, and_, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, and_, create_engine, text, update
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from appliance.errors import Conflict, NotFound, StoreDamaged, StoreUnavailable
 from appliance.messages import (
@@ -36,7 +36,7 @@ from appliance.settings import Store as StoreSettings
 from appliance.store import database, jobs
 from appliance.store.calls import Filter, Peak, claim
 from appliance.store.jobs import MOST_ATTEMPTS, JobState, LeaseLost, back_off_s
-from appliance.store.schema import calls, events
+from appliance.store.schema import calls, events, keys
 from appliance.store.store import Store
 from tests.postgres import find_programs, postgres
 
@@ -410,6 +410,60 @@ async def test_two_gateways_do_not_share_a_server(postgres_url: str, tmp_path: P
     third = Store(settings[1], Metrics())
     await third.start()
     await third.close()
+
+
+async def test_the_lock_is_taken_again_when_the_server_ended_its_session(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    settings = [StoreSettings(folder=tmp_path / each, url=postgres_url) for each in ("a", "b")]
+    first, second = (Store(each, Metrics()) for each in settings)
+    await first.start()
+    everybody_else = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+    ended = create_engine(postgres_url)
+    with ended.connect() as connection:
+        idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        assert connection.scalar(text(idle)) == 0, "a server may end such sessions by itself"
+        connection.execute(text(f"{everybody_else} pg_backend_pid() AND datname IS NOT NULL"))
+    ended.dispose()
+    assert await first.database.write(lambda c: 1) == 1
+    with pytest.raises(StoreUnavailable, match="another gateway"):
+        await second.start()
+    await second.close()
+    await first.close()
+
+
+async def test_any_error_of_the_database_is_told_as_one(store: Store) -> None:
+    """SQLite's "malformed" is no OperationalError."""
+
+    def malformed(_: Connection) -> None:
+        raise DatabaseError("SELECT", {}, Exception("database disk image is malformed"))
+
+    for ask in (store.database.read, store.database.write):
+        with pytest.raises(StoreUnavailable, match="malformed"):
+            await ask(malformed)
+
+
+async def test_one_damaged_key_is_no_wrong_master_key(tmp_path: Path) -> None:
+    first = Store(StoreSettings(folder=tmp_path), Metrics())
+    await first.start()
+    for name in ("c1", "c2"):
+        await first.calls.create(name, CallConfig(), CallState.RUNNING)
+    await first._keys.write(
+        lambda c: c.execute(update(keys).where(keys.c.call_id == "c2").values(wrapped=bytes(60)))
+    )
+    await first.close()
+    second = Store(StoreSettings(folder=tmp_path), Metrics())
+    await second.start()
+    assert await second.calls.config("c1") == CallConfig()
+    with pytest.raises(StoreDamaged, match="key"):
+        await second.calls.config("c2")
+    await second.close()
+
+
+async def test_a_job_with_a_name_is_queued_once(store: Store) -> None:
+    for _ in range(2):
+        assert await store.jobs.add("webhook", job_id="alert 1") == "alert 1"
+    assert (await store.jobs.counts())["webhook", "queued"] == 1
 
 
 async def test_a_write_that_the_disk_refuses_is_answered_and_so_are_its_neighbours(

@@ -48,7 +48,7 @@ def _add_reading(router: APIRouter, archive: Archive) -> None:
     async def page(
         state: CallState | None = None,
         live: bool | None = None,
-        call_id: Annotated[str | None, Query(max_length=128, pattern=SANE_ID.pattern)] = None,
+        call_id: Annotated[str | None, Query(pattern=f"^{SANE_ID.pattern}$")] = None,
         since: Annotated[datetime | None, Query(description=TIMES)] = None,
         until: Annotated[datetime | None, Query(description=TIMES)] = None,
         min_level: Annotated[
