@@ -63,7 +63,7 @@ def to_srt(transcript: Transcript) -> str:
 def to_vtt(transcript: Transcript) -> str:
     blocks = ["WEBVTT\n"]
     if transcript.demo:
-        blocks.append(f"NOTE {DEMO_NOTICE}: {_one_line(transcript.model)}\n".replace("-->", "→"))
+        blocks.append(f"NOTE {DEMO_NOTICE} {_one_line(transcript.model)}\n".replace("-->", "→"))
     for cue in _cues(transcript):
         span = f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}"
         text = "\n".join(_escape(line) for line in cue.lines)

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from appliance.cli import eval_diarization, eval_emotion
+from appliance.cli.demo_after import EMOTIONS
 from appliance.cli.eval_data import Progress, spoken, started
 from appliance.engine.cpu import CpuEngine
 from appliance.errors import LingtingError
@@ -120,6 +122,16 @@ def _show(report: eval_diarization.Report, settings: Settings) -> None:
         console.print("pyannote's own path was not measured: make pyannote")
 
 
+FIGURES = {
+    "ua": "mean of the seven recalls",
+    "macro_f1": "mean of the seven F1",
+    "intensity_qwk": "agreement of the levels: quadratic weighted kappa",
+    "ece": "calibration error of the likeliest mood",
+    "false_alarm_rate": "calm or happy, told as negative at medium or high",
+    "abstain_rate": "unsure",
+}
+
+
 @app.command()
 def emotion(
     data: Annotated[
@@ -160,14 +172,21 @@ def _show_moods(report: eval_emotion.Report) -> None:
     console = Console()
     console.print(DEMO_NOTICE)
     confusion, scores = report.confusion(), report.by_emotion()
-    names = [emotion.value for emotion in confusion]
-    table = Table("truth / told", *names, "unsure", "recall", "F1")
+    names = [EMOTIONS[emotion][0] for emotion in confusion]
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("实为 / 判为", no_wrap=True)
+    for heading in (*names, "未定", "召回", "F1"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for emotion, told in confusion.items():
         recall, f1 = scores[emotion]
-        table.add_row(emotion.value, *map(str, told.values()), f"{recall:.0%}", f"{f1:.0%}")
+        row = f"{EMOTIONS[emotion][0]} {emotion.value}"
+        table.add_row(row, *map(str, told.values()), f"{recall:.0%}", f"{f1:.0%}")
+    table.caption = (
+        "truth in rows, told in columns (未定: unsure); 召回, recall, and F1 of what was told"
+    )
     console.print(table)
     for name, value in report.flat().items():
-        console.print(f"{name:18} {value:.1%}")
+        console.print(f"{name:18} {value:6.1%}  {FIGURES[name]}")
 
 
 def _failed(error: Exception, console: Console) -> typer.Exit:

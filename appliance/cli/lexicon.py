@@ -23,7 +23,10 @@ def lexicon(
     pack: Annotated[
         Path | None, typer.Option(help="City pack folder; else the one in the settings.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list a sentence.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="One list a sentence: the weight of each of the seven moods."),
+    ] = False,
 ) -> None:
     """Show which words of a sentence carry a mood, and how strongly."""
     try:
