@@ -9,6 +9,10 @@ import re
 from appliance.errors import InvalidRequest
 from inference.tensors import ModelCard
 
+DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000  # calls in a list
+MOST_LEGS = 2
+NOBODY = "local"  # owner of idempotency keys until callers have names
+
 
 def choose_language(given: str, card: ModelCard) -> str | None:
     """ISO 639-1, a region after it is ignored; None lets the model detect it."""

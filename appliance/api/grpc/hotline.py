@@ -11,7 +11,15 @@ import grpc
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
-from appliance.api.calls import choose_language, make_token, read_token
+from appliance.api.calls import (
+    DEFAULT_PAGE,
+    MOST_LEGS,
+    MOST_PER_PAGE,
+    NOBODY,
+    choose_language,
+    make_token,
+    read_token,
+)
 from appliance.api.grpc import hotline_answers as answers
 from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
 from appliance.api.grpc.errors import answering
@@ -31,9 +39,6 @@ if TYPE_CHECKING:
 SERVICE = pb.DESCRIPTOR.services_by_name["Hotline"].full_name
 OPERATIONS = "google.longrunning.Operations"
 DOOR = "hotline"
-DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000
-MOST_LEGS = 2
-NOBODY = "local"  # owner of request ids until callers have names
 HINT = "the name of a call is calls/ and its id, of an operation operations/ and its id"
 WAIT_S, LONGEST_WAIT_S = 0.2, 600.0
 ENCODINGS = {

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Header, Query, Request, WebSocket
 from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from appliance.api.calls import make_token, read_token
+from appliance.api.calls import DEFAULT_PAGE, MOST_PER_PAGE, make_token, read_token
 from appliance.api.follow import in_one_task
 from appliance.api.http import call_shapes
 from appliance.api.http.audio import LISTENING, SLOW_S, EventStream
@@ -28,7 +28,6 @@ from appliance.messages import SANE_ID, CallState, Level
 from appliance.store.calls import Filter
 
 TIMES = "RFC 3339; without a zone it is the box's"
-DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000
 MOST_EVENTS = 2**31 - 1  # of a call
 OFF = ("false", "0", "off", "no")
 QUIET_S = 15.0  # without an event, before a sign of life

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import JSONResponse, Response
 
-from appliance.api.calls import choose_language
+from appliance.api.calls import MOST_LEGS, NOBODY, choose_language
 from appliance.api.http import call_shapes
 from appliance.api.http.errors import Draining
 from appliance.api.http.upload import (
@@ -36,9 +36,7 @@ if TYPE_CHECKING:
     from appliance.call.box import Box
 
 DOING = "take a recording"
-MOST_LEGS = 2
 MOST_JSON_BYTES = 64 << 10
-NOBODY = "local"  # owner of Idempotency-Keys until callers have names
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": call_shapes.Problem, "content": {"application/problem+json": {}}}
