@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-
+from appliance.archive.arrivals import Arrivals, Claim
 from appliance.archive.kept import KeptCall, LiveCall, Told, new_id
 from appliance.archive.recordings import KIND, Recordings
 from appliance.archive.recovery import JOURNAL_PAGE, recover
@@ -32,23 +29,14 @@ from appliance.errors import (
 from appliance.messages import SANE_ID, CallConfig, CallRecord, CallState
 from appliance.metrics import Metrics
 from appliance.settings import Settings
-from appliance.store import codec, jobs
-from appliance.store.calls import OVER, Also, Filter, Summary, claim
+from appliance.store import jobs
+from appliance.store.calls import OVER, Filter, Summary
 from appliance.store.store import Store
 from appliance.store.vault import Writer, audio_key
 
 log = logging.getLogger(__name__)
 
 MOST_WATCHERS = 1000
-LOOK_EVERY_BYTES = 16 << 20  # of an upload, between looks at the free disk
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A caller's Idempotency-Key."""
-
-    owner: str
-    key: str
 
 
 class Archive:
@@ -63,9 +51,9 @@ class Archive:
         self._running: dict[str, KeptCall] = {}  # by id
         self._recordings: Recordings | None = None
         self._deliverer = Deliverer(settings.webhooks, self.store.jobs, metrics)
-        self._arriving: set[str] = set()  # recordings that are not accepted yet
+        self._arrivals = Arrivals(self.store, settings.limits)
         self._watchers = 0
-        self._retention = Retention(self.store, metrics, self._arriving)
+        self._retention = Retention(self.store, metrics, self._arrivals.under_way)
 
     async def start(self) -> None:
         """Open the store and finish what a crash left; raises StoreUnavailable."""
@@ -104,7 +92,11 @@ class Archive:
         """
         call_id = new_id()
         audio = await self._live_audio(call_id)
-        await self._begin(call_id, config)  # last: a row that is made has who ends it
+        try:
+            await self._begin(call_id, config)  # last: a row that is made has who ends it
+        except StoreUnavailable:
+            await self.store.forget(call_id)
+            raise
         kept = LiveCall(
             call_id,
             config,
@@ -162,111 +154,10 @@ class Archive:
             Conflict: the Idempotency-Key was used for another request.
         """
         assert self._recordings
-        if claimed and await self.store.calls.is_claimed(claimed.owner, claimed.key):
-            return await self._answer_again(config, chunks, claimed)
-        await self._check_room()
-        call_id = new_id()
-        self._arriving.add(call_id)
         try:
-            return await self._take_in(call_id, config, chunks, claimed)
+            return await self._arrivals.accept(config, chunks, claimed)
         finally:
-            self._arriving.discard(call_id)
             self._recordings.wake()
-
-    async def _answer_again(
-        self, config: CallConfig, chunks: AsyncIterator[bytes], claimed: Claim
-    ) -> str:
-        """What this key made before; the audio is only compared."""
-        digest = hashlib.sha256(codec.pack_config(config))
-        async for chunk in chunks:
-            digest.update(chunk)
-        before = await self._before(claimed, digest.hexdigest())
-        if before is None:
-            raise Conflict("create a recording", "what its key made was deleted meanwhile")
-        return before
-
-    async def _take_in(
-        self,
-        call_id: str,
-        config: CallConfig,
-        chunks: AsyncIterator[bytes],
-        claimed: Claim | None,
-    ) -> str:
-        """Seal the audio, then queue it in one transaction with the claim on its key."""
-        cipher, key = await self.store.ring.make(audio_key(call_id))
-        writer = self.store.vault.writer(call_id, cipher, key, arriving=True)
-        digest = hashlib.sha256(codec.pack_config(config))
-        queueing: asyncio.Future[None] | None = None
-        looked = 0
-        try:
-            async for chunk in chunks:
-                digest.update(chunk)
-                await writer.write(chunk)
-                if writer.bytes_taken - looked > LOOK_EVERY_BYTES:
-                    looked = writer.bytes_taken
-                    await self._check_disk()
-            await writer.finish()
-            before = await self._before(claimed, digest.hexdigest())
-            if before is None:
-                enqueue = self._enqueue(call_id, config, claimed, digest.hexdigest())
-                queueing = asyncio.ensure_future(enqueue)
-                await asyncio.shield(queueing)
-        except BaseException as error:
-            writer.close()
-            if queueing and isinstance(error, asyncio.CancelledError):
-                raise  # whoever sent it has gone, but it may be queued by now
-            await asyncio.shield(self._forget(call_id))
-            raise
-        if before is not None:
-            await self._forget(call_id)
-            return before
-        return call_id
-
-    async def _check_room(self) -> None:
-        await self._check_disk()
-        waiting = await self.store.calls.count(CallState.QUEUED)
-        if waiting >= self._settings.limits.recordings_queued:
-            raise Overloaded(
-                "accept a recording", f"{waiting} wait already", "send it later", retry_after_s=30
-            )
-
-    async def _check_disk(self) -> None:
-        if not await asyncio.to_thread(self.store.has_room):
-            raise Overloaded(
-                "accept a recording",
-                "the disk is nearly full",
-                "delete calls or audio, see [store] reserve_mib",
-                retry_after_s=60,
-            )
-
-    async def _before(self, claimed: Claim | None, fingerprint: str) -> str | None:
-        """What the same request made before."""
-        if claimed is None:
-            return None
-        return await self.store.calls.claimed(claimed.owner, claimed.key, fingerprint)
-
-    async def _enqueue(
-        self, call_id: str, config: CallConfig, claimed: Claim | None, fingerprint: str
-    ) -> None:
-        _, queue = jobs.new(KIND, call_id=call_id)
-        also: list[Also] = [queue]
-        if claimed:
-            also.append(claim(claimed.owner, claimed.key, fingerprint, call_id))
-        try:
-            await self.store.calls.create(call_id, config, CallState.QUEUED, *also)
-        except IntegrityError as error:  # the same key, at the same moment
-            raise Conflict(
-                "create a recording",
-                "another request with this Idempotency-Key is under way",
-                "try again in a moment",
-                param="Idempotency-Key",
-            ) from error
-
-    async def _forget(self, call_id: str) -> None:
-        with contextlib.suppress(LingtingError):
-            await self.store.ring.shred([call_id, audio_key(call_id)])
-        with contextlib.suppress(OSError):
-            await self.store.vault.delete(call_id)
 
     # --- finding
 

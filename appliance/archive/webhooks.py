@@ -100,7 +100,7 @@ class Deliverer:
             "at_ms": alert.at_ms,
             "demo": alert.demo,
         }
-        about = f"alert {alert.leg}.{alert.utterance}"
+        about = f"alert {alert.leg} {alert.at_ms}"
         for also in self._queued("lingting.call.alert", kept, data, about):
             try:
                 await self._jobs.write(also)
@@ -152,9 +152,9 @@ class Deliverer:
                     await self._wake.wait()
 
     async def _deliver(self, job: Job) -> None:
-        told = json.loads(job.payload)
         try:
-            await self._post(told["url"], job.id, json.dumps(told["event"]).encode())
+            url, event = _payload(job)
+            await self._post(url, job.id, json.dumps(event).encode())
         except Refused as error:
             delivered = "refused"
             with contextlib.suppress(LeaseLost):
@@ -209,6 +209,15 @@ class Deliverer:
                 there = f"[{address}]" if address.version == 6 else str(address)
                 return parts._replace(netloc=f"{there}:{port}").geturl()
         raise Refused(f"{host} is at no address that [webhooks] allow lets us speak to")
+
+
+def _payload(job: Job) -> tuple[str, dict[str, Any]]:
+    """Where it goes, and what."""
+    try:
+        told = json.loads(job.payload)
+        return str(told["url"]), dict(told["event"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused("what was stored of it cannot be read", for_good=True) from error
 
 
 def sign(secret: bytes, message_id: str, stamp: str, body: bytes) -> str:

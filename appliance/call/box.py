@@ -100,7 +100,8 @@ class Box:
                 if keeper:
                     await keeper.end(Ending.failed(str(error)))
                 raise
-            # Whatever one of these meets, the next are done.
+            # Whatever one of these meets, the next are done; a drain waits for all.
+            stack.callback(self._calls.discard, call)
             stack.push_async_callback(call.hand_over)
             stack.push_async_callback(call.close)
             stack.push_async_callback(self._over, call)
@@ -117,7 +118,6 @@ class Box:
                 raise
 
     async def _over(self, call: Call) -> None:
-        self._calls.discard(call)
         kind = "live" if call.config.live else "recording"
         name, seconds = call.config.call_id or "without id", call.duration_ms / 1000
         told = (kind, call.config.door, call.leg_count, seconds)

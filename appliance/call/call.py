@@ -70,12 +70,17 @@ class Call:
         self._finishing: asyncio.Task[None] | None = None
         self._complete = False  # every final is published
         self._broke_off = False  # its caller went away in the middle
-        self._handed_over = False
+        self._handing_over: asyncio.Task[None] | None = None
         self._failed: Exception | None = None  # by the door or the box, not by the audio
 
     @property
     def duration_ms(self) -> int:
         return self._samples * 1000 // SAMPLE_RATE_HZ
+
+    @property
+    def tells_speakers(self) -> bool:
+        """Whether each final is followed by who spoke it; known from the first audio on."""
+        return self._speakers is not None
 
     @property
     def leg_count(self) -> int:
@@ -128,7 +133,8 @@ class Call:
         if count == 1 and (self.config.diarize or self._ear.speakers.always):
             self._speakers = self._tell_apart()
             if self._speakers and self._moods and not self.config.live:
-                self._backlog = Backlog()
+                self._backlog = Backlog.opened()
+                self._moods = self._moods if self._backlog else None
 
     def _tell_moods(self) -> Moods | None:
         """None if no engine can."""
@@ -156,8 +162,7 @@ class Call:
             self._attributing.add(task)
             task.add_done_callback(self._attributing.discard)
         elif self._backlog:
-            with contextlib.suppress(OSError):  # a full disk costs the moods
-                await self._backlog.add(final, clip)
+            await self._backlog.add(final, clip)
         elif self._moods:
             shared = len(self._legs) == 1 and not self.config.leg_roles
             await self._moods.feel(final, clip, Timeline(()) if shared else None)
@@ -253,11 +258,11 @@ class Call:
         await self._events.close(EngineUnavailable("follow the call", "the call was given up"))
 
     async def hand_over(self) -> None:
-        """Tell the keeper that it is over; safe to call twice."""
-        if self.keeper and not self._handed_over:
-            ending = self.ending()
-            self._handed_over = True
-            await self.keeper.end(ending)
+        """Tell the keeper that it is over, once, though whoever waits for that may be cancelled."""
+        if self.keeper and self._handing_over is None:
+            self._handing_over = asyncio.create_task(self.keeper.end(self.ending()))
+        if self._handing_over:
+            await asyncio.shield(self._handing_over)
 
     async def wind_up(self, timeout_s: float) -> None:
         """The caller went away: what was heard until then still becomes final, if it is kept."""

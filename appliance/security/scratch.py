@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from typing import IO
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
+
+from appliance.errors import Overloaded
 
 KEY_BYTES, BLOCK_BYTES = 32, 16
 
@@ -21,18 +25,23 @@ class Scratch:
     """
 
     def __init__(self) -> None:
+        """Raises Overloaded when the disk is full."""
         self.key = os.urandom(KEY_BYTES)
-        self.file: IO[bytes] = tempfile.TemporaryFile(prefix="lingting-", buffering=0)  # noqa: SIM115
+        with _disk():
+            self.file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self._sealing = _stream(self.key, 0)
         self._reader: Reader | None = None
 
     def write(self, data: bytes) -> int:
-        """Raises OSError when the disk is full, ValueError once it has been read."""
+        """Raises Overloaded when the disk is full; then what came before can still be read.
+        Raises ValueError once it has been read.
+        """
         if self._reader:
             raise ValueError("a scratch file is written before it is read")
         left = memoryview(self._sealing.update(data))
-        while left:
-            left = left[self.file.write(left) :]
+        with _disk():
+            while left:
+                left = left[self.file.write(left) :]
         return len(data)
 
     def seek(self, offset: int) -> int:
@@ -64,6 +73,17 @@ class Reader:
 
     def read(self, size: int = -1) -> bytes:
         return self._opening.update(self._file.read(size))
+
+
+@contextlib.contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        cause = f"{tempfile.gettempdir()}: {error.strerror or error}"
+        raise Overloaded(
+            "hold what comes in", cause, "free space there", retry_after_s=60
+        ) from error
 
 
 def _stream(key: bytes, at: int) -> CipherContext:

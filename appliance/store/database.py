@@ -242,4 +242,5 @@ def _safe(url: str) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+    told = str(getattr(error, "orig", None) or error).splitlines()
+    return told[0] if told else type(error).__name__

@@ -39,8 +39,17 @@ class KeyRing:
 
     async def make(self, call_id: str) -> tuple[Cipher, bytes]:
         """A new key, on the disk when this returns."""
+        cipher, key = self.draw()
+        await self.keep(call_id, cipher, key)
+        return cipher, key
+
+    def draw(self) -> tuple[Cipher, bytes]:
+        """A new key, in memory alone."""
         cipher = CIPHERS[self._cipher]
-        key = os.urandom(cipher.key_bytes)
+        return cipher, os.urandom(cipher.key_bytes)
+
+    async def keep(self, call_id: str, cipher: Cipher, key: bytes) -> None:
+        """On the disk when this returns."""
         wrapped = cipher.seal(self._wrapping(cipher), key, call_id.encode())
         row = {
             "call_id": call_id,
@@ -49,7 +58,7 @@ class KeyRing:
             "created_at": time.time(),
         }
         await self._database.write(lambda connection: connection.execute(insert(keys).values(row)))
-        return self._remember(call_id, cipher, key)
+        self._remember(call_id, cipher, key)
 
     async def check(self) -> None:
         """Raises StoreUnavailable if no key of the newest was wrapped with this master key."""

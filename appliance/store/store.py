@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
@@ -12,7 +13,7 @@ from typing import IO
 
 from sqlalchemy import select
 
-from appliance.errors import StoreUnavailable
+from appliance.errors import LingtingError, StoreUnavailable
 from appliance.metrics import Metrics
 from appliance.settings import Store as StoreSettings
 from appliance.store.calls import Calls
@@ -80,6 +81,13 @@ class Store:
         if call_ids:
             await self.ring.shred([audio_key(call_id) for call_id in call_ids])
         for call_id in call_ids:
+            await self.vault.delete(call_id)
+
+    async def forget(self, call_id: str) -> None:
+        """A call that has come to nothing: what there may be of its keys and its audio."""
+        with contextlib.suppress(LingtingError):
+            await self.ring.shred([call_id, audio_key(call_id)])
+        with contextlib.suppress(OSError):
             await self.vault.delete(call_id)
 
     def has_room(self) -> bool:

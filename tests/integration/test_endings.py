@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from sqlalchemy import Connection, update
 from appliance.archive import retention
 from appliance.archive.recordings import KIND
 from appliance.call.keeping import Ending
-from appliance.errors import EngineUnavailable, StoreUnavailable
+from appliance.errors import EngineUnavailable, NotFound, StoreUnavailable
 from appliance.messages import AudioFormat, CallConfig, CallState, Encoding, Final
 from appliance.store import jobs
 from appliance.store.schema import keys
@@ -84,6 +86,40 @@ async def test_who_hangs_up_loses_nothing_that_was_said(tmp_path: Path, finishin
         call = await box.archive.get("live")
     assert (call.state, call.error) == (CallState.FINISHED, "") and call.utterances
     assert call.cut_short is not finishing
+
+
+async def test_who_closes_while_the_end_is_stored_leaves_no_call_running(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as box:
+        finish, storing = box.archive.store.calls.finish, asyncio.Event()
+
+        async def slowly(*args: Any) -> bool:
+            storing.set()
+            await asyncio.sleep(0.3)
+            return await finish(*args)
+
+        box.archive.store.calls.finish = slowly  # type: ignore[method-assign]
+
+        async def call() -> None:
+            async with box.box.open_call(live()) as call:
+                await call.accept(alaw(1))
+                await call.finish()
+
+        task = asyncio.create_task(call())
+        await storing.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await ended(box, "live") is CallState.FINISHED
+        await box.archive.delete("live")
+
+
+async def test_a_drain_waits_for_calls_that_are_ending(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as box:
+        box.engine.delay_s = 1.5
+        async with asyncio.TaskGroup() as group:
+            group.create_task(hang_up(box, live(), alaw(2), finishing=False))
+            await asyncio.sleep(1.2)  # gone, and what was said is not final yet
+            await box.box.drain(10)
+            assert (await box.archive.get("live")).utterances
 
 
 async def test_diarization_that_is_gone_costs_speakers_not_words(tmp_path: Path) -> None:
@@ -169,6 +205,41 @@ async def test_what_the_journal_missed_is_there_once_the_call_is_stored(tmp_path
 
 
 # --- recordings
+
+
+async def test_a_full_disk_costs_a_recording_its_moods(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with gateway(tmp_path) as box:
+        await box.archive.pause()
+        sent = await record(box, 4, channels="1", max_speakers="2")
+        monkeypatch.setattr("appliance.security.scratch.tempfile.TemporaryFile", full)
+        box.archive.attach(box.box)
+        assert await ended(box, sent) is CallState.FINISHED
+        call = await box.archive.get(sent)
+    assert call.utterances and not any(said.mood for said in call.utterances)
+
+
+async def test_while_an_upload_comes_in_its_key_is_nowhere(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as box:
+        coming, go = asyncio.Event(), asyncio.Event()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield alaw(60)
+            coming.set()
+            await go.wait()
+
+        accepting = asyncio.create_task(box.archive.accept(live(), pieces()))
+        await coming.wait()
+        (name,) = await asyncio.to_thread(box.archive.store.vault.broken_off)
+        with pytest.raises(NotFound):
+            await box.archive.store.ring.get(audio_key(name))
+        go.set()
+        assert await accepting == name
+        await box.archive.store.ring.get(audio_key(name))
 
 
 async def test_a_damaged_key_ends_its_recording_and_no_other(tmp_path: Path) -> None:

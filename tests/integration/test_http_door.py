@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import json
 import logging
 import shutil
@@ -601,12 +603,13 @@ async def test_only_so_many_uploads_are_held(box: FakeBox) -> None:
 async def test_a_full_disk_is_overload_not_a_bug(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def no_space(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("starlette.datastructures.UploadFile.write", no_space)
+    monkeypatch.setattr("appliance.security.scratch.tempfile.TemporaryFile", lambda **_: Full())
     error = await fault(post(client), 429)
-    assert "disk" in error["message"]
+    assert "No space left" in error["message"]
 
 
 # Leaving

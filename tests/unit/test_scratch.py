@@ -8,11 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from starlette.datastructures import Headers
 
 from appliance.api.http.upload import SealedParser, chunks
+from appliance.call.backlog import Backlog
+from appliance.call.track import Clip
+from appliance.errors import Overloaded
 from appliance.security.scratch import Reader, Scratch
+from tests.unit.test_store import FINAL
 
 SAID = "你好，我姓王。".encode() * 50_000  # over Starlette's megabyte in memory
 
@@ -56,6 +61,27 @@ def test_it_is_written_before_it_is_read() -> None:
     with pytest.raises(ValueError, match="written before"):
         scratch.write(b"two")
     scratch.close()
+
+
+async def test_what_was_held_before_the_disk_was_full_is_heard_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backlog = Backlog()
+    sound = np.full(16_000, 0.25, np.float32)
+    await backlog.add(FINAL, Clip(sound, 0))
+    write = backlog._scratch.write
+
+    def full(_: bytes) -> int:
+        raise Overloaded("hold what comes in", "No space left on device")
+
+    monkeypatch.setattr(backlog._scratch, "write", full)
+    await backlog.add(FINAL, Clip(sound, 1000))
+    monkeypatch.setattr(backlog._scratch, "write", write)
+    await backlog.add(FINAL, Clip(sound, 2000))
+    heard = [clip async for _, clip in backlog.read()]
+    assert [clip.start_ms for clip in heard] == [0]
+    assert np.allclose(heard[0].audio, sound, atol=1e-4)
+    backlog.close()
 
 
 async def test_an_upload_is_sealed_on_its_way() -> None:

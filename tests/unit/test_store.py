@@ -432,6 +432,16 @@ async def test_the_lock_is_taken_again_when_the_server_ended_its_session(
     await first.close()
 
 
+async def test_an_error_without_words_is_answered_too(store: Store) -> None:
+    def wordless(_: Connection) -> None:
+        raise OperationalError("INSERT", {}, MemoryError())
+
+    async with asyncio.timeout(10):
+        with pytest.raises(StoreUnavailable, match="is the disk full"):
+            await store.database.write(wordless)
+        assert await store.database.write(lambda c: 3) == 3
+
+
 async def test_any_error_of_the_database_is_told_as_one(store: Store) -> None:
     """SQLite's "malformed" is no OperationalError."""
 

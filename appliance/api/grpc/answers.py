@@ -36,7 +36,7 @@ class Streaming:
     """
 
     def __init__(self, request_id: str, *, interim: bool, speakers: bool = False) -> None:
-        self._request_id, self._interim, self._speakers = request_id, interim, speakers
+        self._request_id, self._interim, self.speakers = request_id, interim, speakers
         self._turns: list[SpeakerTurn] = []
         self._waiting: list[Final] = []  # for their speakers
         self._audio_ms = 0
@@ -46,7 +46,7 @@ class Streaming:
         """A StreamingRecognizeResponse, or None for what has no words."""
         if isinstance(event, Partial):
             return self._of(self._partial(event) if self._interim else None)
-        if isinstance(event, Final) and self._speakers and event.text:
+        if isinstance(event, Final) and self.speakers and event.text:
             self._waiting.append(event)
         elif isinstance(event, Final):
             return self._of(self._final(event))

@@ -25,7 +25,8 @@ from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
 from appliance.api.grpc.errors import answering
 from appliance.api.grpc.interleave import Interleaver
 from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
-from appliance.archive.archive import Archive, Claim
+from appliance.archive.archive import Archive
+from appliance.archive.arrivals import Claim
 from appliance.archive.kept import KeptCall
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
 from appliance.messages import SANE_ID, AudioFormat, CallConfig, CallState, Encoding
@@ -271,6 +272,11 @@ def _check(wanted: Any) -> None:
 
 
 def _filter(wanted: Any) -> Filter:
+    for name, known in (("state", STATES), ("min_level", LEVELS)):
+        number = getattr(wanted, name)
+        if number and number not in known:
+            hint = "take one of the enumeration"
+            raise InvalidRequest("list calls", f"{name} {number} is not known", hint, param=name)
     return Filter(
         state=STATES.get(wanted.state),
         name=wanted.call_id or None,

@@ -88,9 +88,9 @@ class Stream:
         )
 
     async def _speak(self, call: Call, request_id: str) -> None:
-        tags = call.config.diarize and not call.config.separate_legs
-        wire = answers.Streaming(request_id, interim=self._interim, speakers=tags)
+        wire = answers.Streaming(request_id, interim=self._interim)
         async for event in call.events():
+            wire.speakers = call.config.diarize and call.tells_speakers
             response = wire.response(event)
             if response is not None:
                 await self._write(response)

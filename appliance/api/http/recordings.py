@@ -27,7 +27,8 @@ from appliance.api.http.upload import (
     reading_form,
     too_large,
 )
-from appliance.archive.archive import Archive, Claim
+from appliance.archive.archive import Archive
+from appliance.archive.arrivals import Claim
 from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
 from appliance.messages import SANE_ID, AudioFormat, CallConfig, Encoding, Role
 from inference.tensors import MOST_SPEAKERS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -102,12 +101,6 @@ async def reading_form(request: Request, max_bytes: int) -> AsyncIterator[FormDa
         form = await SealedParser(request.headers, body, **limits).parse()
     except MultiPartException as error:
         raise InvalidRequest(DOING, error.message, "send multipart/form-data") from error
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise Overloaded(
-            DOING, "the box has no disk space for it", "free space", retry_after_s=60
-        ) from error
     try:
         yield form
     finally:
