@@ -19,6 +19,7 @@ from appliance.metrics import Metrics
 from appliance.settings import Settings
 from inference.tensors import (
     DIARIZATION_MODEL,
+    MOST_SPEAKERS,
     SAMPLE_RATE_HZ,
     Audio,
     Gathering,
@@ -102,6 +103,16 @@ async def test_two_speakers_take_turns(engine: SpeechEngine) -> None:
     assert {turn.speaker for turn in turns} == {0, 1} and turns[0].speaker == 0
     assert all(0 <= turn.start_s < turn.end_s <= 40 for turn in turns)
     assert [turn.start_s for turn in turns] == sorted(turn.start_s for turn in turns)
+
+
+async def test_more_speakers_than_can_be_told_apart_are_bounded(engine: SpeechEngine) -> None:
+    """Thirty voices: one person's words at thirty heights, two seconds each."""
+    said = two_speakers()[SAMPLE_RATE_HZ:][: 4 * SAMPLE_RATE_HZ]
+    rates = np.linspace(0.6, 1.8, 30) * SAMPLE_RATE_HZ
+    voices = [soxr.resample(said, rate, SAMPLE_RATE_HZ)[: 2 * SAMPLE_RATE_HZ] for rate in rates]
+    turns = await gather(engine, np.concatenate(voices).astype(np.float32), most=MOST_SPEAKERS)
+    assert 1 <= len({turn.speaker for turn in turns}) <= MOST_SPEAKERS
+    assert all(0 <= turn.start_s < turn.end_s <= 60 for turn in turns)
 
 
 async def test_the_hint_bounds_the_speakers(engine: SpeechEngine) -> None:

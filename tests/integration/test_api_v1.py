@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, insert, text, update
 
 from appliance.api.http import recordings
 from appliance.archive import kept as kept_calls
@@ -206,6 +206,39 @@ async def test_pages_and_filters(client: httpx.AsyncClient) -> None:
     problem(await client.get("/api/v1/calls?page_token=nonsense"), 400)
     problem(await client.get("/api/v1/calls?page_size=0"), 400)
     problem(await client.get("/api/v1/calls?state=strange"), 400)
+
+
+async def test_a_hundred_thousand_calls_are_paged_by_an_index(
+    client: httpx.AsyncClient, box: Gateway
+) -> None:
+    def fill(connection: Connection) -> None:
+        row = {"name": "", "door": "riva", "live": True, "state": "finished", "config": b""}
+        rows = [{**row, "id": f"{n:032x}", "created_at": float(n)} for n in range(100_000)]
+        connection.execute(insert(calls_table), rows)
+
+    await box.archive.store.database.write(fill)
+    seen, token = 0, ""
+    while True:
+        page = (await client.get(f"/api/v1/calls?page_size=1000&page_token={token}")).json()
+        seen += len(page["calls"])
+        if not (token := page["next_page_token"]):
+            break
+    assert seen == 100_000
+    newest_first = "SELECT * FROM calls ORDER BY created_at DESC, id DESC LIMIT 50"
+
+    def plan(connection: Connection) -> str:
+        return str(connection.execute(text(f"EXPLAIN QUERY PLAN {newest_first}")).all())
+
+    found = await box.archive.store.database.read(plan)
+    assert "calls_by_time" in found and "TEMP B-TREE" not in found
+
+
+async def test_one_word_is_a_call(client: httpx.AsyncClient) -> None:
+    word = alaw(1.2)[-16_000 * 6 // 10 :]
+    sent = await send(client, silence(0.5) + word + silence(1))
+    assert (await until_over(client, sent["id"]))["state"] == "finished"
+    call = (await client.get(sent["call"])).json()
+    assert len(call["utterances"]) == 1 and call["utterances"][0]["text"]
 
 
 async def test_unknown_calls(client: httpx.AsyncClient) -> None:
