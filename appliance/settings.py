@@ -139,6 +139,9 @@ class Cpu(Section):
     )
     max_batch: int = Field(8, ge=1, le=256, description="windows decoded together at most")
     queue: int = Field(128, ge=1, description="windows of each priority that may wait")
+    socket: Path | None = Field(
+        None, description="Unix socket of `lingting cpu`; empty: the gateway starts its workers"
+    )
     start_timeout_s: float = Field(60, gt=0, description="how long a worker may take to load, s")
     compute_type: str = Field(
         "default", description="CTranslate2 compute type on the CPU: default, int8, float32 ..."
@@ -286,8 +289,8 @@ class Limits(Section):
 
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level")
-    format: Literal["text", "json"] = Field(
-        "text", description="one line per event, as text or JSON"
+    format: Literal["text", "json", "journal"] = Field(
+        "text", description="one line per event, as text or JSON; journal: into systemd's"
     )
 
 

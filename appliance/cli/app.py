@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import bench, demo, evaluate, serve
+from appliance.cli import bench, demo, engines, evaluate, serve
 from appliance.cli.doctor import doctor
 from appliance.cli.lexicon import lexicon
 from appliance.cli.transcribe import transcribe
@@ -45,7 +45,8 @@ def lingting(
 
 
 app.command()(serve.serve)
-app.command()(serve.triton)
+app.command()(engines.triton)
+app.command()(engines.cpu)
 app.command()(demo.demo)
 app.command()(transcribe)
 app.command()(doctor)

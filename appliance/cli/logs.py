@@ -1,5 +1,5 @@
-"""Log lines on stderr, as text or JSON. Never transcripts, nor what a caller sent but for the names
-of its calls and requests."""
+"""Log lines on stderr, as text or JSON, or into systemd's journal. Never transcripts, nor what a
+caller sent but for the names of its calls and requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import json
 import logging
 import sys
 
+from appliance.log_fields import log_fields
 from appliance.settings import Log
+
+IDENTIFIER = "lingting"
+PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))  # as syslog has them
+DEBUG_PRIORITY = 7
 
 
 class JsonFormatter(logging.Formatter):
@@ -17,15 +22,45 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **{name.lower(): value for name, value in log_fields().items()},
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
 
 
+class JournalHandler(logging.Handler):
+    """Into the journal: `journalctl CALL_ID=...` finds all lines of a call."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from systemd import journal  # only a box that systemd runs has it
+
+        try:
+            journal.send(
+                self.format(record),
+                PRIORITY=str(priority(record.levelno)),
+                SYSLOG_IDENTIFIER=IDENTIFIER,
+                LOGGER=record.name,
+                **log_fields(),
+            )
+        except Exception:
+            self.handleError(record)
+
+
+def priority(level: int) -> int:
+    """Python's level -> syslog's."""
+    return next((syslog for least, syslog in PRIORITIES if level >= least), DEBUG_PRIORITY)
+
+
 def set_up_logs(settings: Log) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler.setFormatter(JsonFormatter() if settings.format == "json" else text)
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if settings.format == "journal":
+        handler = JournalHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    elif settings.format == "json":
+        handler.setFormatter(JsonFormatter())
+    else:
+        form = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+        handler.setFormatter(logging.Formatter(form))
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # we say ourselves when doors open

@@ -1,12 +1,12 @@
-"""`lingting serve`: the gateway, from start-up to drain. `lingting triton`: only the models."""
+"""`lingting serve`: the gateway, from start-up to drain."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import signal
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
@@ -20,9 +20,10 @@ from appliance.api.tls import check_tls
 from appliance.archive.archive import Archive
 from appliance.call.box import Box
 from appliance.cli.logs import set_up_logs
+from appliance.cli.supervised import Supervisor
 from appliance.engine.build import build_engine
 from appliance.engine.protocol import SpeechEngine
-from appliance.engine.triton_server import TritonServer
+from appliance.errors import StoreUnavailable
 from appliance.messages import DEMO_NOTICE
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
@@ -62,6 +63,12 @@ class Gateway:
         await self.archive.pause()
         await self.box.drain(self.settings.limits.drain_s)
 
+    async def progress(self) -> bool:
+        """Whether the loop turns and the disk takes what is written; a full one answers too."""
+        with contextlib.suppress(StoreUnavailable):
+            await self.archive.store.database.write(lambda _: None)
+        return True
+
     async def stop(self) -> None:
         await asyncio.gather(self._grpc.stop(DOORS_GRACE_S), self._http.stop(DOORS_GRACE_S))
         await self.box.close()
@@ -71,20 +78,26 @@ class Gateway:
 async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> None:
     """Until SIGTERM or SIGINT; a second signal does not wait for the calls."""
     begun = time.monotonic()
-    gateway = Gateway(settings, build)
-    stop, hurry = _signals()
+    gateway, supervisor = Gateway(settings, build), Supervisor()
+    stop, hurry = stop_signals()
+    pinging: asyncio.Task[None] | None = None
     try:
-        bound = await _unless(stop, gateway.start())
+        bound = await unless(stop, gateway.start())
         if bound is not None:
             _announce(gateway, *bound, time.monotonic() - begun)
+            supervisor.ready(f"serving by {gateway.box.health()['engine'].detail['in_use']}")
+            pinging = asyncio.create_task(supervisor.keep_alive(gateway.progress))
             await stop.wait()
             log.info("draining: running calls may end, new ones are refused")
-            await _unless(hurry, gateway.drain())
+            supervisor.stopping("draining: running calls may end")
+            await unless(hurry, gateway.drain())
     finally:
         await gateway.stop()
+        if pinging:
+            pinging.cancel()
 
 
-def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+def stop_signals() -> tuple[asyncio.Event, asyncio.Event]:
     """Events set by the first and by the second signal to stop."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
@@ -97,7 +110,7 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     return stop, hurry
 
 
-async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+async def unless(event: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """The result of `work`, or None if `event` comes first."""
     task = asyncio.ensure_future(work)
     waiting = asyncio.ensure_future(event.wait())
@@ -152,22 +165,3 @@ def _days(keep_audio: str, calls_days: float) -> float:
     if not 0 <= days < math.inf:
         raise typer.BadParameter("off, on, or a number of days", param_hint="--keep-audio")
     return days
-
-
-def triton() -> None:
-    """Run Triton alone in the foreground, with this box's models, for a gateway elsewhere."""
-    settings = load_settings()
-    set_up_logs(settings.log)
-    raise typer.Exit(asyncio.run(_run_triton(settings)))
-
-
-async def _run_triton(settings: Settings) -> int:
-    server = TritonServer(settings)
-    stop, _ = _signals()
-    try:
-        await server.start(sys.stderr)
-        log.info("Triton: gRPC %s, metrics 127.0.0.1:%d", server.address, server.metrics_port)
-        code = await _unless(stop, server.wait())
-        return 0 if code is None else 1
-    finally:
-        await server.stop()

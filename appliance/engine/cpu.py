@@ -17,6 +17,7 @@ import os
 import sys
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,33 +74,61 @@ class Job:
         return (self.priority is Priority.RECORDING) is (other.priority is Priority.RECORDING)
 
 
+def worker_command(settings: Settings) -> list[str]:
+    """The `inference.worker` that serves this box's bundles."""
+    cpu = settings.cpu
+    return [
+        *leash("start a CPU worker"),
+        *(sys.executable, "-m", "inference.worker"),
+        *(f"--bundle={name}={folder}" for name, folder in settings.models.bundles().items()),
+        *("--threads", str(cpu.threads)),
+        *("--cores", str(max(1, (os.cpu_count() or 1) // cpu.workers))),
+        *("--compute-type", cpu.compute_type),
+    ]
+
+
 class Worker:
-    """One `inference.worker` process."""
+    """One `inference.worker` process: a child of ours, or of `lingting cpu` behind a socket."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
+        self._answers: asyncio.StreamReader | None = None
+        self._questions: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
         self._said: deque[str] = deque(maxlen=20)  # lines on its stderr
 
     async def start(self) -> dict[str, ModelCard]:
         """Spawn and load; raises BundleError or EngineUnavailable with the worker's own words."""
-        bundles = self._settings.models.bundles()
-        cpu = self._settings.cpu
+        if self._settings.cpu.socket:
+            await self._connect(self._settings.cpu.socket)
+        else:
+            await self._spawn()
+        return dict(zip(self._settings.models.bundles(), await self._cards(), strict=True))
+
+    async def _connect(self, path: Path) -> None:
+        try:
+            self._answers, self._questions = await asyncio.open_unix_connection(path)
+        except OSError as error:
+            hint = "systemctl status lingting-cpu, or correct cpu.socket"
+            raise EngineUnavailable(
+                "reach the CPU service", f"{path}: {error.strerror or error}", hint
+            ) from error
+
+    async def _spawn(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *leash("start a CPU worker"),
-            *(sys.executable, "-m", "inference.worker"),
-            *(f"--bundle={name}={folder}" for name, folder in bundles.items()),
-            *("--threads", str(cpu.threads)),
-            *("--cores", str(max(1, (os.cpu_count() or 1) // cpu.workers))),
-            *("--compute-type", cpu.compute_type),
+            *worker_command(self._settings),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **ONE_BLAS_THREAD},
         )
+        self._answers, self._questions = self._process.stdout, self._process.stdin
         assert self._process.stderr
         self._listening = asyncio.create_task(self._listen_to(self._process.stderr))
+
+    async def _cards(self) -> list[ModelCard]:
+        """The worker's first words, once its models are loaded."""
         try:
             async with asyncio.timeout(self._settings.cpu.start_timeout_s):
                 packed = await self._read()
@@ -112,12 +141,12 @@ class Worker:
             if isinstance(error, TimeoutError):
                 reason = "it did not load in time"
             raise EngineUnavailable("start a CPU worker", reason) from error
-        cards = (CARD.unpack(json.loads(card)) for card in packed)
-        return dict(zip(bundles, cards, strict=True))
+        return [CARD.unpack(json.loads(card)) for card in packed]
 
     async def _exit_code(self) -> int | None:
         """How it ended, if it has."""
-        assert self._process
+        if self._process is None:
+            return None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 return await self._process.wait()
@@ -132,28 +161,31 @@ class Worker:
                 log.warning("CPU worker: %s", line)
 
     def _last_words(self) -> str:
+        if self._process is None:
+            return "it hung up; the log of lingting-cpu says why"
         return self._said[-1] if self._said else "it ended without a word"
 
     async def exchange(self, questions: list[Question[Any]]) -> list[bytes]:
         """Questions -> answers (status byte and payload each)."""
-        assert self._process and self._process.stdin
+        assert self._questions
         parts = [part for question in questions for part in pack_question(question).parts()]
-        self._process.stdin.write(pack_frame(parts))
-        await self._process.stdin.drain()
+        self._questions.write(pack_frame(parts))
+        await self._questions.drain()
         return await self._read()
 
     async def _read(self) -> list[bytes]:
-        assert self._process and self._process.stdout
-        stream = self._process.stdout
-        head = await stream.readexactly(FRAME_HEAD.size)
-        lengths = json.loads(await stream.readexactly(FRAME_HEAD.unpack(head)[0]))
-        return split_frame(lengths, await stream.readexactly(sum(lengths)))
+        assert self._answers
+        head = await self._answers.readexactly(FRAME_HEAD.size)
+        lengths = json.loads(await self._answers.readexactly(FRAME_HEAD.unpack(head)[0]))
+        return split_frame(lengths, await self._answers.readexactly(sum(lengths)))
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
     async def stop(self) -> None:
+        if self._questions and self._process is None:
+            self._questions.close()  # lingting cpu ends the worker when its caller is gone
         if self._process and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()

@@ -173,6 +173,18 @@ class TritonEngine:
         fields: dict[str, Any] = from_bytes_tensor(answer.as_numpy(RESULT).reshape(-1))
         return fields
 
+    async def answered(self) -> int:
+        """Questions that the speech model of a running server has answered; -1 if unknown."""
+        if self._client is None:
+            return -1
+        try:
+            told = await self._client.get_inference_statistics(
+                ASR_MODEL, client_timeout=CARD_TIMEOUT_S
+            )
+        except InferenceServerException:
+            return -1
+        return sum(model.inference_count for model in told.model_stats)
+
     def card(self, model: str = ASR_MODEL) -> ModelCard:
         if model not in self._cards:
             raise EngineUnavailable(

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -38,6 +39,7 @@ LONGEST_LINE = 1 << 20  # bytes of the child's output
 STOP_TIMEOUT_S = 10.0  # after SIGTERM, before SIGKILL
 POLL_S = 0.1  # between looks whether the child has ended
 LOOPBACK = "127.0.0.1"
+ADMIN_APIS = "model-repository,shared-memory,trace,logging"
 
 
 def find_binary(settings: Settings) -> Path:
@@ -157,8 +159,7 @@ class TritonServer:
         repository = render_repository(self._settings, work / "models")
         arguments = [
             f"--model-repository={repository}",
-            "--model-control-mode=explicit",
-            *(f"--load-model={path.name}" for path in sorted(repository.iterdir())),
+            "--model-control-mode=none",  # exactly what the repository holds, and no loading later
             f"--grpc-address={LOOPBACK}",
             f"--grpc-port={self.grpc_port}",
             f"--http-address={LOOPBACK}",
@@ -169,6 +170,9 @@ class TritonServer:
             "--exit-timeout-secs=5",
             f"--backend-config=python,shm-region-prefix-name={self._prefix}",
             "--log-verbose=0",
+            # Whoever reaches the port may ask the models, and nothing else: nobody has this word.
+            f"--grpc-restricted-protocol={ADMIN_APIS}:admin={secrets.token_hex(16)}",
+            f"--http-restricted-api={ADMIN_APIS}:admin={secrets.token_hex(16)}",
         ]
         backends = _backends(binary, work / "backends")
         return [*arguments, *([f"--backend-directory={backends}"] if backends else [])]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import pytest_asyncio
 
 from appliance.engine.cpu import CpuEngine
+from appliance.engine.cpu_service import CpuService, listen
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton import TritonEngine
 from appliance.errors import EngineUnavailable, InvalidRequest, Overloaded
@@ -38,7 +42,11 @@ def window(seconds: float = 1.0, seed: int = 0, **options: object) -> Window:
 def make(kind: str, settings: Settings) -> SpeechEngine:
     if kind == "fake":
         return FakeEngine()
-    return CpuEngine(settings) if kind == "cpu" else TritonEngine(settings, Metrics())
+    return CpuEngine(settings) if kind.startswith("cpu") else TritonEngine(settings, Metrics())
+
+
+def served_by_socket(settings: Settings, path: Path) -> Settings:
+    return settings.model_copy(update={"cpu": settings.cpu.model_copy(update={"socket": path})})
 
 
 def slow_down(engine: SpeechEngine, delay_s: float) -> None:
@@ -47,17 +55,24 @@ def slow_down(engine: SpeechEngine, delay_s: float) -> None:
         engine.delay_s = delay_s
 
 
-@pytest.fixture(params=["fake", "cpu", "triton"], scope="module")
+@pytest.fixture(params=["fake", "cpu", "cpu service", "triton"], scope="module")
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(kind: str, tiny_settings: Settings) -> AsyncIterator[SpeechEngine]:
-    made = make(kind, tiny_settings)
-    await made.start()
-    yield made
-    await made.close()
+    async with contextlib.AsyncExitStack() as stack:
+        if kind == "cpu service":
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            tiny_settings = served_by_socket(tiny_settings, Path(folder) / "cpu.sock")
+            service = CpuService(tiny_settings, listen(tiny_settings.cpu.socket))
+            serving = asyncio.create_task(service.serve())
+            stack.callback(serving.cancel)
+        made = make(kind, tiny_settings)
+        await made.start()
+        yield made
+        await made.close()
 
 
 async def test_it_answers_as_if_each_window_came_alone(engine: SpeechEngine) -> None:

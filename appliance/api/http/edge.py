@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.api.http.errors import CLIENT_GONE, Draining, fault_of, internal_fault, respond
+from appliance.log_fields import REQUEST_ID
 from appliance.messages import SANE_ID
 from appliance.metrics import Metrics
 
@@ -37,6 +38,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         exchange = Exchange(scope, receive, send)
+        REQUEST_ID.set(exchange.request_id)
         started = time.monotonic()
         try:
             await self._app(scope, exchange.receive, exchange.send)

@@ -1,0 +1,113 @@
+"""`lingting triton` and `lingting cpu`: the models alone, as services for a gateway elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+
+import typer
+
+from appliance.cli.logs import set_up_logs
+from appliance.cli.serve import stop_signals, unless
+from appliance.cli.supervised import Supervisor, inherited_socket
+from appliance.engine.canary import load_canary
+from appliance.engine.cpu_service import CpuService, listen
+from appliance.engine.triton import TritonEngine
+from appliance.engine.triton_server import TritonServer
+from appliance.errors import EngineUnavailable, SettingsError
+from appliance.metrics import Metrics
+from appliance.settings import Settings, load_settings
+
+log = logging.getLogger("lingting")
+
+PROBE_TIMEOUT_S = 10.0
+POLL_S = 0.2
+
+
+def triton() -> None:
+    """Run Triton alone in the foreground, with this box's models, for a gateway elsewhere."""
+    settings = load_settings()
+    set_up_logs(settings.log)
+    raise typer.Exit(asyncio.run(_run_triton(settings)))
+
+
+async def _run_triton(settings: Settings) -> int:
+    server, supervisor = TritonServer(settings), Supervisor()
+    stop, _ = stop_signals()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(server.stop)
+        await server.start(sys.stderr)
+        log.info("Triton: gRPC %s, metrics 127.0.0.1:%d", server.address, server.metrics_port)
+        ended = asyncio.create_task(server.wait())
+        stack.callback(ended.cancel)
+        probing = asyncio.create_task(_probe_triton(settings, server, supervisor))
+        stack.callback(probing.cancel)
+        code = await unless(stop, _first(ended, probing))
+        supervisor.stopping()
+        return 0 if code is None else 1
+
+
+async def _first(ended: asyncio.Task[int], probing: asyncio.Task[None]) -> int:
+    """Until Triton is over; its models may also turn out never to answer."""
+    while not ended.done():
+        await asyncio.sleep(POLL_S)
+        if probing.done() and (error := probing.exception()):
+            raise error
+    return ended.result()
+
+
+async def _probe_triton(settings: Settings, server: TritonServer, supervisor: Supervisor) -> None:
+    """Ready once the canary is answered, alive as long as it or other questions are."""
+    remote = settings.triton.model_copy(update={"mode": "remote", "address": server.address})
+    engine = TritonEngine(settings.model_copy(update={"triton": remote}), Metrics())
+    canary = load_canary(settings.models.asr)
+    heard = -1  # questions answered until the last look
+
+    async def progress() -> bool:
+        nonlocal heard
+        verdict = await canary.probe(engine, PROBE_TIMEOUT_S)
+        before, heard = heard, await engine.answered()
+        if not verdict.ok:
+            log.warning("the canary failed: %s", verdict.reason)
+        return verdict.ok or (verdict.late and heard > before)  # busy is not dead
+
+    try:
+        await engine.start()
+        verdict = await canary.probe(engine, settings.triton.start_timeout_s)
+        if not verdict.ok:
+            raise EngineUnavailable("start Triton", verdict.reason, "run `lingting doctor`")
+        supervisor.ready(f"answering its canary in {verdict.seconds:.2f} s")
+        log.info("Triton answers its canary in %.2f s", verdict.seconds)
+        await supervisor.keep_alive(progress)
+    finally:
+        await engine.close()
+
+
+def cpu() -> None:
+    """Run the models on the CPU in the foreground, for a gateway that names cpu.socket."""
+    settings = load_settings()
+    set_up_logs(settings.log)
+    asyncio.run(_run_cpu(settings))
+
+
+async def _run_cpu(settings: Settings) -> None:
+    supervisor = Supervisor()
+    listener = inherited_socket()
+    if listener is None:
+        if settings.cpu.socket is None:
+            cause = "cpu.socket is not set, and systemd passed no socket"
+            raise SettingsError("open the CPU service", cause, "set cpu.socket to a path")
+        listener = listen(settings.cpu.socket)
+    stop, _ = stop_signals()
+    service = CpuService(settings, listener)
+    pinging = asyncio.create_task(supervisor.keep_alive(service.progress))
+    supervisor.ready("waiting for the gateway")
+    log.info("ready: %d workers at most", settings.cpu.workers)
+    try:
+        await unless(stop, service.serve())
+    finally:
+        supervisor.stopping()
+        pinging.cancel()
+        listener.close()
