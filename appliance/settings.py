@@ -9,16 +9,16 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AnyHttpUrl,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyNetwork,
     ValidationError,
-    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -34,6 +34,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = Path("/etc/lingting/lingting.toml")
 
 
+# An empty setting turns off what a path would turn on.
+MaybePath = Annotated[Path | None, BeforeValidator(lambda v: None if v in ("", Path()) else v)]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,9 +46,9 @@ class Door(Section):
     """What both servers have in common."""
 
     host: str = Field("127.0.0.1", description="address it listens on")
-    tls_certificate: Path | None = Field(None, description="PEM chain; set it to serve TLS")
-    tls_key: Path | None = Field(None, description="PEM key of the certificate")
-    tls_client_ca: Path | None = Field(
+    tls_certificate: MaybePath = Field(None, description="PEM chain; set it to serve TLS")
+    tls_key: MaybePath = Field(None, description="PEM key of the certificate")
+    tls_client_ca: MaybePath = Field(
         None, description="PEM authorities; set it to demand client certificates (mTLS)"
     )
 
@@ -59,8 +63,16 @@ class Grpc(Door):
 class Http(Door):
     port: int = Field(9000, ge=0, le=65535, description="its port; 0 picks a free one")
     max_upload_mib: int = Field(1024, ge=1, description="largest upload, MiB")
-    share: Path | None = Field(
+    share: MaybePath = Field(
         None, description="folder whose recordings /api/v1/recordings takes by path"
+    )
+
+
+class Local(Section):
+    """Doors for this machine's own programs, which the file system guards."""
+
+    folder: MaybePath = Field(
+        None, description="folder for the Unix sockets grpc.sock and http.sock; empty: none"
     )
 
 
@@ -68,22 +80,16 @@ class Models(Section):
     asr: Path = Field(
         PROJECT / "bundles" / "asr-demo", description="folder of the speech bundle (a manifest)"
     )
-    diarization: Path | None = Field(
+    diarization: MaybePath = Field(
         PROJECT / "bundles" / "diarization-demo",
         description="folder of the diarization bundle; empty: speakers of one leg are not told "
         "apart",
     )
 
-    emotion: Path | None = Field(
+    emotion: MaybePath = Field(
         PROJECT / "bundles" / "emotion-demo",
         description="folder of the emotion bundle; empty: no moods are told",
     )
-
-    @field_validator("diarization", "emotion", mode="before")
-    @classmethod
-    def _none(cls, value: object) -> object:
-        """An empty setting turns a model off."""
-        return None if value in ("", Path()) else value
 
     def bundles(self) -> dict[str, Path]:
         """Folder of each model's bundle, by the model's name in model_repo/."""
@@ -106,7 +112,7 @@ class Triton(Section):
     )
     http_port: int = Field(0, ge=0, le=65535, description="HTTP port of a child; 0 picks one")
     metrics_port: int = Field(0, ge=0, le=65535, description="metrics port of a child; 0 picks one")
-    binary: Path | None = Field(
+    binary: MaybePath = Field(
         None, description="tritonserver to run; else LINGTING_TRITON_BIN, else the wheel's"
     )
     repository: Path = Field(PROJECT / "model_repo", description="the Triton model repository")
@@ -116,7 +122,7 @@ class Triton(Section):
     compute_type: str = Field(
         "default", description="CTranslate2 compute type there: default, float16, int8_float16 ..."
     )
-    pyannote: Path | None = Field(
+    pyannote: MaybePath = Field(
         None,
         description="virtual environment with requirements/diarization.txt; then diarization in "
         "Triton runs pyannote.audio itself, else its port to ONNX",
@@ -139,7 +145,7 @@ class Cpu(Section):
     )
     max_batch: int = Field(8, ge=1, le=256, description="windows decoded together at most")
     queue: int = Field(128, ge=1, description="windows of each priority that may wait")
-    socket: Path | None = Field(
+    socket: MaybePath = Field(
         None, description="Unix socket of `lingting cpu`; empty: the gateway starts its workers"
     )
     start_timeout_s: float = Field(60, gt=0, description="how long a worker may take to load, s")
@@ -235,7 +241,7 @@ class Store(Section):
         "", description="database of calls and jobs, e.g. postgresql+psycopg://...; else SQLite"
     )
     keys_url: str = Field("", description="database of the calls' keys, apart from the other")
-    master_key: Path | None = Field(
+    master_key: MaybePath = Field(
         None, description="32 bytes that wrap the calls' keys; else made in the folder"
     )
     cipher: Literal["aes-256-gcm", "sm4-gcm"] = Field(
@@ -303,6 +309,7 @@ class Settings(BaseSettings):
 
     grpc: Grpc = Grpc()
     http: Http = Http()
+    local: Local = Local()
     models: Models = Models()
     triton: Triton = Triton()
     cpu: Cpu = Cpu()

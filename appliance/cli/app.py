@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import bench, demo, engines, evaluate, serve
+from appliance.cli import bench, demo, engines, evaluate, serve, store
+from appliance.cli.canary import canary
 from appliance.cli.doctor import doctor
 from appliance.cli.lexicon import lexicon
 from appliance.cli.transcribe import transcribe
@@ -50,6 +51,8 @@ app.command()(engines.cpu)
 app.command()(demo.demo)
 app.command()(transcribe)
 app.command()(doctor)
+app.command()(canary)
 app.command()(lexicon)
+app.add_typer(store.app, name="store")
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")

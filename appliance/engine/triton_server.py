@@ -30,7 +30,7 @@ from tritonclient.grpc import model_config_pb2
 from appliance.engine.keeper import ENDED
 from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep
 from appliance.errors import EngineUnavailable
-from appliance.settings import Settings
+from appliance.settings import PROJECT, Settings
 from inference.tensors import DIARIZATION_MODEL, Priority
 
 STUB = "triton_python_backend_stub"
@@ -39,13 +39,15 @@ LONGEST_LINE = 1 << 20  # bytes of the child's output
 STOP_TIMEOUT_S = 10.0  # after SIGTERM, before SIGKILL
 POLL_S = 0.1  # between looks whether the child has ended
 LOOPBACK = "127.0.0.1"
+PACKAGED = PROJECT / "triton" / "pytriton" / "tritonserver"  # of an installed release
 ADMIN_APIS = "model-repository,shared-memory,trace,logging"
 
 
 def find_binary(settings: Settings) -> Path:
     """The tritonserver to run; raises EngineUnavailable saying where it was looked for."""
     named = settings.triton.binary or os.environ.get("LINGTING_TRITON_BIN")
-    candidates = [Path(named)] if named else [*_wheel("bin/tritonserver"), *_on_path()]
+    wheel = (*_wheel("bin/tritonserver"), PACKAGED / "bin" / "tritonserver")
+    candidates = [Path(named)] if named else [*wheel, *_on_path()]
     for path in candidates:
         if os.access(path, os.X_OK):
             return path

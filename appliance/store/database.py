@@ -16,18 +16,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import alembic.command
-import alembic.config
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from appliance.errors import StoreUnavailable
 from appliance.metrics import Metrics
+from appliance.store.migrating import migrate
 
 log = logging.getLogger(__name__)
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 MOST_TOGETHER = 256  # writes in one transaction
 MOST_WAITING = 10_000  # writes not begun
 READERS = 4
@@ -192,15 +190,6 @@ def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | N
             return None, StoreUnavailable("write to the database", _cause(error))
         return None, error
     return value, None
-
-
-def migrate(engine: Engine, branch: str) -> None:
-    """Alembic's upgrade to the newest revision of a branch, on this very engine."""
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, f"{branch}@head")
 
 
 def _engine(url: str, *, kept_open: bool) -> Engine:

@@ -34,9 +34,9 @@ class Store:
 
     def __init__(self, settings: StoreSettings, metrics: Metrics) -> None:
         self.settings = settings
-        folder = settings.folder
-        self.database = Database(settings.url or _sqlite(folder, "lingting.db"), metrics)
-        self._keys = Database(settings.keys_url or _sqlite(folder, "keys.db"), metrics, "keys")
+        folder, urls = settings.folder, locations(settings)
+        self.database = Database(urls["main"], metrics)
+        self._keys = Database(urls["keys"], metrics, "keys")
         self.jobs = Jobs(self.database)
         self.vault = Vault(folder / "audio")
         self._lock: IO[bytes] | None = None
@@ -105,6 +105,14 @@ class Store:
 def free_bytes(folder: Path) -> int:
     """On the disk of `folder`, for who is not root."""
     return shutil.disk_usage(folder).free if folder.exists() else 0
+
+
+def locations(settings: StoreSettings) -> dict[str, str]:
+    """The URL of each database, by branch of the schema."""
+    return {
+        "main": settings.url or _sqlite(settings.folder, "lingting.db"),
+        "keys": settings.keys_url or _sqlite(settings.folder, "keys.db"),
+    }
 
 
 def _sqlite(folder: Path, name: str) -> str:

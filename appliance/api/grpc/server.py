@@ -58,6 +58,8 @@ class GrpcServer:
             services += [health, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(services, server)
         port = bind(server, self._settings, credentials)
+        if folder := self._box.settings.local.folder:
+            server.add_insecure_port(f"unix:{folder / 'grpc.sock'}")
         await server.start()
         self._server = server
         if credentials is None and self._settings.host not in LOOPBACK:

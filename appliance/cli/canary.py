@@ -1,0 +1,90 @@
+"""`lingting canary`: places a real call whose words are known, and says whether they were heard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import grpc
+import numpy as np
+import typer
+
+from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.cli.running import running_box
+from appliance.engine.canary import Canary, is_close, load_canary
+from appliance.errors import EngineUnavailable
+from appliance.settings import Settings, load_settings
+from inference.tensors import SAMPLE_RATE_HZ
+
+STREAM = "/lingting.hotline.v1.Hotline/StreamCall"
+DELETE = "/lingting.hotline.v1.Hotline/DeleteCall"
+CHUNK_BYTES = SAMPLE_RATE_HZ // 10 * 2  # 0.1 s
+TIMEOUT_S = 60.0
+DOING = "call the box"
+
+
+def canary(
+    own: Annotated[
+        bool, typer.Option("--own", help="Start a box of its own for it, on free ports.")
+    ] = False,
+) -> None:
+    """Call the box with the speech model's own canary and compare what it hears.
+
+    Exit codes: 0 it heard what was said, 3 it did not, or did not answer.
+    """
+    settings = load_settings()
+    known = load_canary(settings.models.asr)
+    with contextlib.ExitStack() as stack:
+        if own:
+            quiet = {"LINGTING_CPU__SOCKET": "", "LINGTING_TRITON__MODE": "off"}
+            alone = {"LINGTING_LOG__FORMAT": "text", "LINGTING_LOCAL__FOLDER": ""}
+            target = stack.enter_context(running_box(environment={**quiet, **alone})).address
+        else:
+            target = address(settings)
+        begun = time.monotonic()
+        heard = asyncio.run(place_call(target, known))
+    if known.text is not None and not is_close(heard, known.text):
+        cause = f"it heard {heard!r} instead of {known.text!r}"
+        raise EngineUnavailable(DOING, cause, "run `lingting doctor`")
+    typer.echo(f"{target} heard {heard!r} in {time.monotonic() - begun:.1f} s")
+
+
+def address(settings: Settings) -> str:
+    """Where a program of this machine calls."""
+    if settings.local.folder:
+        return f"unix:{settings.local.folder / 'grpc.sock'}"
+    return f"{settings.grpc.host}:{settings.grpc.port}"
+
+
+async def place_call(target: str, known: Canary) -> str:
+    """Stream the canary live; returns the words heard. Raises EngineUnavailable."""
+    pcm = (np.clip(known.audio, -1, 1) * 32767).astype("<i2").tobytes()
+
+    async def requests() -> AsyncIterator[Any]:
+        config = pb.CallConfig(
+            encoding=pb.AUDIO_ENCODING_PCM_S16LE, sample_rate_hertz=SAMPLE_RATE_HZ, channels=1
+        )
+        yield pb.StreamCallRequest(config=config)
+        for start in range(0, len(pcm), CHUNK_BYTES):
+            yield pb.StreamCallRequest(audio=pb.Audio(content=pcm[start : start + CHUNK_BYTES]))
+
+    said, name = list[str](), ""
+    try:
+        async with grpc.aio.insecure_channel(target) as channel:
+            stream = channel.stream_stream(
+                STREAM, pb.StreamCallRequest.SerializeToString, pb.CallEvent.FromString
+            )
+            async for event in stream(requests(), timeout=TIMEOUT_S, wait_for_ready=True):
+                name = event.name
+                if event.WhichOneof("event") == "final":
+                    said.append(event.final.text)
+            await channel.unary_unary(DELETE, pb.DeleteCallRequest.SerializeToString)(
+                pb.DeleteCallRequest(name=name), timeout=TIMEOUT_S
+            )
+    except grpc.aio.AioRpcError as error:
+        cause = f"{target}: {error.details() or error.code().name}"
+        raise EngineUnavailable(DOING, cause, "is a box running there?") from error
+    return "".join(said)

@@ -1,0 +1,85 @@
+"""Which GPU there is, and whether what is on this machine can use it. Nothing is downloaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from installer.system import output_of
+from installer.words import Text
+
+LEAST_DRIVER = 525  # the first that runs CUDA 12
+LEAST_VRAM_MIB = 6000
+DRIVERS = Path("/proc/driver/nvidia/gpus")
+PCI = Path("/sys/bus/pci/devices")
+NVIDIA, DISPLAY_CLASSES = "0x10de", ("0x0300", "0x0302")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """kind: none, ready, or why a card cannot be used: no-driver, broken, old, small."""
+
+    kind: str
+    told: Text
+    fix: Text | None = None
+
+
+def look() -> Found:
+    listed = output_of(
+        "nvidia-smi",
+        "--query-gpu=name,memory.total,driver_version",
+        "--format=csv,noheader,nounits",
+    )
+    if listed:
+        return _judge(listed.splitlines())
+    if DRIVERS.is_dir() and any(DRIVERS.iterdir()):
+        return Found(
+            "broken",
+            Text(
+                "有驱动，但 nvidia-smi 失败：将使用 CPU", "a driver, but nvidia-smi fails: CPU mode"
+            ),
+            Text("重启，或重装与内核匹配的驱动", "reboot, or install the driver for this kernel"),
+        )
+    if cards := _cards():
+        return Found(
+            "no-driver",
+            Text(
+                f"{cards} 块 NVIDIA 卡，无驱动：将使用 CPU",
+                f"{cards} NVIDIA cards, no driver: CPU mode",
+            ),
+            Text(
+                f"离线安装 NVIDIA 驱动（{LEAST_DRIVER} 以上）后运行 lingting-install gpu",
+                f"install NVIDIA's driver ({LEAST_DRIVER} or later) offline, "
+                "then run lingting-install gpu",
+            ),
+        )
+    return Found("none", Text("无：使用 CPU", "none: CPU mode"))
+
+
+def _judge(lines: list[str]) -> Found:
+    cards = [[part.strip() for part in line.split(",")] for line in lines]
+    name, memory_mib, driver = cards[0]
+    told = Text(
+        f"{len(cards)} × {name}，{memory_mib} MiB，驱动 {driver}",
+        f"{len(cards)} x {name}, {memory_mib} MiB, driver {driver}",
+    )
+    if int(driver.split(".")[0]) < LEAST_DRIVER:
+        fix = Text(f"驱动需 {LEAST_DRIVER} 以上", f"the driver must be {LEAST_DRIVER} or later")
+        return Found("old", told, fix)
+    if int(memory_mib) < LEAST_VRAM_MIB:
+        fix = Text("显存不足以容纳大模型", "too little memory for large models")
+        return Found("small", told, fix)
+    return Found("ready", told)
+
+
+def _cards() -> int:
+    """NVIDIA's on the PCI bus, driver or not."""
+    found = 0
+    for device in PCI.glob("*") if PCI.is_dir() else ():
+        try:
+            vendor = (device / "vendor").read_text().strip()
+            kind = (device / "class").read_text().strip()
+        except OSError:
+            continue
+        found += vendor == NVIDIA and kind.startswith(DISPLAY_CLASSES)
+    return found

@@ -1,0 +1,302 @@
+"""The named steps from a medium to a box that serves. Each may be done twice, or cut off anywhere.
+
+Until `switch` what serves is untouched. From there on a failure takes everything back by itself
+(revert.py), also after a power cut.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from installer import data, firewall, gpu, layout, units
+from installer.answers import Answers, keep
+from installer.media import KEYRING, SUMS, Medium, digest, verify
+from installer.record import SWITCHED, Record
+from installer.system import link, log, output_of, run, sync_folder, write
+from installer.words import InstallError, Text, say
+
+UNPACKED, READY = ".unpacked", ".ready"  # marks of a release that is whole
+HOLD_S = 20.0
+KEY_BYTES = 32
+
+
+@dataclass(slots=True)
+class Work:
+    """What the steps share."""
+
+    medium: Medium
+    answers: Answers
+    record: Record
+    hold_s: float = HOLD_S
+
+    @property
+    def release(self) -> Path:
+        return layout.RELEASES / self.medium.version
+
+
+def check_medium(work: Work) -> None:
+    verify(work.medium)
+    if not layout.TRUST.exists():
+        write(layout.TRUST, (work.medium.folder / KEYRING).read_bytes())
+
+
+def debian_packages(work: Work) -> None:
+    """From the medium alone; apt chooses what is missing."""
+    source = (
+        f"deb [trusted=yes] file:{work.medium.folder / 'apt'} ./\n"  # its checksums are checked
+    )
+    wanted = ["python3", "python3-venv", "libpython3.11", "nftables"]
+    if all(_installed(name) for name in wanted):
+        return
+    folder = layout.STATE / "apt"
+    for name in ("lists/partial", "archives/partial"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "sources.list").write_text(source, encoding="utf-8")
+    options = {
+        "Dir::Etc::SourceList": folder / "sources.list",
+        "Dir::Etc::SourceParts": "-",
+        "Dir::State::Lists": folder / "lists",
+        "Dir::Cache::Archives": folder / "archives",
+        "APT::Sandbox::User": "root",
+    }
+    given = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", *given, "-qq", "update", env=quiet)
+    get = ("install", "-y", "-qq", "--no-install-recommends", *wanted)
+    run("dpkg", "--configure", "-a", env=quiet)  # what a power cut left
+    run("apt-get", *given, *get, env=quiet)
+
+
+def _installed(name: str) -> bool:
+    return "ok installed" in output_of("dpkg-query", "-W", "-f", "${Status}", name)
+
+
+def unpack(work: Work) -> None:
+    release, mark = work.release, work.release / UNPACKED
+    ours = digest(work.medium.folder / SUMS)
+    if mark.exists() and mark.read_text(encoding="utf-8") == ours:
+        return
+    if layout.current_release() == release:
+        raise InstallError(
+            Text(
+                f"{release.name} 已从另一介质安装并在服务",
+                f"{release.name} serves already, from another medium",
+            ),
+            Text("新的内容须有新的版本号", "other contents need another version"),
+        )
+    shutil.rmtree(release, ignore_errors=True)  # half of it, from a try that was cut off
+    release.mkdir(parents=True)
+    for package in sorted((work.medium.folder / "packages").glob("*.deb")):
+        run("dpkg-deb", "--extract", str(package), "/", doing=Text("解包", "unpack"))
+    mark.write_text(ours, encoding="utf-8")
+    sync_folder(release)
+
+
+def environment(work: Work) -> None:
+    """A Python environment of the release's own, from the medium's wheels, each checked by hash."""
+    release, venv = work.release, layout.venv(work.release)
+    if (release / READY).exists():
+        return
+    shutil.rmtree(venv, ignore_errors=True)
+    run("python3", "-m", "venv", "--without-pip", str(venv))
+    wheels = work.medium.folder / "wheels"
+    profiles = ["cpu"]
+    if gpu.look().kind == "ready" and "gpu" in work.medium.profiles:
+        profiles.append("gpu")
+    for profile in profiles:
+        _pip(venv, wheels / profile, "-r", str(wheels / profile / "lock.txt"), "--require-hashes")
+    _pip(venv, wheels / "cpu", "--no-build-isolation", "--editable", str(release))
+    run(str(venv / "bin" / "python"), "-m", "compileall", "-q", str(release / "appliance"))
+    run("chmod", "-R", "a+rX,go-w", str(release))
+    os.sync()
+    (release / READY).touch()
+    sync_folder(release)
+
+
+def _pip(venv: Path, wheels: Path, *wanted: str) -> None:
+    """pip out of its own wheel on Debian: ensurepip's, brought by python3-venv."""
+    pip = next(Path("/usr/share/python-wheels").glob("pip-*.whl"))
+    run(
+        *(str(venv / "bin" / "python"), f"{pip}/pip", "install", "--quiet", "--no-index"),
+        *("--no-deps", "--no-input", "--disable-pip-version-check", "--find-links", str(wheels)),
+        *wanted,
+        doing=Text("安装 Python 程序包", "install Python packages"),
+    )
+
+
+def users(_: Work) -> None:
+    """Two accounts without a shell: one holds the calls, the other only runs models."""
+    if not output_of("getent", "group", layout.GROUP):
+        run("groupadd", "--system", layout.GROUP)
+    for name in (layout.USER, layout.MODELS_USER):
+        if not output_of("getent", "passwd", name):
+            run(
+                *("useradd", "--system", "--gid", layout.GROUP, "--home-dir", "/nonexistent"),
+                *("--no-create-home", "--shell", "/usr/sbin/nologin", name),
+            )
+    for folder, owner, mode in (
+        (layout.DATA, layout.USER, 0o700),
+        (layout.STORE, layout.USER, 0o700),
+        (layout.ETC, "root", 0o755),
+        (layout.CREDENTIALS, "root", 0o700),
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.chown(folder, owner, layout.GROUP if owner != "root" else "root")
+        folder.chmod(mode)
+
+
+def keys(work: Work) -> None:
+    """Made here, once, sealed to this machine (its TPM, if it has one); never overwritten."""
+    data.seal_new("master-key", os.urandom(KEY_BYTES))
+
+
+def configuration(work: Work) -> None:
+    """The administrator's file is written once; later releases read it as it is."""
+    keep(work.answers, layout.ANSWERS)
+    if not layout.CONFIG.exists():
+        write(layout.CONFIG, CONFIG, 0o640, layout.GROUP)
+
+
+def rehearse(work: Work) -> None:
+    """The new release, by itself: does it hear its canary, and would the data migrate?"""
+    run(
+        *(layout.lingting(work.release), "canary", "--own"),
+        doing=Text("新版本自检", "let the new release hear its canary"),
+        timeout_s=600,
+    )
+    work.record.schema = data.revisions(work.release)
+    data.rehearse_migration(work.release)
+
+
+def place_units(work: Work) -> None:
+    units.place()
+
+
+def close_firewall(work: Work) -> None:
+    write(layout.FIREWALL, firewall.render(work.answers))
+    if not work.answers.firewall:
+        return
+    run(
+        "nft",
+        "--check",
+        "--file",
+        str(layout.FIREWALL),
+        doing=Text("检查防火墙", "check the firewall"),
+    )
+
+
+def switch(work: Work) -> None:
+    """From here on the new release serves."""
+    work.record.phase = SWITCHED
+    work.record.save()
+    link(layout.CURRENT, work.release)
+    link(layout.COMMAND, layout.CURRENT / "provisioning" / "install")
+    link(layout.CLI, layout.CURRENT / "venv" / "bin" / "lingting")
+
+
+def start(work: Work) -> None:
+    units.enable(firewall=work.answers.firewall)
+    units.restart()
+
+
+def canary(_: Work) -> None:
+    call_the_box()
+
+
+def call_the_box() -> None:
+    """A real call into the running box, over its own doors; raises InstallError."""
+    run(
+        *(layout.lingting(layout.CURRENT), "canary"),
+        env={"LINGTING_CONFIG": str(layout.CONFIG)},
+        doing=Text("试呼", "call the box"),
+        timeout_s=180,
+    )
+
+
+def hold(work: Work) -> None:
+    """Watch it for a while: nothing may restart, and it still answers."""
+    restarts = units.restarts()
+    deadline = time.monotonic() + work.hold_s
+    while time.monotonic() < deadline:
+        time.sleep(1.0)
+        now = units.restarts()
+        if unsteady := [name for name in now if now[name] != restarts[name]]:
+            raise InstallError(
+                Text(
+                    f"新版本运行不稳：{'、'.join(unsteady)} 自行重启",
+                    f"the new release is not steady: {', '.join(unsteady)} restarted",
+                ),
+                Text(f"journalctl -u {unsteady[0]}", f"journalctl -u {unsteady[0]}"),
+            )
+    call_the_box()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    name: str
+    title: Text
+    do: Callable[[Work], None]
+
+
+STEPS = (
+    Step("verify", Text("校验介质", "verify the medium"), check_medium),
+    Step("packages", Text("安装系统软件包", "install Debian packages"), debian_packages),
+    Step("unpack", Text("解包新版本", "unpack the release"), unpack),
+    Step("environment", Text("建立运行环境", "set up its environment"), environment),
+    Step("users", Text("账户与目录", "accounts and folders"), users),
+    Step("keys", Text("密钥与证书", "keys and certificates"), keys),
+    Step("configuration", Text("配置", "configuration"), configuration),
+    Step("rehearse", Text("自检与迁移演练", "rehearse: canary, migration"), rehearse),
+    Step("units", Text("服务单元", "units"), place_units),
+    Step("firewall", Text("防火墙", "firewall"), close_firewall),
+    Step("switch", Text("切换版本", "switch"), switch),
+    Step("start", Text("启动服务", "start"), start),
+    Step("canary", Text("试呼", "canary call"), canary),
+    Step("hold", Text("观察", "hold"), hold),
+)
+
+
+def take(work: Work, before: Callable[[str], None], after: Callable[[str], None]) -> None:
+    """All steps, in order; `before` and `after` are told each one's name."""
+    for number, step in enumerate(STEPS, start=1):
+        work.record.step = step.name
+        work.record.save()
+        before(step.name)
+        began = time.monotonic()
+        log(f"== {step.name}")
+        say(f"[{number:2}/{len(STEPS)}] {step.title}")
+        step.do(work)
+        after(step.name)
+        work.record.done.append(step.name)
+        work.record.save()
+        log(f"== {step.name}: {time.monotonic() - began:.1f} s")
+
+
+CONFIG = """\
+# 聆听的配置；每一项的含义见 docs/settings.md。 Every setting is described in docs/settings.md.
+[grpc]
+host = "127.0.0.1"
+
+[local]
+folder = "/run/lingting-gateway"
+
+[triton]
+mode = "remote"
+address = "127.0.0.1:8001"
+http_port = 8000
+metrics_port = 8002
+
+[cpu]
+socket = "/run/lingting/cpu.sock"
+
+[store]
+folder = "/var/lib/lingting/store"
+
+[log]
+format = "journal"
+"""

@@ -1,0 +1,91 @@
+"""systemd's side: the units are links through `current`, so that one switch moves them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from installer import layout
+from installer.system import link, output_of, run, works
+from installer.words import InstallError, Text
+
+SERVICES = ("lingting-gateway", "lingting-triton", "lingting-cpu")
+TARGET = "lingting.target"
+FIREWALL = "lingting-firewall.service"
+RESUME = "lingting-resume.service"
+START_TIMEOUT_S = 300.0
+
+
+def source() -> Path:
+    return layout.CURRENT / "provisioning" / "systemd"
+
+
+def names() -> list[str]:
+    """Every unit and drop-in folder that a release brings."""
+    releases = sorted(layout.RELEASES.glob("*/provisioning/systemd/*"))
+    return sorted({path.name for path in releases})
+
+
+def place() -> None:
+    for name in names():
+        link(layout.UNITS / name, source() / name)
+
+
+def enable(*, firewall: bool) -> None:
+    run("systemctl", "daemon-reload")
+    wanted = [TARGET, RESUME, *([FIREWALL] if firewall else [])]
+    for name in wanted:  # `systemctl enable` refuses links, so these are made as it would
+        link(layout.UNITS / "multi-user.target.wants" / name, layout.UNITS / name)
+    run("systemctl", "daemon-reload")
+
+
+def restart() -> None:
+    """All of it, models first; raises InstallError with the journal's last words."""
+    if (layout.UNITS / "multi-user.target.wants" / FIREWALL).is_symlink():
+        run("systemctl", "restart", FIREWALL, doing=Text("载入防火墙", "load the firewall"))
+    run("systemctl", "start", "lingting-cpu.socket")
+    run("systemctl", "restart", "--no-block", "lingting-cpu.service", "lingting-triton.service")
+    try:
+        run(
+            *("systemctl", "restart", "lingting-gateway.service"),
+            doing=Text("启动网关", "start the gateway"),
+            timeout_s=START_TIMEOUT_S,
+        )
+    except InstallError as error:
+        words = output_of(
+            "journalctl", "-u", "lingting-gateway", "-n", "8", "-o", "cat", "--no-pager"
+        )
+        raise InstallError(
+            Text(f"{error.cause.zh}\n{words}", f"{error.cause.en}\n{words}"),
+            Text("journalctl -u lingting-gateway", "journalctl -u lingting-gateway"),
+        ) from error
+    run("systemctl", "start", TARGET)
+
+
+def stop() -> None:
+    works(
+        "systemctl",
+        "stop",
+        TARGET,
+        *(f"{name}.service" for name in SERVICES),
+        "lingting-cpu.socket",
+    )
+
+
+def serving() -> bool:
+    return works("systemctl", "is-active", "--quiet", "lingting-gateway.service")
+
+
+def restarts() -> dict[str, str]:
+    """How often systemd had to restart each service, by its name."""
+    shown = ("systemctl", "show", "--value", "-p", "NRestarts")
+    return {name: output_of(*shown, f"{name}.service") for name in SERVICES}
+
+
+def remove() -> None:
+    """No unit of ours is left, nor a rule of the firewall."""
+    works("systemctl", "stop", FIREWALL)
+    for name in (TARGET, RESUME, FIREWALL):
+        (layout.UNITS / "multi-user.target.wants" / name).unlink(missing_ok=True)
+    for name in names():
+        (layout.UNITS / name).unlink(missing_ok=True)
+    works("systemctl", "daemon-reload")

@@ -1,0 +1,47 @@
+"""What an administrator reads: Chinese first, English by --lang en or an English locale."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The same sentence in both languages."""
+
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        return self.en if Language.english else self.zh
+
+
+class Language:
+    """Which of the two is shown, for the whole program."""
+
+    english = os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("en")
+
+
+class InstallError(Exception):
+    """What was being done, why it failed, what to do. Nothing was left half done unless it says so.
+
+    Args:
+        code: exit status: 1 failed, 3 not fit, 4 another runs, 5 taken back.
+    """
+
+    def __init__(self, cause: Text, hint: Text | None = None, code: int = 1) -> None:
+        super().__init__(str(cause))
+        self.cause, self.hint, self.code = cause, hint, code
+
+    def __str__(self) -> str:
+        return f"{self.cause}" + (f"\n  → {self.hint}" if self.hint else "")
+
+
+def say(text: Text | str) -> None:
+    print(text, flush=True)
+
+
+def warn(text: Text | str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Builds the installation medium on a machine with internet; see docs/install.md."""
