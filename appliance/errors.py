@@ -111,6 +111,25 @@ class StoreDamaged(LingtingError):
     code = "store_damaged"
 
 
+class Unauthenticated(LingtingError):
+    """Nobody knows who is asking: no key, or one that is wrong, expired, revoked."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(LingtingError):
+    """It is known who is asking, and this is not theirs to do."""
+
+    code = "forbidden"
+
+
+class AuditUnavailable(LingtingError):
+    """A privileged act could not be logged, so it was not done."""
+
+    retryable = True
+    code = "audit_unavailable"
+
+
 class Conflict(LingtingError):
     """The thing is not in a state that allows this, or the same key was used for another thing."""
 

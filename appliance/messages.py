@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SAMPLE_RATE_HZ = 16_000  # of all audio inside the box
+EVERY_TENANT, LOCAL_TENANT = "*", "local"  # hotline systems; a real one has another name
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # callers' names for calls and requests
 # Said wherever demo weights show text.
 DEMO_NOTICE = "演示权重：仅供试用，不可用于真实通话。 Demonstration weights: not for real calls."
@@ -84,6 +85,7 @@ class CallConfig:
     most_speakers: int = 0  # 0: as the settings say
     leg_roles: tuple[Role, ...] = ()  # by leg; unknown where it is not said
     call_id: str = ""  # the caller's correlation id, if it gave one
+    tenant: str = LOCAL_TENANT  # the hotline system whose call it is
     door: str = "unknown"  # "riva", "openai", ...; a metric label, so never user input
 
 

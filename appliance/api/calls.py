@@ -11,7 +11,6 @@ from inference.tensors import ModelCard
 
 DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000  # calls in a list
 MOST_LEGS = 2
-NOBODY = "local"  # owner of idempotency keys until callers have names
 
 
 def choose_language(given: str, card: ModelCard) -> str | None:

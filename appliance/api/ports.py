@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from pathlib import Path
 
 from appliance.errors import SettingsError
 from appliance.settings import Door
@@ -16,6 +17,20 @@ def listen(host: str, port: int, backlog: int = BACKLOG) -> socket.socket:
     """A listening socket; raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=backlog)
+
+
+def listen_locally(path: Path) -> socket.socket:
+    """A Unix socket for the owner of the process alone; raises SettingsError."""
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        path.unlink(missing_ok=True)
+        listener.bind(os.fspath(path))
+        path.chmod(0o600)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        cause = f"{path}: {error.strerror or error}"
+        raise SettingsError("open the local doors", cause, "correct local.folder") from error
+    return listener
 
 
 def check_free(kind: str, door: Door, port: int) -> None:

@@ -12,21 +12,29 @@ from typing import Any
 import grpc
 
 from appliance.errors import SettingsError
-from appliance.settings import Door
+from appliance.settings import Door, Grpc
 
 DOING = "set up TLS"
 
 
-def server_credentials(settings: Door) -> Any | None:
-    """Credentials, or None for plain text; raises SettingsError naming the file at fault."""
+def server_credentials(settings: Grpc) -> tuple[Any | None, Any | None]:
+    """Of the port for keys and of the port for certificates; None: plain text, or no such port.
+
+    gRPC cannot ask for a certificate and do without: where there is no second port, the first
+    demands one as soon as authorities are named. Raises SettingsError naming the file at fault.
+    """
     check_tls("grpc", settings)
     if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    chain, key = _read(settings.tls_certificate), _read(settings.tls_key)
-    authorities = _read(settings.tls_client_ca) if settings.tls_client_ca else None
-    return grpc.ssl_server_credentials(
-        [(key, chain)], authorities, require_client_auth=authorities is not None
+        return None, None
+    pair = [(_read(settings.tls_key), _read(settings.tls_certificate))]
+    if settings.tls_client_ca is None:
+        return grpc.ssl_server_credentials(pair), None
+    demanding = grpc.ssl_server_credentials(
+        pair, _read(settings.tls_client_ca), require_client_auth=True
     )
+    if settings.mtls_port is None:
+        return demanding, None
+    return grpc.ssl_server_credentials(pair), demanding
 
 
 def check_tls(kind: str, door: Door) -> None:
@@ -43,6 +51,9 @@ def check_tls(kind: str, door: Door) -> None:
     for path in (door.tls_certificate, door.tls_key):
         _read(path)
     _check_pair(door.tls_certificate, door.tls_key)
+    if isinstance(door, Grpc) and door.mtls_port is not None and door.tls_client_ca is None:
+        cause = "grpc.mtls_port is set, but no grpc.tls_client_ca"
+        raise SettingsError(DOING, cause, "set grpc.tls_client_ca")
     if door.tls_client_ca is not None:
         _read(door.tls_client_ca)
         _check_authorities(door.tls_client_ca)

@@ -26,7 +26,7 @@ from appliance.errors import (
     StoreDamaged,
     StoreUnavailable,
 )
-from appliance.messages import SANE_ID, CallConfig, CallRecord, CallState
+from appliance.messages import EVERY_TENANT, SANE_ID, CallConfig, CallRecord, CallState
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.store import jobs
@@ -161,15 +161,15 @@ class Archive:
 
     # --- finding
 
-    async def find(self, name: str) -> Summary:
-        """By the box's id or the caller's; raises NotFound."""
+    async def find(self, name: str, *, tenant: str = EVERY_TENANT) -> Summary:
+        """By the box's id or the caller's, of that tenant's calls; raises NotFound."""
         if not SANE_ID.fullmatch(name):
             raise NotFound("find a call", "that is no call's name")
-        return await self.store.calls.find(name)
+        return await self.store.calls.find(name, tenant)
 
-    async def get(self, name: str) -> CallRecord:
+    async def get(self, name: str, *, tenant: str = EVERY_TENANT) -> CallRecord:
         """A call as far as it has come; raises NotFound."""
-        summary = await self.find(name)
+        summary = await self.find(name, tenant=tenant)
         if kept := self._running.get(summary.id):
             return kept.record()
         if record := await self.store.calls.record(summary.id):
@@ -183,11 +183,16 @@ class Archive:
         try:
             return await self.store.calls.config(summary.id)
         except StoreDamaged:
-            return CallConfig(live=summary.live, call_id=summary.name, door=summary.door)
+            return CallConfig(
+                live=summary.live,
+                call_id=summary.name,
+                tenant=summary.tenant,
+                door=summary.door,
+            )
 
-    async def audio(self, name: str) -> AsyncGenerator[bytes]:
+    async def audio(self, name: str, *, tenant: str = EVERY_TENANT) -> AsyncGenerator[bytes]:
         """A call's, as it came in; raises NotFound if none is kept, Conflict if it still runs."""
-        summary = await self.find(name)
+        summary = await self.find(name, tenant=tenant)
         if summary.state not in OVER:
             raise Conflict("read a call's audio", f"the call is {summary.state.value}", "wait")
         async for chunk in self.store.audio(summary.id, whole=not summary.live):
@@ -205,7 +210,7 @@ class Archive:
         return job.progress if job else 0.0
 
     async def watch(
-        self, name: str, after: int = 0, *, partials: bool = True
+        self, name: str, after: int = 0, *, partials: bool = True, tenant: str = EVERY_TENANT
     ) -> AsyncGenerator[Told]:
         """A call's events above `after`, as they come, until it is over.
 
@@ -213,7 +218,7 @@ class Archive:
             NotFound: no such call.
             Overloaded: too many watch already.
         """
-        summary = await self.find(name)
+        summary = await self.find(name, tenant=tenant)
         if self._watchers >= MOST_WATCHERS:
             raise Overloaded("watch a call", f"{self._watchers} watch already", retry_after_s=5)
         self._watchers += 1
@@ -244,15 +249,15 @@ class Archive:
 
     # --- deleting
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, tenant: str = EVERY_TENANT) -> None:
         """Shred a call: its key first. A recording that is worked on is stopped.
 
         Raises:
             Conflict: a live call that still runs.
             NotFound: no such call.
         """
-        summary = await self.find(name)
-        if summary.id != name and await self.store.calls.count_named(name) > 1:
+        summary = await self.find(name, tenant=tenant)
+        if summary.id != name and await self.store.calls.count_named(name, tenant) > 1:
             raise Conflict(
                 "delete a call", f"several are named {name!r}", "name each by the box's id"
             )
@@ -265,9 +270,9 @@ class Archive:
             self._recordings.cancel(summary.id)
         await self._retention.shred([summary.id])
 
-    async def cancel(self, name: str) -> None:
+    async def cancel(self, name: str, *, tenant: str = EVERY_TENANT) -> None:
         """Stop a recording and keep its row as cancelled; raises Conflict if it is over."""
-        summary = await self.find(name)
+        summary = await self.find(name, tenant=tenant)
         if summary.live or summary.state in OVER:
             raise Conflict("cancel a recording", f"it is {summary.state.value}")
         kept = self._open_kept(summary.id, await self._config(summary))

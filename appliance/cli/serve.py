@@ -13,10 +13,12 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from appliance.access.access import Access
 from appliance.api import ports
 from appliance.api.grpc.server import GrpcServer
 from appliance.api.http.server import HttpServer
 from appliance.api.tls import check_tls
+from appliance.api.who import check_closed
 from appliance.archive.archive import Archive
 from appliance.call.box import Box
 from appliance.cli.logs import set_up_logs
@@ -43,17 +45,18 @@ class Gateway:
         metrics = Metrics()
         self.archive = Archive(settings, metrics)
         self.box = Box(settings, build(settings, metrics), metrics, self.archive.keep)
-        self._grpc, self._http = (
-            GrpcServer(self.box, self.archive),
-            HttpServer(self.box, self.archive),
-        )
+        self.access = Access(settings, self.archive.store)
+        self._grpc = GrpcServer(self.box, self.archive, self.access)
+        self._http = HttpServer(self.box, self.archive, self.access)
 
     async def start(self) -> tuple[int, int]:
         """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""
         for kind, door in (("grpc", self.settings.grpc), ("http", self.settings.http)):
             ports.check_free(kind, door, door.port)
             check_tls(kind, door)
+            check_closed(kind, door)
         await self.archive.start()
+        await self.access.start()
         await self.box.start()
         self.archive.attach(self.box)
         return await self._grpc.start(), await self._http.start()
@@ -72,6 +75,7 @@ class Gateway:
     async def stop(self) -> None:
         await asyncio.gather(self._grpc.stop(DOORS_GRACE_S), self._http.stop(DOORS_GRACE_S))
         await self.box.close()
+        await self.access.close()
         await self.archive.close()
 
 

@@ -23,7 +23,15 @@ from sqlalchemy import (
 )
 
 from appliance.errors import Conflict, NotFound, StoreDamaged
-from appliance.messages import CallConfig, CallRecord, CallState, Emotion, Lasting, Level
+from appliance.messages import (
+    EVERY_TENANT,
+    CallConfig,
+    CallRecord,
+    CallState,
+    Emotion,
+    Lasting,
+    Level,
+)
 from appliance.security.ciphers import Cipher
 from appliance.store import codec
 from appliance.store.database import Database
@@ -46,6 +54,7 @@ class Summary:
 
     id: str
     name: str
+    tenant: str
     door: str
     live: bool
     state: CallState
@@ -67,6 +76,7 @@ class Filter:
     since: float | None = None  # s since 1970
     until: float | None = None
     least_level: Level | None = None  # of the citizen's peak
+    tenant: str = EVERY_TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,7 @@ class Calls:
         row = {
             "id": call_id,
             "name": config.call_id,
+            "tenant": config.tenant,
             "door": config.door,
             "live": config.live,
             "state": state.value,
@@ -202,11 +213,11 @@ class Calls:
         """End a call that failed before anything was known of it; False if it had ended."""
         return await self.end(call_id, CallState.FAILED, error, *extra)
 
-    async def find(self, name: str) -> Summary:
+    async def find(self, name: str, tenant: str = EVERY_TENANT) -> Summary:
         """By the box's id, else the newest call of that caller's id; raises NotFound."""
         wanted = (
             select(calls)
-            .where(or_(calls.c.id == name, calls.c.name == name))
+            .where(or_(calls.c.id == name, calls.c.name == name), *_of(tenant))
             .order_by((calls.c.id == name).desc(), calls.c.created_at.desc())
             .limit(1)
         )
@@ -260,9 +271,9 @@ class Calls:
         query = select(calls.c.id).where(calls.c.ended_at < moment, told).limit(limit)
         return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
-    async def count_named(self, name: str) -> int:
+    async def count_named(self, name: str, tenant: str = EVERY_TENANT) -> int:
         """Calls that their callers have given that id."""
-        query = select(func.count()).where(calls.c.name == name)
+        query = select(func.count()).where(calls.c.name == name, *_of(tenant))
         return int(await self._database.read(lambda c: c.execute(query).scalar_one()))
 
     async def count(self, state: CallState) -> int:
@@ -333,8 +344,13 @@ def claim(owner: str, key: str, fingerprint: str, call_id: str) -> Also:
     return work
 
 
+def _of(tenant: str) -> list[ColumnElement[bool]]:
+    """Only that tenant's calls."""
+    return [] if tenant == EVERY_TENANT else [calls.c.tenant == tenant]
+
+
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+    found = _of(wanted.tenant)
     if wanted.state:
         found.append(calls.c.state == wanted.state.value)
     if wanted.live is not None:
@@ -356,6 +372,7 @@ def _summary(row: Row[tuple[object, ...]]) -> Summary:
     return Summary(
         id=fields["id"],
         name=fields["name"],
+        tenant=fields["tenant"],
         door=fields["door"],
         live=fields["live"],
         state=CallState(fields["state"]),

@@ -25,6 +25,7 @@ calls = Table(
     main,
     Column("id", String(40), primary_key=True),
     Column("name", String(128), nullable=False, default=""),
+    Column("tenant", String(64), nullable=False, server_default="local"),  # whose call it is
     Column("door", String(32), nullable=False),
     Column("live", Boolean, nullable=False),
     Column("state", String(16), nullable=False),
@@ -40,6 +41,7 @@ calls = Table(
     Index("calls_by_name", "name", "created_at"),
     Index("calls_by_state", "state"),
     Index("calls_by_end", "ended_at"),
+    Index("calls_by_tenant", "tenant", "created_at", "id"),
 )
 
 # The journal: what a call's record is made of, in order.
@@ -82,6 +84,26 @@ idempotency = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("call_id", String(40), nullable=False),
     Column("created_at", Float, nullable=False),
+)
+
+# Who may come in; of keys only what recognises them.
+credentials = Table(
+    "credentials",
+    main,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("name", String(64), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("roles", String(200), nullable=False),  # separated by spaces
+    Column("created_at", Float, nullable=False),
+    Column("created_by", String(64), nullable=False),
+    Column("expires_at", Float),
+    Column("per_minute", Integer, nullable=False),
+    Column("certificate", String(64), nullable=False),
+    Column("revoked_at", Float),
+    Column("approved_by", String(64), nullable=False),
+    Column("pending", Boolean, nullable=False),
 )
 
 # Wrapped keys, in a database of their own: deleting one shreds its call.

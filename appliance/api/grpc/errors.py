@@ -40,6 +40,9 @@ STATUS = {
     "store_unavailable": grpc.StatusCode.UNAVAILABLE,
     "store_damaged": grpc.StatusCode.DATA_LOSS,
     "conflict": grpc.StatusCode.FAILED_PRECONDITION,
+    "unauthenticated": grpc.StatusCode.UNAUTHENTICATED,
+    "forbidden": grpc.StatusCode.PERMISSION_DENIED,
+    "audit_unavailable": grpc.StatusCode.UNAVAILABLE,
 }  # a code that is not here is our fault: INTERNAL, and its words stay in the log
 
 CHINESE = {
@@ -55,6 +58,9 @@ CHINESE = {
     "STORE_UNAVAILABLE": "存储暂不可用，请稍后重试，或检查磁盘与数据库。",
     "STORE_DAMAGED": "存储的内容已损坏，请从备份恢复，或删除该通话。",
     "CONFLICT": "对象当前的状态不允许此操作。",
+    "UNAUTHENTICATED": "缺少有效的密钥或证书，请联系安全管理员。",
+    "FORBIDDEN": "没有执行此操作的权限，请联系安全管理员。",
+    "AUDIT_UNAVAILABLE": "审计日志暂不可写，操作未执行，请检查磁盘。",
     "INTERNAL": "系统内部错误，请将错误编号告知管理员。",
     "MODEL_UNAVAILABLE": "没有符合所请求语言、采样率或名称的模型。",
     "HEADER_MISMATCH": "音频文件头与声明的编码不一致。",

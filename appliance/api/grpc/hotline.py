@@ -11,19 +11,19 @@ import grpc
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
+from appliance.access.roles import INSPECTS, READS, SENDS, Principal, Role
 from appliance.api.calls import (
     DEFAULT_PAGE,
     MOST_LEGS,
     MOST_PER_PAGE,
-    NOBODY,
     choose_language,
     make_token,
     read_token,
 )
 from appliance.api.grpc import hotline_answers as answers
 from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
-from appliance.api.grpc.errors import answering
 from appliance.api.grpc.interleave import Interleaver
+from appliance.api.grpc.who import Doorman
 from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.archive.archive import Archive
 from appliance.archive.arrivals import Claim
@@ -34,6 +34,7 @@ from appliance.store.calls import OVER, Filter
 from inference.tensors import MOST_SPEAKERS
 
 if TYPE_CHECKING:
+    from appliance.access.access import Access
     from appliance.call.box import Box
     from appliance.call.call import Call
 
@@ -56,19 +57,28 @@ LEVELS = {number: level for level, number in answers.LEVELS.items()}
 class HotlineServicer:
     """Each method is translation around the box or the archive."""
 
-    def __init__(self, box: Box, archive: Archive, admission: Admission) -> None:
+    def __init__(
+        self,
+        box: Box,
+        archive: Archive,
+        admission: Admission,
+        doorman: Doorman,
+        access: Access | None,
+    ) -> None:
         self._box, self._archive, self._admission = box, archive, admission
+        self._doorman, self._access = doorman, access
         self._idle_s = box.settings.grpc.idle_timeout_s
 
     # --- live
 
     async def StreamCall(self, request_iterator: Any, context: Any) -> None:
-        async with self._answering(context, "StreamCall"):
+        async with self._answering(context, "StreamCall", SENDS) as asked:
+            who, context = asked.who, asked.context
             with self._admission.admit(STREAMING, self._box.draining):
                 first = await self._read(context)
                 if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
                     raise InvalidRequest("open a call", "the first message must hold config")
-                config = self._config(first.config, live=True)
+                config = self._config(first.config, who.own_tenant, live=True)
                 async with self._box.open_call(config) as call:
                     assert isinstance(call.keeper, KeptCall)
                     await self._converse(call, call.keeper, context)
@@ -114,9 +124,12 @@ class HotlineServicer:
             await self._write(context, answers.event(kept.id, told))
 
     async def WatchCall(self, request: Any, context: Any) -> None:
-        async with self._answering(context, "WatchCall"):
+        async with self._answering(context, "WatchCall", READS) as asked:
+            who, context = asked.who, asked.context
             name = _id(request.name)
-            found = await self._archive.find(name)
+            found = await self._archive.find(name, tenant=who.tenant)
+            if who.is_human:
+                await self._note(who, "call.follow", found.id)
             watching = self._archive.watch(
                 found.id, max(0, request.after), partials=request.partials
             )
@@ -127,37 +140,47 @@ class HotlineServicer:
     # --- kept
 
     async def GetCall(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "GetCall"):
-            return answers.call(await self._archive.get(_id(request.name)))
+        async with self._answering(context, "GetCall", READS) as asked:
+            who, context = asked.who, asked.context
+            record = await self._archive.get(_id(request.name), tenant=who.tenant)
+            if who.is_human:
+                await self._note(who, "call.read", record.id)
+            return answers.call(record)
 
     async def ListCalls(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "ListCalls"):
+        async with self._answering(context, "ListCalls", READS) as asked:
+            who, context = asked.who, asked.context
             size = request.page_size or DEFAULT_PAGE
             if not 1 <= size <= MOST_PER_PAGE:
                 cause = f"page_size must be 1 to {MOST_PER_PAGE}"
                 raise InvalidRequest("list calls", cause, param="page_size")
             after = read_token(request.page_token) if request.page_token else None
-            rows = await self._archive.page(_filter(request.filter), size + 1, after)
+            rows = await self._archive.page(_filter(request.filter, who.tenant), size + 1, after)
             more, rows = len(rows) > size, rows[:size]
             token = make_token(rows[-1].created_at, rows[-1].id) if more else ""
             calls = [answers.summary(row) for row in rows]
             return pb.ListCallsResponse(calls=calls, next_page_token=token)
 
     async def DeleteCall(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "DeleteCall"):
-            await self._archive.delete(_id(request.name))
+        async with self._answering(context, "DeleteCall", INSPECTS) as asked:
+            who, context = asked.who, asked.context
+            name = _id(request.name)
+            found = await self._archive.find(name, tenant=who.tenant)
+            await self._note(who, "call.delete", found.id)
+            await self._archive.delete(name, tenant=who.tenant)
             return empty_pb2.Empty()
 
     async def CreateRecording(self, request_iterator: Any, context: Any) -> Any:
-        async with self._answering(context, "CreateRecording"):
+        async with self._answering(context, "CreateRecording", SENDS) as asked:
+            who, context = asked.who, asked.context
             with self._admission.admit(RECOGNIZE, self._box.draining):
                 first = await self._read(context)
                 if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
                     raise InvalidRequest("take a recording", "the first message must hold config")
-                config = self._config(first.config.call, live=False)
-                claim = _claim(first.config.request_id)
+                config = self._config(first.config.call, who.own_tenant, live=False)
+                claim = _claim(first.config.request_id, who.own_tenant)
                 call_id = await self._archive.accept(config, self._content(context), claim)
-                return await self._operation(call_id)
+                return await self._operation(call_id, who)
 
     async def _content(self, context: Any) -> AsyncIterator[bytes]:
         most_mib, taken = self._box.settings.http.max_upload_mib, 0
@@ -175,34 +198,42 @@ class HotlineServicer:
     # --- operations
 
     async def GetOperation(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "GetOperation"):
-            return await self._operation(_id(request.name, "operations/"))
+        async with self._answering(context, "GetOperation", READS) as asked:
+            who, context = asked.who, asked.context
+            return await self._operation(_id(request.name, "operations/"), who)
 
     async def WaitOperation(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "WaitOperation"):
+        async with self._answering(context, "WaitOperation", READS) as asked:
+            who, context = asked.who, asked.context
             wanted_s = request.timeout.seconds + request.timeout.nanos / 1e9
             deadline_s = min(wanted_s or LONGEST_WAIT_S, LONGEST_WAIT_S)
             name = _id(request.name, "operations/")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(deadline_s):
-                    while (await self._archive.find(name)).state not in OVER:
+                    while (await self._archive.find(name, tenant=who.tenant)).state not in OVER:
                         await asyncio.sleep(WAIT_S)
-            return await self._operation(name)
+            return await self._operation(name, who)
 
     async def CancelOperation(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "CancelOperation"):
-            await self._archive.cancel(_id(request.name, "operations/"))
+        async with self._answering(context, "CancelOperation", SENDS) as asked:
+            who, context = asked.who, asked.context
+            await self._archive.cancel(_id(request.name, "operations/"), tenant=who.tenant)
             return empty_pb2.Empty()
 
-    async def _operation(self, name: str) -> Any:
-        row = await self._archive.find(name)
+    async def _operation(self, name: str, who: Principal) -> Any:
+        row = await self._archive.find(name, tenant=who.tenant)
         record = await self._archive.get(row.id) if row.state is CallState.FINISHED else None
         return answers.operation(row, await self._archive.progress(row.id), record)
 
     # --- the wire
 
-    def _answering(self, context: Any, method: str) -> Any:
-        return answering(context, self._box.metrics, method, DOOR)
+    def _answering(self, context: Any, method: str, roles: frozenset[Role]) -> Any:
+        return self._doorman.answering(context, method, DOOR, roles)
+
+    async def _note(self, who: Principal, act: str, call_id: str) -> None:
+        """Raises AuditUnavailable: then it must not be done."""
+        if self._access:
+            await self._access.record(who, act, call_id)
 
     async def _read(self, context: Any) -> Any:
         try:
@@ -221,7 +252,7 @@ class HotlineServicer:
             cause = f"the client has read none for {self._idle_s:g} s"
             raise IdleTimeout("send events", cause) from None
 
-    def _config(self, wanted: Any, *, live: bool) -> CallConfig:
+    def _config(self, wanted: Any, tenant: str, *, live: bool) -> CallConfig:
         """Raises InvalidRequest with the field at fault."""
         cards = self._box.models()
         if not cards:
@@ -241,6 +272,7 @@ class HotlineServicer:
             most_speakers=wanted.max_speakers,
             leg_roles=tuple(ROLES[role] for role in wanted.leg_roles),
             call_id=wanted.call_id,
+            tenant=tenant,
             door=DOOR,
         )
 
@@ -271,7 +303,7 @@ def _check(wanted: Any) -> None:
             raise InvalidRequest("read the configuration", cause, hint, param=name)
 
 
-def _filter(wanted: Any) -> Filter:
+def _filter(wanted: Any, tenant: str) -> Filter:
     for name, known in (("state", STATES), ("min_level", LEVELS)):
         number = getattr(wanted, name)
         if number and number not in known:
@@ -283,6 +315,7 @@ def _filter(wanted: Any) -> Filter:
         since=_seconds(wanted.since) if wanted.HasField("since") else None,
         until=_seconds(wanted.until) if wanted.HasField("until") else None,
         least_level=LEVELS.get(wanted.min_level),
+        tenant=tenant,
     )
 
 
@@ -300,7 +333,7 @@ def _id(name: str, collection: str = "calls/") -> str:
     return found
 
 
-def _claim(request_id: str) -> Claim | None:
+def _claim(request_id: str, tenant: str) -> Claim | None:
     if request_id and not SANE_ID.fullmatch(request_id):
         raise InvalidRequest(
             "take a recording",
@@ -308,7 +341,7 @@ def _claim(request_id: str) -> Claim | None:
             "use a UUID: up to 128 letters, digits and ._:-",
             param="request_id",
         )
-    return Claim(NOBODY, request_id) if request_id else None
+    return Claim(tenant, request_id) if request_id else None
 
 
 async def _read_out(call: Call) -> None:

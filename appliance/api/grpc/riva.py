@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from riva.client.proto import riva_asr_pb2 as asr
 
+from appliance.access.roles import OPERATES, SENDS
 from appliance.api.grpc import answers, requests
 from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
-from appliance.api.grpc.errors import RivaRefusal, answering
+from appliance.api.grpc.errors import DOOR, RivaRefusal
 from appliance.api.grpc.stream import Stream
+from appliance.api.grpc.who import Asked, Doorman
 from appliance.errors import IdleTimeout, InvalidRequest
 from appliance.messages import Transcript
 
@@ -28,34 +31,35 @@ UPLOAD_PATIENCE = 5  # idle times that the one large message of a recording may 
 class RivaServicer:
     """The three methods; each is translation around a call."""
 
-    def __init__(self, box: Box, admission: Admission) -> None:
-        self._box, self._admission = box, admission
+    def __init__(self, box: Box, admission: Admission, doorman: Doorman) -> None:
+        self._box, self._admission, self._doorman = box, admission, doorman
 
     async def StreamingRecognize(self, request_iterator: Any, context: Any) -> None:
-        async with self._serving(context, STREAMING):
-            stream = Stream(self._box, context)
+        async with self._serving(context, STREAMING) as asked:
+            stream = Stream(self._box, asked.context, asked.who.own_tenant)
             with self._admission.stream(stream):
                 await stream.run()
 
     async def Recognize(self, request_iterator: Any, context: Any) -> Any:
-        async with self._serving(context, RECOGNIZE):
+        async with self._serving(context, RECOGNIZE) as asked:
             patience_s = self._box.settings.grpc.idle_timeout_s * UPLOAD_PATIENCE
-            request = await self._only(context, patience_s)
+            request = await self._only(asked.context, patience_s)
             if not request.audio:
                 raise RivaRefusal("empty audio", "EMPTY_AUDIO", param="audio")
-            transcript = await self._recognize(request, context)
+            transcript = await self._recognize(request, context, asked.who.own_tenant)
             return answers.recognize_response(transcript, request.id.value)
 
     async def GetRivaSpeechRecognitionConfig(self, request_iterator: Any, context: Any) -> Any:
-        async with answering(context, self._box.metrics, "GetRivaSpeechRecognitionConfig"):
+        method = "GetRivaSpeechRecognitionConfig"
+        async with self._doorman.answering(context, method, DOOR, SENDS | OPERATES):
             request = await self._only(context, self._box.settings.grpc.idle_timeout_s)
             return answers.config_response(self._box.models(), request.model_name)
 
     @asynccontextmanager
-    async def _serving(self, context: Any, method: str) -> AsyncIterator[None]:
-        async with answering(context, self._box.metrics, method):
+    async def _serving(self, context: Any, method: str) -> AsyncIterator[Asked]:
+        async with self._doorman.answering(context, method, DOOR, SENDS) as asked:
             with self._admission.admit(method, self._box.draining):
-                yield
+                yield asked
 
     async def _only(self, context: Any, patience_s: float) -> Any:
         """The one message of a unary request."""
@@ -70,13 +74,14 @@ class RivaServicer:
             raise InvalidRequest("receive the request", "it ended before its message")
         return request
 
-    async def _recognize(self, request: Any, context: Any) -> Transcript:
+    async def _recognize(self, request: Any, context: Any, tenant: str) -> Transcript:
         config = requests.call_config(
             request.config,
             self._box.models(),
             live=False,
             call_id=requests.call_id(context.invocation_metadata()),
         )
+        config = replace(config, tenant=tenant)
         transcript = await self._box.transcribe(config, pieces(request.audio))
         context.set_trailing_metadata(
             answers.answer_metadata(transcript.model, demo=transcript.demo)

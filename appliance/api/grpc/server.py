@@ -14,17 +14,18 @@ from appliance.api.grpc import hotline
 from appliance.api.grpc.admission import Admission
 from appliance.api.grpc.health import HealthServicer
 from appliance.api.grpc.riva import SERVICE, RivaServicer, handlers
+from appliance.api.grpc.who import Doorman
 from appliance.api.tls import server_credentials
 from appliance.settings import Grpc, Settings
 
 if TYPE_CHECKING:
+    from appliance.access.access import Access
     from appliance.archive.archive import Archive
     from appliance.call.box import Box
 
 log = logging.getLogger(__name__)
 
 SETTLE_S = 5.0  # for the last finals, once the time to drain is over
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SPARE_STREAMS = 64  # of one connection, beyond those served: they are told that the box is full
 KEEPALIVE_MS = 20_000  # how soon a client whose cable was pulled is noticed
 KEEPALIVE_TIMEOUT_MS = 10_000
@@ -34,20 +35,26 @@ FASTEST_PING_MS = 5_000  # that a client may send without being told off
 class GrpcServer:
     """The door of Riva's clients. `start` once, `stop` once."""
 
-    def __init__(self, box: Box, archive: Archive | None = None) -> None:
-        self._box, self._archive = box, archive
+    def __init__(
+        self, box: Box, archive: Archive | None = None, access: Access | None = None
+    ) -> None:
+        self._box, self._archive, self._access = box, archive, access
         self._settings = box.settings.grpc
         self._admission = Admission(box.settings.limits, box.metrics)
         self._server: Any = None
 
     async def start(self) -> int:
         """Serve, and return the bound port; raises SettingsError if that cannot be."""
-        credentials = server_credentials(self._settings)
+        doorman = Doorman(self._access, self._box.settings, self._box.metrics)
         server = grpc.aio.server(options=options(self._box.settings))
-        server.add_generic_rpc_handlers((handlers(RivaServicer(self._box, self._admission)),))
+        server.add_generic_rpc_handlers(
+            (handlers(RivaServicer(self._box, self._admission, doorman)),)
+        )
         services = [SERVICE]
         if self._archive:
-            ours = hotline.HotlineServicer(self._box, self._archive, self._admission)
+            ours = hotline.HotlineServicer(
+                self._box, self._archive, self._admission, doorman, self._access
+            )
             server.add_generic_rpc_handlers(hotline.handlers(ours))
             services += [hotline.SERVICE, hotline.OPERATIONS]
         health_pb2_grpc.add_HealthServicer_to_server(
@@ -57,13 +64,20 @@ class GrpcServer:
             health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
             services += [health, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(services, server)
-        port = bind(server, self._settings, credentials)
-        if folder := self._box.settings.local.folder:
-            server.add_insecure_port(f"unix:{folder / 'grpc.sock'}")
+        port = self._listen(server)
         await server.start()
         self._server = server
-        if credentials is None and self._settings.host not in LOOPBACK:
-            log.warning("gRPC is served without TLS on %s:%s", self._settings.host, port)
+        return port
+
+    def _listen(self, server: Any) -> int:
+        """On every port there is to be; returns the one for callers with keys."""
+        door = self._settings
+        with_keys, with_certificates = server_credentials(door)
+        port = bind(server, door, door.port, with_keys)
+        if door.mtls_port is not None:
+            bind(server, door, door.mtls_port, with_certificates)
+        if folder := self._box.settings.local.folder:
+            server.add_insecure_port(f"unix:{folder / 'grpc.sock'}")
         return port
 
     async def stop(self, grace_s: float) -> None:
@@ -75,16 +89,16 @@ class GrpcServer:
         self._server = None
 
 
-def bind(server: Any, settings: Grpc, credentials: Any | None) -> int:
+def bind(server: Any, settings: Grpc, wanted: int, credentials: Any | None) -> int:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"{host}:{settings.port}"
+    address = f"{host}:{wanted}"
     try:
         if credentials is None:
             port = int(server.add_insecure_port(address))
         else:
             port = int(server.add_secure_port(address, credentials))
     except RuntimeError as error:
-        raise ports.cannot_listen("grpc", settings.host, settings.port, error) from error
+        raise ports.cannot_listen("grpc", settings.host, wanted, error) from error
     return port
 
 

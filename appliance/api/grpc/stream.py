@@ -8,6 +8,7 @@ its way, so a client that does not read holds up its own call only, until it is 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -16,7 +17,7 @@ from appliance.api.grpc import answers, requests
 from appliance.api.grpc.admission import stopping
 from appliance.api.grpc.errors import Draining, RivaRefusal
 from appliance.errors import IdleTimeout, LingtingError
-from appliance.messages import Event, Final, Partial
+from appliance.messages import LOCAL_TENANT, Event, Final, Partial
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
@@ -28,8 +29,8 @@ END_OR_GONE_S = 0.005  # a client that vanished looks like one at its end until 
 class Stream:
     """A stream from its configuration to its status."""
 
-    def __init__(self, box: Box, context: Any) -> None:
-        self._box, self._context = box, context
+    def __init__(self, box: Box, context: Any, tenant: str = LOCAL_TENANT) -> None:
+        self._box, self._context, self._tenant = box, context, tenant
         self._idle_s = box.settings.grpc.idle_timeout_s
         self._patience: asyncio.Timeout | None = None  # of the read under way
         self._interim = True
@@ -52,6 +53,7 @@ class Stream:
             interim=wanted.interim_results,
             call_id=requests.call_id(self._context.invocation_metadata()),
         )
+        config = replace(config, tenant=self._tenant)
         async with self._box.open_call(config) as call:
             await self._greet(wanted.config)
             await self._converse(call, first.id.value)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from appliance.api.http import errors
+from appliance.api.http.admin import admin_routes
 from appliance.api.http.audio import audio_routes
 from appliance.api.http.calls import call_routes
 from appliance.api.http.deliveries import delivery_routes
@@ -21,6 +22,7 @@ from appliance.api.http.status import status_routes
 from appliance.errors import LingtingError
 
 if TYPE_CHECKING:
+    from appliance.access.access import Access
     from appliance.archive.archive import Archive
     from appliance.call.box import Box
 
@@ -34,22 +36,25 @@ NO_TELEMETRY: TelemetryConfig = {
 }
 
 
-def create_app(box: Box, archive: Archive | None = None) -> FastAPI:
+def create_app(box: Box, archive: Archive | None = None, access: Access | None = None) -> FastAPI:
     # The usual documentation pages fetch their scripts from the internet; there is none here.
     app = FastAPI(
         title="Lingting",
         version=version("lingting"),
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # a route like the others: status.py
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    app.include_router(audio_routes(box))
+    app.include_router(audio_routes(box, access))
     if archive:
-        app.include_router(recording_routes(box, archive))
-        app.include_router(call_routes(archive))
-        app.include_router(delivery_routes(archive))
-    app.include_router(status_routes(box))
+        app.include_router(recording_routes(box, archive, access))
+        app.include_router(call_routes(archive, access))
+        app.include_router(delivery_routes(archive, access))
+    if access:
+        app.include_router(admin_routes(access, box.settings))
+    app.include_router(status_routes(box, access))
     app.add_exception_handler(LingtingError, errors.on_lingting_error)
     app.add_exception_handler(HTTPException, errors.on_http_exception)
     app.add_exception_handler(RequestValidationError, errors.on_validation_error)

@@ -7,12 +7,15 @@ import json
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from appliance.access.access import Access
+from appliance.access.roles import SENDS, Principal
 from appliance.api.follow import follow, in_one_task
 from appliance.api.http import shapes
 from appliance.api.http.asking import Asking, read_asking
@@ -20,6 +23,7 @@ from appliance.api.http.edge import log_bug
 from appliance.api.http.errors import Draining, fault_of, internal_fault
 from appliance.api.http.upload import MIB, Places, chunks, reading_form
 from appliance.api.http.vanish import until_gone
+from appliance.api.http.who import Needs
 from appliance.api.render import plain_text, separator, to_srt, to_vtt
 from appliance.errors import InvalidAudio, InvalidRequest, LingtingError
 from appliance.messages import SANE_ID, Encoding, Final, Transcript
@@ -59,19 +63,20 @@ FORM = {
 }
 
 
-def audio_routes(box: Box) -> APIRouter:
+def audio_routes(box: Box, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/v1/audio", tags=["audio"])
+    sender = Depends(Needs(access, SENDS))
     door = AudioDoor(box)
 
     @router.post("/transcriptions", response_model=None, openapi_extra=FORM)
-    async def transcriptions(request: Request) -> Response:
+    async def transcriptions(request: Request, who: Principal = sender) -> Response:
         """Text of a recording, in its own language."""
-        return await door.answer(request, "transcribe")
+        return await door.answer(request, "transcribe", who)
 
     @router.post("/translations", response_model=None, openapi_extra=FORM)
-    async def translations(request: Request) -> Response:
+    async def translations(request: Request, who: Principal = sender) -> Response:
         """English text of a recording, if the model can translate."""
-        return await door.answer(request, "translate")
+        return await door.answer(request, "translate", who)
 
     return router
 
@@ -82,13 +87,14 @@ class AudioDoor:
         self._places = Places(box.settings, box.metrics)
         self._max_bytes = box.settings.http.max_upload_mib * MIB
 
-    async def answer(self, request: Request, task: str) -> Response:
+    async def answer(self, request: Request, task: str, who: Principal) -> Response:
         if self._box.draining:
             raise Draining("take a recording", "the box is shutting down", "try another box")
         async with AsyncExitStack() as stack:
             stack.enter_context(self._places.take())
             form = await stack.enter_async_context(reading_form(request, self._max_bytes))
             asking = read_asking(form, self._box.models(), task, call_id_of(request))
+            asking = replace(asking, config=replace(asking.config, tenant=who.own_tenant))
             try:
                 if asking.stream:
                     return await self._stream(request, asking, stack)

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Header, Query, Request, WebSocket
+from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket
 from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from appliance.access.access import Access
+from appliance.access.roles import INSPECTS, READS, Principal
 from appliance.api.calls import DEFAULT_PAGE, MOST_PER_PAGE, make_token, read_token
 from appliance.api.follow import in_one_task
 from appliance.api.http import call_shapes
 from appliance.api.http.audio import LISTENING, SLOW_S, EventStream
 from appliance.api.http.errors import fault_of
 from appliance.api.http.recordings import PROBLEMS
+from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
 from appliance.archive.kept import Told
 from appliance.errors import InvalidRequest, LingtingError
@@ -35,16 +38,26 @@ QUIET_S = 15.0  # without an event, before a sign of life
 TRY_AGAIN_LATER, BAD_CALL, INTERNAL, FORBIDDEN = 1013, 4404, 1011, 1008
 
 
-def call_routes(archive: Archive) -> APIRouter:
+def call_routes(archive: Archive, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/api/v1/calls", tags=["calls"])
-    _add_reading(router, archive)
-    _add_following(router, archive)
+    _add_reading(router, archive, access)
+    _add_inspecting(router, archive, access)
+    _add_following(router, archive, access)
     return router
 
 
-def _add_reading(router: APIRouter, archive: Archive) -> None:
+async def _note(access: Access | None, who: Principal, act: str, call: str) -> None:
+    """People's reading of calls is logged; raises AuditUnavailable, and then nothing is read."""
+    if access and who.is_human:
+        await access.record(who, act, call)
+
+
+def _add_reading(router: APIRouter, archive: Archive, access: Access | None) -> None:
+    reader = Depends(Needs(access, READS))
+
     @router.get("", summary="List calls", response_model=call_shapes.CallList, responses=PROBLEMS)
     async def page(
+        who: Principal = reader,
         state: CallState | None = None,
         live: bool | None = None,
         call_id: Annotated[str | None, Query(pattern=f"^{SANE_ID.pattern}$")] = None,
@@ -57,7 +70,9 @@ def _add_reading(router: APIRouter, archive: Archive) -> None:
         page_token: Annotated[str, Query(max_length=200)] = "",
     ) -> call_shapes.CallList:
         """Calls, newest first."""
-        wanted = Filter(state, live, call_id, _seconds(since), _seconds(until), min_level)
+        wanted = Filter(
+            state, live, call_id, _seconds(since), _seconds(until), min_level, who.tenant
+        )
         after = read_token(page_token) if page_token else None
         rows = await archive.page(wanted, page_size + 1, after)
         more = len(rows) > page_size
@@ -67,29 +82,44 @@ def _add_reading(router: APIRouter, archive: Archive) -> None:
         return call_shapes.CallList(calls=calls, next_page_token=token)
 
     @router.get("/{call}", response_model=call_shapes.Call, responses=PROBLEMS)
-    async def get(call: str) -> call_shapes.Call:
+    async def get(call: str, who: Principal = reader) -> call_shapes.Call:
         """A call by the box's id or your own; a running one as far as it has come."""
-        return call_shapes.call(await archive.get(call))
+        record = await archive.get(call, tenant=who.tenant)
+        await _note(access, who, "call.read", record.id)
+        return call_shapes.call(record)
+
+
+def _add_inspecting(router: APIRouter, archive: Archive, access: Access | None) -> None:
+    inspector = Depends(Needs(access, INSPECTS))
 
     @router.get(
         "/{call}/audio",
         responses={**PROBLEMS, 200: {"content": {"application/octet-stream": {}}}},
         response_model=None,
     )
-    async def audio(call: str) -> Response:
+    async def audio(call: str, who: Principal = inspector) -> Response:
         """The audio of a call that is over, as it came in, where it is kept."""
-        pieces = in_one_task(archive.audio(call))
+        found = await archive.find(call, tenant=who.tenant)
+        if access:
+            await access.record(who, "call.audio", found.id)
+        pieces = in_one_task(archive.audio(found.id))
         first = await anext(pieces, b"")
         return StreamingResponse(_with(first, pieces), media_type="application/octet-stream")
 
     @router.delete("/{call}", status_code=204, responses=PROBLEMS)
-    async def delete(call: str) -> Response:
+    async def delete(call: str, who: Principal = inspector) -> Response:
         """Shred a call: words, audio, everything."""
-        await archive.delete(call)
+        found = await archive.find(call, tenant=who.tenant)
+        if access:
+            await access.record(who, "call.delete", found.id)
+        await archive.delete(call, tenant=who.tenant)
         return Response(status_code=204)
 
 
-def _add_following(router: APIRouter, archive: Archive) -> None:
+def _add_following(router: APIRouter, archive: Archive, access: Access | None) -> None:
+    needs = Needs(access, READS)
+    reader = Depends(needs)
+
     @router.get(
         "/{call}/events",
         responses={**PROBLEMS, 200: {"content": {"text/event-stream": {}}}},
@@ -98,6 +128,7 @@ def _add_following(router: APIRouter, archive: Archive) -> None:
     async def events(
         request: Request,
         call: str,
+        who: Principal = reader,
         after: Annotated[
             int, Query(ge=0, le=MOST_EVENTS, description="only events above this number")
         ] = 0,
@@ -106,7 +137,10 @@ def _add_following(router: APIRouter, archive: Archive) -> None:
     ) -> Response:
         """A call's events as server-sent events, from any point, until it is over."""
         after = max(after, _number(last_event_id))
-        telling = in_one_task(_sse(archive, call, after, partials))
+        found = await archive.find(call, tenant=who.tenant)
+        await _note(access, who, "call.follow", found.id)
+        watching = archive.watch(found.id, after, partials=partials)
+        telling = in_one_task(_sse(watching, lambda: needs.still(who)))
         try:
             first = await anext(telling)
         except BaseException:
@@ -115,13 +149,17 @@ def _add_following(router: APIRouter, archive: Archive) -> None:
         return EventStream(first, telling, AsyncExitStack(), {})
 
     @router.websocket("/{call}/watch")
-    async def watch(socket: WebSocket, call: str, after: str = "", partials: str = "") -> None:
+    async def watch(
+        socket: WebSocket, call: str, who: Principal = reader, after: str = "", partials: str = ""
+    ) -> None:
         """The same by WebSocket: one JSON object a message."""
         if not _same_origin(socket):
             await socket.close(FORBIDDEN)
             return
         await socket.accept()
-        await _feed(socket, archive, call, _number(after), partials not in OFF)
+        events = _found(archive, call, who, _number(after), partials not in OFF)
+        await _note(access, who, "call.follow", call)
+        await _feed(socket, events, lambda: needs.still(who))
 
 
 async def _with(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
@@ -142,10 +180,16 @@ def _same_origin(socket: WebSocket) -> bool:
     return not origin or urlsplit(origin).netloc == socket.headers.get("host", "")
 
 
-async def _sse(archive: Archive, call: str, after: int, partials: bool) -> AsyncGenerator[str]:
-    await archive.find(call)
+def _found(
+    archive: Archive, call: str, who: Principal, after: int, partials: bool
+) -> AsyncGenerator[Told]:
+    return archive.watch(call, after, partials=partials, tenant=who.tenant)
+
+
+async def _sse(watching: AsyncGenerator[Told], still: Callable[[], None]) -> AsyncGenerator[str]:
     yield LISTENING
-    async for told in _with_pauses(archive.watch(call, after, partials=partials)):
+    async for told in _with_pauses(watching):
+        still()
         if told is None:
             yield LISTENING
             continue
@@ -185,9 +229,9 @@ async def _with_pauses(told: AsyncGenerator[Told]) -> AsyncGenerator[Told | None
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _feed(socket: WebSocket, archive: Archive, call: str, after: int, partials: bool) -> None:
+async def _feed(socket: WebSocket, events: AsyncGenerator[Told], still: Callable[[], None]) -> None:
     gone = asyncio.create_task(_gone(socket))
-    sending = asyncio.create_task(_send_all(socket, archive, call, after, partials))
+    sending = asyncio.create_task(_send_all(socket, events, still))
     try:
         await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done() and (error := sending.exception()):
@@ -201,10 +245,11 @@ async def _feed(socket: WebSocket, archive: Archive, call: str, after: int, part
 
 
 async def _send_all(
-    socket: WebSocket, archive: Archive, call: str, after: int, partials: bool
+    socket: WebSocket, events: AsyncGenerator[Told], still: Callable[[], None]
 ) -> None:
-    async with contextlib.aclosing(archive.watch(call, after, partials=partials)) as watching:
+    async with contextlib.aclosing(events) as watching:
         async for told in watching:
+            still()
             async with asyncio.timeout(SLOW_S):
                 await socket.send_json(call_shapes.told(told))
 

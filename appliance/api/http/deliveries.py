@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from appliance.access.access import Access
+from appliance.access.roles import OPERATES, Principal
 from appliance.api.http.recordings import PROBLEMS
+from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
 
 
@@ -23,18 +26,21 @@ class DeadLetters(BaseModel):
     deliveries: list[Delivery]
 
 
-def delivery_routes(archive: Archive) -> APIRouter:
+def delivery_routes(archive: Archive, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/api/v1/deliveries", tags=["deliveries"])
+    operator = Depends(Needs(access, OPERATES))
 
     @router.get("", response_model=DeadLetters, responses=PROBLEMS)
-    async def dead() -> DeadLetters:
+    async def dead(who: Principal = operator) -> DeadLetters:
         """Deliveries that failed for good, newest first."""
         letters = await archive.dead_letters()
         return DeadLetters(deliveries=[Delivery(**letter) for letter in letters])
 
     @router.post("/{delivery}/retry", status_code=204, responses=PROBLEMS)
-    async def retry(delivery: str) -> Response:
+    async def retry(delivery: str, who: Principal = operator) -> Response:
         """Try one again, from the start."""
+        if access:
+            await access.record(who, "delivery.retry", delivery[:64])
         await archive.retry_delivery(delivery)
         return Response(status_code=204)
 

@@ -15,9 +15,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from appliance.errors import (
+    AuditUnavailable,
     BundleError,
     Conflict,
     EngineUnavailable,
+    Forbidden,
     IdleTimeout,
     InvalidRequest,
     LingtingError,
@@ -26,6 +28,7 @@ from appliance.errors import (
     StoreDamaged,
     StoreUnavailable,
     TooLarge,
+    Unauthenticated,
     Unsupported,
 )
 
@@ -36,11 +39,14 @@ UNAVAILABLE_RETRY_S = 5
 _STATUS: tuple[tuple[type[LingtingError], int], ...] = (
     (TooLarge, 413),
     (IdleTimeout, 408),
+    (Unauthenticated, 401),
+    (Forbidden, 403),
     (NotFound, 404),
     (Overloaded, 429),
     (Conflict, 409),
     (EngineUnavailable, 503),
     (StoreUnavailable, 503),
+    (AuditUnavailable, 503),
     (StoreDamaged, 500),
     (BundleError, 503),
     (InvalidRequest, 400),
@@ -68,7 +74,8 @@ class Fault:
     def openai_type(self) -> str:
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
             return "rate_limit_error"
-        return "server_error" if self.status >= 500 else "invalid_request_error"
+        named = {401: "authentication_error", 403: "permission_error"}.get(self.status)
+        return named or ("server_error" if self.status >= 500 else "invalid_request_error")
 
     def as_openai(self) -> dict[str, Any]:
         return {
@@ -100,6 +107,8 @@ def fault_of(error: LingtingError) -> Fault:
     if isinstance(error, Overloaded):
         code = "rate_limit_exceeded"
         headers = {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
+    elif isinstance(error, Unauthenticated):
+        headers = {"www-authenticate": "Bearer"}
     elif error.retryable and status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers = {"retry-after": str(UNAVAILABLE_RETRY_S)}
     return Fault(status, str(error), code, error.param, headers)

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import JSONResponse, Response
 
-from appliance.api.calls import MOST_LEGS, NOBODY, choose_language
+from appliance.access.access import Access
+from appliance.access.roles import READS, SENDS, Principal
+from appliance.api.calls import MOST_LEGS, choose_language
 from appliance.api.http import call_shapes
 from appliance.api.http.errors import Draining
 from appliance.api.http.upload import (
@@ -27,6 +29,7 @@ from appliance.api.http.upload import (
     reading_form,
     too_large,
 )
+from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
 from appliance.archive.arrivals import Claim
 from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
@@ -41,7 +44,7 @@ MOST_JSON_BYTES = 64 << 10
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": call_shapes.Problem, "content": {"application/problem+json": {}}}
-    for status in (400, 404, 408, 409, 413, 429, 500, 503)
+    for status in (400, 401, 403, 404, 408, 409, 413, 429, 500, 503)
 }
 
 
@@ -66,10 +69,12 @@ class Wanted(BaseModel, extra="forbid"):
 LISTS = ("hotwords", "leg_roles")  # in a form repeated, or separated by commas
 
 
-def recording_routes(box: Box, archive: Archive) -> APIRouter:
+def recording_routes(box: Box, archive: Archive, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/api/v1/recordings", tags=["recordings"])
     places = Places(box.settings, box.metrics)
     max_bytes = box.settings.http.max_upload_mib * MIB
+    sender = Depends(Needs(access, SENDS))
+    reader = Depends(Needs(access, READS))
 
     @router.post(
         "",
@@ -78,40 +83,41 @@ def recording_routes(box: Box, archive: Archive) -> APIRouter:
         responses=PROBLEMS,
         openapi_extra=_body(),
     )
-    async def create(request: Request) -> Response:
+    async def create(request: Request, who: Principal = sender) -> Response:
         """Accept a recording: an answer means that it will be worked on, whatever happens."""
         if box.draining:
             raise Draining(DOING, "the box is shutting down", "try another box")
-        claim = _claim(request)
+        claim, tenant = _claim(request, who.own_tenant), who.own_tenant
         if request.headers.get("content-type", "").startswith("application/json"):
             wanted = _checked(await _json(request))
             file = await run_in_threadpool(_shared, box.settings.http.share, wanted.path)
             with file:
-                call_id = await archive.accept(_config(wanted, box), _read(file, max_bytes), claim)
+                config = _config(wanted, box, tenant)
+                call_id = await archive.accept(config, _read(file, max_bytes), claim)
         else:
             with places.take():
                 async with reading_form(request, max_bytes) as form:
-                    config = _config(_checked(_fields(form)), box)
+                    config = _config(_checked(_fields(form)), box, tenant)
                     call_id = await archive.accept(config, chunks(_upload(form)), claim)
-        body = await _status(archive, call_id)
+        body = await _status(archive, call_id, who)
         return JSONResponse(body.model_dump(mode="json"), 202, {"location": _url(call_id)})
 
     @router.get("/{recording}", response_model=call_shapes.Recording, responses=PROBLEMS)
-    async def status(recording: str) -> call_shapes.Recording:
+    async def status(recording: str, who: Principal = reader) -> call_shapes.Recording:
         """How far a recording has come."""
-        return await _status(archive, recording)
+        return await _status(archive, recording, who)
 
     @router.post("/{recording}/cancel", response_model=call_shapes.Recording, responses=PROBLEMS)
-    async def cancel(recording: str) -> call_shapes.Recording:
+    async def cancel(recording: str, who: Principal = sender) -> call_shapes.Recording:
         """Stop working on a recording; what it is stays listed as cancelled."""
-        await archive.cancel(recording)
-        return await _status(archive, recording)
+        await archive.cancel(recording, tenant=who.tenant)
+        return await _status(archive, recording, who)
 
     return router
 
 
-async def _status(archive: Archive, name: str) -> call_shapes.Recording:
-    found = await archive.find(name)
+async def _status(archive: Archive, name: str, who: Principal) -> call_shapes.Recording:
+    found = await archive.find(name, tenant=who.tenant)
     if found.live:
         raise NotFound("find a recording", f"{name!r} is a live call", "see /api/v1/calls")
     return call_shapes.Recording(
@@ -128,7 +134,7 @@ def _url(call_id: str) -> str:
     return f"/api/v1/recordings/{call_id}"
 
 
-def _claim(request: Request) -> Claim | None:
+def _claim(request: Request, tenant: str) -> Claim | None:
     key = request.headers.get("idempotency-key", "")
     if not key:
         return None
@@ -139,7 +145,7 @@ def _claim(request: Request) -> Claim | None:
             "use a UUID: up to 128 letters, digits and ._:-",
             param="Idempotency-Key",
         )
-    return Claim(NOBODY, key)
+    return Claim(tenant, key)
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -181,7 +187,7 @@ def _checked(fields: dict[str, Any]) -> Wanted:
         raise InvalidRequest(DOING, "a field's name is no name") from error
 
 
-def _config(wanted: Wanted, box: Box) -> CallConfig:
+def _config(wanted: Wanted, box: Box, tenant: str) -> CallConfig:
     if wanted.max_speakers and wanted.max_speakers < wanted.min_speakers:
         raise InvalidRequest(DOING, "max_speakers is below min_speakers", param="max_speakers")
     cards = box.models()
@@ -200,6 +206,7 @@ def _config(wanted: Wanted, box: Box) -> CallConfig:
         most_speakers=wanted.max_speakers,
         leg_roles=tuple(wanted.leg_roles),
         call_id=wanted.call_id,
+        tenant=tenant,
         door="recordings",
     )
 

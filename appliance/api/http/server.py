@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +12,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from appliance.api import ports
 from appliance.api.http.app import create_app
+from appliance.api.http.who import Door
+from appliance.api.who import asks_for_keys
 from appliance.errors import SettingsError
 from appliance.settings import Http
 
 if TYPE_CHECKING:
+    from appliance.access.access import Access
     from appliance.archive.archive import Archive
     from appliance.call.box import Box
 
@@ -30,23 +35,16 @@ POLL_S = 0.02
 class HttpServer:
     """The HTTP door, open from `start` to `stop`."""
 
-    def __init__(self, box: Box, archive: Archive | None = None) -> None:
-        self._http = box.settings.http
-        self._config = uvicorn.Config(
-            create_app(box, archive),
-            http=PatientProtocol,
-            ws="websockets-sansio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,  # the edge logs, without what callers sent
-            server_header=False,
-            proxy_headers=False,
-            backlog=ports.BACKLOG,
-            limit_concurrency=MAX_CONNECTIONS,
-            **tls_options(self._http),
-        )
+    def __init__(
+        self, box: Box, archive: Archive | None = None, access: Access | None = None
+    ) -> None:
+        self._http, self._folder = box.settings.http, box.settings.local.folder
+        app = create_app(box, archive, access)
+        is_open = not asks_for_keys(box.settings, self._http.host)
+        self._config = config(Door(app, is_open=is_open), tls_options(self._http))
         self._server = Quiet(self._config)
-        self._serving: asyncio.Task[None] | None = None
+        self._local = Quiet(config(Door(app, is_open=False), {}))
+        self._serving: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
         """Listen; returns the port. Raises SettingsError if that cannot be."""
@@ -60,24 +58,47 @@ class HttpServer:
         except OSError as error:
             raise ports.cannot_listen("http", self._http.host, self._http.port, error) from error
         port: int = listener.getsockname()[1]
-        self._serving = asyncio.create_task(self._server.serve([listener]), name="http door")
-        while not self._server.started:
-            if self._serving.done():
-                self._serving.result()
+        await self._serve(self._server, listener)
+        if self._folder:
+            await self._serve(self._local, ports.listen_locally(self._folder / "http.sock"))
+        return port
+
+    async def _serve(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        serving = asyncio.create_task(server.serve([listener]), name="http door")
+        self._serving.append(serving)
+        while not server.started:
+            if serving.done():
+                serving.result()
                 raise SettingsError("open the HTTP door", "the server stopped at once")
             await asyncio.sleep(POLL_S)
-        return port
 
     async def stop(self, grace_s: float) -> None:
         """Stop listening, let answers in progress end for `grace_s`, cancel the rest."""
-        if self._serving is None:
-            return
-        self._config.timeout_graceful_shutdown = math.ceil(grace_s)
-        self._server.should_exit = True
-        await self._serving
-        self._serving = None
-        if tasks := set(self._server.server_state.tasks):  # cancelled, but not yet over
+        servers = (self._server, self._local)
+        for server in servers:
+            server.config.timeout_graceful_shutdown = math.ceil(grace_s)
+            server.should_exit = True
+        await asyncio.gather(*self._serving)
+        self._serving = []
+        tasks = set[asyncio.Task[None]]().union(*(server.server_state.tasks for server in servers))
+        if tasks:  # cancelled, but not yet over
             await asyncio.wait(tasks, timeout=CANCEL_S)
+
+
+def config(door: Door, tls: dict[str, Any]) -> uvicorn.Config:
+    return uvicorn.Config(
+        door,
+        http=PatientProtocol,
+        ws=SocketProtocol,
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # the edge logs, without what callers sent
+        server_header=False,
+        proxy_headers=False,
+        backlog=ports.BACKLOG,
+        limit_concurrency=MAX_CONNECTIONS,
+        **tls,
+    )
 
 
 class Quiet(uvicorn.Server):
@@ -93,6 +114,7 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.app = self.config.loaded_app.connected(transport)
         self.loop.call_later(HEADERS_TIMEOUT_S, self._give_up)
 
     def _give_up(self) -> None:
@@ -102,6 +124,14 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket knows as much of its connection as a request does."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app = self.config.loaded_app.connected(transport)
+
+
 def tls_options(http: Http) -> dict[str, Any]:
     if http.tls_certificate is None:
         if http.tls_key or http.tls_client_ca:
@@ -109,5 +139,6 @@ def tls_options(http: Http) -> dict[str, Any]:
         return {}
     options: dict[str, Any] = {"ssl_certfile": http.tls_certificate, "ssl_keyfile": http.tls_key}
     if http.tls_client_ca:
-        options |= {"ssl_ca_certs": http.tls_client_ca, "ssl_cert_reqs": ssl.CERT_REQUIRED}
+        # Asked for, verified if shown: whoever shows none brings a key (http/who.py).
+        options |= {"ssl_ca_certs": http.tls_client_ca, "ssl_cert_reqs": ssl.CERT_OPTIONAL}
     return options

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from prometheus_client.exposition import choose_encoder
 from starlette.responses import JSONResponse, Response
 
+from appliance.access.access import Access
+from appliance.access.roles import ANYBODY, OPERATES, READS, Principal
 from appliance.api.http import shapes
 from appliance.api.http.asking import find_model
+from appliance.api.http.who import Needs
 from appliance.messages import Health
 from inference.tensors import ModelCard
 
@@ -34,36 +37,43 @@ PLACES = {
 }
 
 
-def status_routes(box: Box) -> APIRouter:
+def status_routes(box: Box, access: Access | None) -> APIRouter:
     router = APIRouter()
-    _add_models(router, box)
+    operator = Depends(Needs(access, OPERATES))
+    anybody = Depends(Needs(access, ANYBODY))
+    _add_models(router, box, access)
     _add_health(router, box)
 
     @router.get("/metrics", response_model=None, tags=["health"])
-    async def metrics(request: Request) -> Response:
+    async def metrics(request: Request, who: Principal = operator) -> Response:
         """Prometheus exposition."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(box.metrics.registry), headers={"content-type": content_type})
 
     @router.get("/", response_model=None, include_in_schema=False)
-    async def root() -> Response:
+    async def root(who: Principal = anybody) -> Response:
         return JSONResponse(PLACES)
+
+    @router.get("/openapi.json", response_model=None, include_in_schema=False)
+    async def openapi(request: Request, who: Principal = anybody) -> Response:
+        return JSONResponse(request.app.openapi())
 
     return router
 
 
-def _add_models(router: APIRouter, box: Box) -> None:
+def _add_models(router: APIRouter, box: Box, access: Access | None) -> None:
     loaded_at = int(time.time())
+    asker = Depends(Needs(access, READS | OPERATES))
 
     @router.get("/v1/models", response_model=None, tags=["models"])
-    async def models() -> Response:
+    async def models(who: Principal = asker) -> Response:
         """The models that answer."""
         return JSONResponse(
             {"object": "list", "data": [_model(card, loaded_at) for card in box.models()]}
         )
 
     @router.get("/v1/models/{model_id}", response_model=None, tags=["models"])
-    async def model(model_id: str) -> Response:
+    async def model(model_id: str, who: Principal = asker) -> Response:
         """One model, by its own name or by the one stock clients use."""
         return JSONResponse(_model(find_model(box.models(), model_id), loaded_at))
 

@@ -1,0 +1,276 @@
+"""Access as the doors see it: who is asking, what they may, and a log of what they did."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from sqlalchemy.exc import IntegrityError
+
+from appliance.access.gate import Gate, Shown, digest_of, make_key, require
+from appliance.access.roles import ADMINS, Principal, Role
+from appliance.errors import (
+    AuditUnavailable,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    LingtingError,
+    NotFound,
+    StoreUnavailable,
+    Unauthenticated,
+)
+from appliance.messages import EVERY_TENANT
+from appliance.security.audit import AuditLog, Entry, load_key
+from appliance.settings import Settings
+from appliance.store.credentials import CERTIFICATE, KEY, Credential, Credentials
+from appliance.store.store import Store
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 1.0  # until what another gateway or a backup changed is known here
+HEAD_EVERY_S = 60.0
+DAY_S = 86400.0
+DOING = "make a credential"
+FIRST_ADMINS = (Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A credential to be made."""
+
+    name: str
+    roles: tuple[Role, ...]
+    tenant: str = ""
+    days: float | None = None  # until it expires
+    per_minute: int = 0
+    certificate: str = ""  # SHA-256 of a client certificate, hex
+    kind: str = KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new credential, and the only time its key is told."""
+
+    credential: Credential
+    key: str  # empty for a certificate
+
+
+class Access:
+    """`start` after the store; `close` before it."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        access = settings.access
+        self.gate = Gate(access.requests_per_minute, two_factors=access.admin_two_factors)
+        self._table: Credentials | None = None
+        folder = settings.audit.folder or settings.store.folder / "audit"
+        self._folder = folder
+        self._audit = AuditLog(folder, settings.audit.hash)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def audit_folder(self) -> Path:
+        return self._folder
+
+    async def start(self) -> None:
+        """Raises StoreUnavailable, AuditUnavailable."""
+        self._table = Credentials(self._store.database)
+        path = self._settings.audit.key or self._folder / "signing.key"
+        key = await asyncio.to_thread(load_key, path)
+        self._audit = AuditLog(self._folder, self._settings.audit.hash, key)
+        await self.refresh()
+        await self._write(Entry("box", "box.start", detail=_doors(self._settings)))
+        self._tasks = [
+            asyncio.create_task(self._refresh_always(), name="access-refresh"),
+            asyncio.create_task(self._sign_always(), name="audit-heads"),
+        ]
+
+    async def close(self) -> None:
+        if not self._tasks:
+            return
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        with contextlib.suppress(AuditUnavailable):
+            await self._write(Entry("box", "box.stop"))
+            await self._sign()
+
+    # --- at the doors
+
+    async def admit(self, shown: Shown, allowed: frozenset[Role]) -> Principal:
+        """Who is asking, and that they may; raises Unauthenticated, Forbidden, Overloaded."""
+        try:
+            who = self.gate.admit(shown)
+        except Unauthenticated as error:
+            if shown.key or shown.certificate:  # who shows nothing is no attack, and costs no disk
+                await self._note(
+                    Entry("unknown", "access", "", "refused", peer=shown.peer, detail=error.cause)
+                )
+            raise
+        try:
+            return require(who, allowed)
+        except Forbidden:
+            wanted = " ".join(sorted(allowed))
+            await self.record(who, "access", detail=f"needs {wanted}", outcome="refused")
+            raise
+
+    async def record(
+        self, who: Principal, act: str, object: str = "", *, outcome: str = "done", detail: str = ""
+    ) -> None:
+        """Log an act of theirs; raises AuditUnavailable: then it must not be done."""
+        role = " ".join(sorted(who.roles))
+        await self._write(Entry(who.name, act, object, outcome, role, who.peer, detail))
+
+    # --- credentials, for the security admin
+
+    async def create(self, who: Principal, wanted: Wanted) -> Made:
+        """Make one. An admin's waits for the approval of an admin of another kind."""
+        _check(wanted)
+        admin = bool(ADMINS & set(wanted.roles))
+        made = self._make(wanted, who.name, pending=admin)
+        await self._add(who, [made])
+        return made
+
+    async def first_admins(
+        self, who: Principal, certificates: Mapping[Role, str] = MappingProxyType({})
+    ) -> list[Made]:
+        """One of each kind, while there is none at all; for whoever is root on the box."""
+        if any(ADMINS & set(map(Role, each.roles)) for each in self.gate.known):
+            raise Conflict(
+                "make the first admins", "there are admins already", "the security admin makes more"
+            )
+        made = [
+            self._make(
+                Wanted(
+                    name=role.value.replace("_", "-"),
+                    roles=(role,),
+                    tenant=EVERY_TENANT,
+                    certificate=certificates.get(role, ""),
+                ),
+                who.name,
+            )
+            for role in FIRST_ADMINS
+        ]
+        await self._add(who, made)
+        return made
+
+    def _make(self, wanted: Wanted, by: str, *, pending: bool = False) -> Made:
+        key = make_key() if wanted.kind == KEY else ""
+        now = time.time()
+        credential = Credential(
+            id=f"cred_{uuid.uuid4().hex[:16]}",
+            kind=wanted.kind,
+            digest=digest_of(key) if key else wanted.certificate,
+            name=wanted.name,
+            tenant=wanted.tenant,
+            roles=tuple(role.value for role in wanted.roles),
+            created_at=now,
+            created_by=by,
+            expires_at=now + wanted.days * DAY_S if wanted.days else None,
+            per_minute=wanted.per_minute,
+            certificate=wanted.certificate if key else "",
+            pending=pending,
+        )
+        return Made(credential, key)
+
+    async def _add(self, who: Principal, made: list[Made]) -> None:
+        for each in made:
+            new = each.credential
+            told = f"{new.name}, tenant {new.tenant}, {' '.join(new.roles)}"
+            await self.record(who, "credential.create", new.id, detail=told)
+        try:
+            await self._credentials.add([each.credential for each in made])
+        except IntegrityError as error:
+            raise Conflict(DOING, "that certificate is known already") from error
+        await self.refresh()
+
+    async def revoke(self, who: Principal, credential: str) -> Credential:
+        """From this moment on it opens nothing; streams that run by it end at their next word."""
+        self._find(credential)
+        await self.record(who, "credential.revoke", credential)
+        changed = await self._credentials.change(credential, revoked_at=time.time())
+        await self.refresh()
+        return changed
+
+    async def approve(self, who: Principal, credential: str) -> Credential:
+        """By an admin of another kind than whoever made it, and than what it is for."""
+        found = self._find(credential)
+        if not found.pending:
+            raise Conflict("approve a credential", "it waits for no approval")
+        if Role.SECURITY_ADMIN in who.roles or who.roles & set(map(Role, found.roles)):
+            cause = "an admin of another kind must approve it"
+            raise Forbidden("approve a credential", cause)
+        await self.record(who, "credential.approve", credential)
+        changed = await self._credentials.change(credential, pending=False, approved_by=who.name)
+        await self.refresh()
+        return changed
+
+    def _find(self, credential: str) -> Credential:
+        for each in self.gate.known:
+            if each.id == credential:
+                return each
+        raise NotFound("find a credential", f"there is no credential {credential[:40]!r}")
+
+    @property
+    def _credentials(self) -> Credentials:
+        assert self._table is not None
+        return self._table
+
+    # --- behind the scenes
+
+    async def refresh(self) -> None:
+        self.gate.load(await self._credentials.all())
+
+    async def _refresh_always(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            with contextlib.suppress(StoreUnavailable):
+                await self.refresh()
+
+    async def _sign_always(self) -> None:
+        while True:
+            await asyncio.sleep(HEAD_EVERY_S)
+            with contextlib.suppress(AuditUnavailable):
+                await self._sign()
+
+    async def _sign(self) -> None:
+        head = await asyncio.to_thread(self._audit.sign_head)
+        if head:  # into the journal too: cutting log and heads together does not go unseen
+            log.info("audit head %d %s", head["seq"], head["hash"])
+
+    async def _write(self, entry: Entry) -> None:
+        await asyncio.to_thread(self._audit.append, entry)
+
+    async def _note(self, entry: Entry) -> None:
+        """Of an act that did not happen: the answer goes out even if this cannot be logged."""
+        try:
+            await self._write(entry)
+        except LingtingError as error:
+            log.error("%s", error)
+
+
+def _check(wanted: Wanted) -> None:
+    """Raises InvalidRequest."""
+    admins = ADMINS & set(wanted.roles)
+    if not wanted.roles:
+        raise InvalidRequest(DOING, "it has no role", param="roles")
+    if len(admins) > 1 or (admins and len(wanted.roles) > 1):
+        cause = "an admin's credential is for that one role alone"
+        raise InvalidRequest(DOING, cause, "make one for each", param="roles")
+    if not admins and not wanted.tenant:
+        hint = "name the hotline system it is for; * sees every one's calls"
+        raise InvalidRequest(DOING, "it has no tenant", hint, param="tenant")
+    if wanted.kind == CERTIFICATE and not wanted.certificate:
+        raise InvalidRequest(DOING, "no certificate is named", param="certificate")
+
+
+def _doors(settings: Settings) -> str:
+    return f"grpc {settings.grpc.host}:{settings.grpc.port}, http {settings.http.host}"

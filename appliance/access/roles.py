@@ -1,0 +1,64 @@
+"""Roles, what each may do, and whoever is asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from appliance.messages import EVERY_TENANT, LOCAL_TENANT
+
+
+class Role(StrEnum):
+    """What a credential may do. The three admins are apart: none can do another's act."""
+
+    CALLER = "caller"  # a hotline system: sends audio, reads its own calls
+    AGENT = "agent"  # reads and follows calls
+    INSPECTOR = "inspector"  # an agent's rights; hears kept audio, deletes calls
+    OPERATOR = "operator"  # metrics, models, webhooks that failed; no call
+    SYSTEM_ADMIN = "system_admin"  # settings, draining
+    SECURITY_ADMIN = "security_admin"  # credentials
+    AUDIT_ADMIN = "audit_admin"  # the audit log
+
+
+ADMINS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN})
+SENDS = frozenset({Role.CALLER})
+READS = frozenset({Role.CALLER, Role.AGENT, Role.INSPECTOR})
+INSPECTS = frozenset({Role.INSPECTOR})
+OPERATES = frozenset({Role.OPERATOR})
+ANYBODY = frozenset(Role)
+
+CANARY_TENANT = "canary"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whoever is asking, once that is known."""
+
+    name: str
+    tenant: str  # a hotline system; EVERY_TENANT sees all
+    roles: frozenset[Role]
+    credential: str = ""  # its id; empty: the door itself vouches
+    peer: str = ""  # address, for the audit log
+
+    def sees(self, tenant: str) -> bool:
+        return self.tenant in (EVERY_TENANT, tenant)
+
+    @property
+    def own_tenant(self) -> str:
+        """Whose calls it makes."""
+        return LOCAL_TENANT if self.tenant == EVERY_TENANT else self.tenant
+
+    @property
+    def is_human(self) -> bool:
+        """Whether its reading of calls is logged: people's is, a hotline system's own is not."""
+        return not self.roles & SENDS
+
+
+# Who comes to a door on loopback: no admin, but all else.
+LOCAL = Principal(
+    "local",
+    EVERY_TENANT,
+    frozenset({Role.CALLER, Role.AGENT, Role.INSPECTOR, Role.OPERATOR}),
+)
+# The machine's own canary, over the Unix socket: it may call, and delete its own calls.
+CANARY = Principal("canary", CANARY_TENANT, frozenset({Role.CALLER, Role.INSPECTOR}))

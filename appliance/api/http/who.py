@@ -1,0 +1,124 @@
+"""Who sent a request: the key it carries, the certificate its connection showed, where it is from.
+
+Every route names who may ask; one that names nobody is refused (`check_routes`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+import struct
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.openapi.models import HTTPBearer as BearerModel
+from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from appliance.access.gate import Shown
+from appliance.access.roles import CANARY, LOCAL, Principal, Role
+from appliance.api.who import bearer
+
+if TYPE_CHECKING:
+    from appliance.access.access import Access
+
+CERTIFICATE, OPEN, ROOT = "lingting.certificate", "lingting.open", "lingting.root"
+UCRED = struct.Struct("3i")  # pid, uid, gid, as SO_PEERCRED has them
+# Asked by machines that have no key: whether it runs, and whether it takes calls.
+OPEN_PATHS = frozenset({"/v1/health/live", "/v1/health/ready"})
+
+
+class Door:
+    """What a listening socket vouches for; wraps the application once for each connection."""
+
+    def __init__(self, app: ASGIApp, *, is_open: bool) -> None:
+        self._app, self._open = app, is_open
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Without a connection to ask, nothing is vouched for."""
+        await self._app(scope, receive, send)
+
+    def connected(self, transport: Any) -> ASGIApp:
+        """The application as this connection sees it."""
+        known = {
+            CERTIFICATE: _certificate(transport.get_extra_info("ssl_object")),
+            OPEN: self._open,
+            ROOT: _is_root(transport.get_extra_info("socket")),
+        }
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("state", {}).update(known)
+            await self._app(scope, receive, send)
+
+        return app
+
+
+def _certificate(tls: ssl.SSLObject | None) -> str:
+    """SHA-256 of the client's, hex; empty if it showed none."""
+    der = tls.getpeercert(binary_form=True) if tls else None
+    return hashlib.sha256(der).hexdigest() if der else ""
+
+
+def _is_root(connection: socket.socket | None) -> bool:
+    """Whether root is at the other end of a Unix socket."""
+    if connection is None or connection.family != socket.AF_UNIX:
+        return False
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)
+    return bool(UCRED.unpack(raw)[1] == 0)
+
+
+class Needs(SecurityBase):
+    """A dependency: whoever asks has one of the roles; its value is the Principal.
+
+    Args:
+        access: None for an application without an archive: nothing is asked for.
+    """
+
+    def __init__(self, access: Access | None, roles: Iterable[Role]) -> None:
+        self._access, self.roles = access, frozenset(roles)
+        self.model = BearerModel(description="a key of this box, or a client certificate")
+        self.scheme_name = "key"
+
+    def still(self, who: Principal) -> None:
+        """Raises Unauthenticated once they may no longer."""
+        if self._access:
+            self._access.gate.still(who)
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        if self._access is None:
+            return LOCAL
+        state = connection.scope.get("state", {})
+        shown = Shown(
+            key=bearer(connection.headers.get("authorization", "")),
+            certificate=state.get(CERTIFICATE, ""),
+            peer=connection.client.host if connection.client else "",
+            open_door=state.get(OPEN, False),
+        )
+        if state.get(ROOT) and not shown.key:
+            return CANARY
+        return await self._access.admit(shown, self.roles)
+
+
+def unguarded(app: FastAPI) -> list[str]:
+    """Paths that ask for nobody; must be those of OPEN_PATHS."""
+    return [path for path, route in _routes(app.routes) if not _guards(route)]
+
+
+def _routes(routes: Iterable[BaseRoute]) -> Iterable[tuple[str, Any]]:
+    for route in routes:
+        yield getattr(route, "path", ""), route
+
+
+def _guards(route: Any) -> bool:
+    dependant = getattr(route, "dependant", None)
+    waiting = list(dependant.dependencies) if dependant else []
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each.call, Needs):
+            return True
+        waiting.extend(each.dependencies)
+    return False
