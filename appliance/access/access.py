@@ -133,7 +133,7 @@ class Access:
 
     async def create(self, who: Principal, wanted: Wanted) -> Made:
         """Make one. An admin's waits for the approval of an admin of another kind."""
-        _check(wanted)
+        self._check(wanted)
         admin = bool(ADMINS & set(wanted.roles))
         made = self._make(wanted, who.name, pending=admin)
         await self._add(who, [made])
@@ -255,6 +255,14 @@ class Access:
             await self._write(entry)
         except LingtingError as error:
             log.error("%s", error)
+
+    def _check(self, wanted: Wanted) -> None:
+        """Raises InvalidRequest."""
+        _check(wanted)
+        alone = ADMINS & set(wanted.roles) and not wanted.certificate
+        if alone and self._settings.access.admin_two_factors:
+            hint = "name the certificate it comes with, see `lingting pki client`"
+            raise InvalidRequest(DOING, "an admin needs two factors", hint, param="certificate")
 
 
 def _check(wanted: Wanted) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import bench, demo, engines, evaluate, serve, store
+from appliance.cli import access, audit, bench, demo, engines, evaluate, pki, serve, store
 from appliance.cli.canary import canary
 from appliance.cli.doctor import doctor
 from appliance.cli.lexicon import lexicon
@@ -53,6 +53,9 @@ app.command()(transcribe)
 app.command()(doctor)
 app.command()(canary)
 app.command()(lexicon)
+app.add_typer(access.app, name="access")
+app.add_typer(pki.app, name="pki")
+app.add_typer(audit.app, name="audit")
 app.add_typer(store.app, name="store")
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")

@@ -213,7 +213,7 @@ def page(folder: Path, after: int, size: int) -> list[dict[str, Any]]:
 def export(folder: Path) -> Iterator[bytes]:
     """A tar of the log, its heads and its key: all that `verify` needs elsewhere."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
+    with tarfile.open(fileobj=buffer, mode="w|") as archive:
         for path in sorted([*folder.glob("*.jsonl"), *folder.glob(PUBLIC_KEY)]):
             archive.add(path, path.name)
             yield buffer.getvalue()

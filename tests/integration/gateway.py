@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from appliance.access.access import Access
 from appliance.api.grpc.server import GrpcServer
 from appliance.api.http.server import HttpServer
 from appliance.archive.archive import Archive
 from appliance.call.box import Box
 from appliance.metrics import Metrics
-from appliance.settings import PROJECT, Grpc, Http, Limits, Settings, Store, Webhooks
+from appliance.settings import PROJECT, Grpc, Http, Limits, Local, Settings, Store, Webhooks
+from appliance.settings import Access as AccessSettings
 from tests.fakes import FakeEngine
 
 CALL = PROJECT / "bundles" / "demo-call" / "call.wav"
@@ -28,17 +30,29 @@ class Gateway:
     engine: FakeEngine
     box: Box
     archive: Archive
+    access: Access
     http: str
     grpc: str
 
 
 @contextlib.asynccontextmanager
 async def gateway(
-    folder: Path, webhooks: Webhooks | None = None, **store: Any
+    folder: Path,
+    webhooks: Webhooks | None = None,
+    *,
+    access: AccessSettings | None = None,
+    doors: dict[str, Any] | None = None,
+    local: Path | None = None,
+    **store: Any,
 ) -> AsyncIterator[Gateway]:
+    tls = doors or {}
+    grpc_only = {"mtls_port": tls["mtls_port"]} if "mtls_port" in tls else {}
+    both = {name: value for name, value in tls.items() if name != "mtls_port"}
     settings = Settings(
-        grpc=Grpc(port=0),
-        http=Http(port=0, share=folder / "share"),
+        grpc=Grpc(port=0, **both, **grpc_only),
+        http=Http(port=0, share=folder / "share", **both),
+        access=access or AccessSettings(),
+        local=Local(folder=local),
         store=Store(folder=folder / "store", reserve_mib=0, **store),
         limits=Limits(live_legs=64),
         webhooks=webhooks or Webhooks(),
@@ -46,18 +60,22 @@ async def gateway(
     metrics, engine = Metrics(), FakeEngine()
     archive = Archive(settings, metrics)
     box = Box(settings, engine, metrics, archive.keep)
+    allowed = Access(settings, archive.store)
     await archive.start()
+    await allowed.start()
     await box.start()
     archive.attach(box)
-    doors = GrpcServer(box, archive), HttpServer(box, archive)
-    grpc, http = await doors[0].start(), await doors[1].start()
+    servers = GrpcServer(box, archive, allowed), HttpServer(box, archive, allowed)
+    grpc, http = await servers[0].start(), await servers[1].start()
     try:
-        addresses = f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}"
-        yield Gateway(settings, engine, box, archive, *addresses)
+        scheme = "https" if tls else "http"
+        addresses = f"{scheme}://127.0.0.1:{http}", f"127.0.0.1:{grpc}"
+        yield Gateway(settings, engine, box, archive, allowed, *addresses)
     finally:
-        await doors[0].stop(0)
-        await doors[1].stop(1)
+        await servers[0].stop(0)
+        await servers[1].stop(1)
         await box.close()
+        await allowed.close()
         await archive.close()
 
 

@@ -720,9 +720,14 @@ async def test_mutual_tls(tmp_path: Path) -> None:
     async with serving(FakeBox(http={"port": 0, **tls})) as port:
         url = f"https://127.0.0.1:{port}/v1/health/live"
         known = ssl.create_default_context(cafile=str(certificate))
-        async with httpx.AsyncClient(verify=known) as client:
-            with pytest.raises(httpx.TransportError):
-                await client.get(url)
-        known.load_cert_chain(client_certificate, client_key)
-        async with httpx.AsyncClient(verify=known) as client:
+        async with httpx.AsyncClient(verify=known) as client:  # shows none: brings a key
             assert (await client.get(url)).status_code == 200
+        for shown, works in (((certificate, key), False), ((client_certificate, client_key), True)):
+            showing = ssl.create_default_context(cafile=str(certificate))
+            showing.load_cert_chain(*shown)
+            async with httpx.AsyncClient(verify=showing) as client:
+                if works:
+                    assert (await client.get(url)).status_code == 200
+                else:  # of an authority that the box does not know
+                    with pytest.raises(httpx.TransportError):
+                        await client.get(url)

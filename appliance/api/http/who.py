@@ -9,7 +9,7 @@ import hashlib
 import socket
 import ssl
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appliance.access.gate import Shown
-from appliance.access.roles import CANARY, LOCAL, Principal, Role
+from appliance.access.roles import LOCAL, Principal, Role
 from appliance.api.who import bearer
 
 if TYPE_CHECKING:
@@ -97,20 +97,24 @@ class Needs(SecurityBase):
             certificate=state.get(CERTIFICATE, ""),
             peer=connection.client.host if connection.client else "",
             open_door=state.get(OPEN, False),
+            own_machine=state.get(ROOT, False),
         )
-        if state.get(ROOT) and not shown.key:
-            return CANARY
         return await self._access.admit(shown, self.roles)
 
 
 def unguarded(app: FastAPI) -> list[str]:
     """Paths that ask for nobody; must be those of OPEN_PATHS."""
-    return [path for path, route in _routes(app.routes) if not _guards(route)]
+    return [route.path for route in every_route(app.routes) if not _guards(route)]
 
 
-def _routes(routes: Iterable[BaseRoute]) -> Iterable[tuple[str, Any]]:
+def every_route(routes: Iterable[BaseRoute]) -> Iterator[Any]:
+    """Those of included routers too."""
     for route in routes:
-        yield getattr(route, "path", ""), route
+        inner = getattr(route, "original_router", None)
+        if inner is None:
+            yield route
+        else:
+            yield from every_route(inner.routes)
 
 
 def _guards(route: Any) -> bool:

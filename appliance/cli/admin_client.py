@@ -1,0 +1,101 @@
+"""What the admins' commands have in common: a box to ask, and who is asking."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from appliance.errors import EngineUnavailable, InvalidRequest, SettingsError
+from appliance.settings import Settings, load_settings
+
+TIMEOUT_S = 30.0
+DOING = "ask the box"
+
+Server = Annotated[
+    str, typer.Option(help="https://HOST:PORT of the box; without it, its Unix socket or loopback.")
+]
+KeyFile = Annotated[Path | None, typer.Option(help="File with your key.")]
+Certificate = Annotated[
+    Path | None, typer.Option(help="Your client certificate, PEM; its key beside it as .key.")
+]
+Authority = Annotated[
+    Path | None, typer.Option(help="The box's authority, PEM; else the one this machine trusts.")
+]
+
+
+class AdminClient:
+    """HTTP to one box; raises LingtingError in the box's own words."""
+
+    def __init__(
+        self,
+        server: str = "",
+        key_file: Path | None = None,
+        certificate: Path | None = None,
+        authority: Path | None = None,
+    ) -> None:
+        self._headers = {"authorization": f"Bearer {_key(key_file)}"} if key_file else {}
+        self._url, self._transport = _where(server, certificate, authority)
+
+    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """JSON in, JSON out."""
+        return self._send(method, path, body, query).json()
+
+    def download(self, path: str, target: Path) -> None:
+        """A GET's body into a file."""
+        target.write_bytes(self._send("GET", path, None, {}).content)
+
+    def _send(self, method: str, path: str, body: Any, query: dict[str, Any]) -> httpx.Response:
+        try:
+            with httpx.Client(
+                transport=self._transport, base_url=self._url, timeout=TIMEOUT_S
+            ) as client:
+                answer = client.request(
+                    method, path, json=body, params=query, headers=self._headers
+                )
+        except httpx.HTTPError as error:
+            hint = "is the box running? name another by --server"
+            raise EngineUnavailable(DOING, f"{self._url}: {error}", hint) from error
+        if answer.is_error:
+            raise InvalidRequest(DOING, _words(answer))
+        return answer
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"it answered {answer.status_code}"
+
+
+def _key(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError("read your key", f"{path}: {error.strerror}") from error
+
+
+def _where(
+    server: str, certificate: Path | None, authority: Path | None
+) -> tuple[str, httpx.HTTPTransport]:
+    settings = load_settings()
+    if not server and not certificate and settings.local.folder:
+        socket = settings.local.folder / "http.sock"
+        return "http://box", httpx.HTTPTransport(uds=str(socket))
+    if not server and not settings.http.tls_certificate:
+        return _plain(settings), httpx.HTTPTransport()
+    context = ssl.create_default_context(cafile=str(authority) if authority else None)
+    if certificate:
+        context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    return server or _secured(settings), httpx.HTTPTransport(verify=context)
+
+
+def _plain(settings: Settings) -> str:
+    return f"http://{settings.http.host}:{settings.http.port}"
+
+
+def _secured(settings: Settings) -> str:
+    return f"https://localhost:{settings.http.port}"
