@@ -166,7 +166,7 @@ class Access:
         key = make_key() if wanted.kind == KEY else ""
         now = time.time()
         credential = Credential(
-            id=f"cred_{uuid.uuid4().hex[:16]}",
+            id=f"cred_{uuid.uuid4().hex[:12]}",
             kind=wanted.kind,
             digest=digest_of(key) if key else wanted.certificate,
             name=wanted.name,

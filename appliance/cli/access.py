@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,6 +87,7 @@ def create(
 
 @app.command("list")
 def list_all(
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
     server: Server = "",
     key_file: KeyFile = None,
     certificate: Certificate = None,
@@ -93,10 +95,14 @@ def list_all(
 ) -> None:
     """Every credential, and whether it still opens anything."""
     client = AdminClient(server, key_file, certificate, authority)
+    found = client.ask("GET", "/api/v1/admin/credentials")
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
     table = Table(box=None, pad_edge=False)
     for column in ("id", "name", "tenant", "roles", "kind", "until", "state"):
-        table.add_column(column, overflow="fold")
-    for each in client.ask("GET", "/api/v1/admin/credentials")["credentials"]:
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
+    for each in found["credentials"]:
         until = time.strftime("%Y-%m-%d", time.localtime(each["expires_at"] or 0))
         table.add_row(
             *(each["id"], each["name"], each["tenant"], " ".join(each["roles"]), each["kind"]),

@@ -1,0 +1,197 @@
+"""A box as it stands in a machine room: TLS, keys, certificates, admins; stock programs call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.daemon import DEMO_CALL, Daemon, daemon, free_port
+
+TIMEOUT_S = 60
+
+
+@dataclass
+class Room:
+    """The box and the admins' files."""
+
+    box: Daemon
+    folder: Path
+    mtls_port: int
+
+    @property
+    def pki(self) -> Path:
+        return self.folder / "pki"
+
+    def lingting(self, *words: str, role: str = "", fails: bool = False) -> str:
+        """The command as an admin would type it; its output."""
+        return lingting(self.folder, *words, *(self.showing(role) if role else ()), fails=fails)
+
+    def showing(self, role: str) -> tuple[str, ...]:
+        """What an admin of that role shows: both factors."""
+        mine = self.folder / "admins" / role / role
+        return (
+            *("--server", f"https://127.0.0.1:{self.box.http_port}"),
+            *("--key-file", f"{mine}.token", "--certificate", f"{mine}.pem"),
+            *("--authority", str(self.pki / "ca.pem")),
+        )
+
+    def key(self, name: str, *words: str) -> str:
+        made = self.lingting("access", "create", name, *words, role="security_admin")
+        return made.splitlines()[0]
+
+
+def lingting(folder: Path, *words: str, fails: bool = False) -> str:
+    settings = {"LINGTING_LOCAL__FOLDER": str(folder / "run")}
+    done = subprocess.run(
+        [sys.executable, "-m", "appliance", *words],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    assert (done.returncode != 0) is fails, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    folder, port = tmp_path_factory.mktemp("room"), free_port()
+    (folder / "run").mkdir()
+    pki = folder / "pki"
+    lingting(folder, "pki", "init", "--folder", str(pki))
+    lingting(folder, "pki", "server", "127.0.0.1", "localhost", "--folder", str(pki))
+    tls = {
+        f"LINGTING_{door}__{name}": str(pki / file)
+        for door in ("GRPC", "HTTP")
+        for name, file in (
+            ("TLS_CERTIFICATE", "server.pem"),
+            ("TLS_KEY", "server.key"),
+            ("TLS_CLIENT_CA", "ca.pem"),
+        )
+    }
+    more = {
+        "LINGTING_GRPC__MTLS_PORT": str(port),
+        "LINGTING_LOCAL__FOLDER": str(folder / "run"),
+        "LINGTING_ACCESS__KEYS": "always",
+        "LINGTING_ACCESS__ADMIN_TWO_FACTORS": "true",
+        "LINGTING_TRITON__MODE": "off",
+    }
+    with daemon(folder, **tls, **more) as box:
+        room = Room(box, folder, port)
+        room.lingting("access", "init", "--folder", str(folder / "admins"), "--pki", str(pki))
+        yield room
+
+
+def test_the_first_admins_are_three_and_made_once(room: Room) -> None:
+    listed = room.lingting("access", "list", role="audit_admin")
+    assert all(f"{name}-admin" in listed for name in ("system", "security", "audit"))
+    again = room.lingting(
+        *("access", "init", "--folder", str(room.folder / "again"), "--pki", str(room.pki)),
+        fails=True,
+    )
+    assert "there are admins already" in again
+
+
+def test_an_admins_key_alone_is_worth_nothing(room: Room) -> None:
+    words = room.showing("audit_admin")
+    at = words.index("--certificate")
+    told = room.lingting("audit", "show", *words[:at], *words[at + 2 :], fails=True)
+    assert "its certificate was not shown" in told
+    others = (*words[:at], "--certificate", f"{room.folder}/admins/system_admin/system_admin.pem")
+    told = room.lingting("audit", "show", *others, *words[at + 2 :], fails=True)
+    assert "its certificate was not shown" in told
+
+
+def test_a_stock_riva_program_calls_with_tls_and_a_key(room: Room) -> None:
+    key = room.key("hotline-a", "--role", "caller", "--tenant", "a")
+    secure = ("--use-ssl", "--ssl-root-cert", str(room.pki / "ca.pem"))
+    file = ("--file", str(DEMO_CALL), "--separate-channels")
+    lines = room.box.run_client(
+        "offline", *secure, *file, "--metadata", "authorization", f"Bearer {key}"
+    )
+    assert any(line.get("text") for line in lines)
+    refused = room.box.run_client(
+        "offline", *secure, *file, "--metadata", "authorization", "Bearer lt_wrong"
+    )
+    assert refused[-1]["code"] == "UNAUTHENTICATED"
+    assert room.box.run_client("offline", *secure, *file)[-1]["code"] == "UNAUTHENTICATED"
+    in_the_clear = room.box.run_client("offline", *file)
+    assert in_the_clear[-1]["code"] == "UNAVAILABLE"
+
+
+def test_a_stock_riva_program_calls_with_its_certificate(room: Room) -> None:
+    room.lingting("pki", "client", "switch", "--folder", str(room.pki))
+    flags = (
+        *("--file", str(DEMO_CALL), "--separate-channels", "--use-ssl"),
+        *("--ssl-root-cert", str(room.pki / "ca.pem")),
+        *("--ssl-client-cert", str(room.pki / "switch.pem")),
+        *("--ssl-client-key", str(room.pki / "switch.key")),
+        *("--server", f"127.0.0.1:{room.mtls_port}"),
+    )
+    unknown = room.box.run_client("offline", *flags)
+    assert unknown[-1]["code"] == "UNAUTHENTICATED"  # of our authority, but nobody let it in
+    room.key(
+        *("switch", "--role", "caller", "--tenant", "a", "--certificate-alone"),
+        *("--client", str(room.pki / "switch.pem")),
+    )
+    lines = room.box.run_client("offline", *flags)
+    assert any(line.get("text") for line in lines)
+
+
+def test_the_openai_door_takes_the_key_as_its_api_key(room: Room) -> None:
+    from openai import AuthenticationError, OpenAI
+
+    key = room.key("script", "--role", "caller", "--tenant", "a", "--days", "30")
+    url = f"https://127.0.0.1:{room.box.http_port}/v1"
+    trusting = httpx.Client(verify=ssl.create_default_context(cafile=str(room.pki / "ca.pem")))
+    client = OpenAI(api_key=key, base_url=url, http_client=trusting, max_retries=0)
+    with DEMO_CALL.open("rb") as file:
+        assert client.audio.transcriptions.create(model="whisper-1", file=file).text
+    listed = json.loads(room.lingting("access", "list", "--json", role="security_admin"))
+    made = next(each["id"] for each in listed["credentials"] if each["name"] == "script")
+    room.lingting("access", "revoke", made, role="security_admin")
+    with pytest.raises(AuthenticationError), DEMO_CALL.open("rb") as file:
+        client.audio.transcriptions.create(model="whisper-1", file=file)
+
+
+def test_the_audit_log_leaves_the_box_and_shows_tampering(room: Room, tmp_path: Path) -> None:
+    exported = tmp_path / "audit.tar"
+    room.lingting("audit", "export", str(exported), role="audit_admin")
+    assert "whole" in room.lingting("audit", "verify", str(exported))
+    copy = tmp_path / "copy"
+    subprocess.run(["tar", "-xf", str(exported), "--one-top-level=copy"], cwd=tmp_path, check=True)
+    log = next(copy.glob("audit-*.jsonl"))
+    lines = log.read_text(encoding="utf-8").splitlines()
+    log.write_text("\n".join([*lines[:2], *lines[3:]]) + "\n", encoding="utf-8")
+    assert "TAMPERED" in room.lingting("audit", "verify", str(copy), fails=True)
+    shown = room.lingting("audit", "show", role="audit_admin")
+    assert "credential.create" in shown
+    assert "Bearer" not in shown and "lt_" not in shown
+
+
+def test_the_canary_calls_over_the_unix_socket(room: Room) -> None:
+    settings = {"LINGTING_LOCAL__FOLDER": str(room.folder / "run")}
+    done = subprocess.run(
+        [sys.executable, "-m", "appliance", "canary"],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "heard" in done.stdout
+
+
+def test_off_loopback_nothing_is_served_in_the_clear(tmp_path: Path) -> None:
+    with daemon(tmp_path, wait=False, LINGTING_HTTP__HOST="0.0.0.0") as box:
+        assert box.process.wait(30) == 3
+        assert "lingting pki server" in box.log()
