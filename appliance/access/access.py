@@ -87,6 +87,7 @@ class Access:
         self._audit = AuditLog(self._folder, self._settings.audit.hash, key)
         await self.refresh()
         await self._write(Entry("box", "box.start", detail=_doors(self._settings)))
+        await self._sign()
         self._tasks = [
             asyncio.create_task(self._refresh_always(), name="access-refresh"),
             asyncio.create_task(self._sign_always(), name="audit-heads"),

@@ -98,4 +98,4 @@ def _plain(settings: Settings) -> str:
 
 
 def _secured(settings: Settings) -> str:
-    return f"https://localhost:{settings.http.port}"
+    return f"https://127.0.0.1:{settings.http.port}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -39,9 +40,7 @@ def canary(
     known = load_canary(settings.models.asr)
     with contextlib.ExitStack() as stack:
         if own:
-            quiet = {"LINGTING_CPU__SOCKET": "", "LINGTING_TRITON__MODE": "off"}
-            alone = {"LINGTING_LOG__FORMAT": "text", "LINGTING_LOCAL__FOLDER": ""}
-            target = stack.enter_context(running_box(environment={**quiet, **alone})).address
+            target = stack.enter_context(running_box(environment=own_settings(settings))).address
         else:
             target = address(settings)
         begun = time.monotonic()
@@ -50,6 +49,15 @@ def canary(
         cause = f"it heard {heard!r} instead of {known.text!r}"
         raise EngineUnavailable(DOING, cause, "run `lingting doctor`")
     typer.echo(f"{target} heard {heard!r} in {time.monotonic() - begun:.1f} s")
+
+
+def own_settings(settings: Settings) -> dict[str, str]:
+    """Of a box that has nothing to do with the one that serves, but for its models."""
+    models = {
+        f"LINGTING_MODELS__{name.upper()}": str(folder or "")
+        for name, folder in settings.models.model_dump().items()
+    }
+    return {**models, "LINGTING_CONFIG": os.devnull, "LINGTING_TRITON__MODE": "off"}
 
 
 def address(settings: Settings) -> str:

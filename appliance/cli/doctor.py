@@ -36,7 +36,7 @@ from appliance.cli.doctor_kept import (
 )
 from appliance.engine.triton_server import check_libpython, find_binary
 from appliance.errors import EngineUnavailable, SettingsError
-from appliance.settings import Settings, load_settings
+from appliance.settings import PROJECT, Settings, load_settings
 
 MIB, GIB = 1 << 20, 1 << 30
 LEAST_PYTHON = (3, 11)
@@ -213,6 +213,8 @@ def gpu(settings: Settings) -> Check:
 
 def evaluation(settings: Settings) -> Check:
     """What `lingting eval` speaks with."""
+    if not (PROJECT / "inference" / "training").exists():
+        return Check("evaluation", State.ok, "not part of an installed box")
     fixes = {
         "espeak-ng": None if shutil.which("espeak-ng") else "apt-get install espeak-ng",
         "pypinyin": None if find_spec("pypinyin") else "make .venv/.dev",

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from installer import answers, layout, preflight, record, revert, steps, units
+from installer import answers, data, layout, preflight, record, revert, steps, units
 from installer.media import Medium, open_medium
 from installer.record import COMMITTED, PREPARING, SWITCHED, Record
 from installer.system import alone, log, works
@@ -141,6 +141,14 @@ def _install(given: argparse.Namespace) -> int:
             f"\nLingting {medium.version} serves. Check: lingting doctor",
         )
     )
+    if layout.ADMINS.exists():
+        say(
+            Text(
+                f"{layout.ADMINS} 中有三员管理员的密钥与证书：分交三人，然后从本机删除。",
+                f"{layout.ADMINS} holds the three admins' keys: hand each to another person, "
+                "then delete them here.",
+            )
+        )
     return 0
 
 
@@ -163,6 +171,7 @@ def _take(work: steps.Work, die_at: str) -> None:
             raise InstallError(error.cause, error.hint or hint) from error
         warn(Text(f"失败，正在退回：{error}", f"failed, going back: {error}"))
         revert.take_back(work.record)
+        data.note(f"release.{work.record.operation}", work.medium.version, "failed")
         old = work.record.previous
         told = Text(
             f"已退回{'到 ' + old if old else '，本机没有在服务的版本'}",
@@ -170,6 +179,7 @@ def _take(work: steps.Work, die_at: str) -> None:
         )
         raise InstallError(told, error.cause, code=5) from error
     work.record.end(COMMITTED)
+    data.note(f"release.{work.record.operation}", work.medium.version)
     _forget_old_releases()
 
 
@@ -186,7 +196,9 @@ def _forget_old_releases() -> None:
 def _rollback(given: argparse.Namespace) -> int:
     with alone():
         revert.rollback(given.to)
-    say(Text(f"{layout.current_version()} 已在服务", f"{layout.current_version()} serves"))
+    version = layout.current_version() or ""
+    data.note("release.rollback", version)
+    say(Text(f"{version} 已在服务", f"{version} serves"))
     return 0
 
 
@@ -220,7 +232,7 @@ def _uninstall(given: argparse.Namespace) -> int:
             path.unlink(missing_ok=True)
         shutil.rmtree(layout.OPT, ignore_errors=True)
         if given.delete_data:
-            for path in (layout.DATA, layout.ETC, layout.STATE):
+            for path in (layout.DATA, layout.ETC, layout.STATE, layout.ADMINS):
                 shutil.rmtree(path, ignore_errors=True)
             for name in (layout.USER, layout.MODELS_USER):
                 works("userdel", name)

@@ -13,10 +13,13 @@ CONFIG = ETC / "lingting.toml"
 ANSWERS = ETC / "install.toml"
 CREDENTIALS = ETC / "credentials"
 PKI = ETC / "pki"
+SERVER = PKI / "server"  # .pem; its key is a credential
+ADMINS = Path("/root/lingting-admins")  # the first admins' keys, to be handed out
 TRUST = ETC / "release-key.gpg"  # whose media are taken, from the first installation on
 FIREWALL = ETC / "firewall.nft"
 
 DATA = Path("/var/lib/lingting")
+AUDIT = DATA / "audit"
 STORE = DATA / "store"
 STATE = Path("/var/lib/lingting-install")  # the installer's own
 SNAPSHOTS = STATE / "snapshots"

@@ -90,7 +90,7 @@ def unpack(work: Work) -> None:
             Text("新的内容须有新的版本号", "other contents need another version"),
         )
     shutil.rmtree(release, ignore_errors=True)  # half of it, from a try that was cut off
-    release.mkdir(parents=True)
+    release.mkdir(parents=True, exist_ok=True)
     for package in sorted((work.medium.folder / "packages").glob("*.deb")):
         run("dpkg-deb", "--extract", str(package), "/", doing=Text("解包", "unpack"))
     mark.write_text(ours, encoding="utf-8")
@@ -142,6 +142,7 @@ def users(_: Work) -> None:
     for folder, owner, mode in (
         (layout.DATA, layout.USER, 0o700),
         (layout.STORE, layout.USER, 0o700),
+        (layout.AUDIT, layout.USER, 0o700),
         (layout.ETC, "root", 0o755),
         (layout.CREDENTIALS, "root", 0o700),
     ):
@@ -152,7 +153,23 @@ def users(_: Work) -> None:
 
 def keys(work: Work) -> None:
     """Made here, once, sealed to this machine (its TPM, if it has one); never overwritten."""
-    data.seal_new("master-key", os.urandom(KEY_BYTES))
+    for name in ("master-key", "audit-key"):
+        data.seal_new(name, os.urandom(KEY_BYTES))
+    layout.PKI.mkdir(parents=True, exist_ok=True)
+    if data.credential("tls-key").exists():
+        return
+    pki = (layout.lingting(work.release), "pki")
+    folder = ("--folder", str(layout.PKI))
+    if not (layout.PKI / "ca.pem").exists():
+        run(*pki, "init", *folder, "--name", f"Lingting {work.answers.names[0]}")
+    for left in layout.PKI.glob("server.*"):  # from a try that was cut off
+        left.unlink()
+    run(*pki, "server", *work.answers.names, *folder, doing=Text("签发证书", "make a certificate"))
+    key = layout.SERVER.with_suffix(".key")
+    data.seal("tls-key", key.read_bytes())
+    key.unlink()  # only the sealed one stays
+    for path, mode in ((layout.PKI, 0o755), *((p, 0o644) for p in layout.PKI.glob("*.pem"))):
+        path.chmod(mode)
 
 
 def configuration(work: Work) -> None:
@@ -218,6 +235,25 @@ def call_the_box() -> None:
     )
 
 
+def admins(work: Work) -> None:
+    """The first three, each with a key and a certificate of their own; once."""
+    if layout.ADMINS.exists() or (layout.STATE / "admins-made").exists():
+        return
+    layout.ADMINS.mkdir(mode=0o700)
+    try:
+        run(
+            *(layout.lingting(work.release), "access", "init"),
+            *("--folder", str(layout.ADMINS), "--pki", str(layout.PKI)),
+            env={"LINGTING_CONFIG": str(layout.CONFIG)},
+            doing=Text("设立三员", "make the first admins"),
+        )
+    except InstallError as error:
+        shutil.rmtree(layout.ADMINS)
+        if "there are admins already" not in str(error.cause):
+            raise
+    (layout.STATE / "admins-made").touch()
+
+
 def hold(work: Work) -> None:
     """Watch it for a while: nothing may restart, and it still answers."""
     restarts = units.restarts()
@@ -257,6 +293,7 @@ STEPS = (
     Step("switch", Text("切换版本", "switch"), switch),
     Step("start", Text("启动服务", "start"), start),
     Step("canary", Text("试呼", "canary call"), canary),
+    Step("admins", Text("设立三员管理员", "the first admins"), admins),
     Step("hold", Text("观察", "hold"), hold),
 )
 
@@ -280,10 +317,26 @@ def take(work: Work, before: Callable[[str], None], after: Callable[[str], None]
 CONFIG = """\
 # 聆听的配置；每一项的含义见 docs/settings.md。 Every setting is described in docs/settings.md.
 [grpc]
-host = "127.0.0.1"
+host = "0.0.0.0"
+port = 50051        # callers with keys
+mtls_port = 50052   # callers with client certificates
+tls_certificate = "/etc/lingting/pki/server.pem"
+tls_key = "/run/credentials/lingting-gateway.service/tls-key"
+tls_client_ca = "/etc/lingting/pki/ca.pem"
+reflection = false
+
+[http]
+host = "0.0.0.0"
+port = 9000
+tls_certificate = "/etc/lingting/pki/server.pem"
+tls_key = "/run/credentials/lingting-gateway.service/tls-key"
+tls_client_ca = "/etc/lingting/pki/ca.pem"
 
 [local]
 folder = "/run/lingting-gateway"
+
+[access]
+admin_two_factors = true
 
 [triton]
 mode = "remote"
@@ -296,6 +349,11 @@ socket = "/run/lingting/cpu.sock"
 
 [store]
 folder = "/var/lib/lingting/store"
+master_key = "/run/credentials/lingting-gateway.service/master-key"
+
+[audit]
+folder = "/var/lib/lingting/audit"
+key = "/run/credentials/lingting-gateway.service/audit-key"
 
 [log]
 format = "journal"
