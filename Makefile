@@ -44,6 +44,7 @@ $(VENV)/.demo: $(UV) requirements/gateway.txt requirements/cpu.txt requirements/
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	@$(APT) --optional "Tests of voices, of TLS and of PostgreSQL do not run without them." \
 	  espeak-ng openssl postgresql
+	@$(APT) gcc pkg-config libsystemd-dev
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
@@ -57,10 +58,39 @@ $(PYANNOTE)/.ready: $(VENV)/.demo requirements/diarization.txt
 
 pyannote: $(PYANNOTE)/.ready  ## Set up pyannote.audio, for diarization by torch
 
+# All a medium and a machine to install it on are made of; afterwards nothing is fetched any more.
+INPUTS := requirements/gateway.txt requirements/cpu.txt requirements/payload.txt \
+  requirements/bootstrap.txt requirements/box.txt provisioning/medium/inputs.py
+build/inputs/.ready: $(VENV)/.dev $(INPUTS)
+	@$(APT) dpkg-dev gnupg
+	@$(BIN)/python -m provisioning.medium fetch $(if $(PROFILES),--profiles $(PROFILES))
+	@touch $@
+
+build/container.tar: $(VENV)/.dev provisioning/vm/root.py
+	@$(APT) mmdebstrap
+	@echo "making a clean Debian 12, this once ..."
+	@$(BIN)/python -m provisioning.vm.root container $@
+
+build/vm.tar: $(VENV)/.dev provisioning/vm/root.py
+	@$(APT) mmdebstrap
+	@echo "making a clean Debian 12 with a kernel, this once ..."
+	@$(BIN)/python -m provisioning.vm.root vm $@
+
+build/.machine: build/inputs/.ready build/container.tar
+	@$(APT) systemd-container nftables iproute2 libfaketime systemd xorriso
+	@touch $@
+
+medium: build/inputs/.ready  ## Build the installation medium in build/medium (ARGS=--iso)
+	@$(BIN)/python -m provisioning.medium build $(ARGS)
+
+vm-test: build/.machine build/vm.tar  ## Install, upgrade, pull the plug, take back: in a virtual machine
+	@$(APT) qemu-system-x86 e2fsprogs
+	@$(BIN)/python -m tests.vm_test $(ARGS)
+
 demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(ARGS)
 
-test: $(VENV)/.dev $(PYANNOTE)/.ready  ## Run the whole suite
+test: $(VENV)/.dev $(PYANNOTE)/.ready build/.machine  ## Run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, types and who may import whom
@@ -86,4 +116,4 @@ lock: $(UV)  ## Pin every dependency again, with hashes
 clean:  ## Remove what make made
 	rm -rf $(VENV) $(PYANNOTE) .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help pyannote demo test lint bench proto docs lock clean
+.PHONY: help medium vm-test pyannote demo test lint bench proto docs lock clean

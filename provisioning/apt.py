@@ -29,17 +29,37 @@ def has_libpython() -> bool:
     return True
 
 
+# package -> a program of it that has another name
+PROGRAMS = {
+    "dpkg-dev": "dpkg-scanpackages",
+    "gnupg": "gpg",
+    "systemd-container": "systemd-nspawn",
+    "systemd": "systemd-analyze",
+    "nftables": "nft",
+    "iproute2": "ip",
+    "qemu-system-x86": "qemu-system-x86_64",
+    "e2fsprogs": "mke2fs",
+}
+
+
+def _has_program(name: str) -> bool:
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+
+
 # package -> whether what it is wanted for is there; any other is known by a program of its name
 PROBES: dict[str, Callable[[], bool]] = {
     "python3-venv": lambda: importlib.util.find_spec("ensurepip") is not None,
     LIBPYTHON: has_libpython,
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+    "libsystemd-dev": lambda: Path("/usr/include/systemd/sd-daemon.h").exists(),
+    "libfaketime": lambda: any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")),
+    **{package: lambda name=name: _has_program(name) for package, name in PROGRAMS.items()},
 }
 
 
 def is_there(package: str) -> bool:
     probe = PROBES.get(package)
-    return probe() if probe else shutil.which(package) is not None
+    return probe() if probe else _has_program(package)
 
 
 def install(packages: list[str]) -> bool:

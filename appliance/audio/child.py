@@ -4,7 +4,8 @@
 
 Reads the file from stdin (a pipe, or a scratch file whose key is in the environment) and writes
 messages to stdout (wire.py).
-It may write no file and use only bounded memory and time, and it dies with its parent.
+It may write no file, open no connection, start no program and use only bounded memory and time; it
+dies with its parent.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from av.packet import Packet
 
 from appliance.audio import wire
 from appliance.audio.flac import Framer
+from appliance.security import seccomp
 from appliance.security.scratch import Reader
 
 MEMORY_BYTES = 1 << 30  # of address space; about 0.15 GB are libraries
@@ -69,6 +71,7 @@ def confine(cpu_seconds: int, parent: int, *, live: bool) -> None:
         resource.setrlimit(limit, (value, value))
     if not live:
         os.nice(RECORDING_NICE)
+    seccomp.deny(seccomp.NETWORK | seccomp.PROGRAMS | seccomp.PROCESSES | seccomp.KERNEL)
 
 
 class Output:
