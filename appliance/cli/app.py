@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import access, audit, bench, demo, engines, evaluate, pki, serve, store
+from appliance.cli import access, audit, backup, bench, demo, engines, evaluate, pki, serve, store
 from appliance.cli.canary import canary
 from appliance.cli.doctor import doctor
 from appliance.cli.lexicon import lexicon
+from appliance.cli.support import support_bundle
 from appliance.cli.transcribe import transcribe
 
 app = typer.Typer(
@@ -52,10 +53,12 @@ app.command()(demo.demo)
 app.command()(transcribe)
 app.command()(doctor)
 app.command()(canary)
+app.command()(support_bundle)
 app.command()(lexicon)
 app.add_typer(access.app, name="access")
 app.add_typer(pki.app, name="pki")
 app.add_typer(audit.app, name="audit")
+app.add_typer(backup.app, name="backup")
 app.add_typer(store.app, name="store")
 app.add_typer(bench.app, name="bench")
 app.add_typer(evaluate.app, name="eval")

@@ -41,6 +41,7 @@ class JournalHandler(logging.Handler):
                 PRIORITY=str(priority(record.levelno)),
                 SYSLOG_IDENTIFIER=IDENTIFIER,
                 LOGGER=record.name,
+                TEMPLATE=str(record.msg),  # as it stands in the source: for support bundles
                 **log_fields(),
             )
         except Exception:

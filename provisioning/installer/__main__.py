@@ -11,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from installer import answers, data, layout, preflight, record, revert, steps, units
+from installer import answers, data, layout, preflight, record, restore, revert, steps, units
 from installer.media import Medium, open_medium
 from installer.record import COMMITTED, PREPARING, SWITCHED, Record
-from installer.system import alone, log, works
+from installer.system import alone, log, run, works
 from installer.words import InstallError, Language, Text, say, warn
 
 HERE = Path(__file__).resolve().parent.parent
@@ -74,6 +74,17 @@ def _parser() -> argparse.ArgumentParser:
         )
     back = command("rollback", _rollback, "退回上一版本 go back to the release before")
     back.add_argument("--to", metavar="VERSION", help="退回到 which release")
+    save = command("backup", _backup, "备份数据、密钥与配置 back up data, keys, configuration")
+    put_back = command("restore", _restore, "从备份恢复 put a backup back")
+    for parser_ in (save, put_back):
+        parser_.add_argument("file", type=Path, help="备份文件 the backup")
+        parser_.add_argument(
+            "--passphrase-file", type=Path, required=True, help="首行为口令 first line: passphrase"
+        )
+    bundle = command(
+        "support-bundle", _support, "故障资料包，不含任何通话内容 no words, no numbers"
+    )
+    bundle.add_argument("file", type=Path, help=".tar.gz")
     command("resume", _resume, "断电后收尾（开机自动运行） finish what a power cut interrupted")
     command("status", _status, "现有版本与历史 releases and what was done").add_argument(
         "--json", action="store_true", help="机器可读 for programs"
@@ -200,6 +211,32 @@ def _rollback(given: argparse.Namespace) -> int:
     data.note("release.rollback", version)
     say(Text(f"{version} 已在服务", f"{version} serves"))
     return 0
+
+
+def _backup(given: argparse.Namespace) -> int:
+    _must_be_installed()
+    say(restore.backup(given.file, given.passphrase_file))
+    return 0
+
+
+def _restore(given: argparse.Namespace) -> int:
+    _must_be_installed()
+    with alone():
+        restore.restore(given.file, given.passphrase_file)
+    return 0
+
+
+def _support(given: argparse.Namespace) -> int:
+    _must_be_installed()
+    env = {"LINGTING_CONFIG": str(layout.CONFIG)}
+    command = (layout.lingting(layout.CURRENT), "support-bundle", str(given.file.resolve()))
+    say(run(*command, env=env, doing=Text("收集资料", "gather")).strip())
+    return 0
+
+
+def _must_be_installed() -> None:
+    if layout.current_release() is None:
+        raise InstallError(Text("没有安装", "nothing is installed"))
 
 
 def _resume(_: argparse.Namespace) -> int:
