@@ -77,7 +77,7 @@ build/vm.tar: $(VENV)/.dev provisioning/vm/root.py
 	@$(BIN)/python -m provisioning.vm.root vm $@
 
 build/.machine: build/inputs/.ready build/container.tar
-	@$(APT) systemd-container nftables iproute2 libfaketime systemd xorriso
+	@$(APT) systemd-container nftables iproute2 libfaketime systemd xorriso curl
 	@touch $@
 
 medium: build/inputs/.ready  ## Build the installation medium in build/medium (ARGS=--iso)

@@ -13,6 +13,7 @@ import typer
 from appliance.cli.admin_client import AdminClient, Authority, Certificate, KeyFile, Server
 from appliance.errors import NotFound
 from appliance.security import audit
+from appliance.security.untar import untar
 from appliance.settings import load_settings
 
 app = typer.Typer(help="The log of privileged acts, chained and signed.", no_args_is_help=True)
@@ -69,7 +70,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="lingting-audit-") as unpacked:
         if folder.is_file():
             with tarfile.open(folder) as archive:
-                archive.extractall(unpacked, filter="data")
+                untar(archive, Path(unpacked))
             folder = Path(unpacked)
         verdict = audit.verify(folder, known)
     if not verdict.ok:

@@ -25,6 +25,7 @@ from appliance.errors import LingtingError, StoreDamaged, StoreUnavailable
 from appliance.metrics import Metrics
 from appliance.security.ciphers import Tampered
 from appliance.security.sealed_file import SealedReader, SealedWriter
+from appliance.security.untar import untar
 from appliance.settings import Store as StoreSettings
 from appliance.store.schema import calls
 from appliance.store.store import Store
@@ -142,7 +143,7 @@ def unpack(backup: Path, passphrase: bytes, target: Path) -> Manifest:
         with backup.open("rb") as file:
             reader = SealedReader(file, passphrase)
             with tarfile.open(fileobj=cast(IO[bytes], reader), mode="r|") as archive:
-                archive.extractall(target, filter="data")
+                untar(archive, target)
             while reader.read(1 << 20):  # to its end: a cut off one must not pass
                 pass
         raw = json.loads((target / MANIFEST).read_text(encoding="utf-8"))

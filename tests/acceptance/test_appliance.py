@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -358,6 +359,72 @@ def test_a_triton_that_stands_still_is_replaced(box: Container) -> None:
     assert box.run("lingting", "canary").code == 0  # the CPU answers meanwhile
     wait_until(lambda: main_pid(box, "triton") not in ("0", before), 90)
     wait_until(lambda: box.run("systemctl", "is-active", "lingting-triton").code == 0)
+
+
+# --- what the administrator takes out of it
+
+
+def passphrase(box: Container) -> str:
+    (box.root / "root" / "passphrase").write_text("correct horse battery\n")
+    return "/root/passphrase"
+
+
+def test_a_backup_is_made_tried_and_put_back(box: Container, key: str) -> None:
+    """On the same machine: a call made after the backup is gone again, all before it is there."""
+    flags = ("--passphrase-file", passphrase(box))
+    told = box.run("lingting-install", "--lang", "en", "backup", "/root/box.backup", *flags)
+    assert told.code == DONE, told.output
+    assert call(box, "--metadata", "authorization", f"Bearer {key}")[0]["event"] == "result"
+    wrong = box.root / "root" / "wrong"
+    wrong.write_text("not the passphrase\n")
+    refused = box.run(
+        *("lingting-install", "--lang", "en", "restore", "/root/box.backup"),
+        *("--passphrase-file", "/root/wrong"),
+    )
+    assert refused.code == FAILED and "passphrase" in refused.output
+    serves(box, OLD)
+    told = box.run("lingting-install", "--lang", "en", "restore", "/root/box.backup", *flags)
+    assert told.code == DONE, told.output
+    assert "calls can be read" in told.output
+    serves(box, OLD)
+    tests = (box.root / "var/lib/lingting/restore-tests.jsonl").read_text().splitlines()
+    assert [json.loads(line)["ok"] for line in tests] == [False, True]
+    assert call(box, "--metadata", "authorization", f"Bearer {key}")[0]["event"] == "result"
+
+
+PLANTED = ("王小明", "13812345678", "140202199001011234", "mingming", "wang@corp.example")
+
+
+def test_a_support_bundle_holds_nothing_of_anybody(box: Container, key: str) -> None:
+    """Names and numbers come in by every way a caller has; a call's words are in the store."""
+    name = f"{PLANTED[3]}.{PLANTED[1]}.{PLANTED[2]}"
+    metadata = ("--metadata", "authorization", f"Bearer {key}", "--metadata", "x-call-id", name)
+    lines = call(box, *metadata)
+    words = {str(line["text"]) for line in lines if line.get("text")}
+    assert words
+    curl = ["ip", "netns", "exec", "caller", "curl", "--silent", "--insecure"]
+    curl += ["-H", f"authorization: Bearer {key}", "-H", f"x-request-id: {PLANTED[1]}"]
+    curl += ["-F", f"file=@{DEMO_CALL};filename={PLANTED[0]}-{PLANTED[1]}.wav"]
+    curl += [
+        "-F",
+        f"prompt={PLANTED[0]} {PLANTED[4]}",
+        f"https://{BOX}:9000/v1/audio/transcriptions",
+    ]
+    assert subprocess.run(curl, capture_output=True).returncode == 0
+    subprocess.run(
+        [*curl[:6], f"https://{BOX}:9000/{PLANTED[1]}?{PLANTED[3]}"], capture_output=True
+    )
+    journal = box.run("journalctl", "-u", "lingting-gateway", "--no-pager").output
+    assert PLANTED[1] in journal  # it did come in; the journal stays on the box
+    told = box.run("lingting-install", "support-bundle", "/root/support.tar.gz")
+    assert told.code == DONE, told.output
+    with tarfile.open(box.root / "root" / "support.tar.gz") as bundle:
+        parts = {m.name: bundle.extractfile(m).read().decode() for m in bundle.getmembers()}
+    assert "call %s is over" in parts["lingting-support/journal.txt"]
+    assert all(parts.values()), [name for name, text in parts.items() if not text]
+    everything = "\n".join(parts.values())
+    for planted in (*PLANTED, *words, key, CALLER, BOX):
+        assert planted not in everything, planted
 
 
 # --- upgrade, and back
