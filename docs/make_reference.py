@@ -17,7 +17,8 @@ from pydantic import BaseModel
 
 from appliance.cli.app import app
 from appliance.metrics import Metrics
-from appliance.settings import PROJECT, Settings
+from appliance.sections import PROJECT
+from appliance.settings import Settings
 
 DOCS = Path(__file__).resolve().parent
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)

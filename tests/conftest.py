@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.settings import PROJECT, Cpu, Failover, Grpc, Http, Models, Settings, Triton
+from appliance.sections import PROJECT, Cpu, Failover, Grpc, Http, Models, Triton
+from appliance.settings import Settings
 from tests import tiny_whisper
 
 

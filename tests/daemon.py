@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 
 from appliance.audio.g711 import ALAW
-from appliance.settings import PROJECT
+from appliance.sections import PROJECT
 
 DEMO_BUNDLE = PROJECT / "bundles" / "asr-demo"
 DEMO_CALL = PROJECT / "bundles" / "demo-call" / "call.wav"

@@ -32,6 +32,10 @@ class Shown:
     open_door: bool = False  # on loopback, where nothing is asked for
     own_machine: bool = False  # over the Unix socket, which the file system guards
 
+    @property
+    def digest(self) -> str:
+        return digest_of(self.key) if self.key else self.certificate
+
 
 @dataclass(slots=True)
 class Bucket:
@@ -80,11 +84,11 @@ class Gate:
 
     def admit(self, shown: Shown) -> Principal:
         """Who that is; raises Unauthenticated, Overloaded."""
+        if shown.open_door and not self._knows(shown):  # a client may have to send some key
+            return LOCAL
         if not shown.key and not shown.certificate:
             if shown.own_machine:
                 return CANARY
-            if shown.open_door:
-                return LOCAL
             hint = "send `authorization: Bearer KEY`, or call with a client certificate"
             raise Unauthenticated(DOING, "this door asks for a key", hint)
         self._check_patience(shown.peer)
@@ -102,9 +106,11 @@ class Gate:
             peer=shown.peer,
         )
 
+    def _knows(self, shown: Shown) -> bool:
+        return shown.digest in self._by_digest
+
     def _recognise(self, shown: Shown) -> Credential:
-        digest = digest_of(shown.key) if shown.key else shown.certificate
-        credential = self._by_digest.get(digest)
+        credential = self._by_digest.get(shown.digest)
         if credential is None:
             what = "the key" if shown.key else "the certificate"
             raise Unauthenticated(DOING, f"{what} is not known here", "ask the security admin")

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 from appliance.errors import SettingsError
-from appliance.settings import Door
+from appliance.sections import Door
 
 BACKLOG = 512
 

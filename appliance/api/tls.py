@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from appliance.errors import SettingsError
-from appliance.settings import Door, Grpc
+from appliance.sections import Door, Grpc
 
 DOING = "set up TLS"
 

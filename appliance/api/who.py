@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from appliance.errors import SettingsError, Unauthenticated
-from appliance.settings import Door, Settings
+from appliance.sections import Door
+from appliance.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HINT = "send `authorization: Bearer KEY`"

@@ -13,9 +13,10 @@ from appliance.archive.kept import new_id
 from appliance.archive.recordings import KIND
 from appliance.errors import Conflict, Overloaded
 from appliance.messages import CallConfig, CallState
-from appliance.settings import Limits
+from appliance.sections import Limits
 from appliance.store import codec, jobs
-from appliance.store.calls import Also, claim
+from appliance.store.claims import claim
+from appliance.store.database import Also
 from appliance.store.store import Store
 from appliance.store.vault import audio_key
 
@@ -41,7 +42,7 @@ class Arrivals:
         self, config: CallConfig, chunks: AsyncIterator[bytes], claimed: Claim | None
     ) -> str:
         """See `Archive.accept`."""
-        if claimed and await self._store.calls.is_claimed(claimed.owner, claimed.key):
+        if claimed and await self._store.claims.is_made(claimed.owner, claimed.key):
             return await self._answer_again(config, chunks, claimed)
         await self._check_room()
         call_id = new_id()
@@ -125,7 +126,7 @@ class Arrivals:
         """What the same request made before."""
         if claimed is None:
             return None
-        return await self._store.calls.claimed(claimed.owner, claimed.key, fingerprint)
+        return await self._store.claims.find(claimed.owner, claimed.key, fingerprint)
 
     async def _enqueue(
         self, call_id: str, config: CallConfig, claimed: Claim | None, fingerprint: str

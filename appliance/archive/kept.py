@@ -25,7 +25,8 @@ from appliance.messages import (
     Role,
 )
 from appliance.metrics import Metrics
-from appliance.store.calls import LEVELS, Also, Calls, Peak
+from appliance.store.calls import LEVELS, Calls, Peak
+from appliance.store.database import Also
 from appliance.store.store import Store
 from appliance.store.vault import Writer
 

@@ -30,9 +30,9 @@ from appliance.archive.kept import KeptCall
 from appliance.errors import LingtingError, SettingsError, StoreUnavailable
 from appliance.messages import Alert, CallState
 from appliance.metrics import Metrics
-from appliance.settings import Endpoint, Webhooks
+from appliance.sections import Endpoint, Webhooks
 from appliance.store import jobs
-from appliance.store.calls import Also
+from appliance.store.database import Also
 from appliance.store.jobs import Job, Jobs, LeaseLost
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 from appliance.errors import EngineUnavailable, Overloaded
 from appliance.metrics import Metrics
-from appliance.settings import Limits
+from appliance.sections import Limits
 
 RETRY_LIVE_S = 2.0  # when a refused live call may try again
 RETRY_RECORDING_S = 10.0

@@ -22,7 +22,8 @@ from appliance.errors import LingtingError, Overloaded
 from appliance.log_fields import CALL_ID
 from appliance.messages import CallConfig, Final, Health, Transcript
 from appliance.metrics import Metrics
-from appliance.settings import CallPolicy, Settings
+from appliance.sections import CallPolicy
+from appliance.settings import Settings
 from inference.tensors import ModelCard
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Partial
 from appliance.metrics import Metrics
-from appliance.settings import CallPolicy, Emotions, Speakers
+from appliance.sections import CallPolicy, Emotions, Speakers
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from appliance.messages import (
     Mood,
     Role,
 )
-from appliance.settings import Emotions as Policy
+from appliance.sections import Emotions as Policy
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Feeling, MoodQuestion, Priority
 
 log = logging.getLogger(__name__)

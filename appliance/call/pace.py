@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.metrics import Metrics
-from appliance.settings import CallPolicy
+from appliance.sections import CallPolicy
 
 SMOOTHING = 0.2  # weight of the newest latency
 BUSY_SHARE = 0.5  # a partial may take this share of its interval before the interval widens

@@ -23,7 +23,7 @@ from appliance.call.track import Track
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import SpeakerTurn
-from appliance.settings import Speakers as Policy
+from appliance.sections import Speakers as Policy
 from inference.tensors import (
     DIARIZATION_MODEL,
     SAMPLE_RATE_HZ,

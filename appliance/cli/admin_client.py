@@ -16,7 +16,7 @@ TIMEOUT_S = 30.0
 DOING = "ask the box"
 
 Server = Annotated[
-    str, typer.Option(help="https://HOST:PORT of the box; without it, its Unix socket or loopback.")
+    str, typer.Option(help="The box, e.g. https://box:9000; else this machine's own.")
 ]
 KeyFile = Annotated[Path | None, typer.Option(help="File with your key.")]
 Certificate = Annotated[

@@ -21,7 +21,7 @@ from appliance.cli.bench_probe import Figures, Scrape, Watch, batches, figures_o
 from appliance.cli.running import RunningBox
 from appliance.engine.process import leash
 from appliance.errors import EngineUnavailable
-from appliance.settings import PROJECT
+from appliance.sections import PROJECT
 
 MOST_LATE_S = 0.1
 CALL = PROJECT / "bundles" / "demo-call"

@@ -21,7 +21,8 @@ import typer
 from rich.console import Console
 
 from appliance.cli.running import POLL_S, START_TIMEOUT_S, RunningBox, free_port, running_box
-from appliance.settings import PROJECT, load_settings
+from appliance.sections import PROJECT
+from appliance.settings import load_settings
 
 CALL = PROJECT / "bundles" / "demo-call"
 FAIL_AT_S = 25.0  # into the call: somebody is speaking

@@ -36,7 +36,8 @@ from appliance.cli.doctor_kept import (
 )
 from appliance.engine.triton_server import check_libpython, find_binary
 from appliance.errors import EngineUnavailable, SettingsError
-from appliance.settings import PROJECT, Settings, load_settings
+from appliance.sections import PROJECT
+from appliance.settings import Settings, load_settings
 
 MIB, GIB = 1 << 20, 1 << 30
 LEAST_PYTHON = (3, 11)

@@ -22,7 +22,8 @@ from appliance.cli.eval_data import Progress, spoken, started
 from appliance.engine.cpu import CpuEngine
 from appliance.errors import LingtingError
 from appliance.messages import DEMO_NOTICE
-from appliance.settings import PROJECT, Settings, load_settings
+from appliance.sections import PROJECT
+from appliance.settings import Settings, load_settings
 
 app = typer.Typer(help="Measure how accurate the models are, on fixed held-out data.")
 

@@ -8,7 +8,7 @@ import logging
 import sys
 
 from appliance.log_fields import log_fields
-from appliance.settings import Log
+from appliance.sections import Log
 
 IDENTIFIER = "lingting"
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))  # as syslog has them

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from appliance.settings import Failover
+from appliance.sections import Failover
 
 FLAP_MEMORY_DWELLS = 10  # an engine good for this many dwells has its flaps forgotten
 

@@ -30,7 +30,8 @@ from tritonclient.grpc import model_config_pb2
 from appliance.engine.keeper import ENDED
 from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep
 from appliance.errors import EngineUnavailable
-from appliance.settings import PROJECT, Settings
+from appliance.sections import PROJECT
+from appliance.settings import Settings
 from inference.tensors import DIARIZATION_MODEL, Priority
 
 STUB = "triton_python_backend_stub"

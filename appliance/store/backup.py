@@ -23,10 +23,10 @@ from sqlalchemy import select
 
 from appliance.errors import LingtingError, StoreDamaged, StoreUnavailable
 from appliance.metrics import Metrics
+from appliance.sections import Store as StoreSettings
 from appliance.security.ciphers import Tampered
 from appliance.security.sealed_file import SealedReader, SealedWriter
 from appliance.security.untar import untar
-from appliance.settings import Store as StoreSettings
 from appliance.store.schema import calls
 from appliance.store.store import Store
 

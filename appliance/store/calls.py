@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from appliance.errors import Conflict, NotFound, StoreDamaged
+from appliance.errors import NotFound, StoreDamaged
 from appliance.messages import (
     EVERY_TENANT,
     CallConfig,
@@ -34,7 +34,7 @@ from appliance.messages import (
 )
 from appliance.security.ciphers import Cipher
 from appliance.store import codec
-from appliance.store.database import Database
+from appliance.store.database import Also, Database
 from appliance.store.keys import KeyRing
 from appliance.store.schema import calls, events, idempotency, jobs
 
@@ -44,8 +44,6 @@ T = TypeVar("T")
 LEVELS = {level: number for number, level in enumerate(Level, 1)}
 OVER = (CallState.FINISHED, CallState.FAILED, CallState.CANCELLED)
 ERROR_LENGTH = 500
-
-Also = Callable[[Connection], None]  # done in the same transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,32 +290,6 @@ class Calls:
 
         await self._database.write(work)
 
-    async def is_claimed(self, owner: str, key: str) -> bool:
-        """Whether an Idempotency-Key was used before."""
-        mine = and_(idempotency.c.owner == owner, idempotency.c.key == key)
-        query = select(func.count()).select_from(idempotency).where(mine)
-        return bool(await self._database.read(lambda c: c.execute(query).scalar_one()))
-
-    async def claimed(self, owner: str, key: str, fingerprint: str) -> str | None:
-        """The call that this Idempotency-Key made before.
-
-        Raises:
-            Conflict: it was used for another request.
-        """
-        mine = and_(idempotency.c.owner == owner, idempotency.c.key == key)
-        query = select(idempotency.c.fingerprint, idempotency.c.call_id).where(mine)
-        row = await self._database.read(lambda c: c.execute(query).first())
-        if row is None:
-            return None
-        if row.fingerprint != fingerprint:
-            raise Conflict(
-                "create a recording",
-                "this Idempotency-Key (in gRPC: request_id) was used for another request",
-                "use a new one for each request",
-                param="Idempotency-Key",
-            )
-        return str(row.call_id)
-
 
 def _once(connection: Connection, change: Update, extra: Sequence[Also]) -> bool:
     """`change` and what goes with it, unless it changes nothing."""
@@ -326,22 +298,6 @@ def _once(connection: Connection, change: Update, extra: Sequence[Also]) -> bool
     for also in extra:
         also(connection)
     return True
-
-
-def claim(owner: str, key: str, fingerprint: str, call_id: str) -> Also:
-    """For `Calls.create`: remember what a key was used for."""
-    row = {
-        "owner": owner,
-        "key": key,
-        "fingerprint": fingerprint,
-        "call_id": call_id,
-        "created_at": time.time(),
-    }
-
-    def work(connection: Connection) -> None:
-        connection.execute(insert(idempotency).values(row))
-
-    return work
 
 
 def _of(tenant: str) -> list[ColumnElement[bool]]:

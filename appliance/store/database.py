@@ -33,6 +33,7 @@ BUSY_TIMEOUT_MS = 10_000
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
+Also = Callable[[Connection], None]  # done in the same transaction as something else
 
 
 class Database:

@@ -15,8 +15,9 @@ from sqlalchemy import select
 
 from appliance.errors import LingtingError, StoreUnavailable
 from appliance.metrics import Metrics
-from appliance.settings import Store as StoreSettings
+from appliance.sections import Store as StoreSettings
 from appliance.store.calls import Calls
+from appliance.store.claims import Claims
 from appliance.store.database import Database
 from appliance.store.jobs import Jobs
 from appliance.store.keys import KeyRing, load_master
@@ -38,6 +39,7 @@ class Store:
         self.database = Database(urls["main"], metrics)
         self._keys = Database(urls["keys"], metrics, "keys")
         self.jobs = Jobs(self.database)
+        self.claims = Claims(self.database)
         self.vault = Vault(folder / "audio")
         self._lock: IO[bytes] | None = None
 

@@ -16,8 +16,9 @@ from appliance.api.http.server import HttpServer
 from appliance.archive.archive import Archive
 from appliance.call.box import Box
 from appliance.metrics import Metrics
-from appliance.settings import PROJECT, Grpc, Http, Limits, Local, Settings, Store, Webhooks
-from appliance.settings import Access as AccessSettings
+from appliance.sections import PROJECT, Grpc, Http, Limits, Local, Store, Webhooks
+from appliance.sections import Access as AccessSettings
+from appliance.settings import Settings
 from tests.fakes import FakeEngine
 
 CALL = PROJECT / "bundles" / "demo-call" / "call.wav"

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from appliance.errors import LingtingError, StoreDamaged, StoreUnavailable
+from appliance.sections import Store
 from appliance.security.ciphers import Tampered
 from appliance.security.sealed_file import CHUNK_BYTES, SealedReader, SealedWriter
-from appliance.settings import Store
 from appliance.store import backup
 from tests.integration.gateway import alaw, gateway
 

@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 from appliance.cli import doctor as command
 from appliance.cli.doctor import GIB, State
 from appliance.messages import Health
-from appliance.settings import Grpc, Http, Models, Settings, Triton
+from appliance.sections import Grpc, Http, Models, Triton
+from appliance.settings import Settings
 from tests.integration.http_fakes import Served
 
 

@@ -22,7 +22,8 @@ from appliance.audio import g711, wav
 from appliance.call.box import Box
 from appliance.messages import CallConfig
 from appliance.metrics import Metrics
-from appliance.settings import Grpc, Settings
+from appliance.sections import Grpc
+from appliance.settings import Settings
 from tests.fakes import FakeEngine
 from tests.integration.pki import make_pki
 

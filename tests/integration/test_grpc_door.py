@@ -22,7 +22,8 @@ from riva.client.proto import riva_audio_pb2 as audio
 from appliance.api.grpc.server import GrpcServer
 from appliance.errors import EngineUnavailable, SettingsError
 from appliance.messages import Encoding, Health
-from appliance.settings import Grpc, Limits, Settings
+from appliance.sections import Grpc, Limits
+from appliance.settings import Settings
 from tests.fakes_box import FakeBox
 from tests.integration.pki import make_pki
 

@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from appliance.archive import webhooks
 from appliance.errors import SettingsError
-from appliance.settings import Endpoint, Webhooks
+from appliance.sections import Endpoint, Webhooks
 from tests.integration.gateway import Gateway, alaw, gateway
 from tests.integration.test_api_v1 import live_call, send, until_over
 

@@ -21,7 +21,8 @@ from appliance.cli.naive import NaiveEngine
 from appliance.errors import EngineUnavailable, InvalidRequest
 from appliance.messages import DEMO_NOTICE
 from appliance.metrics import Metrics
-from appliance.settings import Models, Settings
+from appliance.sections import Models
+from appliance.settings import Settings
 from inference.tensors import Priority, Window
 from tests.daemon import DEMO_CALL, read_call
 

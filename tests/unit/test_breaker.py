@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from appliance.engine.breaker import Breaker, State
-from appliance.settings import Failover
+from appliance.sections import Failover
 
 
 @dataclass

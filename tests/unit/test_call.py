@@ -33,7 +33,8 @@ from appliance.messages import (
     Progress,
 )
 from appliance.metrics import Metrics
-from appliance.settings import PROJECT, CallPolicy, Limits, Settings
+from appliance.sections import PROJECT, CallPolicy, Limits
+from appliance.settings import Settings
 from tests.fakes import FakeEngine
 
 CALL = PROJECT / "bundles" / "demo-call"

@@ -13,7 +13,8 @@ from appliance.engine.canary import Canary
 from appliance.engine.failover import FailoverEngine
 from appliance.errors import BundleError, EngineUnavailable, Overloaded
 from appliance.metrics import Metrics
-from appliance.settings import Failover, Settings
+from appliance.sections import Failover
+from appliance.settings import Settings
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Priority, Window
 from tests.fakes import TEXT, FakeEngine
 

@@ -29,7 +29,7 @@ from appliance.messages import (
     SpokenWord,
     Utterance,
 )
-from appliance.settings import PROJECT, Emotions
+from appliance.sections import PROJECT, Emotions
 from inference.tensors import SAMPLE_RATE_HZ, Audio, MoodQuestion
 from tests.fakes import FakeEngine
 

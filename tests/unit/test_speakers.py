@@ -13,8 +13,9 @@ from appliance.call.speakers import Count, Speakers, before, same_names
 from appliance.errors import EngineUnavailable
 from appliance.messages import Attribution, AudioFormat, CallConfig, Encoding, Final, SpeakerTurn
 from appliance.metrics import Metrics
-from appliance.settings import CallPolicy, Settings
-from appliance.settings import Speakers as Policy
+from appliance.sections import CallPolicy
+from appliance.sections import Speakers as Policy
+from appliance.settings import Settings
 from inference.tensors import (
     DIARIZATION_MODEL,
     SAMPLE_RATE_HZ,

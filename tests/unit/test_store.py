@@ -31,10 +31,11 @@ from appliance.messages import (
     Utterance,
 )
 from appliance.metrics import Metrics
+from appliance.sections import Store as StoreSettings
 from appliance.security.ciphers import CIPHERS, Tampered
-from appliance.settings import Store as StoreSettings
 from appliance.store import database, jobs
-from appliance.store.calls import Filter, Peak, claim
+from appliance.store.calls import Filter, Peak
+from appliance.store.claims import claim
 from appliance.store.jobs import MOST_ATTEMPTS, JobState, LeaseLost, back_off_s
 from appliance.store.schema import calls, events, keys
 from appliance.store.store import Store
@@ -184,10 +185,10 @@ async def test_what_a_failed_write_did_is_undone_and_costs_its_neighbours_nothin
 
 async def test_an_idempotency_key_is_remembered_with_its_request(store: Store) -> None:
     await store.calls.create("c1", CallConfig(), CallState.QUEUED, claim("me", "k", "print", "c1"))
-    assert await store.calls.claimed("me", "k", "print") == "c1"
-    assert await store.calls.claimed("you", "k", "other") is None
+    assert await store.claims.find("me", "k", "print") == "c1"
+    assert await store.claims.find("you", "k", "other") is None
     with pytest.raises(Conflict):
-        await store.calls.claimed("me", "k", "other")
+        await store.claims.find("me", "k", "other")
 
 
 # --- jobs

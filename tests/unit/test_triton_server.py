@@ -6,7 +6,8 @@ from tritonclient.grpc import model_config_pb2
 
 from appliance.engine.triton_server import complete_config, find_binary, render_repository
 from appliance.errors import EngineUnavailable
-from appliance.settings import PROJECT, Models, Settings, Triton
+from appliance.sections import PROJECT, Models, Triton
+from appliance.settings import Settings
 
 TEXT = (PROJECT / "model_repo" / "asr" / "config.pbtxt").read_text()
 

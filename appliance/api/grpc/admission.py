@@ -14,7 +14,7 @@ from typing import Protocol
 
 from appliance.api.grpc.errors import DOOR, Draining, overloaded
 from appliance.metrics import Metrics
-from appliance.settings import Limits
+from appliance.sections import Limits
 
 STREAMING, RECOGNIZE = "StreamingRecognize", "Recognize"  # metric labels, too
 

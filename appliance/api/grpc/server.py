@@ -16,7 +16,8 @@ from appliance.api.grpc.health import HealthServicer
 from appliance.api.grpc.riva import SERVICE, RivaServicer, handlers
 from appliance.api.grpc.who import Doorman
 from appliance.api.tls import server_credentials
-from appliance.settings import Grpc, Settings
+from appliance.sections import Grpc
+from appliance.settings import Settings
 
 if TYPE_CHECKING:
     from appliance.access.access import Access

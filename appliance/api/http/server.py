@@ -19,7 +19,7 @@ from appliance.api.http.app import create_app
 from appliance.api.http.who import Door
 from appliance.api.who import asks_for_keys
 from appliance.errors import SettingsError
-from appliance.settings import Http
+from appliance.sections import Http
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
