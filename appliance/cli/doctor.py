@@ -9,7 +9,6 @@ import platform
 import shutil
 import socket
 import ssl
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,11 +22,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from appliance.access.pki import days_left
 from appliance.api import ports
 from appliance.api.tls import check_tls
+from appliance.cli.doctor_gpu import gpu
 from appliance.cli.doctor_kept import (
     Check,
     State,
+    audit_log,
     city_pack,
     diarization_bundle,
     emotion_bundle,
@@ -46,6 +48,7 @@ LEAST_DISK, GOOD_DISK = 1 * GIB, 5 * GIB
 LEAST_SHARED = 128 * MIB
 GOOD_CORES = 2
 PROBE_TIMEOUT_S = 2.0
+GOOD_DAYS = 30  # of a certificate, before it should be renewed
 GRPC_SERVING = b"\x08\x01"  # HealthCheckResponse{status: SERVING}; its stubs clash with Riva's
 
 
@@ -197,21 +200,6 @@ def triton(settings: Settings) -> Check:
         return Check("triton", State.warn, f"{error.cause}: calls run on the CPU", error.hint)
 
 
-def gpu(settings: Settings) -> Check:
-    if shutil.which("nvidia-smi"):
-        names = _run("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
-        if names:
-            return Check("gpu", State.ok, "; ".join(names.splitlines()))
-    gpus = Path("/proc/driver/nvidia/gpus")
-    if gpus.is_dir() and (count := len(list(gpus.iterdir()))):
-        fix = "install nvidia-smi of the driver's version"
-        return Check("gpu", State.warn, f"{count} by the driver, but nvidia-smi fails", fix)
-    if settings.triton.kind == "gpu":
-        fix = "install the NVIDIA driver, or set triton.kind to auto"
-        return Check("gpu", State.fail, "none, but triton.kind demands one", fix)
-    return Check("gpu", State.ok, "none: CPU mode")
-
-
 def evaluation(settings: Settings) -> Check:
     """What `lingting eval` speaks with."""
     if not (PROJECT / "inference" / "training").exists():
@@ -226,15 +214,6 @@ def evaluation(settings: Settings) -> Check:
         fix = f"only for lingting eval: {'; '.join(missing.values())}"
         return Check("evaluation", State.warn, found, fix)
     return Check("evaluation", State.ok, ", ".join(fixes))
-
-
-def _run(*command: str) -> str:
-    """Its output, or nothing if it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 # The doors
@@ -258,8 +237,16 @@ def tls(settings: Settings) -> Check:
             check_tls(kind, door)
     except SettingsError as error:
         return Check("tls", State.fail, error.cause, error.hint)
-    secured = [kind for kind, door in doors.items() if door.tls_certificate]
-    return Check("tls", State.ok, ", ".join(secured) or "off")
+    secured = {kind: door.tls_certificate for kind, door in doors.items() if door.tls_certificate}
+    if not secured:
+        return Check("tls", State.ok, "off")
+    left = min(days_left(path) for path in secured.values())
+    found = f"{', '.join(secured)}; certificate good for {left:.0f} days"
+    fix = "lingting-install certificate (by hand: lingting pki server), then restart the box"
+    if left <= 0:
+        return Check("tls", State.fail, f"the certificate expired {-left:.0f} days ago", fix)
+    state = State.ok if left > GOOD_DAYS else State.warn
+    return Check("tls", state, found, "" if state is State.ok else fix)
 
 
 def _door(
@@ -349,6 +336,7 @@ CHECKS: tuple[Callable[[Settings], Check], ...] = (
     emotion_bundle,
     city_pack,
     store,
+    audit_log,
     triton,
     gpu,
     evaluation,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from appliance.call.lexicon import load_lexicon
 from appliance.errors import SettingsError
+from appliance.security import audit
 from appliance.settings import Settings
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -99,3 +100,18 @@ def store(settings: Settings) -> Check:
         fix = f"free space: below {kept.reserve_mib} MiB recordings are refused"
         return Check("store", State.warn, found, fix)
     return Check("store", State.ok, found)
+
+
+def audit_log(settings: Settings) -> Check:
+    """Whether the chain of privileged acts is whole."""
+    folder = settings.audit.folder or settings.store.folder / "audit"
+    if not folder.is_dir():
+        return Check("audit log", State.ok, "none yet")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return Check("audit log", State.warn, f"{folder} cannot be read", "run this as root")
+    verdict = audit.verify(folder)
+    if not verdict.ok:
+        fix = "keep the folder as it is and tell the audit admin: lingting audit verify"
+        return Check("audit log", State.fail, f"tampered with: {verdict.fault}", fix)
+    found = f"whole: {verdict.records} records, {verdict.heads} signed heads"
+    return Check("audit log", State.ok, found)

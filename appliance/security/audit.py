@@ -98,12 +98,17 @@ class AuditLog:
                     previous=last.hash if last else START,
                 )
                 record = replace(record, hash=digest(self._algorithm, record.body()))
-                _append(self.folder / f"audit-{moment:%Y-%m}.jsonl", self._line(record))
+                _append(self._file(moment), self._line(record))
                 return record
         except OSError as error:
             raise AuditUnavailable(
                 "log a privileged act", str(error), "free the disk of [audit] folder"
             ) from error
+
+    def _file(self, moment: datetime) -> Path:
+        """This month's; never one before the newest, though a clock was set back."""
+        newest = max((path.name for path in self.folder.glob("audit-*.jsonl")), default="")
+        return self.folder / max(newest, f"audit-{moment:%Y-%m}.jsonl")
 
     def _line(self, record: Record) -> dict[str, Any]:
         return {**record.body(), "algorithm": self._algorithm, "hash": record.hash}

@@ -11,7 +11,18 @@ import sys
 import time
 from pathlib import Path
 
-from installer import answers, data, layout, preflight, record, restore, revert, steps, units
+from installer import (
+    answers,
+    data,
+    layout,
+    preflight,
+    record,
+    restore,
+    revert,
+    steps,
+    units,
+    upkeep,
+)
 from installer.media import Medium, open_medium
 from installer.record import COMMITTED, PREPARING, SWITCHED, Record
 from installer.system import alone, log, run, works
@@ -85,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
         "support-bundle", _support, "故障资料包，不含任何通话内容 no words, no numbers"
     )
     bundle.add_argument("file", type=Path, help=".tar.gz")
+    command("firewall", _firewall, "按 install.toml 重载防火墙 reload it after a change there")
+    command("certificate", _certificate, "换发本机证书 make the box's certificate anew")
+    card = command("gpu", _gpu, "装好驱动后启用显卡 after a driver was installed")
+    _takes_medium(card)
     command("resume", _resume, "断电后收尾（开机自动运行） finish what a power cut interrupted")
     command("status", _status, "现有版本与历史 releases and what was done").add_argument(
         "--json", action="store_true", help="机器可读 for programs"
@@ -234,9 +249,30 @@ def _support(given: argparse.Namespace) -> int:
     return 0
 
 
-def _must_be_installed() -> None:
-    if layout.current_release() is None:
+def _firewall(_: argparse.Namespace) -> int:
+    _must_be_installed()
+    with alone():
+        upkeep.reload_firewall()
+    return 0
+
+
+def _certificate(_: argparse.Namespace) -> int:
+    with alone():
+        upkeep.renew_certificate(_must_be_installed())
+    return 0
+
+
+def _gpu(given: argparse.Namespace) -> int:
+    with alone():
+        upkeep.set_up_gpu(_must_be_installed(), open_medium(given.medium))
+    return 0
+
+
+def _must_be_installed() -> Path:
+    release = layout.current_release()
+    if release is None:
         raise InstallError(Text("没有安装", "nothing is installed"))
+    return release
 
 
 def _resume(_: argparse.Namespace) -> int:

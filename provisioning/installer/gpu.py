@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from installer.system import output_of
@@ -25,6 +26,18 @@ class Found:
 
 
 def look() -> Found:
+    """Judged by the first card; a container runtime for GPUs is told, and not needed."""
+    found = _look()
+    if found.kind == "ready" and shutil.which("nvidia-ctk"):
+        beside = Text(
+            "；NVIDIA 容器工具不需要：自带 Triton",
+            "; NVIDIA's container toolkit is not needed: the box brings its own Triton",
+        )
+        return replace(found, told=Text(found.told.zh + beside.zh, found.told.en + beside.en))
+    return found
+
+
+def _look() -> Found:
     listed = output_of(
         "nvidia-smi",
         "--query-gpu=name,memory.total,driver_version",

@@ -42,6 +42,11 @@ def lingting(release: Path) -> str:
     return str(venv(release) / "bin" / "lingting")
 
 
+def machine(release: Path) -> Path:
+    """What was found out about this machine, as the release's services read it."""
+    return release / "machine.env"
+
+
 def current_release() -> Path | None:
     """The release that serves, or None."""
     return CURRENT.resolve() if CURRENT.is_symlink() and CURRENT.exists() else None

@@ -27,6 +27,7 @@ LEAST_DATA_GIB, GOOD_DATA_GIB = 2.0, 50.0
 LEAST_SYSTEMD = 252
 PORTS = {"gRPC": 50051, "gRPC (mTLS)": 50052, "HTTP": 9000}
 TRITON_PORTS = (8000, 8001, 8002)
+GOOD_CERTIFICATE_DAYS = 30
 YEARS_AHEAD_S = 10 * 365 * 86400
 OTHER_FIREWALLS = ("ufw", "firewalld", "shorewall")
 
@@ -60,7 +61,7 @@ def run_checks(medium: Medium | None) -> Iterator[Check]:
     """One after the other; the medium's own comes last, for it takes longest."""
     for check in (root, system, cpu, memory, disk, data_disk, clock, service_manager, ports):
         yield check(medium)
-    for check in (gpu_check, installed, firewall):
+    for check in (gpu_check, installed, certificate, firewall):
         yield check(medium)
     if medium:
         yield integrity(medium)
@@ -226,6 +227,21 @@ def installed(medium: Medium | None) -> Check:
         )
         return Check("version", title, State.fail, told, fix)
     return Check("version", title, State.ok, both(version))
+
+
+def certificate(_: Medium | None) -> Check:
+    """The box's own; an expired one is no reason not to upgrade."""
+    title, release = Text("证书", "certificate"), layout.current_release()
+    path = layout.SERVER.with_suffix(".pem")
+    if release is None or not path.exists():
+        return Check("certificate", title, State.ok, Text("安装时签发", "made at installation"))
+    shown = output_of(layout.lingting(release), "pki", "show", str(path))
+    left = int((re.search(r"(-?\d+) days left", shown) or ["", "0"])[1])
+    if left > GOOD_CERTIFICATE_DAYS:
+        return Check("certificate", title, State.ok, Text(f"还有 {left} 天", f"{left} days left"))
+    told = Text("已过期", "expired") if left <= 0 else Text(f"仅剩 {left} 天", f"{left} days left")
+    fix = Text("运行 lingting-install certificate", "run lingting-install certificate")
+    return Check("certificate", title, State.warn, told, fix)
 
 
 def _parts(version: str) -> list[int]:

@@ -21,6 +21,12 @@ from installer.system import link, log, output_of, run, sync_folder, write
 from installer.words import InstallError, Text, say
 
 UNPACKED, READY = ".unpacked", ".ready"  # marks of a release that is whole
+GPU_READY = ".gpu"  # it has what a GPU needs
+NO_GPU_WHEELS = Text(
+    "介质中没有 GPU 程序包：使用 CPU。用带 GPU 的介质运行 lingting-install gpu --medium 介质目录",
+    "the medium has nothing for GPUs: CPU mode. Run `lingting-install gpu --medium FOLDER` with "
+    "one that has",
+)
 HOLD_S = 20.0
 KEY_BYTES = 32
 
@@ -104,18 +110,31 @@ def environment(work: Work) -> None:
         return
     shutil.rmtree(venv, ignore_errors=True)
     run("python3", "-m", "venv", "--without-pip", str(venv))
-    wheels = work.medium.folder / "wheels"
-    profiles = ["cpu"]
-    if gpu.look().kind == "ready" and "gpu" in work.medium.profiles:
-        profiles.append("gpu")
-    for profile in profiles:
-        _pip(venv, wheels / profile, "-r", str(wheels / profile / "lock.txt"), "--require-hashes")
-    _pip(venv, wheels / "cpu", "--no-build-isolation", "--editable", str(release))
+    wheels = work.medium.folder / "wheels" / "cpu"
+    _pip(venv, wheels, "-r", str(wheels / "lock.txt"), "--require-hashes")
+    _pip(venv, wheels, "--no-build-isolation", "--editable", str(release))
     run(str(venv / "bin" / "python"), "-m", "compileall", "-q", str(release / "appliance"))
     run("chmod", "-R", "a+rX,go-w", str(release))
     os.sync()
     (release / READY).touch()
     sync_folder(release)
+
+
+def graphics(work: Work) -> None:
+    """What a GPU needs beside, if there is one that can be used; and which of the two it is."""
+    found = gpu.look()
+    wheels = work.medium.folder / "wheels" / "gpu"
+    mark = work.release / GPU_READY
+    if found.kind == "ready" and not mark.exists() and "gpu" in work.medium.profiles:
+        _pip(layout.venv(work.release), wheels, "-r", str(wheels / "lock.txt"), "--require-hashes")
+        mark.touch()
+    used = found.kind == "ready" and mark.exists()
+    write(layout.machine(work.release), f"LINGTING_TRITON__KIND={'auto' if used else 'cpu'}\n")
+    say(f"        {found.told}")
+    if found.kind == "ready" and not used:
+        say(Text(f"        → {NO_GPU_WHEELS.zh}", f"        → {NO_GPU_WHEELS.en}"))
+    elif found.fix:
+        say(f"        → {found.fix}")
 
 
 def _pip(venv: Path, wheels: Path, *wanted: str) -> None:
@@ -156,18 +175,30 @@ def keys(work: Work) -> None:
     for name in ("master-key", "audit-key"):
         data.seal_new(name, os.urandom(KEY_BYTES))
     layout.PKI.mkdir(parents=True, exist_ok=True)
-    if data.credential("tls-key").exists():
+    if data.credential("tls-key").exists() and layout.SERVER.with_suffix(".pem").exists():
         return
-    pki = (layout.lingting(work.release), "pki")
-    folder = ("--folder", str(layout.PKI))
     if not (layout.PKI / "ca.pem").exists():
-        run(*pki, "init", *folder, "--name", f"Lingting {work.answers.names[0]}")
-    for left in layout.PKI.glob("server.*"):  # from a try that was cut off
+        run(
+            *(layout.lingting(work.release), "pki", "init"),
+            *("--folder", str(layout.PKI), "--name", f"Lingting {work.answers.names[0]}"),
+        )
+    make_certificate(work.release, work.answers.names)
+
+
+def make_certificate(release: Path, names: list[str]) -> None:
+    """The box's own, by its authority; the key is sealed to this machine."""
+    new = layout.PKI / "new"
+    for left in layout.PKI.glob("new.*"):  # from a try that was cut off
         left.unlink()
-    run(*pki, "server", *work.answers.names, *folder, doing=Text("签发证书", "make a certificate"))
-    key = layout.SERVER.with_suffix(".key")
+    run(
+        *(layout.lingting(release), "pki", "server", *names),
+        *("--folder", str(layout.PKI), "--output", str(new)),
+        doing=Text("签发证书", "make a certificate"),
+    )
+    key, certificate = new.with_suffix(".key"), new.with_suffix(".pem")
     data.seal("tls-key", key.read_bytes())
     key.unlink()  # only the sealed one stays
+    certificate.rename(layout.SERVER.with_suffix(".pem"))
     for path, mode in ((layout.PKI, 0o755), *((p, 0o644) for p in layout.PKI.glob("*.pem"))):
         path.chmod(mode)
 
@@ -284,6 +315,7 @@ STEPS = (
     Step("packages", Text("安装系统软件包", "install Debian packages"), debian_packages),
     Step("unpack", Text("解包新版本", "unpack the release"), unpack),
     Step("environment", Text("建立运行环境", "set up its environment"), environment),
+    Step("gpu", Text("显卡", "GPU"), graphics),
     Step("users", Text("账户与目录", "accounts and folders"), users),
     Step("keys", Text("密钥与证书", "keys and certificates"), keys),
     Step("configuration", Text("配置", "configuration"), configuration),

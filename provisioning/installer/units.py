@@ -35,6 +35,9 @@ def enable(*, firewall: bool) -> None:
     wanted = [TARGET, RESUME, *([FIREWALL] if firewall else [])]
     for name in wanted:  # `systemctl enable` refuses links, so these are made as it would
         link(layout.UNITS / "multi-user.target.wants" / name, layout.UNITS / name)
+    if not firewall:
+        works("systemctl", "stop", FIREWALL)
+        (layout.UNITS / "multi-user.target.wants" / FIREWALL).unlink(missing_ok=True)
     run("systemctl", "daemon-reload")
 
 

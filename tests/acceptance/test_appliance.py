@@ -310,6 +310,62 @@ def test_keys_are_sealed_to_the_machine(box: Container) -> None:
     assert keys[0].stat().st_mode & 0o077 == 0
 
 
+# --- what an administrator changes
+
+
+def test_the_firewall_follows_the_answers(box: Container) -> None:
+    answers = box.root / "etc/lingting/install.toml"
+    before = answers.read_text()
+    try:
+        answers.write_text(before.replace(f'"{CALLER}/32"', f'"{CALLER}/32", "{STRANGER}/32"', 1))
+        told = box.run("lingting-install", "--lang", "en", "firewall")
+        assert told.code == DONE, told.output
+        assert connects(STRANGER, BOX, 9000) == "open"
+        answers.write_text(before.replace(CALLER, "everybody"))
+        told = box.run("lingting-install", "--lang", "en", "firewall")
+        assert told.code == FAILED and "everybody" in told.output
+        assert connects(STRANGER, BOX, 9000) == "open"
+    finally:
+        answers.write_text(before)
+        assert box.run("lingting-install", "firewall").code == DONE
+    assert connects(STRANGER, BOX, 9000) == "dropped"
+
+
+def test_an_expired_certificate_is_told_and_renewed(box: Container, key: str) -> None:
+    """Made by a clock of three years ago; the audit log does not mind that clock."""
+    past = {"LD_PRELOAD": "/root/libfaketime.so.1", "FAKETIME": "-1100d"}
+    assert box.run("lingting-install", "certificate", env=past).code == DONE
+    flags = ("--metadata", "authorization", f"Bearer {key}")
+    assert call(box, *flags)[-1]["code"] == "UNAVAILABLE"
+    found = box.run("lingting", "doctor")
+    assert found.code == 1 and "the certificate expired" in found.output
+    looked = box.run(f"{MEDIA}/{OLD}/install", "--lang", "en", "preflight").output
+    assert re.search(r"warn\s+certificate\s+expired", looked)
+    told = box.run("lingting-install", "--lang", "en", "certificate")
+    assert told.code == DONE, told.output
+    assert call(box, *flags)[0]["event"] == "result"
+    assert box.run("lingting", "doctor").code == 0
+    whole = box.run("runuser", "-u", "lingting", "--", "lingting", "audit", "verify")
+    assert whole.code == 0, whole.output
+
+
+def test_a_gpu_that_comes_later_is_told(box: Container) -> None:
+    """A card that answers nvidia-smi; this medium has nothing for it, so the CPU stays."""
+    smi = box.root / "usr/local/bin/nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 'NVIDIA L4, 23034, 550.90.07'\n")
+    smi.chmod(0o755)
+    try:
+        told = box.run("lingting-install", "--lang", "en", "gpu", "--medium", f"{MEDIA}/{OLD}")
+        assert told.code == DONE, told.output
+        assert "1 x NVIDIA L4" in told.output and "has nothing for GPUs: CPU mode" in told.output
+        assert "CUDA's libraries are missing" in box.run("lingting", "doctor").output
+    finally:
+        smi.unlink()
+    facts = (box.root / "opt/lingting/current").readlink() / "machine.env"
+    assert "LINGTING_TRITON__KIND=cpu" in box.run("cat", str(facts)).output
+    serves(box, OLD)
+
+
 # --- when things die
 
 

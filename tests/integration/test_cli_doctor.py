@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent import futures
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import grpc
 import pytest
@@ -17,10 +19,13 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from appliance.access.pki import Authority
 from appliance.cli import doctor as command
+from appliance.cli import doctor_gpu
 from appliance.cli.doctor import GIB, State
 from appliance.messages import Health
-from appliance.sections import Grpc, Http, Models, Triton
+from appliance.sections import Audit, Grpc, Http, Models, Triton
+from appliance.security.audit import AuditLog, Entry
 from appliance.settings import Settings
 from tests.integration.http_fakes import Served
 
@@ -143,15 +148,68 @@ def test_triton(tmp_path: Path, stranger: int) -> None:
 
 
 def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No card, a card without a driver, an old driver, no CUDA libraries, all there."""
     if Path("/proc/driver/nvidia/gpus").exists():
         pytest.skip("this machine has one")
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(doctor_gpu, "PCI", tmp_path / "pci")
+    demanded = Settings(triton=Triton(kind="gpu"))
     assert command.gpu(Settings()).found == "none: CPU mode"
-    assert command.gpu(Settings(triton=Triton(kind="gpu"))).state is State.fail
+    assert command.gpu(demanded).state is State.fail
+
+    for number, device in enumerate(("0x030200", "0x040300", "0x030000")):
+        card = tmp_path / "pci" / f"0000:0{number}:00.0"
+        card.mkdir(parents=True)
+        (card / "vendor").write_text("0x10de\n")
+        (card / "class").write_text(f"{device}\n")
+    driverless = command.gpu(Settings())
+    assert driverless.found == "2 cards, but no driver: CPU mode"  # and its sound output is none
+    assert "lingting-install gpu" in driverless.fix
+    assert command.gpu(demanded).state is State.fail
+
     smi = tmp_path / "nvidia-smi"
-    smi.write_text("#!/bin/sh\necho 'NVIDIA L4, 23034 MiB'\n")
-    smi.chmod(0o755)
-    assert command.gpu(Settings()).found == "NVIDIA L4, 23034 MiB"
+
+    def driver(version: str) -> None:
+        smi.write_text(f"#!/bin/sh\necho 'NVIDIA L4, 23034 MiB, {version}'\n")
+        smi.chmod(0o755)
+
+    driver("470.182.03")
+    assert "too old" in command.gpu(Settings()).found
+    driver("550.90.07")
+    monkeypatch.setattr(doctor_gpu, "find_spec", lambda name: None)
+    assert "CUDA's libraries are missing" in command.gpu(Settings()).found
+    monkeypatch.setattr(doctor_gpu, "find_spec", lambda name: name)
+    assert command.gpu(Settings()).found == "NVIDIA L4, 23034 MiB, 550.90.07"
+    assert "kind is cpu" in command.gpu(Settings(triton=Triton(kind="cpu"))).found
+
+
+@pytest.mark.parametrize(
+    ("days", "state"), [(365, State.ok), (20, State.warn), (-3, State.fail)], ids=str
+)
+def test_certificate(tmp_path: Path, days: int, state: State) -> None:
+    authority = Authority(tmp_path)
+    authority.create("test")
+    with patch("appliance.access.pki.datetime", wraps=datetime) as clock:
+        clock.now.return_value = datetime.now(UTC) + timedelta(days=min(days, 0) - 1)
+        path = authority.issue_server(["localhost"], tmp_path / "server", max(days, 0) + 1)
+    door = {"tls_certificate": path, "tls_key": path.with_suffix(".key")}
+    check = command.tls(Settings(grpc=Grpc(**door), http=Http(**door)))
+    assert check.state is state, check.found
+    assert ("lingting-install certificate" in check.fix) is (state is not State.ok)
+
+
+def test_audit_log(tmp_path: Path) -> None:
+    settings = Settings(audit=Audit(folder=tmp_path / "audit"))
+    assert command.audit_log(settings).found == "none yet"
+    log = AuditLog(tmp_path / "audit", "sm3", bytes(32))
+    for act in ("box.start", "credential.create", "box.stop"):
+        log.append(Entry("box", act))
+    log.sign_head()
+    assert command.audit_log(settings).found == "whole: 3 records, 1 signed heads"
+    path = next((tmp_path / "audit").glob("audit-*.jsonl"))
+    path.write_text(path.read_text().replace("credential.create", "credential.revoke"))
+    check = command.audit_log(settings)
+    assert (check.state, "record 2 was altered" in check.found) == (State.fail, True)
 
 
 def test_http_port(served: Served, stranger: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,21 @@ def test_it_can_be_taken_elsewhere(log: AuditLog, tmp_path: Path) -> None:
     path.write_bytes(b"".join(audit.export(log.folder)))
     shutil.unpack_archive(path, tmp_path / "elsewhere", filter="data")
     assert verify(tmp_path / "elsewhere") == verify(log.folder)
+
+
+def test_a_clock_that_jumps_leaves_the_chain_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Years ahead, then years back: records stay in their order."""
+    log, moments = AuditLog(tmp_path, "sm3", KEY), iter((2026, 2031, 2019, 2026, 2031))
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime(next(moments), 3, 1, tzinfo=UTC)
+
+    monkeypatch.setattr(audit, "datetime", Clock)
+    written = [log.append(Entry("box", "box.start")).seq for _ in range(5)]
+    assert written == [1, 2, 3, 4, 5]
+    verdict = verify(tmp_path)
+    assert verdict.ok and verdict.records == 5, verdict.fault

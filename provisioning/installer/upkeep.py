@@ -1,0 +1,58 @@
+"""What an administrator changes on a box that serves: its firewall, its certificate, its GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from installer import answers, data, firewall, layout, steps, units
+from installer.media import Medium, verify
+from installer.record import Record
+from installer.system import run, write
+from installer.words import InstallError, Text, say
+
+
+def reload_firewall() -> None:
+    """As install.toml has it now; nothing changes if that makes no sense."""
+    known = answers.read(layout.ANSWERS)
+    rules = firewall.render(known)
+    trial = layout.FIREWALL.with_suffix(".trial")
+    write(trial, rules)
+    try:
+        check = Text("检查防火墙", "check the firewall")
+        run("nft", "--check", "--file", str(trial), doing=check)
+        write(layout.FIREWALL, rules)
+    finally:
+        trial.unlink()
+    units.enable(firewall=known.firewall)
+    if known.firewall:
+        run("systemctl", "restart", units.FIREWALL, doing=Text("载入防火墙", "load the firewall"))
+    data.note("firewall.change", str(layout.ANSWERS))
+    say(Text("防火墙已按新的应答载入", "the firewall is as the answers say"))
+
+
+def renew_certificate(release: Path) -> None:
+    """For the names in install.toml; callers trust the authority, so nothing changes for them."""
+    known = answers.read(layout.ANSWERS)
+    steps.make_certificate(release, known.names)
+    data.note("certificate.renew", " ".join(known.names))
+    units.restart()
+    steps.call_the_box()
+    say(Text("证书已更新，已在服务", "the certificate is new, and the box serves with it"))
+
+
+def set_up_gpu(release: Path, medium: Medium) -> None:
+    """After a driver was installed, or a card taken out."""
+    if medium.version != release.name:
+        raise InstallError(
+            Text(
+                f"介质是 {medium.version}，在服务的是 {release.name}",
+                f"the medium is {medium.version}, but {release.name} serves",
+            ),
+            Text("用同版本的介质，或先升级", "take the medium of that release, or upgrade first"),
+        )
+    verify(medium)
+    work = steps.Work(medium, answers.read(layout.ANSWERS), Record())
+    steps.graphics(work)
+    data.note("gpu.change", release.name)
+    units.restart()
+    steps.call_the_box()
