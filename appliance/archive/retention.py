@@ -9,6 +9,7 @@ from collections.abc import Sequence, Set
 from itertools import product
 
 from appliance.archive import recordings, webhooks
+from appliance.archive.steady import SteadyClock
 from appliance.errors import LingtingError, NotFound
 from appliance.metrics import Metrics
 from appliance.store.calls import OVER
@@ -34,8 +35,10 @@ class Retention:
     def __init__(self, store: Store, metrics: Metrics, arriving: Set[str]) -> None:
         self._store, self._metrics, self._arriving = store, metrics, arriving
         self._looking: asyncio.Task[None] | None = None
+        self._clock = SteadyClock(None)
 
     async def start(self) -> None:
+        self._clock = SteadyClock(await self._store.calls.newest())
         broken_off = await asyncio.to_thread(self._store.vault.broken_off)
         await self._store.drop_audio(broken_off)
         await self._drop_old_audio()
@@ -71,13 +74,18 @@ class Retention:
             self._metrics.jobs.labels(kind, state).set(counts.get((kind, state.value), 0))
 
     async def _delete_old_calls(self) -> None:
+        if not self._clock.believed():
+            return
         moment = time.time() - self._store.settings.keep_calls_days * DAY_S
         while old := await self._store.calls.older_than(moment, AT_ONCE):
             await self.shred(old)
             log.info("%d calls were deleted: older than they are kept", len(old))
 
     async def _drop_old_audio(self) -> None:
-        moment = time.time() - self._store.settings.keep_audio_days * DAY_S
+        days = self._store.settings.keep_audio_days
+        if days and not self._clock.believed():
+            return
+        moment = time.time() - days * DAY_S
         held = await asyncio.to_thread(self._store.vault.older_than, moment)
         settled = [each for each in held if each not in self._arriving]
         over = [each for each in settled if await self._is_over(each)]

@@ -269,6 +269,11 @@ class Calls:
         query = select(calls.c.id).where(calls.c.ended_at < moment, told).limit(limit)
         return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
+    async def newest(self) -> float | None:
+        """When the newest call began, s since 1970; None if there is none."""
+        query = select(func.max(calls.c.created_at))
+        return await self._database.read(lambda c: c.execute(query).scalar())
+
     async def count_named(self, name: str, tenant: str = EVERY_TENANT) -> int:
         """Calls that their callers have given that id."""
         query = select(func.count()).where(calls.c.name == name, *_of(tenant))
