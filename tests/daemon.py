@@ -51,13 +51,14 @@ class Daemon:
     grpc_port: int
     http_port: int
     log_path: Path
+    log_begin: int = 0  # bytes: what was in its log before
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
 
     def log(self) -> str:
-        return self.log_path.read_text(encoding="utf-8")
+        return self.log_path.read_bytes()[self.log_begin :].decode()
 
     def family(self) -> list[psutil.Process]:
         """Every process it started, at any depth."""
@@ -112,9 +113,16 @@ def finish(client: subprocess.Popen[str]) -> list[dict[str, object]]:
 
 
 @contextlib.contextmanager
-def daemon(folder: Path, *, wait: bool = True, **environment: str) -> Iterator[Daemon]:
-    """Serve on free ports with the demo bundle; kill everything in the end, orphans included."""
-    ports = free_port(), free_port()
+def daemon(
+    folder: Path,
+    *,
+    wait: bool = True,
+    ports: tuple[int, int] | None = None,
+    **environment: str,
+) -> Iterator[Daemon]:
+    """Serve with the demo bundle, on free ports unless they are given (gRPC, HTTP); kill everything
+    in the end, orphans included."""
+    ports = ports or (free_port(), free_port())
     log_path = folder / f"serve-{ports[0]}.log"
     settings = {
         "LINGTING_GRPC__PORT": str(ports[0]),
@@ -124,7 +132,8 @@ def daemon(folder: Path, *, wait: bool = True, **environment: str) -> Iterator[D
         "LINGTING_LIMITS__LIVE_LEGS": "64",  # not what a busy test machine was measured to carry
         **environment,
     }
-    with log_path.open("wb") as log:
+    begin = log_path.stat().st_size if log_path.exists() else 0
+    with log_path.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "appliance", "serve"],
             env={**os.environ, **settings},
@@ -132,7 +141,7 @@ def daemon(folder: Path, *, wait: bool = True, **environment: str) -> Iterator[D
             stderr=log,
             start_new_session=True,
         )
-    running = Daemon(process, *ports, log_path)
+    running = Daemon(process, *ports, log_path, begin)
     family: list[psutil.Process] = []
     try:
         if wait:

@@ -8,16 +8,15 @@ import os
 import random
 import signal
 import sqlite3
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from tests.callers import Uploader, listed
 from tests.daemon import DEMO_CALL, Daemon, as_pcm, daemon
 
 RECORDINGS = int(os.environ.get("RECORDINGS", "120"))
@@ -25,45 +24,7 @@ KILLS = 4
 RECORDING_S = 3
 WITHIN_S = 60.0 + RECORDINGS / 2
 QUICKLY = {"LINGTING_TRITON__MODE": "off", "LINGTING_CPU__WORKERS": "1"}
-RAW = {"encoding": "alaw", "sample_rate_hertz": "8000", "channels": "2", "moods": "false"}
 OVER = {"finished", "failed", "cancelled"}
-
-
-def audio(number: int) -> bytes:
-    """Three seconds of the demo call, each beginning elsewhere."""
-    data = DEMO_CALL.read_bytes()
-    body = data[data.index(b"data") + 8 :]
-    at = number % 50 * 16_000
-    return body[at : at + RECORDING_S * 16_000]
-
-
-class Uploader(threading.Thread):
-    """Sends recordings, tries again what got no answer, and notes what was accepted."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.url = ""
-        self.accepted: dict[int, str] = {}  # number -> id
-
-    def run(self) -> None:
-        for number in range(RECORDINGS):
-            while number not in self.accepted:
-                with contextlib.suppress(httpx.HTTPError, KeyError):
-                    self.accepted[number] = self._send(number)
-                if number not in self.accepted:
-                    time.sleep(0.05)
-
-    def _send(self, number: int) -> str:
-        answer = httpx.post(
-            f"{self.url}/api/v1/recordings",
-            files={"file": ("call", audio(number))},
-            data={**RAW, "call_id": f"n-{number}"},
-            headers={"Idempotency-Key": f"key-{number}"},
-            timeout=10,
-        )
-        if answer.status_code != 202:
-            time.sleep(0.2)
-        return str(answer.json()["id"])
 
 
 def kill_a_worker(box: Daemon, rng: random.Random) -> int:
@@ -81,17 +42,9 @@ def kill(box: Daemon) -> None:
     box.process.wait()
 
 
-def listed(url: str) -> Iterator[dict[str, object]]:
-    token = ""
-    while True:
-        page = httpx.get(f"{url}/api/v1/calls?page_size=500&page_token={token}", timeout=30).json()
-        yield from page["calls"]
-        if not (token := page["next_page_token"]):
-            return
-
-
 def test_recordings_survive_kills_at_random_points(tmp_path: Path) -> None:
-    rng, uploader, workers_killed = random.Random(5), Uploader(), 0
+    rng, workers_killed = random.Random(5), 0
+    uploader = Uploader(count=RECORDINGS, seconds=RECORDING_S)
     for attempt in range(KILLS + 1):
         with daemon(tmp_path, **QUICKLY) as box:
             uploader.url = box.url
