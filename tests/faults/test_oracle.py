@@ -57,7 +57,7 @@ def test_a_damaged_database_is_found(rested: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-4096:] = bytes(b ^ 0x5A for b in data[-4096:])
     path.write_bytes(data)
-    with pytest.raises((AssertionError, sqlite3.DatabaseError), match="damaged|malformed"):
+    with pytest.raises((AssertionError, sqlite3.DatabaseError), match=r"damaged|malformed"):
         oracle.check_at_rest(rested, [caller()])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -18,6 +19,8 @@ from appliance.settings import Settings
 
 MIB = 1 << 20
 IDLE_TIMEOUT_S = 60.0  # an upload that sends nothing for so long is ended
+# One that drips would hold its place for days; judged once IDLE_TIMEOUT_S is over.
+LEAST_BYTES_PER_S = 16 << 10
 MAX_FIELDS = 200
 MAX_FIELD_BYTES = 64 << 10
 CHUNK_BYTES = 64 << 10
@@ -50,6 +53,7 @@ class Inlet:
         self._receive = request.receive
         self._left = self._limit = max_bytes
         self._idle_timeout_s = idle_timeout_s
+        self._begun = time.monotonic()
 
     async def receive(self) -> Message:
         try:
@@ -61,7 +65,15 @@ class Inlet:
         self._left -= len(message.get("body", b""))
         if self._left < 0:
             raise too_large(self._limit)
+        self._check_pace(message.get("more_body", False))
         return message
+
+    def _check_pace(self, more: bool) -> None:
+        seconds = time.monotonic() - self._begun
+        rate = (self._limit - self._left) / max(seconds, 1e-3)
+        if more and seconds > self._idle_timeout_s and rate < LEAST_BYTES_PER_S:
+            cause = f"it came at {rate:.0f} bytes a second, less than {LEAST_BYTES_PER_S}"
+            raise IdleTimeout(DOING, cause, "send it again, over a better line")
 
 
 class SealedParser(MultiPartParser):
