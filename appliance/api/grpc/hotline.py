@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
+from google.protobuf.message import DecodeError
 
-from appliance.access.roles import INSPECTS, READS, SENDS, Principal, Role
+from appliance.access.roles import ANYBODY, INSPECTS, READS, SENDS, Principal, Role
 from appliance.api.calls import (
     DEFAULT_PAGE,
     MOST_LEGS,
@@ -72,7 +73,7 @@ class HotlineServicer:
     # --- live
 
     async def StreamCall(self, request_iterator: Any, context: Any) -> None:
-        async with self._answering(context, "StreamCall", SENDS) as asked:
+        async with self.answering(context, "StreamCall", SENDS) as asked:
             who, context = asked.who, asked.context
             with self._admission.admit(STREAMING, self._box.draining):
                 first = await self._read(context)
@@ -124,7 +125,7 @@ class HotlineServicer:
             await self._write(context, answers.event(kept.id, told))
 
     async def WatchCall(self, request: Any, context: Any) -> None:
-        async with self._answering(context, "WatchCall", READS) as asked:
+        async with self.answering(context, "WatchCall", READS) as asked:
             who, context = asked.who, asked.context
             name = _id(request.name)
             found = await self._archive.find(name, tenant=who.tenant)
@@ -140,7 +141,7 @@ class HotlineServicer:
     # --- kept
 
     async def GetCall(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "GetCall", READS) as asked:
+        async with self.answering(context, "GetCall", READS) as asked:
             who, context = asked.who, asked.context
             record = await self._archive.get(_id(request.name), tenant=who.tenant)
             if who.is_human:
@@ -148,7 +149,7 @@ class HotlineServicer:
             return answers.call(record)
 
     async def ListCalls(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "ListCalls", READS) as asked:
+        async with self.answering(context, "ListCalls", READS) as asked:
             who, context = asked.who, asked.context
             size = request.page_size or DEFAULT_PAGE
             if not 1 <= size <= MOST_PER_PAGE:
@@ -162,7 +163,7 @@ class HotlineServicer:
             return pb.ListCallsResponse(calls=calls, next_page_token=token)
 
     async def DeleteCall(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "DeleteCall", INSPECTS) as asked:
+        async with self.answering(context, "DeleteCall", INSPECTS) as asked:
             who, context = asked.who, asked.context
             name = _id(request.name)
             found = await self._archive.find(name, tenant=who.tenant)
@@ -171,7 +172,7 @@ class HotlineServicer:
             return empty_pb2.Empty()
 
     async def CreateRecording(self, request_iterator: Any, context: Any) -> Any:
-        async with self._answering(context, "CreateRecording", SENDS) as asked:
+        async with self.answering(context, "CreateRecording", SENDS) as asked:
             who, context = asked.who, asked.context
             with self._admission.admit(RECOGNIZE, self._box.draining):
                 first = await self._read(context)
@@ -198,12 +199,12 @@ class HotlineServicer:
     # --- operations
 
     async def GetOperation(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "GetOperation", READS) as asked:
+        async with self.answering(context, "GetOperation", READS) as asked:
             who, context = asked.who, asked.context
             return await self._operation(_id(request.name, "operations/"), who)
 
     async def WaitOperation(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "WaitOperation", READS) as asked:
+        async with self.answering(context, "WaitOperation", READS) as asked:
             who, context = asked.who, asked.context
             wanted_s = request.timeout.seconds + request.timeout.nanos / 1e9
             deadline_s = min(wanted_s or LONGEST_WAIT_S, LONGEST_WAIT_S)
@@ -215,7 +216,7 @@ class HotlineServicer:
             return await self._operation(name, who)
 
     async def CancelOperation(self, request: Any, context: Any) -> Any:
-        async with self._answering(context, "CancelOperation", SENDS) as asked:
+        async with self.answering(context, "CancelOperation", SENDS) as asked:
             who, context = asked.who, asked.context
             await self._archive.cancel(_id(request.name, "operations/"), tenant=who.tenant)
             return empty_pb2.Empty()
@@ -227,7 +228,7 @@ class HotlineServicer:
 
     # --- the wire
 
-    def _answering(self, context: Any, method: str, roles: frozenset[Role]) -> Any:
+    def answering(self, context: Any, method: str, roles: frozenset[Role]) -> Any:
         return self._doorman.answering(context, method, DOOR, roles)
 
     async def _note(self, who: Principal, act: str, call_id: str) -> None:
@@ -353,9 +354,22 @@ async def _read_out(call: Call) -> None:
 def handlers(servicer: HotlineServicer) -> tuple[Any, ...]:
     """Both services on the wire."""
 
+    def single(method: Any, kind: Any) -> Any:
+        """gRPC would answer what is no message by UNKNOWN, and log a traceback."""
+
+        async def parsed(data: bytes, context: Any) -> Any:
+            try:
+                request = kind.FromString(data)
+            except DecodeError as error:
+                async with servicer.answering(context, method.__name__, ANYBODY):
+                    raise error
+            return await method(request, context)
+
+        return parsed
+
     def unary(method: Any, request: Any, response: Any) -> Any:
         return grpc.unary_unary_rpc_method_handler(
-            method, request.FromString, response.SerializeToString
+            single(method, request), None, response.SerializeToString
         )
 
     event = pb.CallEvent.SerializeToString
@@ -364,7 +378,7 @@ def handlers(servicer: HotlineServicer) -> tuple[Any, ...]:
             servicer.StreamCall, pb.StreamCallRequest.FromString, event
         ),
         "WatchCall": grpc.unary_stream_rpc_method_handler(
-            servicer.WatchCall, pb.WatchCallRequest.FromString, event
+            single(servicer.WatchCall, pb.WatchCallRequest), None, event
         ),
         "CreateRecording": grpc.stream_unary_rpc_method_handler(
             servicer.CreateRecording,

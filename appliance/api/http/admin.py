@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from appliance.access.access import Access, Made, Wanted
 from appliance.access.roles import ADMINS, ANYBODY, Principal, Role
-from appliance.api.http.recordings import PROBLEMS
+from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.who import ROOT, Needs
 from appliance.errors import Forbidden
 from appliance.security import audit

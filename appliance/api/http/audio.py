@@ -21,6 +21,7 @@ from appliance.api.http import shapes
 from appliance.api.http.asking import Asking, read_asking
 from appliance.api.http.edge import log_bug
 from appliance.api.http.errors import Draining, fault_of, internal_fault
+from appliance.api.http.promises import OPENAI_ERRORS, Responses
 from appliance.api.http.upload import MIB, Places, chunks, reading_form
 from appliance.api.http.vanish import until_gone
 from appliance.api.http.who import Needs
@@ -62,18 +63,23 @@ FORM = {
     }
 }
 
+ANSWERS: Responses = {
+    **OPENAI_ERRORS,
+    200: {"content": {kind: {} for kind in ("text/plain", "text/vtt", "text/event-stream")}},
+}
+
 
 def audio_routes(box: Box, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/v1/audio", tags=["audio"])
     sender = Depends(Needs(access, SENDS))
     door = AudioDoor(box)
 
-    @router.post("/transcriptions", response_model=None, openapi_extra=FORM)
+    @router.post("/transcriptions", responses=ANSWERS, response_model=None, openapi_extra=FORM)
     async def transcriptions(request: Request, who: Principal = sender) -> Response:
         """Text of a recording, in its own language."""
         return await door.answer(request, "transcribe", who)
 
-    @router.post("/translations", response_model=None, openapi_extra=FORM)
+    @router.post("/translations", responses=ANSWERS, response_model=None, openapi_extra=FORM)
     async def translations(request: Request, who: Principal = sender) -> Response:
         """English text of a recording, if the model can translate."""
         return await door.answer(request, "translate", who)

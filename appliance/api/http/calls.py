@@ -22,7 +22,7 @@ from appliance.api.follow import in_one_task
 from appliance.api.http import call_shapes
 from appliance.api.http.audio import LISTENING, SLOW_S, EventStream
 from appliance.api.http.errors import fault_of
-from appliance.api.http.recordings import PROBLEMS
+from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
 from appliance.archive.kept import Told

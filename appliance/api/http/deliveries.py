@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from appliance.access.access import Access
 from appliance.access.roles import OPERATES, Principal
-from appliance.api.http.recordings import PROBLEMS
+from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
 

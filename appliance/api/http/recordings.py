@@ -19,6 +19,7 @@ from appliance.access.roles import READS, SENDS, Principal
 from appliance.api.calls import MOST_LEGS, choose_language
 from appliance.api.http import call_shapes
 from appliance.api.http.errors import Draining
+from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.upload import (
     CHUNK_BYTES,
     IDLE_TIMEOUT_S,
@@ -41,11 +42,6 @@ if TYPE_CHECKING:
 
 DOING = "take a recording"
 MOST_JSON_BYTES = 64 << 10
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": call_shapes.Problem, "content": {"application/problem+json": {}}}
-    for status in (400, 401, 403, 404, 408, 409, 413, 429, 500, 503)
-}
 
 
 class Wanted(BaseModel, extra="forbid"):

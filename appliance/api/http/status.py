@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Request
 from prometheus_client.exposition import choose_encoder
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from appliance.access.access import Access
 from appliance.access.roles import ANYBODY, OPERATES, READS, Principal
 from appliance.api.http import shapes
 from appliance.api.http.asking import find_model
+from appliance.api.http.promises import OPENAI_ERRORS, PROBLEMS, Responses
+from appliance.api.http.promises import openapi as openapi_document
 from appliance.api.http.who import Needs
 from appliance.messages import Health
 from inference.tensors import ModelCard
@@ -37,6 +39,12 @@ PLACES = {
 }
 
 
+EXPOSITION: Responses = {
+    **PROBLEMS,
+    200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}},
+}
+
+
 def status_routes(box: Box, access: Access | None) -> APIRouter:
     router = APIRouter()
     operator = Depends(Needs(access, OPERATES))
@@ -44,7 +52,7 @@ def status_routes(box: Box, access: Access | None) -> APIRouter:
     _add_models(router, box, access)
     _add_health(router, box)
 
-    @router.get("/metrics", response_model=None, tags=["health"])
+    @router.get("/metrics", responses=EXPOSITION, response_class=PlainTextResponse, tags=["health"])
     async def metrics(request: Request, who: Principal = operator) -> Response:
         """Prometheus exposition."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -56,7 +64,7 @@ def status_routes(box: Box, access: Access | None) -> APIRouter:
 
     @router.get("/openapi.json", response_model=None, include_in_schema=False)
     async def openapi(request: Request, who: Principal = anybody) -> Response:
-        return JSONResponse(request.app.openapi())
+        return JSONResponse(openapi_document(request.app))
 
     return router
 
@@ -65,14 +73,16 @@ def _add_models(router: APIRouter, box: Box, access: Access | None) -> None:
     loaded_at = int(time.time())
     asker = Depends(Needs(access, READS | OPERATES))
 
-    @router.get("/v1/models", response_model=None, tags=["models"])
+    @router.get("/v1/models", response_model=None, responses=OPENAI_ERRORS, tags=["models"])
     async def models(who: Principal = asker) -> Response:
         """The models that answer."""
         return JSONResponse(
             {"object": "list", "data": [_model(card, loaded_at) for card in box.models()]}
         )
 
-    @router.get("/v1/models/{model_id}", response_model=None, tags=["models"])
+    @router.get(
+        "/v1/models/{model_id}", response_model=None, responses=OPENAI_ERRORS, tags=["models"]
+    )
     async def model(model_id: str, who: Principal = asker) -> Response:
         """One model, by its own name or by the one stock clients use."""
         return JSONResponse(_model(find_model(box.models(), model_id), loaded_at))
@@ -90,7 +100,12 @@ def _add_health(router: APIRouter, box: Box) -> None:
         )
 
     @router.head("/v1/health/ready", response_model=None, include_in_schema=False)
-    @router.get("/v1/health/ready", response_model=None, tags=["health"])
+    @router.get(
+        "/v1/health/ready",
+        response_model=None,
+        responses={503: {"description": "Calls are not taken, and why"}},
+        tags=["health"],
+    )
     async def ready() -> Response:
         """200 while calls are taken; else 503 and the reason."""
         parts = box.health()
