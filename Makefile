@@ -16,11 +16,12 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 help:  ## Show this list
 	@echo "聆听 Lingting: live and recorded hotline calls to text."
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 	@echo
 	@echo "  make demo FAIL=triton         kill Triton in the middle of the call"
 	@echo "  make demo KEEP=1              leave the box up afterwards, for your own client"
 	@echo "  make test ARGS='-k riva -x'   anything pytest takes"
+	@echo "  make fault-test SEED=7 SCALE=50   the faults of seed 7, ten times as many"
 	@echo "  make ... PYTHON=python3.12    another Python, 3.11 or later (before the first set-up)"
 
 $(UV):
@@ -77,7 +78,7 @@ build/vm.tar: $(VENV)/.dev provisioning/vm/root.py
 	@$(BIN)/python -m provisioning.vm.root vm $@
 
 build/.machine: build/inputs/.ready build/container.tar
-	@$(APT) systemd-container nftables iproute2 libfaketime systemd xorriso curl
+	@$(APT) systemd-container nftables iproute2 libfaketime systemd xorriso curl vagrant
 	@touch $@
 
 medium: build/inputs/.ready  ## Build the installation medium in build/medium (ARGS=--iso)
@@ -86,6 +87,11 @@ medium: build/inputs/.ready  ## Build the installation medium in build/medium (A
 vm-test: build/.machine build/vm.tar  ## Install, upgrade, pull the plug, take back: in a virtual machine
 	@$(APT) qemu-system-x86 e2fsprogs
 	@$(BIN)/python -m tests.vm_test $(ARGS)
+
+# SCALE=50 kills the box two hundred times, some forty minutes.
+fault-test: $(VENV)/.dev build/.machine  ## Faults and fuzz, bounded by SCALE, drawn by SEED
+	@seed=$${SEED:-$$RANDOM}; echo "seed $$seed"; FAULT_SEED=$$seed FAULT_SCALE=$${SCALE:-5} \
+	  $(BIN)/python -m pytest tests/faults $(ARGS)
 
 demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(ARGS)
@@ -116,4 +122,4 @@ lock: $(UV)  ## Pin every dependency again, with hashes
 clean:  ## Remove what make made
 	rm -rf $(VENV) $(PYANNOTE) .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help medium vm-test pyannote demo test lint bench proto docs lock clean
+.PHONY: help medium vm-test fault-test pyannote demo test lint bench proto docs lock clean
