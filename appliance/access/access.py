@@ -141,13 +141,24 @@ class Access:
         return made
 
     async def first_admins(
-        self, who: Principal, certificates: Mapping[Role, str] = MappingProxyType({})
+        self,
+        who: Principal,
+        certificates: Mapping[Role, str] = MappingProxyType({}),
+        *,
+        anew: bool = False,
     ) -> list[Made]:
-        """One of each kind, while there is none at all; for whoever is root on the box."""
-        if any(ADMINS & set(map(Role, each.roles)) for each in self.gate.known):
-            raise Conflict(
-                "make the first admins", "there are admins already", "the security admin makes more"
-            )
+        """One of each kind, while there is none at all; for whoever is root on the box.
+
+        Args:
+            anew: revoke all there are first: their keys are lost.
+        """
+        there = [each for each in self.gate.known if ADMINS & set(map(Role, each.roles))]
+        if there and not anew:
+            hint = "the security admin makes more; --anew revokes them all, if their keys are lost"
+            raise Conflict("make the first admins", "there are admins already", hint)
+        for each in there:
+            if each.revoked_at is None:
+                await self.revoke(who, each.id)
         made = [
             self._make(
                 Wanted(

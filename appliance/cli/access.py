@@ -28,6 +28,9 @@ def init(
         Path, typer.Option(help="Where each admin's .token, .pem and .key are written.")
     ] = Path(),
     pki: Annotated[Path, typer.Option(help="The authority's folder.")] = DEFAULT_PKI,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Revoke all admins there are: their keys are lost.")
+    ] = False,
     server: Server = "",
 ) -> None:
     """Make the first three admins; as root on the box, once.
@@ -39,7 +42,8 @@ def init(
         target = folder / role.value / role.value
         target.parent.mkdir(parents=True, exist_ok=True)
         certificates[role.value] = fingerprint(Pki(pki).issue_client(role.value, target))
-    made = AdminClient(server).ask("POST", "/api/v1/admin/first", {"certificates": certificates})
+    wanted = {"certificates": certificates, "anew": anew}
+    made = AdminClient(server).ask("POST", "/api/v1/admin/first", wanted)
     for each in made["credentials"]:
         role = each["roles"][0]
         write_secret(folder / role / f"{role}.token", f"{each['key']}\n".encode())

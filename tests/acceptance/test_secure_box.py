@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -189,6 +190,18 @@ def test_the_canary_calls_over_the_unix_socket(room: Room) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "heard" in done.stdout
+
+
+def test_lost_admins_are_made_anew_by_root_and_the_log_shows_it(room: Room) -> None:
+    """The last story of this room: from here on the old admins are nobody."""
+    words = ("access", "init", "--folder", str(room.folder / "new"), "--pki", str(room.pki))
+    room.lingting(*words, "--anew")
+    assert "revoked" in room.lingting("audit", "show", role="audit_admin", fails=True)
+    for role in ("system_admin", "security_admin", "audit_admin"):
+        shutil.rmtree(room.folder / "admins" / role)
+        shutil.move(room.folder / "new" / role, room.folder / "admins" / role)
+    shown = room.lingting("audit", "show", role="audit_admin")
+    assert shown.count("root credential.revoke") == 3
 
 
 def test_off_loopback_nothing_is_served_in_the_clear(tmp_path: Path) -> None:

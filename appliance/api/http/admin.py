@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -67,6 +68,7 @@ class CredentialList(BaseModel):
 
 class FirstWanted(BaseModel, extra="forbid"):
     certificates: dict[Role, Annotated[str, Field(pattern=FINGERPRINT)]] = {}
+    anew: bool = Field(False, description="revoke all admins there are, for their keys are lost")
 
 
 class FirstAdmins(BaseModel):
@@ -129,11 +131,9 @@ def _add_credentials(router: APIRouter, access: Access) -> None:
         """The first three admins; root on the box, over its Unix socket, while there is none."""
         if not request.scope["state"].get(ROOT):
             raise Forbidden("make the first admins", "only root on the box itself may")
-        return FirstAdmins(
-            credentials=[
-                _made(each) for each in await access.first_admins(who, wanted.certificates)
-            ]
-        )
+        root = replace(who, name="root")
+        made = await access.first_admins(root, wanted.certificates, anew=wanted.anew)
+        return FirstAdmins(credentials=[_made(each) for each in made])
 
 
 def _add_audit(router: APIRouter, access: Access) -> None:
