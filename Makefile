@@ -77,6 +77,13 @@ build/vm.tar: $(VENV)/.dev provisioning/vm/root.py
 	@echo "making a clean Debian 12 with a kernel, this once ..."
 	@$(BIN)/python -m provisioning.vm.root vm $@
 
+# For the examples in Java.
+build/.java: $(VENV)/.dev
+	@$(APT) openjdk-17-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin protobuf-compiler \
+	  libprotobuf-java libnetty-java libnetty-tcnative-java libnetty-tcnative-jni libperfmark-java \
+	  libguava-java libgeronimo-annotation-1.3-spec-java
+	@mkdir -p build && touch $@
+
 build/.machine: build/inputs/.ready build/container.tar
 	@$(APT) systemd-container nftables iproute2 libfaketime systemd xorriso curl vagrant
 	@touch $@
@@ -96,7 +103,7 @@ fault-test: $(VENV)/.dev build/.machine  ## Faults and fuzz, bounded by SCALE, d
 demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(ARGS)
 
-test: $(VENV)/.dev $(PYANNOTE)/.ready build/.machine  ## Run the whole suite
+test: $(VENV)/.dev $(PYANNOTE)/.ready build/.machine build/.java  ## Run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, types and who may import whom

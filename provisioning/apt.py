@@ -39,6 +39,19 @@ PROGRAMS = {
     "iproute2": "ip",
     "qemu-system-x86": "qemu-system-x86_64",
     "e2fsprogs": "mke2fs",
+    "openjdk-17-jdk-headless": "javac",
+    "protobuf-compiler": "protoc",
+    "protobuf-compiler-grpc-java-plugin": "grpc_java_plugin",
+}
+# package -> a jar of it
+JARS = {
+    "libgrpc-java": "grpc-netty",
+    "libprotobuf-java": "protobuf",
+    "libnetty-java": "netty-handler",
+    "libnetty-tcnative-java": "netty-tcnative",
+    "libperfmark-java": "perfmark-api",
+    "libguava-java": "guava",
+    "libgeronimo-annotation-1.3-spec-java": "geronimo-annotation-1.3-spec",
 }
 
 
@@ -52,6 +65,11 @@ PROBES: dict[str, Callable[[], bool]] = {
     LIBPYTHON: has_libpython,
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
     "libsystemd-dev": lambda: Path("/usr/include/systemd/sd-daemon.h").exists(),
+    **{
+        package: lambda jar=jar: Path(f"/usr/share/java/{jar}.jar").exists()
+        for package, jar in JARS.items()
+    },
+    "libnetty-tcnative-jni": lambda: any(Path("/usr/lib").glob("*/jni/libnetty-tcnative.so")),
     "libfaketime": lambda: any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")),
     **{package: lambda name=name: _has_program(name) for package, name in PROGRAMS.items()},
 }
