@@ -24,6 +24,8 @@ from provisioning.medium.signature import KEYRING, SIGNATURE, SUMS, Signer
 
 FORMAT = 1
 DOCUMENTS = "docs"
+FRONT = (".py", ".md", ".png", ".java", ".sh")  # of files that a person may look into
+PROTOCOL = Path("appliance/api/proto/lingting/hotline/v1/hotline.proto")
 README = """\
 聆听 Lingting {version}
 
@@ -124,10 +126,11 @@ def _front(root: Path, target: Path, version: str) -> None:
     shutil.copy(root / "provisioning" / "install", target / "install")
     for path in packages.tracked(root):
         for source, place in (("provisioning/installer", "installer"), ("docs", DOCUMENTS)):
-            if path.as_posix().startswith(f"{source}/") and path.suffix in (".py", ".md", ".png"):
+            if path.as_posix().startswith(f"{source}/") and path.suffix in FRONT:
                 copy = target / place / path.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / path, copy)
+    shutil.copyfile(root / PROTOCOL, target / DOCUMENTS / "examples" / PROTOCOL.name)
     (target / "README.txt").write_text(README.format(version=version), encoding="utf-8")
 
 
