@@ -62,9 +62,12 @@ pyannote: $(PYANNOTE)/.ready  ## Set up pyannote.audio, for diarization by torch
 # All a medium and a machine to install it on are made of; afterwards nothing is fetched any more.
 INPUTS := requirements/gateway.txt requirements/cpu.txt requirements/payload.txt \
   requirements/bootstrap.txt requirements/box.txt provisioning/medium/inputs.py
-build/inputs/.ready: $(VENV)/.dev $(INPUTS)
+PROFILES ?= cpu
+comma := ,
+FETCHED := build/inputs/.ready-$(subst $(comma),-,$(PROFILES))
+$(FETCHED): $(VENV)/.dev $(INPUTS)
 	@$(APT) dpkg-dev gnupg
-	@$(BIN)/python -m provisioning.medium fetch $(if $(PROFILES),--profiles $(PROFILES))
+	@$(BIN)/python -m provisioning.medium fetch --profiles $(PROFILES)
 	@touch $@
 
 build/container.tar: $(VENV)/.dev provisioning/vm/root.py
@@ -84,12 +87,13 @@ build/.java: $(VENV)/.dev
 	  libguava-java libgeronimo-annotation-1.3-spec-java
 	@mkdir -p build && touch $@
 
-build/.machine: build/inputs/.ready build/container.tar
+build/.machine: $(FETCHED) build/container.tar
 	@$(APT) systemd-container nftables iproute2 libfaketime systemd xorriso curl vagrant
 	@touch $@
 
-medium: build/inputs/.ready  ## Build the installation medium in build/medium (ARGS=--iso)
-	@$(BIN)/python -m provisioning.medium build $(ARGS)
+medium: $(FETCHED)  ## Build the installation medium in build/medium (ARGS=--iso, PROFILES=cpu,gpu)
+	@$(APT) xorriso
+	@$(BIN)/python -m provisioning.medium build --profiles $(PROFILES) $(ARGS)
 
 vm-test: build/.machine build/vm.tar  ## Install, upgrade, pull the plug, take back: in a virtual machine
 	@$(APT) qemu-system-x86 e2fsprogs

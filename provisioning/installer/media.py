@@ -65,7 +65,7 @@ def verify(medium: Medium, tell: Callable[[int, int], None] = lambda done, all_:
     check_signature(medium.folder)
     sums = read_sums(medium.folder)
     names = sorted(sums)
-    for number, name in enumerate(names):
+    for number, name in enumerate(names, start=1):
         tell(number, len(names))
         path = medium.folder / name
         if not path.is_file():

@@ -18,7 +18,7 @@ from pathlib import Path
 from installer import gpu, layout
 from installer.media import Medium, fingerprint, verify
 from installer.system import output_of, works
-from installer.words import InstallError, Text
+from installer.words import InstallError, Text, progress
 
 GIB = 1 << 30
 LEAST_CORES, LEAST_MEMORY_GIB, GOOD_MEMORY_GIB = 2, 3.5, 8
@@ -263,7 +263,7 @@ def firewall(_: Medium | None) -> Check:
 def integrity(medium: Medium) -> Check:
     title = Text("安装介质", "medium")
     try:
-        verify(medium)
+        verify(medium, progress)
     except InstallError as error:
         return Check("medium", title, State.fail, error.cause, error.hint)
     trusted = layout.TRUST.exists()

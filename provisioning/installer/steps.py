@@ -18,7 +18,7 @@ from installer.answers import Answers, keep
 from installer.media import KEYRING, SUMS, Medium, digest, verify
 from installer.record import SWITCHED, Record
 from installer.system import link, log, output_of, run, sync_folder, write
-from installer.words import InstallError, Text, say
+from installer.words import InstallError, Text, progress, say
 
 UNPACKED, READY = ".unpacked", ".ready"  # marks of a release that is whole
 GPU_READY = ".gpu"  # it has what a GPU needs
@@ -46,7 +46,7 @@ class Work:
 
 
 def check_medium(work: Work) -> None:
-    verify(work.medium)
+    verify(work.medium, progress)
     if not layout.TRUST.exists():
         write(layout.TRUST, (work.medium.folder / KEYRING).read_bytes())
 

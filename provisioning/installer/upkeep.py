@@ -8,7 +8,7 @@ from installer import answers, data, firewall, layout, steps, units
 from installer.media import Medium, verify
 from installer.record import Record
 from installer.system import run, write
-from installer.words import InstallError, Text, say
+from installer.words import InstallError, Text, progress, say
 
 
 def reload_firewall() -> None:
@@ -50,7 +50,7 @@ def set_up_gpu(release: Path, medium: Medium) -> None:
             ),
             Text("用同版本的介质，或先升级", "take the medium of that release, or upgrade first"),
         )
-    verify(medium)
+    verify(medium, progress)
     work = steps.Work(medium, answers.read(layout.ANSWERS), Record())
     steps.graphics(work)
     data.note("gpu.change", release.name)

@@ -6,6 +6,8 @@ import os
 import sys
 from dataclasses import dataclass
 
+BAR_COLUMNS = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -45,3 +47,12 @@ def say(text: Text | str) -> None:
 
 def warn(text: Text | str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def progress(done: int, all_: int) -> None:
+    """A bar on the terminal's last line, gone at the end; a stick may be slow."""
+    if not sys.stderr.isatty():
+        return
+    filled = BAR_COLUMNS * done // all_
+    bar = "" if done == all_ else f"  [{'#' * filled:{BAR_COLUMNS}}] {done}/{all_}"
+    print(f"\r\033[K{bar}", end="", file=sys.stderr, flush=True)

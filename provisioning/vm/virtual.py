@@ -1,8 +1,8 @@
 """`python -m provisioning.vm.virtual`: a clean Debian 12 in qemu, installed from the medium's ISO.
 
 Slow (no KVM is needed) and complete: its own kernel, its own disk, its plug can be pulled. The
-story: boot, install, call; pull the plug in the middle of an upgrade; boot, call; roll back, call;
-uninstall. Exit code 0 if every chapter ended well.
+story: boot, install, call; pull the plug in the middle of an upgrade; boot, call; starve each
+engine of memory, call; upgrade; roll back, call; uninstall. Exit code 0 if every chapter ended well.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ DISK_GIB, MEMORY_MIB, CORES = 12, 6144, 2
 MARK = "LINGTING-VM"  # what the machine writes to its serial line at the end of a chapter
 CHAPTER_TIMEOUT_S = 3600.0
 POLL_S = 1.0
+CHAPTERS = ("call", "memory", "upgrade", "rollback", "uninstall")  # after the plug was pulled
 console = Console(highlight=False)
 
 # Runs in the machine at every boot; which chapter it is stands on the kernel's command line.
@@ -30,6 +31,19 @@ STORY = """\
 #!/bin/bash
 exec >/dev/ttyS1 2>&1  # the first is the console's own
 chapter=$(sed -n 's/.*lingting.chapter=\\([a-z-]*\\).*/\\1/p' /proc/cmdline)
+# A service gets too little memory, by its cgroup: the kernel kills it, calls go on, it comes back.
+starve() {
+  for n in $(seq 60); do systemctl is-active -q lingting-triton && break; sleep 5; done
+  systemctl set-property --runtime "lingting-$1" MemoryMax=60M MemorySwapMax=0
+  systemctl restart --no-block "lingting-$1"
+  for n in $(seq 60); do
+    journalctl -b -k | grep -q "oom-kill.*lingting-$1" && break
+    sleep 5; false
+  done || return 1
+  lingting canary || return 1
+  systemctl set-property --runtime "lingting-$1" MemoryMax=infinity
+  systemctl restart "lingting-$1" && lingting canary
+}
 mkdir -p /media/old /media/new
 udevadm settle
 mount -o ro LABEL=LINGTING-OLD /media/old && mount -o ro LABEL=LINGTING-NEW /media/new || exit
@@ -37,6 +51,7 @@ case $chapter in
   install) /root/provision.sh /media/old ;;
   upgrade) /media/new/install --lang en upgrade --yes --hold 5 && lingting canary ;;
   call) for n in $(seq 60); do lingting canary && break; sleep 5; false; done ;;
+  memory) starve cpu && starve triton ;;
   rollback) lingting-install --lang en rollback && lingting canary ;;
   uninstall) lingting-install --lang en uninstall --keep-data && ! test -e /opt/lingting ;;
 esac
@@ -173,7 +188,7 @@ def tell(machine: Machine, seed: int) -> bool:
         return False
     cut_s = random.Random(seed).uniform(0.3, 0.9) * (time.monotonic() - begun)
     machine.run("upgrade", cut_after_s=cut_s)
-    return all(machine.run(name) for name in ("call", "upgrade", "rollback", "uninstall"))
+    return all(machine.run(name) for name in CHAPTERS)
 
 
 if __name__ == "__main__":

@@ -510,6 +510,16 @@ def test_killed_at_any_step_the_box_still_serves(box: Container, newer: str, ste
     assert box.run("lingting", "canary").code == 0
 
 
+def test_a_power_cut_before_the_switch_changes_nothing(box: Container, newer: str) -> None:
+    told = install(box, newer, "--die-at", "rehearse", verb="upgrade")
+    assert told.code in (-9, 137)
+    box.cut()
+    box.boot()
+    box.plug_in("caller", f"{BOX}/24", f"{CALLER}/24")
+    wait_until(lambda: box.run("lingting", "canary").code == 0, 120)
+    serves(box, OLD)
+
+
 def test_a_power_cut_after_the_switch_is_finished_at_boot(box: Container, newer: str) -> None:
     told = install(box, newer, "--die-at", "hold", verb="upgrade")
     assert told.code in (-9, 137)
