@@ -2,7 +2,7 @@
 
 Slow (no KVM is needed) and complete: its own kernel, its own disk, its plug can be pulled. The
 story: boot, install, call; pull the plug in the middle of an upgrade; boot, call; starve each
-engine of memory, call; upgrade; roll back, call; uninstall. Exit code 0 if every chapter ended well.
+engine of memory, call; upgrade; roll back, call; uninstall. Exit code 0 if all chapters end well.
 """
 
 from __future__ import annotations
