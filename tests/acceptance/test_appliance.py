@@ -592,6 +592,16 @@ def test_a_release_that_fails_its_rehearsal_touches_nothing(box: Container) -> N
     serves(box, OLD)
 
 
+def test_a_release_with_a_corrupt_bundle_touches_nothing(box: Container) -> None:
+    """Its medium is whole and signed; the weights on it are not what their manifest says."""
+    name = "bundles/asr-demo/config.json"
+    altered = Path(name).read_text(encoding="utf-8").replace("{", "{ ", 1)
+    told = install(box, medium("0.5.0", (name, altered)), verb="upgrade")
+    assert told.code == FAILED, told.output
+    assert "config.json" in told.output and "what serves was not touched" in told.output
+    serves(box, OLD)
+
+
 def test_a_disk_that_fills_up_in_the_middle_touches_nothing(box: Container, newer: str) -> None:
     place = f"/opt/lingting/releases/{NEW}"
     box.run(
