@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,8 +54,8 @@ def verify(
         Path | None, typer.Argument(help="A folder or an exported tar; else this box's own.")
     ] = None,
     head: Annotated[
-        Path | None, typer.Option(help="A head that was kept elsewhere, as JSON.")
-    ] = None,
+        str, typer.Option(help="A head that was kept elsewhere: 'N HASH', as the journal has it.")
+    ] = "",
 ) -> None:
     """Read the chain from its first record; needs no box.
 
@@ -64,7 +63,7 @@ def verify(
     """
     settings = load_settings()
     folder = log or settings.audit.folder or settings.store.folder / "audit"
-    known = json.loads(head.read_text(encoding="utf-8")) if head else None
+    known = _head(head) if head else None
     if not folder.exists():
         raise NotFound("verify the audit log", f"{folder} does not exist", "name it")
     with tempfile.TemporaryDirectory(prefix="lingting-audit-") as unpacked:
@@ -80,6 +79,14 @@ def verify(
         f"whole: {verdict.records} records, {verdict.heads} signed heads, "
         f"{verdict.unsigned} records since; head {verdict.head}"
     )
+
+
+def _head(told: str) -> dict[str, Any]:
+    """ "12 3f0a..." -> a head; raises BadParameter."""
+    number, _, digest = told.removeprefix("audit head ").strip().partition(" ")
+    if not number.isdecimal() or not digest:
+        raise typer.BadParameter("the number and the hash", param_hint="--head")
+    return {"seq": int(number), "hash": digest.strip(), "at": "some time, and kept elsewhere"}
 
 
 @app.command()

@@ -128,7 +128,7 @@ def _preflight(given: argparse.Namespace) -> int:
         medium = open_medium(given.medium)
     except InstallError as error:
         if not given.json:
-            raise
+            raise InstallError(error.cause, error.hint, code=NOT_FIT) from error
         print(json.dumps({"fit": False, "checks": [], "error": str(error)}, ensure_ascii=False))
         return NOT_FIT
     return 0 if _fit(medium, as_json=given.json) else NOT_FIT
@@ -148,7 +148,7 @@ def _fit(medium: Medium, *, as_json: bool = False) -> bool:
 def _install(given: argparse.Namespace) -> int:
     medium = open_medium(given.medium)
     if not _fit(medium):
-        warn(Text("\n不符合条件，未作任何改动。", "\nnot fit; nothing was changed."))
+        warn(Text("未作任何改动。", "nothing was changed."))
         return NOT_FIT
     with alone():
         unfinished = record.load()

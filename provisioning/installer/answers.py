@@ -28,6 +28,7 @@ class Answers:
     platforms: list[str] = field(default_factory=list)  # networks webhooks go to
     platform_ports: list[int] = field(default_factory=lambda: [443])
     time_servers: list[str] = field(default_factory=list)  # addresses of NTP
+    name_servers: list[str] = field(default_factory=list)  # addresses of DNS
     names: list[str] = field(default_factory=list)  # DNS names and addresses of this box
     models: str = "demo"
     firewall: bool = True
@@ -42,9 +43,10 @@ QUESTIONS = {
         "回调（webhook）发往哪些网段，可留空", "networks webhooks go to, may be empty"
     ),
     "time_servers": Text("内网时间服务器地址，可留空", "addresses of time servers, may be empty"),
+    "name_servers": Text("内网 DNS 地址，可留空", "addresses of DNS servers, may be empty"),
     "names": Text("本机的域名与地址（写入证书）", "names and addresses of this box (certificate)"),
 }
-NETWORKS = ("callers", "admins", "platforms", "time_servers")
+NETWORKS = ("callers", "admins", "platforms", "time_servers", "name_servers")
 
 
 def gather(given: Path | None, kept: Path, *, ask: bool) -> Answers:

@@ -11,7 +11,7 @@ import ipaddress
 from installer.answers import Answers
 
 SERVICE_PORTS = (50051, 50052, 9000)
-SSH_PORT, NTP_PORT = 22, 123
+SSH_PORT, NTP_PORT, DNS_PORT = 22, 123, 53
 # What drops is told to the kernel's log this often at most.
 LOG_RATE = "5/minute"
 
@@ -27,6 +27,11 @@ def render(answers: Answers) -> str:
     outbound = [
         *_rules(answers.platforms, "daddr", f"tcp dport {{ {platform_ports} }} counter accept"),
         *_rules(answers.time_servers, "daddr", f"udp dport {NTP_PORT} counter accept"),
+        *_rules(
+            answers.name_servers,
+            "daddr",
+            f"meta l4proto {{ tcp, udp }} th dport {DNS_PORT} counter accept",
+        ),
     ]
     return TEMPLATE.format(
         inbound=_indented(inbound), outbound=_indented(outbound), log_rate=LOG_RATE

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from installer import layout
-from installer.system import works
+from installer.system import output_of
 from installer.words import InstallError, Text
 
 FORMAT = 1
@@ -60,9 +61,12 @@ def open_medium(folder: Path) -> Medium:
         ) from error
 
 
-def verify(medium: Medium, tell: Callable[[int, int], None] = lambda done, all_: None) -> None:
-    """Signature, then every checksum, and nothing beside; raises InstallError naming the file."""
-    check_signature(medium.folder)
+def verify(medium: Medium, tell: Callable[[int, int], None] = lambda done, all_: None) -> str:
+    """Signature, then every checksum, and nothing beside; returns the key's fingerprint.
+
+    Raises InstallError naming the file.
+    """
+    fingerprint = check_signature(medium.folder)
     sums = read_sums(medium.folder)
     names = sorted(sums)
     for number, name in enumerate(names, start=1):
@@ -88,10 +92,14 @@ def verify(medium: Medium, tell: Callable[[int, int], None] = lambda done, all_:
             Text(f"介质中有多余的文件：{strangers[0]}", f"a file is no part of it: {strangers[0]}"),
             USE_ANOTHER,
         )
+    return fingerprint
 
 
-def check_signature(folder: Path) -> None:
-    """By the key this machine already trusts; at the first installation by the medium's own."""
+def check_signature(folder: Path) -> str:
+    """By the key this machine already trusts; at the first installation by the medium's own.
+
+    Returns the OpenPGP fingerprint of the key, to compare with what the vendor says.
+    """
     keyring = layout.TRUST if layout.TRUST.exists() else folder / KEYRING
     for name in (SUMS, SIGNATURE, KEYRING):
         if not (folder / name).is_file():
@@ -101,7 +109,12 @@ def check_signature(folder: Path) -> None:
             )
     if shutil.which("gpgv") is None:
         raise InstallError(Text("缺少 gpgv", "gpgv is missing"), Text("安装 gpgv", "install gpgv"))
-    if not works("gpgv", "--keyring", str(keyring), str(folder / SIGNATURE), str(folder / SUMS)):
+    told = output_of(
+        *("gpgv", "--status-fd", "1", "--keyring", str(keyring)),
+        *(str(folder / SIGNATURE), str(folder / SUMS)),
+    )
+    valid = re.search(r"^\[GNUPG:\] VALIDSIG ([0-9A-F]{40,})", told, re.M)
+    if not valid:
         cause = Text("签名无效，或不是本机信任的密钥所签", "the signature is not by a trusted key")
         hint = Text(
             f"不要安装。受信任的密钥在 {keyring}；更换密钥须由安全管理员替换该文件",
@@ -109,11 +122,7 @@ def check_signature(folder: Path) -> None:
             "told you, by another way, that the key has changed",
         )
         raise InstallError(cause, hint)
-
-
-def fingerprint(keyring: Path) -> str:
-    """SHA-256 of the key file, to compare with what the vendor says."""
-    return digest(keyring)
+    return valid[1]
 
 
 def read_sums(folder: Path) -> dict[str, str]:

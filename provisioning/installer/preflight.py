@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from installer import gpu, layout
-from installer.media import Medium, fingerprint, verify
+from installer.media import Medium, verify
 from installer.system import output_of, works
 from installer.words import InstallError, Text, progress
 
@@ -263,16 +263,23 @@ def firewall(_: Medium | None) -> Check:
 def integrity(medium: Medium) -> Check:
     title = Text("安装介质", "medium")
     try:
-        verify(medium, progress)
+        key = verify(medium, progress)
     except InstallError as error:
         return Check("medium", title, State.fail, error.cause, error.hint)
-    trusted = layout.TRUST.exists()
-    mark = fingerprint(medium.folder / "release-key.gpg")[:32]
+    if layout.TRUST.exists():
+        told = Text(
+            f"{medium.version}，完整，签名与本机信任的密钥相符",
+            f"{medium.version}, whole, signed by the trusted key",
+        )
+        return Check("medium", title, State.ok, told)
     told = Text(
-        f"{medium.version}，完整，签名{'与本机信任的密钥相符' if trusted else f'密钥 {mark}'}",
-        f"{medium.version}, whole, signed by {'the trusted key' if trusted else f'key {mark}'}",
+        f"{medium.version}，完整，签名密钥 {key}", f"{medium.version}, whole, signed by {key}"
     )
-    return Check("medium", title, State.ok, told)
+    fix = Text(
+        "请与供应商另行告知的指纹核对，一致才安装",
+        "compare it with the fingerprint that the vendor told you by another way",
+    )
+    return Check("medium", title, State.ok, told, fix)
 
 
 def show(checks: list[Check], as_json: bool) -> bool:
@@ -295,6 +302,12 @@ def show(checks: list[Check], as_json: bool) -> bool:
         print(f"  {_wide(mark, 6)}{_wide(str(check.title), 26)}{check.found}")
         if check.fix:
             print(f"        → {check.fix}")
+    warnings = sum(check.state is State.warn for check in checks)
+    failures = sum(check.state is State.fail for check in checks)
+    if fit:
+        print(Text(f"符合条件；{warnings} 项需注意", f"fit; {warnings} to be looked at"))
+    else:
+        print(Text(f"不符合条件：{failures} 项", f"not fit: {failures} of these"))
     return fit
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
 
 from installer import data, layout, steps, units
-from installer.system import run
+from installer.system import run, write
 from installer.words import InstallError, Text, say
 
 CREDENTIALS = ("master-key", "audit-key", "tls-key")
-ASIDE = layout.STATE / "restored"
+ASIDE, KEPT = layout.STATE / "restored", layout.STATE / "before-restore"
+UNDER_WAY = layout.STATE / "restoring.json"
 DATABASES = ("lingting.db", "keys.db", "audio")
 
 
@@ -39,41 +41,77 @@ def restore(source: Path, passphrase_file: Path) -> None:
         doing=Text("检验备份", "test the backup"),
     )
     say(told.strip())
-    before = layout.DATA / time.strftime("store.before-%Y%m%dT%H%M%S")
-    kept = {name: data.opened(name) for name in CREDENTIALS if data.credential(name).exists()}
-    units.stop()
+    stamp = time.strftime("%Y%m%dT%H%M%S")
+    before = layout.DATA / f"store.before-{stamp}"
+    write(UNDER_WAY, json.dumps({"before": str(before)}), 0o600)
     try:
+        _remember()
+        units.stop()
         layout.STORE.rename(before)
-        _put_in_place()
+        _put_in_place(stamp)
         units.restart()
         steps.call_the_box()
     except (InstallError, OSError) as error:
-        units.stop()
-        shutil.rmtree(layout.STORE, ignore_errors=True)
-        before.rename(layout.STORE)
-        for name, secret in kept.items():
-            data.seal(name, secret)
-        units.restart()
+        undo()
         raise InstallError(
             Text(f"恢复失败，已放回原数据：{error}", f"not restored, all is as before: {error}"),
             code=5,
         ) from error
-    shutil.rmtree(ASIDE, ignore_errors=True)
+    UNDER_WAY.unlink()
+    _forget()
     data.note("backup.restore", source.name)
     say(Text(f"原数据保留在 {before}", f"what was there before is in {before}"))
 
 
-def _put_in_place() -> None:
-    """The keys first: without them the rest is noise."""
-    for name in ("master-key", "audit-key"):
+def undo() -> None:
+    """Back to what was there before a restore that failed or was cut off; may be done twice."""
+    before = Path(json.loads(UNDER_WAY.read_text(encoding="utf-8"))["before"])
+    units.stop()
+    for kept in KEPT.iterdir() if KEPT.is_dir() else ():
+        place = layout.CREDENTIALS if kept.suffix == ".cred" else layout.PKI
+        shutil.copy2(kept, place / kept.name)
+    if before.exists():
+        if layout.STORE.exists():  # what was said meanwhile, if anything, is not thrown away
+            layout.STORE.rename(before.with_name(f"{before.name}.undone"))
+        before.rename(layout.STORE)
+    units.restart()
+    UNDER_WAY.unlink()
+    _forget()
+
+
+def _remember() -> None:
+    """Copies of the files that a restore replaces."""
+    shutil.rmtree(KEPT, ignore_errors=True)
+    KEPT.mkdir(mode=0o700)
+    for path in (*layout.CREDENTIALS.glob("*.cred"), *layout.PKI.glob("*.*")):
+        if path.is_file():
+            shutil.copy2(path, KEPT)
+
+
+def _forget() -> None:
+    for folder in (KEPT, ASIDE):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(stamp: str) -> None:
+    """The keys first: without them the rest is noise. Callers go on trusting the old authority.
+
+    Names, networks and settings are this machine's own; so is its audit log, with its key: the
+    backup's is laid beside it, whole.
+    """
+    for name in ("master-key", "tls-key"):
         path = ASIDE / "credentials" / name
         if path.exists():
             data.seal(name, path.read_bytes())
+    for path in (ASIDE / "etc" / "pki").glob("*.*"):
+        shutil.copy(path, layout.PKI / path.name)
+        (layout.PKI / path.name).chmod(0o644 if path.suffix == ".pem" else 0o600)
     layout.STORE.mkdir(mode=0o700)
     for name in DATABASES:
         if (ASIDE / name).exists():
             shutil.move(ASIDE / name, layout.STORE / name)
-    if not any(layout.AUDIT.glob("*.jsonl")):  # the log of this machine is never set back
-        shutil.copytree(ASIDE / "audit", layout.AUDIT, dirs_exist_ok=True)
-    for folder in (layout.STORE, layout.AUDIT):
-        run("chown", "-R", f"{layout.USER}:{layout.GROUP}", str(folder))
+    beside = layout.DATA / f"audit.restored-{stamp}"
+    if (ASIDE / "audit").exists():
+        shutil.copytree(ASIDE / "audit", beside)
+        run("chown", "-R", f"{layout.USER}:{layout.GROUP}", str(beside))
+    run("chown", "-R", f"{layout.USER}:{layout.GROUP}", str(layout.STORE))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from installer import data, layout, record, steps, units
+from installer import data, layout, record, restore, steps, units
 from installer.record import Record
 from installer.system import alone, link, run
 from installer.words import InstallError, Text, say
@@ -35,6 +35,9 @@ def take_back(done: Record) -> None:
 
 def resume() -> None:
     """Bring what the record says is under way to its end, one way or the other."""
+    if restore.UNDER_WAY.exists():
+        with alone():
+            restore.undo()
     done = record.load()
     if done.phase == record.SWITCHED:
         with alone():  # an installer that lives finishes by itself
@@ -58,6 +61,7 @@ def _finish(done: Record) -> None:
         _revert(done)
         return
     done.end(record.COMMITTED)
+    data.note(f"release.{done.operation}", done.version)
     say(Text(f"{done.version} 已在服务", f"{done.version} serves"))
 
 
@@ -71,6 +75,7 @@ def _revert(done: Record) -> None:
         units.restart()
         steps.call_the_box()
         done.end(record.REVERTED)
+        data.note("release.revert", f"{done.version} -> {done.previous}")
     else:
         done.end(record.REVERTED)
         units.remove()

@@ -431,6 +431,7 @@ def test_a_backup_is_made_tried_and_put_back(box: Container, key: str) -> None:
     flags = ("--passphrase-file", passphrase(box))
     told = box.run("lingting-install", "--lang", "en", "backup", "/root/box.backup", *flags)
     assert told.code == DONE, told.output
+    shutil.copy(box.root / "etc/lingting/pki/ca.pem", box.root / "root/authority-then.pem")
     assert call(box, "--metadata", "authorization", f"Bearer {key}")[0]["event"] == "result"
     wrong = box.root / "root" / "wrong"
     wrong.write_text("not the passphrase\n")
@@ -450,6 +451,24 @@ def test_a_backup_is_made_tried_and_put_back(box: Container, key: str) -> None:
 
 
 PLANTED = ("王小明", "13812345678", "140202199001011234", "mingming", "wang@corp.example")
+
+
+def test_a_restore_cut_off_is_undone_at_boot(box: Container, key: str) -> None:
+    """The power goes while the store is half exchanged."""
+    store = box.root / "var/lib/lingting/store"
+    before = store.with_name("store.before-cut")
+    state = box.root / "var/lib/lingting-install"
+    (state / "restoring.json").write_text(
+        json.dumps({"before": f"/var/lib/lingting/{before.name}"})
+    )
+    box.run("systemctl", "stop", "lingting.target", "lingting-gateway")
+    box.run("mv", "/var/lib/lingting/store", f"/var/lib/lingting/{before.name}")
+    box.cut()
+    box.boot()
+    box.plug_in("caller", f"{BOX}/24", f"{CALLER}/24")
+    wait_until(lambda: not (state / "restoring.json").exists(), 120)
+    serves(box, OLD)
+    assert call(box, "--metadata", "authorization", f"Bearer {key}")[0]["event"] == "result"
 
 
 def test_a_support_bundle_holds_nothing_of_anybody(box: Container, key: str) -> None:
@@ -650,3 +669,22 @@ def test_uninstalled_with_its_data_nothing_is_left(box: Container) -> None:
     left = box.run("find", "/etc", "/opt", "/usr/local", "/var/lib", "/root", "-name", "*lingting*")
     assert not left.output.strip(), left.output
     assert "lingting" not in box.run("getent", "passwd").output
+
+
+def test_a_backup_makes_a_new_machine_the_old_one(box: Container, key: str) -> None:
+    """Installed anew, with other keys and another authority; then the backup is put back."""
+    (box.root / "root" / "answers.toml").write_text(ANSWERS)
+    assert install(box, f"{MEDIA}/{OLD}").code == DONE
+    authority = box.root / "etc/lingting/pki/ca.pem"
+    then = (box.root / "root/authority-then.pem").read_bytes()
+    assert authority.read_bytes() != then
+    flags = ("--passphrase-file", passphrase(box))
+    told = box.run("lingting-install", "--lang", "en", "restore", "/root/box.backup", *flags)
+    assert told.code == DONE, told.output
+    assert authority.read_bytes() == then, "callers go on trusting what they trusted"
+    assert call(box, "--metadata", "authorization", f"Bearer {key}")[0]["event"] == "result"
+    whole = box.run("runuser", "-u", "lingting", "--", "lingting", "audit", "verify")
+    assert whole.code == 0, whole.output
+    beside = next((box.root / "var/lib/lingting").glob("audit.restored-*"))
+    told = box.run("lingting", "audit", "verify", f"/var/lib/lingting/{beside.name}")
+    assert told.code == 0, told.output
