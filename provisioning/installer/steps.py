@@ -28,6 +28,7 @@ NO_GPU_WHEELS = Text(
     "one that has",
 )
 HOLD_S = 20.0
+PATIENCE_S = 60.0  # with the canary: a slow machine is not a broken one
 KEY_BYTES = 32
 
 
@@ -259,10 +260,10 @@ def canary(_: Work) -> None:
 def call_the_box() -> None:
     """A real call into the running box, over its own doors; raises InstallError."""
     run(
-        *(layout.lingting(layout.CURRENT), "canary"),
+        *(layout.lingting(layout.CURRENT), "canary", "--patience", str(PATIENCE_S)),
         env={"LINGTING_CONFIG": str(layout.CONFIG)},
         doing=Text("试呼", "call the box"),
-        timeout_s=180,
+        timeout_s=PATIENCE_S + 120,
     )
 
 

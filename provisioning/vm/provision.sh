@@ -9,4 +9,4 @@ if [ -n "$answers" ]; then
 else
   "$medium/install" --lang en install --yes
 fi
-lingting canary
+lingting canary --patience 120

@@ -40,19 +40,19 @@ starve() {
     journalctl -b -k | grep -q "oom-kill.*lingting-$1" && break
     sleep 5; false
   done || return 1
-  lingting canary || return 1
+  lingting canary --patience 300 || return 1
   systemctl set-property --runtime "lingting-$1" MemoryMax=infinity
-  systemctl restart "lingting-$1" && lingting canary
+  systemctl restart "lingting-$1" && lingting canary --patience 300
 }
 mkdir -p /media/old /media/new
 udevadm settle
 mount -o ro LABEL=LINGTING-OLD /media/old && mount -o ro LABEL=LINGTING-NEW /media/new || exit
 case $chapter in
   install) /root/provision.sh /media/old ;;
-  upgrade) /media/new/install --lang en upgrade --yes --hold 5 && lingting canary ;;
-  call) for n in $(seq 60); do lingting canary && break; sleep 5; false; done ;;
+  upgrade) /media/new/install --lang en upgrade --yes --hold 5 && lingting canary --patience 300 ;;
+  call) lingting canary --patience 300 ;;
   memory) starve cpu && starve triton ;;
-  rollback) lingting-install --lang en rollback && lingting canary ;;
+  rollback) lingting-install --lang en rollback && lingting canary --patience 300 ;;
   uninstall) lingting-install --lang en uninstall --keep-data && ! test -e /opt/lingting ;;
 esac
 echo "LINGTING-VM $chapter $?"
