@@ -267,12 +267,15 @@ class Endpoint(Section):
 
     url: AnyHttpUrl
     secret_file: Path
+    tenant: str = "*"  # whose calls are told: a hotline system's, or every one's
     events: tuple[Literal["call.finished", "call.failed", "call.cancelled", "call.alert"], ...] = ()
 
 
 class Webhooks(Section):
     endpoints: tuple[Endpoint, ...] = Field(
-        (), description="who is told: tables of url, secret_file, and events (none: all)"
+        (),
+        description="who is told: tables of url, secret_file, tenant (none: every one's calls) "
+        "and events (none: all)",
     )
     allow: tuple[IPvAnyNetwork, ...] = Field(
         (), description="networks that may be spoken to, e.g. 192.0.2.0/24; none: nobody"

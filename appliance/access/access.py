@@ -15,7 +15,7 @@ from types import MappingProxyType
 from sqlalchemy.exc import IntegrityError
 
 from appliance.access.gate import Gate, Shown, digest_of, make_key, require
-from appliance.access.roles import ADMINS, Principal, Role
+from appliance.access.roles import ADMINS, CANARY_TENANT, Principal, Role
 from appliance.errors import (
     AuditUnavailable,
     Conflict,
@@ -26,7 +26,7 @@ from appliance.errors import (
     StoreUnavailable,
     Unauthenticated,
 )
-from appliance.messages import EVERY_TENANT
+from appliance.messages import EVERY_TENANT, LOCAL_TENANT
 from appliance.security.audit import AuditLog, Entry, load_key
 from appliance.settings import Settings
 from appliance.store.credentials import CERTIFICATE, KEY, Credential, Credentials
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 REFRESH_S = 1.0  # until what another gateway or a backup changed is known here
 HEAD_EVERY_S = 60.0
 DAY_S = 86400.0
+RESERVED = frozenset({LOCAL_TENANT, CANARY_TENANT})  # tenants of nobody else
 DOING = "make a credential"
 FIRST_ADMINS = (Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN)
 
@@ -74,6 +75,7 @@ class Access:
         self._folder = folder
         self._audit = AuditLog(folder, settings.audit.hash)
         self._tasks: list[asyncio.Task[None]] = []
+        self._refreshing = asyncio.Lock()
 
     @property
     def audit_folder(self) -> Path:
@@ -239,7 +241,8 @@ class Access:
     # --- behind the scenes
 
     async def refresh(self) -> None:
-        self.gate.load(await self._credentials.all())
+        async with self._refreshing:  # an older look must not come last
+            self.gate.load(await self._credentials.all())
 
     async def _refresh_always(self) -> None:
         while True:
@@ -285,6 +288,9 @@ def _check(wanted: Wanted) -> None:
     if len(admins) > 1 or (admins and len(wanted.roles) > 1):
         cause = "an admin's credential is for that one role alone"
         raise InvalidRequest(DOING, cause, "make one for each", param="roles")
+    if wanted.tenant in RESERVED:
+        cause = f"{wanted.tenant!r} is the box's own name"
+        raise InvalidRequest(DOING, cause, "give it another", param="tenant")
     if not admins and not wanted.tenant:
         hint = "name the hotline system it is for; * sees every one's calls"
         raise InvalidRequest(DOING, "it has no tenant", hint, param="tenant")

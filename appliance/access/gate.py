@@ -91,10 +91,10 @@ class Gate:
                 return CANARY
             hint = "send `authorization: Bearer KEY`, or call with a client certificate"
             raise Unauthenticated(DOING, "this door asks for a key", hint)
-        self._check_patience(shown.peer)
         try:
             credential = self._recognise(shown)
         except Unauthenticated:
+            self._check_patience(shown.peer)  # only who is wrong has to wait
             self._remember_failure(shown.peer)
             raise
         self._spend(credential)

@@ -45,8 +45,9 @@ class Authority:
         builder = builder.add_extension(_usage(signs=True), critical=True)
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         certificate = builder.add_extension(identifier, critical=False).sign(key, hashes.SHA256())
+        self._key_path.unlink(missing_ok=True)  # of a try that was cut off: no certificate, no use
         write_secret(self._key_path, _pem(key))
-        self.certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        _write_whole(self.certificate_path, certificate)
 
     def issue_server(self, names: Sequence[str], target: Path, days: int = SERVER_DAYS) -> Path:
         """`target`.pem and .key for a box of these DNS names and addresses."""
@@ -80,8 +81,10 @@ class Authority:
             builder = builder.add_extension(alternatives, critical=False)
         certificate = builder.sign(authority_key, hashes.SHA256())
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_secret(target.with_name(f"{target.name}.key"), _pem(key))
-        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        key_path = target.with_name(f"{target.name}.key")
+        key_path.unlink(missing_ok=True)
+        write_secret(key_path, _pem(key))
+        _write_whole(path, certificate)
         return path
 
     def _load(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -166,8 +169,20 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
+def _write_whole(path: Path, certificate: x509.Certificate) -> None:
+    """All of it or nothing, whenever the power goes."""
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("wb") as file:
+        file.write(certificate.public_bytes(serialization.Encoding.PEM))
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+
+
 def write_secret(path: Path, data: bytes) -> None:
     """A new file that only its owner reads."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -28,7 +28,7 @@ import httpx
 
 from appliance.archive.kept import KeptCall
 from appliance.errors import LingtingError, SettingsError, StoreUnavailable
-from appliance.messages import Alert, CallState
+from appliance.messages import EVERY_TENANT, Alert, CallState
 from appliance.metrics import Metrics
 from appliance.sections import Endpoint, Webhooks
 from appliance.store import jobs
@@ -112,6 +112,8 @@ class Deliverer:
         """Told once of each call, `about` and endpoint, though a recording may be tried again."""
         found = []
         for endpoint in self._settings.endpoints:
+            if endpoint.tenant not in (EVERY_TENANT, kept.config.tenant):
+                continue
             if endpoint.events and kind.removeprefix("lingting.") not in endpoint.events:
                 continue
             event = {

@@ -4,8 +4,8 @@
 
 Reads the file from stdin (a pipe, or a scratch file whose key is in the environment) and writes
 messages to stdout (wire.py).
-It may write no file, open no connection, start no program and use only bounded memory and time; it
-dies with its parent.
+It may open no file and no connection, start no program and no process, and use only bounded memory
+and time; it dies with its parent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import av
+
+# Loaded by PyAV when a file first needs them; then no file can be opened any more.
+import av.audio.stream
+import av.codec
+import av.logging
+import av.subtitles.codeccontext
+import av.subtitles.stream
+import av.video.codeccontext
+import av.video.stream
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
@@ -33,6 +42,7 @@ from appliance.security.scratch import Reader
 
 MEMORY_BYTES = 1 << 30  # of address space; about 0.15 GB are libraries
 WRITE_BYTES = 1 << 16
+DENIED = seccomp.NETWORK | seccomp.PROGRAMS | seccomp.PROCESSES | seccomp.KERNEL | seccomp.FILES
 RECORDING_NICE = 10  # live calls come first
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
@@ -71,7 +81,7 @@ def confine(cpu_seconds: int, parent: int, *, live: bool) -> None:
         resource.setrlimit(limit, (value, value))
     if not live:
         os.nice(RECORDING_NICE)
-    seccomp.deny(seccomp.NETWORK | seccomp.PROGRAMS | seccomp.PROCESSES | seccomp.KERNEL)
+    seccomp.deny(DENIED)
 
 
 class Output:

@@ -13,6 +13,7 @@ from appliance.sections import Log
 IDENTIFIER = "lingting"
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))  # as syslog has them
 DEBUG_PRIORITY = 7
+OURS = {"appliance", "inference", IDENTIFIER}
 
 
 class JsonFormatter(logging.Formatter):
@@ -41,11 +42,16 @@ class JournalHandler(logging.Handler):
                 PRIORITY=str(priority(record.levelno)),
                 SYSLOG_IDENTIFIER=IDENTIFIER,
                 LOGGER=record.name,
-                TEMPLATE=str(record.msg),  # as it stands in the source: for support bundles
+                TEMPLATE=template(record),
                 **log_fields(),
             )
         except Exception:
             self.handleError(record)
+
+
+def template(record: logging.LogRecord) -> str:
+    """For support bundles: a line of ours as it stands in the source. Others' may quote callers."""
+    return str(record.msg) if record.name.partition(".")[0] in OURS else ""
 
 
 def priority(level: int) -> int:

@@ -104,6 +104,11 @@ class AuditLog:
             raise AuditUnavailable(
                 "log a privileged act", str(error), "free the disk of [audit] folder"
             ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            hint = "keep the folder aside for the audit admin; the log then begins anew"
+            raise AuditUnavailable(
+                "log a privileged act", f"its last record cannot be read: {error!r}", hint
+            ) from error
 
     def _file(self, moment: datetime) -> Path:
         """This month's; never one before the newest, though a clock was set back."""
@@ -122,12 +127,13 @@ class AuditLog:
                 last = self._last()
                 if last is None or last.seq == self._signed:
                     return None
+                _cut_off_half_a_line(self.folder / HEADS)
                 head = {"seq": last.seq, "hash": last.hash, "at": datetime.now(UTC).isoformat()}
                 signed = {**head, "signature": self._key.sign(canonical(head)).hex()}
                 _append(self.folder / HEADS, signed)
                 self._publish_key(self._key.public_key())
-        except OSError as error:
-            raise AuditUnavailable("sign the audit log", str(error)) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AuditUnavailable("sign the audit log", str(error) or repr(error)) from error
         self._signed = last.seq
         return signed
 
@@ -141,25 +147,38 @@ class AuditLog:
 
     def _last(self) -> Record | None:
         """The record at the end; half a line there, from a power cut, is cut off."""
-        files = sorted(self.folder.glob("audit-*.jsonl"))
-        for path in reversed(files):
-            with path.open("rb+") as file:
-                size = file.seek(0, os.SEEK_END)
-                start = file.seek(max(0, size - TAIL_BYTES))
-                tail = file.read()
-                whole = tail.rfind(b"\n") + 1
-                if whole < len(tail):
-                    file.truncate(start + whole)
-                lines = tail[:whole].splitlines()
-            if lines:
+        for path in sorted(self.folder.glob("audit-*.jsonl"), reverse=True):
+            if lines := _cut_off_half_a_line(path):
                 return read_record(json.loads(lines[-1]))
         return None
 
     @contextmanager
     def _locked(self) -> Iterator[IO[bytes]]:
-        with (self.folder / LOCK).open("wb") as lock:
+        with (self.folder / LOCK).open("ab") as lock:
+            _give_to_owner(lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock
+
+
+def _cut_off_half_a_line(path: Path) -> list[bytes]:
+    """Which a power cut or a full disk left at its end; returns the last whole lines."""
+    if not path.exists():
+        return []
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = file.seek(max(0, size - TAIL_BYTES))
+        tail = file.read()
+        whole = tail.rfind(b"\n") + 1
+        if whole < len(tail):
+            file.truncate(start + whole)
+    return tail[:whole].splitlines()
+
+
+def _give_to_owner(file: IO[bytes]) -> None:
+    """Root may log an act, too; what it makes belongs to whoever the log belongs to."""
+    if os.geteuid() == 0:
+        folder = Path(file.name).parent.stat()
+        os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
 
 
 def read_record(line: dict[str, Any]) -> Record:
@@ -187,13 +206,13 @@ def verify(folder: Path, known: dict[str, Any] | None = None) -> Verdict:
     """
     count, last, hash_at = 0, START, dict[int, str]()
     try:
+        heads = _heads(folder)  # before the records: one signed meanwhile is of a later one
         for line in records(folder):
             fault = _fault(line, count, last)
             if fault:
                 return Verdict(False, count, 0, last, fault)
             count, last = count + 1, line["hash"]
             hash_at[count] = last
-        heads = _heads(folder)
         for head in [*heads, *([known] if known else [])]:
             if hash_at.get(head["seq"]) != head["hash"]:
                 words = f"a head signed at {head['at']} is of record {head['seq']}"
@@ -219,7 +238,8 @@ def export(folder: Path) -> Iterator[bytes]:
     """A tar of the log, its heads and its key: all that `verify` needs elsewhere."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w|") as archive:
-        for path in sorted([*folder.glob("*.jsonl"), *folder.glob(PUBLIC_KEY)]):
+        heads = [*folder.glob(HEADS), *folder.glob(PUBLIC_KEY)]  # first, as `verify` reads them
+        for path in (*heads, *sorted(folder.glob("audit-*.jsonl"))):
             archive.add(path, path.name)
             yield buffer.getvalue()
             buffer.seek(0)
@@ -278,6 +298,7 @@ def _append(path: Path, line: dict[str, Any]) -> None:
     new = not path.exists()
     with path.open("ab") as file:
         os.fchmod(file.fileno(), 0o600)
+        _give_to_owner(file)
         file.write(canonical(line) + b"\n")
         file.flush()
         os.fsync(file.fileno())

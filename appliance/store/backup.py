@@ -21,7 +21,7 @@ from typing import IO, cast
 
 from sqlalchemy import select
 
-from appliance.errors import LingtingError, StoreDamaged, StoreUnavailable
+from appliance.errors import LingtingError, NotFound, StoreDamaged, StoreUnavailable
 from appliance.metrics import Metrics
 from appliance.sections import Store as StoreSettings
 from appliance.security.ciphers import Tampered
@@ -79,7 +79,7 @@ def create(
             everything = {**copies, **_files("audio", settings.folder / "audio")}
             for name, place in folders.items():
                 everything |= _files(name, place)
-            size = sum(path.stat().st_size for path in everything.values())
+            size = sum(_size(path) for path in everything.values())
             manifest = Manifest(FORMAT, version, time.time(), size)
             with partial.open("wb") as file:
                 _write(file, passphrase, manifest, everything, tell)
@@ -116,6 +116,13 @@ def _files(name: str, place: Path) -> dict[str, Path]:
     return {f"{name}/{path.relative_to(place)}": path for path in found}
 
 
+def _size(path: Path) -> int:
+    """Bytes; none of what was deleted meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
 def _write(
     file: IO[bytes],
     passphrase: bytes,
@@ -124,7 +131,7 @@ def _write(
     tell: Tell,
 ) -> None:
     writer, so_far = SealedWriter(file, passphrase), 0
-    with tarfile.open(fileobj=cast(IO[bytes], writer), mode="w|") as archive:
+    with tarfile.open(fileobj=cast(IO[bytes], writer), mode="w|", dereference=True) as archive:
         text = json.dumps(asdict(manifest)).encode()
         entry = tarfile.TarInfo(MANIFEST)
         entry.size = len(text)
@@ -165,16 +172,20 @@ async def examine(unpacked: Path) -> Restored:
     await store.start()
     try:
         ids = await store.database.read(lambda c: list(c.scalars(select(calls.c.id))))
-        readable = audio = 0
+        readable = audio = deleted = 0
         for call_id in ids:
-            with contextlib.suppress(LingtingError):
+            try:
                 await store.calls.config(call_id)
                 await store.calls.record(call_id)
                 readable += 1
+            except NotFound:  # its key was shredded while the backup was made
+                deleted += 1
+            except LingtingError:
+                continue
             with contextlib.suppress(LingtingError):
                 async for _ in store.audio(call_id, whole=False):
                     pass
                 audio += 1
-        return Restored(len(ids), readable, audio)
+        return Restored(len(ids) - deleted, readable, audio)
     finally:
         await store.close()

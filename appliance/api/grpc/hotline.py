@@ -224,6 +224,8 @@ class HotlineServicer:
     async def _operation(self, name: str, who: Principal) -> Any:
         row = await self._archive.find(name, tenant=who.tenant)
         record = await self._archive.get(row.id) if row.state is CallState.FINISHED else None
+        if record and who.is_human:
+            await self._note(who, "call.read", row.id)
         return answers.operation(row, await self._archive.progress(row.id), record)
 
     # --- the wire

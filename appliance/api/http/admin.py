@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 
 from appliance.access.access import Access, Made, Wanted
 from appliance.access.roles import ADMINS, ANYBODY, Principal, Role
+from appliance.api.http.body import checked, read_json, takes
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.who import ROOT, Needs
 from appliance.errors import Forbidden
@@ -106,9 +107,16 @@ def _add_credentials(router: APIRouter, access: Access) -> None:
         """All that there are, revoked ones too."""
         return CredentialList(credentials=[_shown(each) for each in access.gate.known])
 
-    @router.post("/credentials", status_code=201, response_model=CredentialMade, responses=PROBLEMS)
-    async def create(wanted: CredentialWanted, who: Principal = security) -> CredentialMade:
+    @router.post(
+        "/credentials",
+        status_code=201,
+        response_model=CredentialMade,
+        responses=PROBLEMS,
+        openapi_extra=takes(CredentialWanted),
+    )
+    async def create(request: Request, who: Principal = security) -> CredentialMade:
         """Make a key, or let a client certificate in."""
+        wanted = checked(CredentialWanted, await read_json(request))
         given = wanted.model_dump()
         return _made(await access.create(who, Wanted(**{**given, "roles": tuple(wanted.roles)})))
 
@@ -126,11 +134,17 @@ def _add_credentials(router: APIRouter, access: Access) -> None:
         """Let another kind of admin in: the security admin alone cannot make admins."""
         return _shown(await access.approve(who, credential))
 
-    @router.post("/first", response_model=FirstAdmins, responses=PROBLEMS)
-    async def first(request: Request, wanted: FirstWanted, who: Principal = anybody) -> FirstAdmins:
+    @router.post(
+        "/first",
+        response_model=FirstAdmins,
+        responses=PROBLEMS,
+        openapi_extra=takes(FirstWanted),
+    )
+    async def first(request: Request, who: Principal = anybody) -> FirstAdmins:
         """The first three admins; root on the box, over its Unix socket, while there is none."""
         if not request.scope["state"].get(ROOT):
             raise Forbidden("make the first admins", "only root on the box itself may")
+        wanted = checked(FirstWanted, await read_json(request))
         root = replace(who, name="root")
         made = await access.first_admins(root, wanted.certificates, anew=wanted.anew)
         return FirstAdmins(credentials=[_made(each) for each in made])

@@ -26,7 +26,7 @@ from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
 from appliance.archive.kept import Told
-from appliance.errors import InvalidRequest, LingtingError
+from appliance.errors import InvalidRequest, LingtingError, NotFound
 from appliance.messages import SANE_ID, CallState, Level
 from appliance.store.calls import Filter
 
@@ -102,7 +102,8 @@ def _add_inspecting(router: APIRouter, archive: Archive, access: Access | None) 
         found = await archive.find(call, tenant=who.tenant)
         if access:
             await access.record(who, "call.audio", found.id)
-        pieces = in_one_task(archive.audio(found.id))
+        needs = Needs(access, INSPECTS)
+        pieces = in_one_task(_while_allowed(archive.audio(found.id), lambda: needs.still(who)))
         first = await anext(pieces, b"")
         return StreamingResponse(_with(first, pieces), media_type="application/octet-stream")
 
@@ -158,8 +159,19 @@ def _add_following(router: APIRouter, archive: Archive, access: Access | None) -
             return
         await socket.accept()
         events = _found(archive, call, who, _number(after), partials not in OFF)
-        await _note(access, who, "call.follow", call)
+        with contextlib.suppress(NotFound):  # which the events tell
+            found = await archive.find(call, tenant=who.tenant)
+            await _note(access, who, "call.follow", found.id)
         await _feed(socket, events, lambda: needs.still(who))
+
+
+async def _while_allowed(
+    pieces: AsyncGenerator[bytes], still: Callable[[], None]
+) -> AsyncGenerator[bytes]:
+    async with contextlib.aclosing(pieces):
+        async for piece in pieces:
+            still()
+            yield piece
 
 
 async def _with(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

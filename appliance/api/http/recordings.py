@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import JSONResponse, Response
@@ -18,13 +18,12 @@ from appliance.access.access import Access
 from appliance.access.roles import READS, SENDS, Principal
 from appliance.api.calls import MOST_LEGS, choose_language
 from appliance.api.http import call_shapes
+from appliance.api.http.body import checked, read_json
 from appliance.api.http.errors import Draining
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.upload import (
     CHUNK_BYTES,
-    IDLE_TIMEOUT_S,
     MIB,
-    Inlet,
     Places,
     chunks,
     reading_form,
@@ -34,14 +33,13 @@ from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
 from appliance.archive.arrivals import Claim
 from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
-from appliance.messages import SANE_ID, AudioFormat, CallConfig, Encoding, Role
+from appliance.messages import EVERY_TENANT, SANE_ID, AudioFormat, CallConfig, Encoding, Role
 from inference.tensors import MOST_SPEAKERS
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
 
 DOING = "take a recording"
-MOST_JSON_BYTES = 64 << 10
 
 
 class Wanted(BaseModel, extra="forbid"):
@@ -67,7 +65,7 @@ LISTS = ("hotwords", "leg_roles")  # in a form repeated, or separated by commas
 
 def recording_routes(box: Box, archive: Archive, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/api/v1/recordings", tags=["recordings"])
-    places = Places(box.settings, box.metrics)
+    places, share = Places(box.settings, box.metrics), box.settings.http.share
     max_bytes = box.settings.http.max_upload_mib * MIB
     sender = Depends(Needs(access, SENDS))
     reader = Depends(Needs(access, READS))
@@ -85,15 +83,15 @@ def recording_routes(box: Box, archive: Archive, access: Access | None) -> APIRo
             raise Draining(DOING, "the box is shutting down", "try another box")
         claim, tenant = _claim(request, who.own_tenant), who.own_tenant
         if request.headers.get("content-type", "").startswith("application/json"):
-            wanted = _checked(await _json(request))
-            file = await run_in_threadpool(_shared, box.settings.http.share, wanted.path)
+            wanted = checked(Wanted, await read_json(request))
+            file = await run_in_threadpool(_shared, _share_of(share, who), wanted.path)
             with file:
                 config = _config(wanted, box, tenant)
                 call_id = await archive.accept(config, _read(file, max_bytes), claim)
         else:
             with places.take():
                 async with reading_form(request, max_bytes) as form:
-                    config = _config(_checked(_fields(form)), box, tenant)
+                    config = _config(checked(Wanted, _fields(form)), box, tenant)
                     call_id = await archive.accept(config, chunks(_upload(form)), claim)
         body = await _status(archive, call_id, who)
         return JSONResponse(body.model_dump(mode="json"), 202, {"location": _url(call_id)})
@@ -144,17 +142,6 @@ def _claim(request: Request, tenant: str) -> Claim | None:
     return Claim(tenant, key)
 
 
-async def _json(request: Request) -> dict[str, Any]:
-    reader = Request(request.scope, Inlet(request, MOST_JSON_BYTES, IDLE_TIMEOUT_S).receive)
-    try:
-        body = await reader.json()
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(DOING, f"the body is no JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise InvalidRequest(DOING, "the body must be a JSON object")
-    return body
-
-
 def _fields(form: FormData) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name in form:
@@ -167,20 +154,6 @@ def _fields(form: FormData) -> dict[str, Any]:
     fields.pop("path", None)
     fields.pop("file", None)
     return fields
-
-
-def _checked(fields: dict[str, Any]) -> Wanted:
-    try:
-        return Wanted(**fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        unknown = first["type"] == "extra_forbidden"
-        cause = "there is no such field" if unknown else first["msg"]
-        hint = "see docs/calls.md or /openapi.json"
-        raise InvalidRequest(DOING, f"{name}: {cause}", hint, param=name) from error
-    except TypeError as error:
-        raise InvalidRequest(DOING, "a field's name is no name") from error
 
 
 def _config(wanted: Wanted, box: Box, tenant: str) -> CallConfig:
@@ -216,6 +189,11 @@ def _upload(form: FormData) -> UploadFile:
     if not file.size:
         raise InvalidAudio(DOING, "the file is empty", param="file")
     return file
+
+
+def _share_of(share: Path | None, who: Principal) -> Path | None:
+    """A hotline system's own folder of the share; the whole for whoever sees every system's."""
+    return share / who.tenant if share and who.tenant != EVERY_TENANT else share
 
 
 def _shared(share: Path | None, path: str) -> BinaryIO:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from appliance.api import ports
@@ -115,12 +115,24 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app = self.config.loaded_app.connected(transport)
-        self.loop.call_later(HEADERS_TIMEOUT_S, self._give_up)
+        self._head_due = self.loop.call_later(HEADERS_TIMEOUT_S, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        """Each head has its own time, the first and any that follows on the same connection."""
+        super().data_received(data)
+        if self._answering():
+            self._head_due.cancel()
+        elif self._head_due.cancelled():
+            self._head_due = self.loop.call_later(HEADERS_TIMEOUT_S, self._give_up)
+
+    def _answering(self) -> bool:
+        # uvicorn declares a cycle where there is none before the first request.
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        return cycle is not None and not cycle.response_complete
 
     def _give_up(self) -> None:
-        # uvicorn declares a cycle where there is none before the first request.
-        waiting = cast(object, self.cycle) is None
-        if waiting and not self.transport.is_closing():
+        handed_over = self.transport.get_protocol() is not self  # to a WebSocket
+        if not (handed_over or self._answering() or self.transport.is_closing()):
             self.transport.close()
 
 

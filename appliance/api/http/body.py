@@ -1,0 +1,64 @@
+"""JSON bodies, read by the handler once it knows who sends them.
+
+FastAPI reads a body before it asks its dependencies: all of it, from anybody.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from appliance.api.http.upload import IDLE_TIMEOUT_S, Inlet
+from appliance.errors import InvalidRequest
+
+MOST_JSON_BYTES = 64 << 10
+DOING = "read the request"
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """A small object; raises InvalidRequest, TooLarge, IdleTimeout."""
+    reader = Request(request.scope, Inlet(request, MOST_JSON_BYTES, IDLE_TIMEOUT_S).receive)
+    try:
+        body = await reader.json()
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(DOING, f"the body is no JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise InvalidRequest(DOING, "the body must be a JSON object")
+    return body
+
+
+def checked(model: type[ModelT], fields: dict[str, Any]) -> ModelT:
+    """Raises InvalidRequest naming the first wrong field."""
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        unknown = first["type"] == "extra_forbidden"
+        cause = "there is no such field" if unknown else first["msg"]
+        hint = "see docs/calls.md or /openapi.json"
+        raise InvalidRequest(DOING, f"{name}: {cause}", hint, param=name) from error
+    except TypeError as error:
+        raise InvalidRequest(DOING, "a field's name is no name") from error
+
+
+def takes(model: type[BaseModel]) -> dict[str, Any]:
+    """For a route's `openapi_extra`: what its body holds."""
+    schema = model.model_json_schema()
+    named = schema.pop("$defs", {})
+    content = {"application/json": {"schema": _inlined(schema, named)}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _inlined(schema: Any, named: dict[str, Any]) -> Any:
+    """With every reference replaced by what it refers to."""
+    if isinstance(schema, list):
+        return [_inlined(each, named) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(named[schema["$ref"].rpartition("/")[2]], named)
+    return {name: _inlined(each, named) for name, each in schema.items()}
