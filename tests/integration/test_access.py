@@ -20,6 +20,7 @@ from appliance.access.roles import ADMINS, EVERY_TENANT, Principal, Role
 from appliance.api.http.app import create_app
 from appliance.api.http.who import OPEN_PATHS, every_route, unguarded
 from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.errors import InvalidRequest
 from appliance.sections import Access as AccessSettings
 from appliance.security import audit
 from tests.integration.gateway import Gateway, alaw, gateway
@@ -85,6 +86,19 @@ async def test_every_route_asks_who_it_is(closed: Closed) -> None:
             assert answer.status_code in expected, f"{method} {path}: {answer.status_code}"
             if path not in OPEN_PATHS:
                 assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"name": "x"}', b"{", b"x" * 2_000_000], ids=["json", "torn", "large"]
+)
+async def test_a_body_is_read_from_nobody_unknown(closed: Closed, body: bytes) -> None:
+    """Not even to say that it is none: it may be without end."""
+    headers = {"content-type": "application/json"}
+    async with closed.client() as client:
+        for method, path in routes(closed.box):
+            if method in ("POST", "PUT", "PATCH"):
+                answer = await client.request(method, path, content=body, headers=headers)
+                assert answer.status_code == 401, f"{method} {path}: {answer.status_code}"
 
 
 async def test_no_route_is_left_unguarded(closed: Closed) -> None:
@@ -369,6 +383,50 @@ async def test_guessing_is_slowed_down(closed: Closed) -> None:
             headers = {"authorization": f"Bearer lt_{n}"}
             answer = await client.get("/v1/models", headers=headers)
         assert answer.status_code == 429
+    async with closed.client("good") as client:  # from the same address
+        assert (await client.get("/v1/models")).status_code == 200
+
+
+async def test_an_operation_that_holds_a_call_is_a_reading_of_it(closed: Closed) -> None:
+    await closed.make("caller", Role.CALLER)
+    await closed.make("inspector", Role.INSPECTOR)
+    call_id = await record(closed, "caller")
+    async with grpc.aio.insecure_channel(closed.box.grpc) as channel:
+        for method in ("GetOperation", "WaitOperation"):
+            kind = getattr(operations_pb2, f"{method}Request")
+            ask = channel.unary_unary(f"{OPERATIONS}{method}", kind.SerializeToString)
+            for name in ("caller", "inspector"):
+                await ask(kind(name=f"operations/{call_id}"), metadata=closed.metadata(name))
+    told = [r for r in audit.records(closed.box.access.audit_folder) if r["act"] == "call.read"]
+    assert [r["actor"] for r in told] == ["inspector", "inspector"]
+
+
+async def test_each_hotline_system_has_its_own_part_of_the_share(closed: Closed) -> None:
+    await closed.make("caller-a", Role.CALLER, tenant="a")
+    share = closed.box.settings.http.share
+    assert share
+    for tenant in ("a", "b"):
+        (share / tenant).mkdir(parents=True)
+        (share / tenant / "call.alaw").write_bytes(alaw(3))
+    form = {"encoding": "alaw", "sample_rate_hertz": 8000, "channels": 2}
+    async with closed.client("caller-a") as client:
+        for path, status in (("call.alaw", 202), ("../b/call.alaw", 404), ("b/call.alaw", 404)):
+            answer = await client.post("/api/v1/recordings", json={**form, "path": path})
+            assert answer.status_code == status, path
+
+
+async def test_deliveries_are_of_every_hotline_system(closed: Closed) -> None:
+    await closed.make("one", Role.OPERATOR, tenant="a")
+    await closed.make("all", Role.OPERATOR, tenant=EVERY_TENANT)
+    for name, status in (("one", 403), ("all", 200)):
+        async with closed.client(name) as client:
+            assert (await client.get("/api/v1/deliveries")).status_code == status
+
+
+@pytest.mark.parametrize("tenant", ["local", "canary"])
+async def test_the_boxs_own_names_are_nobodys(closed: Closed, tenant: str) -> None:
+    with pytest.raises(InvalidRequest, match="own name"):
+        await closed.make("x", Role.CALLER, tenant=tenant)
 
 
 @pytest.mark.parametrize("header", ["Basic eDp5", "Bearer", "nonsense", "Bearer é"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +116,30 @@ async def test_a_test_of_a_backup_is_put_on_record(tmp_path: Path) -> None:
     again = await asyncio.to_thread(run, "create", str(tmp_path / "second"))
     assert again.returncode == 0, again.stderr
     assert (await asyncio.to_thread(run, "test", str(tmp_path / "second"))).returncode == 0
+
+
+async def test_calls_deleted_while_it_is_made_are_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the copies of the two databases; and audio that is gone when it is its turn."""
+    await some_calls(tmp_path)
+    store, size = Store(folder=tmp_path / "store"), backup._size
+    with contextlib.closing(sqlite3.connect(tmp_path / "store" / "keys.db")) as keys:
+        keys.execute("DELETE FROM keys WHERE call_id = (SELECT min(call_id) FROM keys)")
+        keys.commit()
+    audio = sorted((tmp_path / "store" / "audio").rglob("*.audio"))
+
+    def vanishing(path: Path) -> int:
+        if path == audio[0]:
+            path.unlink()
+        return size(path)
+
+    monkeypatch.setattr(backup, "_size", vanishing)
+    link = tmp_path / "etc"
+    link.mkdir()
+    (link / "names").symlink_to("/etc/hostname")
+    folders = {backup.MASTER: tmp_path / "store" / "master.key", "etc": link}
+    backup.create(store, folders, tmp_path / "two", PASSPHRASE, "0.1.0")
+    backup.unpack(tmp_path / "two", PASSPHRASE, tmp_path / "again")
+    found = await backup.examine(tmp_path / "again")
+    assert (found.calls, found.readable) == (2, 2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tarfile
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,3 +161,54 @@ def test_a_clock_that_jumps_leaves_the_chain_whole(
     assert written == [1, 2, 3, 4, 5]
     verdict = verify(tmp_path)
     assert verdict.ok and verdict.records == 5, verdict.fault
+
+
+def test_half_a_head_is_cut_off(log: AuditLog) -> None:
+    """A power cut or a full disk left it; it is no tampering."""
+    with (log.folder / "heads.jsonl").open("a") as file:
+        file.write('{"seq": 6, "ha')
+    log.append(Entry("alice", "call.read"))
+    log.sign_head()
+    verdict = verify(log.folder)
+    assert verdict.ok and verdict.heads == 4, verdict.fault
+
+
+def test_a_head_signed_while_the_log_is_read_or_exported_is_no_fault(
+    log: AuditLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reading = audit.records
+
+    def records_and_more(folder: Path) -> Iterator[dict[str, object]]:
+        yield from list(reading(folder))
+        log.append(Entry("alice", "call.read"))
+        log.sign_head()
+
+    monkeypatch.setattr(audit, "records", records_and_more)
+    assert verify(log.folder).ok
+    monkeypatch.undo()
+    parts = audit.export(log.folder)
+    data = next(parts)  # the heads are in it
+    log.append(Entry("alice", "call.read"))
+    log.sign_head()
+    archive = tmp_path / "log.tar"
+    archive.write_bytes(data + b"".join(parts))
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path / "copy", filter="data")
+    assert verify(tmp_path / "copy").ok
+
+
+def test_a_last_record_that_is_none_is_told(log: AuditLog) -> None:
+    path, _ = lines(log)
+    with path.open("a") as file:
+        file.write("nonsense\n")
+    with pytest.raises(AuditUnavailable, match="cannot be read"):
+        log.append(Entry("alice", "call.read"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
+def test_what_root_logs_belongs_to_the_logs_owner(tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    os.chown(folder, 12345, 12345)
+    AuditLog(folder).append(Entry("root", "backup.test"))
+    assert {path.stat().st_uid for path in folder.iterdir()} == {12345}
