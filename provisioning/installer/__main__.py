@@ -24,7 +24,7 @@ from installer import (
     upkeep,
 )
 from installer.media import Medium, open_medium
-from installer.record import COMMITTED, PREPARING, SWITCHED, Record
+from installer.record import COMMITTED, PREPARING, REVERTING, SWITCHED, Record
 from installer.system import alone, log, run, works
 from installer.words import InstallError, Language, Text, say, warn
 
@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.lang:
         Language.english = given.lang == "en"
     try:
+        if os.geteuid() != 0 and given.do not in (_preflight, _status):
+            raise InstallError(Text("需要 root 权限", "this takes root"), Text("sudo", "sudo"))
         return int(given.do(given) or 0)
     except InstallError as error:
         warn(f"lingting-install: {error}")
@@ -58,8 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, do: object, told: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=told, description=told)
+        made = commands.add_parser(name, help=told, description=told, allow_abbrev=False)
         made.set_defaults(do=do)
+        made.add_argument("--lang", choices=("zh", "en"), default=argparse.SUPPRESS, help="语言")
         return made
 
     check = command(
@@ -81,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
             "--die-at",
             metavar="STEP[:after]",
             default="",
-            help="演练：在该步被杀死 for drills: kill the installer at this step",
+            help=argparse.SUPPRESS,  # for drills: kill the installer at this step
         )
     back = command("rollback", _rollback, "退回上一版本 go back to the release before")
     back.add_argument("--to", metavar="VERSION", help="退回到 which release")
@@ -151,6 +154,9 @@ def _install(given: argparse.Namespace) -> int:
         warn(Text("未作任何改动。", "nothing was changed."))
         return NOT_FIT
     with alone():
+        if record.load().phase in (SWITCHED, REVERTING) or restore.UNDER_WAY.exists():
+            say(Text("先把上一次做完 ……", "bringing the last operation to its end first ..."))
+            revert.settle()
         unfinished = record.load()
         known = answers.gather(given.answers, layout.ANSWERS, ask=not given.yes)
         if given.no_firewall:
@@ -244,6 +250,7 @@ def _restore(given: argparse.Namespace) -> int:
 def _support(given: argparse.Namespace) -> int:
     _must_be_installed()
     env = {"LINGTING_CONFIG": str(layout.CONFIG)}
+    data.note("support-bundle", given.file.name)
     command = (layout.lingting(layout.CURRENT), "support-bundle", str(given.file.resolve()))
     say(run(*command, env=env, doing=Text("收集资料", "gather")).strip())
     return 0
@@ -299,6 +306,7 @@ def _status(given: argparse.Namespace) -> int:
 
 def _uninstall(given: argparse.Namespace) -> int:
     with alone():
+        data.note("release.uninstall", layout.current_version() or "")
         units.stop()
         units.remove()
         for path in (layout.CURRENT, layout.COMMAND, layout.CLI):
@@ -312,7 +320,17 @@ def _uninstall(given: argparse.Namespace) -> int:
             works("groupdel", layout.GROUP)
         else:
             record.PATH.unlink(missing_ok=True)
-    say(Text("已卸载", "removed"))
+    kept = Text(
+        f"已卸载，防火墙规则已撤除。数据在 {layout.DATA}，密钥与配置在 {layout.ETC}，"
+        "再次安装将沿用",
+        f"removed, the firewall's rules too. Calls are in {layout.DATA}, keys and settings in "
+        f"{layout.ETC}; installing again takes them up",
+    )
+    say(
+        Text("已卸载，数据与密钥已删除", "removed, data and keys too")
+        if given.delete_data
+        else kept
+    )
     return 0
 
 

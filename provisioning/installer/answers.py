@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import json
-import os
+import re
 import socket
 import sys
 import tomllib
@@ -17,6 +18,7 @@ from installer.words import InstallError, Text
 
 LOOPBACK = "127.0.0.0/8"
 MODE = 0o640
+NAME = re.compile(r"[A-Za-z0-9*]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")  # DNS, IPv4, IPv6
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Answers:
     platforms: list[str] = field(default_factory=list)  # networks webhooks go to
     platform_ports: list[int] = field(default_factory=lambda: [443])
     time_servers: list[str] = field(default_factory=list)  # addresses of NTP
+    ssh_port: int = 22
     name_servers: list[str] = field(default_factory=list)  # addresses of DNS
     names: list[str] = field(default_factory=list)  # DNS names and addresses of this box
     models: str = "demo"
@@ -56,29 +59,79 @@ def gather(given: Path | None, kept: Path, *, ask: bool) -> Answers:
             return read(path)
     if given:
         raise InstallError(Text(f"找不到 {given}", f"{given} does not exist"))
-    answers = Answers(admins=_own_networks(), callers=_own_networks(), names=_own_names())
+    answers = _own()
     if ask and sys.stdin.isatty():
         for name, question in QUESTIONS.items():
             setattr(answers, name, _ask(name, question, getattr(answers, name)))
     return answers
 
 
+def _own() -> Answers:
+    """What this machine can tell of itself: the defaults, asked or not."""
+    return Answers(callers=_own_networks(), admins=_own_networks(), names=_own_names())
+
+
 def read(path: Path) -> Answers:
+    """What a file leaves out is as this machine tells; raises InstallError."""
+    answers = _own()
+    known = [each.name for each in fields(Answers)]
     try:
         with path.open("rb") as file:
             raw = tomllib.load(file)
-        known = {each.name for each in fields(Answers)}
-        if unknown := sorted(set(raw) - known):
-            raise ValueError(f"{unknown[0]}: {', '.join(sorted(known))}")
-        answers = Answers(**raw)
-        for name in NETWORKS:
-            setattr(answers, name, _networks(getattr(answers, name)))
-    except (OSError, ValueError, TypeError) as error:
-        raise InstallError(
-            Text(f"{path}：{error}", f"{path}: {error}"),
-            Text("见 docs/install.md 中的例子", "docs/install.md has an example"),
-        ) from error
+    except (OSError, ValueError) as error:
+        raise _wrong(path, Text(f"读不出来：{error}", str(error))) from error
+    for name, value in raw.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            meant = (f"；是否指 {close[0]}", f"; is {close[0]} meant?") if close else ("", "")
+            listed = ", ".join(known)
+            cause = Text(
+                f"未知的项 {name}{meant[0]}（可用：{listed}）",
+                f"there is no {name}{meant[1]} (there are: {listed})",
+            )
+            raise _wrong(path, cause)
+        setattr(answers, name, _checked(path, name, value))
+    if not answers.callers:
+        raise _wrong(path, Text("callers 为空：谁也不能呼入", "callers is empty: nobody may call"))
     return answers
+
+
+def _checked(path: Path, name: str, value: object) -> object:
+    """A value of the right kind, in its usual form; raises InstallError."""
+    default = getattr(Answers(), name)
+    if isinstance(default, bool):
+        wanted, good = "true, false", isinstance(value, bool)
+    elif name == "platform_ports":
+        wanted = "[443]"
+        good = isinstance(value, list) and all(type(n) is int and 0 < n < 65536 for n in value)
+    elif name == "ssh_port":
+        wanted, good = "22", type(value) is int and 0 < value < 65536
+    elif isinstance(default, list):
+        wanted = '["192.0.2.0/24"]' if name in NETWORKS else '["box.example", "192.0.2.1"]'
+        good = isinstance(value, list) and all(isinstance(each, str) for each in value)
+        if good and name == "names":
+            good = bool(value) and all(NAME.fullmatch(each) for each in value)
+    else:
+        wanted, good = '"demo"', isinstance(value, str)
+    if not good:
+        cause = Text(
+            f"{name} = {value!r} 写法有误，例如 {name} = {wanted}",
+            f"{name} = {value!r} makes no sense; e.g. {name} = {wanted}",
+        )
+        raise _wrong(path, cause)
+    if name not in NETWORKS:
+        return value
+    try:
+        return _networks(value)
+    except ValueError as error:
+        raise _wrong(path, Text(f"{name}：不是网段：{error}", f"{name}: {error}")) from error
+
+
+def _wrong(path: Path, cause: Text) -> InstallError:
+    return InstallError(
+        Text(f"{path}：{cause.zh}", f"{path}: {cause.en}"),
+        Text("见 docs/install.zh-CN.md 中的例子", "docs/install.md has an example"),
+    )
 
 
 def keep(answers: Answers, path: Path) -> None:
@@ -104,14 +157,23 @@ def _networks(given: list[str]) -> list[str]:
 
 
 def _own_networks() -> list[str]:
-    """Those this machine is in, and where the administrator is connected from."""
+    """Those this machine is in, and where administrators are connected from at this moment."""
     found = []
     for line in output_of("ip", "-o", "-4", "addr", "show", "scope", "global").splitlines():
         parts = line.split()
         found.append(str(ipaddress.ip_interface(parts[parts.index("inet") + 1]).network))
-    if connected := os.environ.get("SSH_CONNECTION"):
-        found.append(f"{connected.split()[0]}/32" if ":" not in connected else connected.split()[0])
+    found += [str(ipaddress.ip_network(peer)) for peer in _connected()]
     return list(dict.fromkeys(found)) or [LOOPBACK]
+
+
+def _connected() -> list[str]:
+    """Peers of ssh; sudo has taken SSH_CONNECTION away, so the kernel is asked."""
+    peers = []
+    for line in output_of("ss", "-Htn", "state", "established", "sport", "= :22").splitlines():
+        address = line.split()[-1].rpartition(":")[0].strip("[]").removeprefix("::ffff:")
+        if not ipaddress.ip_address(address).is_loopback:
+            peers.append(address)
+    return peers
 
 
 def _own_names() -> list[str]:

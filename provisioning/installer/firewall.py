@@ -11,7 +11,7 @@ import ipaddress
 from installer.answers import Answers
 
 SERVICE_PORTS = (50051, 50052, 9000)
-SSH_PORT, NTP_PORT, DNS_PORT = 22, 123, 53
+NTP_PORT, DNS_PORT = 123, 53
 # What drops is told to the kernel's log this often at most.
 LOG_RATE = "5/minute"
 
@@ -21,7 +21,7 @@ def render(answers: Answers) -> str:
     ports = ", ".join(map(str, SERVICE_PORTS))
     inbound = [
         *_rules(answers.callers, "saddr", f"tcp dport {{ {ports} }} counter accept"),
-        *_rules(answers.admins, "saddr", f"tcp dport {SSH_PORT} counter accept"),
+        *_rules(answers.admins, "saddr", f"tcp dport {answers.ssh_port} counter accept"),
     ]
     platform_ports = ", ".join(map(str, answers.platform_ports))
     outbound = [

@@ -76,10 +76,10 @@ def _judge(lines: list[str]) -> Found:
         f"{len(cards)} × {name}，{memory_mib} MiB，驱动 {driver}",
         f"{len(cards)} x {name}, {memory_mib} MiB, driver {driver}",
     )
-    if int(driver.split(".")[0]) < LEAST_DRIVER:
+    if _number(driver) < LEAST_DRIVER:
         fix = Text(f"驱动需 {LEAST_DRIVER} 以上", f"the driver must be {LEAST_DRIVER} or later")
         return Found("old", told, fix)
-    if int(memory_mib) < LEAST_VRAM_MIB:
+    if _number(memory_mib) < LEAST_VRAM_MIB:
         fix = Text("显存不足以容纳大模型", "too little memory for large models")
         return Found("small", told, fix)
     return Found("ready", told)
@@ -96,3 +96,9 @@ def _cards() -> int:
             continue
         found += vendor == NVIDIA and kind.startswith(DISPLAY_CLASSES)
     return found
+
+
+def _number(told: str) -> int:
+    """The first of what nvidia-smi says; 0 for "[N/A]"."""
+    digits = told.partition(".")[0].strip()
+    return int(digits) if digits.isdecimal() else 0

@@ -34,18 +34,22 @@ def backup(target: Path, passphrase_file: Path) -> str:
 def restore(source: Path, passphrase_file: Path) -> None:
     """Put a backup back; what was there before stays beside it, and comes back if that fails."""
     shutil.rmtree(ASIDE, ignore_errors=True)
-    told = run(
-        *(layout.lingting(layout.CURRENT), "backup", "test", str(source.resolve())),
-        *("--passphrase-file", str(passphrase_file.resolve()), "--into", str(ASIDE)),
-        env={"LINGTING_CONFIG": str(layout.CONFIG)},
-        doing=Text("检验备份", "test the backup"),
-    )
+    try:
+        told = run(
+            *(layout.lingting(layout.CURRENT), "backup", "test", str(source.resolve())),
+            *("--passphrase-file", str(passphrase_file.resolve()), "--into", str(ASIDE)),
+            env={"LINGTING_CONFIG": str(layout.CONFIG)},
+            doing=Text("检验备份", "test the backup"),
+        )
+    except InstallError:
+        shutil.rmtree(ASIDE, ignore_errors=True)  # it holds keys in the open
+        raise
     say(told.strip())
     stamp = time.strftime("%Y%m%dT%H%M%S")
     before = layout.DATA / f"store.before-{stamp}"
-    write(UNDER_WAY, json.dumps({"before": str(before)}), 0o600)
+    _remember()
+    write(UNDER_WAY, json.dumps({"before": str(before)}), 0o600)  # from here on `undo` is right
     try:
-        _remember()
         units.stop()
         layout.STORE.rename(before)
         _put_in_place(stamp)
@@ -58,9 +62,16 @@ def restore(source: Path, passphrase_file: Path) -> None:
             code=5,
         ) from error
     UNDER_WAY.unlink()
-    _forget()
+    KEPT.rename(before / "keys")  # sealed; without them what is kept there is noise
+    shutil.rmtree(ASIDE, ignore_errors=True)
     data.note("backup.restore", source.name)
-    say(Text(f"原数据保留在 {before}", f"what was there before is in {before}"))
+    say(
+        Text(
+            f"已恢复并在服务；原数据连同其密钥保留在 {before}，确认无误后可删除",
+            f"restored, and the box serves; what was there before is in {before} with its keys: "
+            "delete it once you are sure",
+        )
+    )
 
 
 def undo() -> None:
@@ -69,28 +80,24 @@ def undo() -> None:
     units.stop()
     for kept in KEPT.iterdir() if KEPT.is_dir() else ():
         place = layout.CREDENTIALS if kept.suffix == ".cred" else layout.PKI
-        shutil.copy2(kept, place / kept.name)
+        write(place / kept.name, kept.read_bytes(), kept.stat().st_mode & 0o777)
     if before.exists():
         if layout.STORE.exists():  # what was said meanwhile, if anything, is not thrown away
             layout.STORE.rename(before.with_name(f"{before.name}.undone"))
         before.rename(layout.STORE)
     units.restart()
     UNDER_WAY.unlink()
-    _forget()
+    for folder in (KEPT, ASIDE):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remember() -> None:
-    """Copies of the files that a restore replaces."""
+    """Copies of the files that a restore replaces, on the disk when this returns."""
     shutil.rmtree(KEPT, ignore_errors=True)
     KEPT.mkdir(mode=0o700)
     for path in (*layout.CREDENTIALS.glob("*.cred"), *layout.PKI.glob("*.*")):
         if path.is_file():
-            shutil.copy2(path, KEPT)
-
-
-def _forget() -> None:
-    for folder in (KEPT, ASIDE):
-        shutil.rmtree(folder, ignore_errors=True)
+            write(KEPT / path.name, path.read_bytes(), path.stat().st_mode & 0o777)
 
 
 def _put_in_place(stamp: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from installer import data, layout, record, restore, steps, units
+from installer import answers, data, layout, record, restore, steps, units
 from installer.record import Record
 from installer.system import alone, link, run
 from installer.words import InstallError, Text, say
@@ -34,26 +34,39 @@ def take_back(done: Record) -> None:
 
 
 def resume() -> None:
-    """Bring what the record says is under way to its end, one way or the other."""
-    if restore.UNDER_WAY.exists():
-        with alone():
-            restore.undo()
+    """Bring what was under way to its end, one way or the other."""
     done = record.load()
-    if done.phase == record.SWITCHED:
-        with alone():  # an installer that lives finishes by itself
-            _finish(done)
-    elif done.phase == record.REVERTING:
+    if done.phase == record.REVERTING:  # an installer that lives waits for this, with the lock
         _revert(done)
+        return
+    with alone():  # an installer that lives finishes by itself
+        settle()
 
 
-def _finish(done: Record) -> None:
+def settle() -> None:
+    """The same for whoever has the lock."""
+    if restore.UNDER_WAY.exists():
+        restore.undo()
+    done = record.load()
+    if done.phase == record.REVERTING:
+        take_back(done)
+    elif done.phase == record.SWITCHED:
+        finish(done)
+    release = layout.current_release()
+    if release and layout.ANSWERS.exists() and not steps.pair_is_good():
+        steps.make_certificate(release, answers.read(layout.ANSWERS).names)
+        units.restart_gateway()
+
+
+def finish(done: Record) -> None:
     """After a power cut within an upgrade: the new release gets its chance, but only one."""
     try:
         link(layout.CURRENT, layout.RELEASES / done.version)
         units.place()
-        units.enable(firewall=layout.FIREWALL.exists())
+        units.enable(firewall=answers.read(layout.ANSWERS).firewall)
         units.restart()
         steps.call_the_box()
+        steps.make_admins(layout.RELEASES / done.version)
     except InstallError as error:
         say(Text(f"新版本未通过，退回：{error}", f"the new release failed, going back: {error}"))
         done.phase = record.REVERTING
@@ -70,16 +83,27 @@ def _revert(done: Record) -> None:
     units.stop()
     if done.previous:
         data.take_back(newer, done.schema)
-        link(layout.CURRENT, layout.RELEASES / done.previous)
-        units.place()
-        units.restart()
-        steps.call_the_box()
+        try:
+            _serve(done.previous)
+        except InstallError:
+            if done.operation != "rollback":
+                raise  # and systemd tries again
+            _serve(done.version)  # which served well before
+            done.end(record.COMMITTED)
+            raise
         done.end(record.REVERTED)
         data.note("release.revert", f"{done.version} -> {done.previous}")
     else:
-        done.end(record.REVERTED)
         units.remove()
         layout.CURRENT.unlink(missing_ok=True)
+        done.end(record.REVERTED)
+
+
+def _serve(version: str) -> None:
+    link(layout.CURRENT, layout.RELEASES / version)
+    units.place()
+    units.restart()
+    steps.call_the_box()
 
 
 def rollback(to: str | None) -> None:
@@ -99,3 +123,9 @@ def rollback(to: str | None) -> None:
         )
     schema = data.heads(layout.RELEASES / wanted)
     take_back(Record("rollback", now, wanted, schema=schema, begun_at=time.time()))
+    if layout.current_version() != wanted:
+        raise InstallError(
+            Text(f"{wanted} 起不来，仍由 {now} 服务", f"{wanted} does not serve; {now} does again"),
+            Text(f"journalctl -u {units.RESUME}", f"journalctl -u {units.RESUME}"),
+            code=5,
+        )

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from installer import data, firewall, gpu, layout, units
 from installer.answers import Answers, keep
@@ -30,6 +33,7 @@ NO_GPU_WHEELS = Text(
 HOLD_S = 20.0
 PATIENCE_S = 60.0  # with the canary: a slow machine is not a broken one
 KEY_BYTES = 32
+OWN_NAMES = ("localhost", "127.0.0.1")  # in every certificate: admins call from the box itself
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ def check_medium(work: Work) -> None:
 def debian_packages(work: Work) -> None:
     """From the medium alone; apt chooses what is missing."""
     source = (
-        f"deb [trusted=yes] file:{work.medium.folder / 'apt'} ./\n"  # its checksums are checked
+        f"deb [trusted=yes] file:{quote(str(work.medium.folder / 'apt'))} ./\n"  # checked already
     )
     wanted = ["python3", "python3-venv", "libpython3.11", "nftables"]
     if all(_installed(name) for name in wanted):
@@ -100,8 +104,8 @@ def unpack(work: Work) -> None:
     release.mkdir(parents=True, exist_ok=True)
     for package in sorted((work.medium.folder / "packages").glob("*.deb")):
         run("dpkg-deb", "--extract", str(package), "/", doing=Text("解包", "unpack"))
-    mark.write_text(ours, encoding="utf-8")
-    sync_folder(release)
+    os.sync()  # before the mark that vouches for it
+    write(mark, ours)
 
 
 def environment(work: Work) -> None:
@@ -176,7 +180,7 @@ def keys(work: Work) -> None:
     for name in ("master-key", "audit-key"):
         data.seal_new(name, os.urandom(KEY_BYTES))
     layout.PKI.mkdir(parents=True, exist_ok=True)
-    if data.credential("tls-key").exists() and layout.SERVER.with_suffix(".pem").exists():
+    if pair_is_good():
         return
     if not (layout.PKI / "ca.pem").exists():
         run(
@@ -186,13 +190,28 @@ def keys(work: Work) -> None:
     make_certificate(work.release, work.answers.names)
 
 
+def pair_is_good() -> bool:
+    """Whether the box's certificate and its sealed key are there and belong together."""
+    certificate = layout.SERVER.with_suffix(".pem")
+    if not (certificate.exists() and data.credential("tls-key").exists()):
+        return False
+    with tempfile.NamedTemporaryFile(dir="/run") as key:  # in memory
+        key.write(data.opened("tls-key"))
+        key.flush()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key.name)
+        except (ssl.SSLError, OSError):
+            return False
+    return True
+
+
 def make_certificate(release: Path, names: list[str]) -> None:
     """The box's own, by its authority; the key is sealed to this machine."""
     new = layout.PKI / "new"
     for left in layout.PKI.glob("new.*"):  # from a try that was cut off
         left.unlink()
     run(
-        *(layout.lingting(release), "pki", "server", *names),
+        *(layout.lingting(release), "pki", "server", *dict.fromkeys([*names, *OWN_NAMES])),
         *("--folder", str(layout.PKI), "--output", str(new)),
         doing=Text("签发证书", "make a certificate"),
     )
@@ -218,7 +237,8 @@ def rehearse(work: Work) -> None:
         doing=Text("新版本自检", "let the new release hear its canary"),
         timeout_s=600,
     )
-    work.record.schema = data.revisions(work.release)
+    previous = layout.RELEASES / work.record.previous
+    work.record.schema = data.heads(previous) if work.record.previous else {}
     data.rehearse_migration(work.release)
 
 
@@ -268,22 +288,34 @@ def call_the_box() -> None:
 
 
 def admins(work: Work) -> None:
-    """The first three, each with a key and a certificate of their own; once."""
-    if layout.ADMINS.exists() or (layout.STATE / "admins-made").exists():
+    make_admins(work.release)
+
+
+def make_admins(release: Path) -> None:
+    """The first three, each with a key and a certificate of their own; once.
+
+    A folder without the mark is of a try that was cut off: its keys may never have been written.
+    """
+    mark = layout.STATE / "admins-made"
+    if mark.exists():
         return
+    cut_off = layout.ADMINS.exists()
+    shutil.rmtree(layout.ADMINS, ignore_errors=True)
     layout.ADMINS.mkdir(mode=0o700)
     try:
         run(
-            *(layout.lingting(work.release), "access", "init"),
+            *(layout.lingting(release), "access", "init", *(["--anew"] if cut_off else [])),
             *("--folder", str(layout.ADMINS), "--pki", str(layout.PKI)),
             env={"LINGTING_CONFIG": str(layout.CONFIG)},
             doing=Text("设立三员", "make the first admins"),
         )
+        shutil.copy(layout.PKI / "ca.pem", layout.ADMINS)
     except InstallError as error:
         shutil.rmtree(layout.ADMINS)
         if "there are admins already" not in str(error.cause):
             raise
-    (layout.STATE / "admins-made").touch()
+    os.sync()
+    mark.touch()
 
 
 def hold(work: Work) -> None:
@@ -369,6 +401,7 @@ tls_client_ca = "/etc/lingting/pki/ca.pem"
 folder = "/run/lingting-gateway"
 
 [access]
+keys = "always"     # also behind a terminator on this machine
 admin_two_factors = true
 
 [triton]

@@ -44,9 +44,24 @@ def enable(*, firewall: bool) -> None:
 def restart() -> None:
     """All of it, models first; raises InstallError with the journal's last words."""
     if (layout.UNITS / "multi-user.target.wants" / FIREWALL).is_symlink():
-        run("systemctl", "restart", FIREWALL, doing=Text("载入防火墙", "load the firewall"))
+        load_firewall()
+    works(
+        "systemctl", "stop", "lingting-gateway.service"
+    )  # it drains while the engines still answer
     run("systemctl", "start", "lingting-cpu.socket")
     run("systemctl", "restart", "--no-block", "lingting-cpu.service", "lingting-triton.service")
+    restart_gateway()
+    run("systemctl", "start", TARGET)
+
+
+def load_firewall() -> None:
+    """In one transaction, also over rules that are there: at no moment is it open."""
+    run("systemctl", "start", FIREWALL, doing=Text("载入防火墙", "load the firewall"))
+    run("systemctl", "reload", FIREWALL, doing=Text("载入防火墙", "load the firewall"))
+
+
+def restart_gateway() -> None:
+    """Raises InstallError with the journal's last words."""
     try:
         run(
             *("systemctl", "restart", "lingting-gateway.service"),
@@ -61,7 +76,6 @@ def restart() -> None:
             Text(f"{error.cause.zh}\n{words}", f"{error.cause.en}\n{words}"),
             Text("journalctl -u lingting-gateway", "journalctl -u lingting-gateway"),
         ) from error
-    run("systemctl", "start", TARGET)
 
 
 def stop() -> None:

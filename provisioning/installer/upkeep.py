@@ -25,9 +25,11 @@ def reload_firewall() -> None:
         trial.unlink()
     units.enable(firewall=known.firewall)
     if known.firewall:
-        run("systemctl", "restart", units.FIREWALL, doing=Text("载入防火墙", "load the firewall"))
+        units.load_firewall()
     data.note("firewall.change", str(layout.ANSWERS))
-    say(Text("防火墙已按新的应答载入", "the firewall is as the answers say"))
+    told = Text("防火墙已按应答载入", "the firewall is as the answers say")
+    off = Text("防火墙已按应答停用", "the firewall is off, as the answers say")
+    say(told if known.firewall else off)
 
 
 def renew_certificate(release: Path) -> None:
@@ -35,7 +37,7 @@ def renew_certificate(release: Path) -> None:
     known = answers.read(layout.ANSWERS)
     steps.make_certificate(release, known.names)
     data.note("certificate.renew", " ".join(known.names))
-    units.restart()
+    units.restart_gateway()
     steps.call_the_box()
     say(Text("证书已更新，已在服务", "the certificate is new, and the box serves with it"))
 

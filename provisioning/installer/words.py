@@ -46,6 +46,7 @@ def say(text: Text | str) -> None:
 
 
 def warn(text: Text | str) -> None:
+    sys.stdout.flush()  # piped together, they stay in their order
     print(text, file=sys.stderr, flush=True)
 
 
