@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-CALL_ID: ContextVar[str] = ContextVar("CALL_ID", default="")
+CALL_ID: ContextVar[str] = ContextVar("CALL_ID", default="")  # the box's own
+CALL_NAME: ContextVar[str] = ContextVar("CALL_NAME", default="")  # its caller's
 REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
 
 
 def log_fields() -> dict[str, str]:
     """Those that are known here, by their name in the journal."""
-    known = {field.name: field.get() for field in (CALL_ID, REQUEST_ID)}
+    known = {field.name: field.get() for field in (CALL_ID, CALL_NAME, REQUEST_ID)}
     return {name: value for name, value in known.items() if value}

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -131,6 +131,17 @@ class Access:
         """Log an act of theirs; raises AuditUnavailable: then it must not be done."""
         role = " ".join(sorted(who.roles))
         await self._write(Entry(who.name, act, object, outcome, role, who.peer, detail))
+
+    @contextlib.asynccontextmanager
+    async def doing(self, who: Principal, act: str, object: str = "") -> AsyncIterator[None]:
+        """An act that may fail: logged before as asked, afterwards as done or failed."""
+        await self.record(who, act, object, outcome="asked")
+        try:
+            yield
+        except BaseException:
+            await self._note(Entry(who.name, act, object, "failed", peer=who.peer))
+            raise
+        await self.record(who, act, object)
 
     # --- credentials, for the security admin
 

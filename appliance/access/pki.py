@@ -93,6 +93,8 @@ class Authority:
             key = serialization.load_pem_private_key(self._key_path.read_bytes(), None)
         except OSError as error:
             hint = "make the authority first: lingting pki init"
+            if self.certificate_path.exists():
+                hint = f"bring {self._key_path.name} back from where it is kept, for this once"
             raise NotFound(DOING, f"{error.filename}: {error.strerror}", hint) from error
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         return certificate, key

@@ -19,7 +19,7 @@ from appliance.call.pace import Pace
 from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, Overloaded
-from appliance.log_fields import CALL_ID
+from appliance.log_fields import CALL_ID, CALL_NAME
 from appliance.messages import CallConfig, Final, Health, Transcript
 from appliance.metrics import Metrics
 from appliance.sections import CallPolicy
@@ -108,7 +108,8 @@ class Box:
             stack.push_async_callback(call.close)
             stack.push_async_callback(self._over, call)
             self._calls.add(call)
-            CALL_ID.set(getattr(keeper, "id", "") or config.call_id)
+            CALL_ID.set(getattr(keeper, "id", ""))
+            CALL_NAME.set(config.call_id)
             kind = "live" if config.live else "recording"
             self.metrics.calls_total.labels(config.door, kind).inc()
             try:

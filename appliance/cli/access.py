@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,17 +39,20 @@ def init(
 
     Hand each folder's files to another person, and delete them here.
     """
-    certificates = {}
-    for role in FIRST:
-        target = folder / role.value / role.value
-        target.parent.mkdir(parents=True, exist_ok=True)
-        certificates[role.value] = fingerprint(Pki(pki).issue_client(role.value, target))
-    wanted = {"certificates": certificates, "anew": anew}
-    made = AdminClient(server).ask("POST", "/api/v1/admin/first", wanted)
-    for each in made["credentials"]:
-        role = each["roles"][0]
-        write_secret(folder / role / f"{role}.token", f"{each['key']}\n".encode())
-        console.print(f"{role}: {folder / role}")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as draft:
+        certificates = {}
+        for role in FIRST:
+            target = Path(draft) / role.value / role.value
+            certificates[role.value] = fingerprint(Pki(pki).issue_client(role.value, target))
+        wanted = {"certificates": certificates, "anew": anew}
+        made = AdminClient(server).ask("POST", "/api/v1/admin/first", wanted)
+        for each in made["credentials"]:
+            role = each["roles"][0]
+            write_secret(Path(draft) / role / f"{role}.token", f"{each['key']}\n".encode())
+            shutil.rmtree(folder / role, ignore_errors=True)  # of nobody any more
+            (Path(draft) / role).rename(folder / role)
+            console.print(f"{role}: {folder / role}")
 
 
 @app.command()
@@ -85,6 +90,7 @@ def create(
         "POST", "/api/v1/admin/credentials", wanted
     )
     typer.echo(made["key"] or f"{made['id']}: its certificate is let in")
+    typer.echo(f"{made['id']}: {name}, tenant {tenant or '-'}; keep the id, to revoke it", err=True)
     if made["pending"]:
         typer.echo(f"{made['id']} waits for: lingting access approve, by another admin", err=True)
 

@@ -58,9 +58,12 @@ class AdminClient:
                 )
         except httpx.HTTPError as error:
             hint = "is the box running? name another by --server"
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                hint = "name the box's ca.pem by --authority, and the box as its certificate does"
             raise EngineUnavailable(DOING, f"{self._url}: {error}", hint) from error
         if answer.is_error:
-            raise InvalidRequest(DOING, _words(answer))
+            hint = "" if self._headers else "say who you are: --key-file, --certificate, --server"
+            raise InvalidRequest(DOING, _words(answer), hint)
         return answer
 
 
@@ -87,10 +90,22 @@ def _where(
         return "http://box", httpx.HTTPTransport(uds=str(socket))
     if not server and not settings.http.tls_certificate:
         return _plain(settings), httpx.HTTPTransport()
+    authority = authority or _own_authority(settings, server)
+    for path in filter(
+        None, (authority, certificate, certificate and certificate.with_suffix(".key"))
+    ):
+        if not path.is_file():
+            raise SettingsError(DOING, f"there is no file {path}", "name it from where you are")
     context = ssl.create_default_context(cafile=str(authority) if authority else None)
     if certificate:
         context.load_cert_chain(certificate, certificate.with_suffix(".key"))
     return server or _secured(settings), httpx.HTTPTransport(verify=context)
+
+
+def _own_authority(settings: Settings, server: str) -> Path | None:
+    """On the box itself its authority is known; elsewhere whoever asks has to name it."""
+    own = settings.http.tls_client_ca
+    return own if own and own.is_file() else None
 
 
 def _plain(settings: Settings) -> str:

@@ -31,7 +31,7 @@ def show(
     """Print records, oldest first. For the audit admin."""
     client = AdminClient(server, key_file, certificate, authority)
     for line in client.ask("GET", PATH, after=after, size=size)["records"]:
-        told = (line["actor"], line["act"], line["object"], line["outcome"], line["detail"])
+        told = [line[name] for name in ("actor", "peer", "act", "object", "outcome", "detail")]
         typer.echo(f"{line['seq']} {line['at']} {' '.join(filter(None, told))}")
 
 

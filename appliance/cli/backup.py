@@ -67,6 +67,8 @@ def test(
     """
     settings, begun = load_settings(), time.time()
     passphrase = _passphrase(passphrase_file)
+    if not source.is_file():
+        raise SettingsError("test a backup", f"there is no file {source}", "name the backup")
     with tempfile.TemporaryDirectory(prefix="lingting-restore-") as aside:
         folder = into or Path(aside)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -96,7 +98,7 @@ def _put_on_record(
 ) -> None:
     """A restore that was never tried is no backup: auditors ask for this list."""
     line = {
-        "at": begun,
+        "at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(begun)),
         "seconds": round(time.time() - begun, 1),
         "backup": source.name,
         "made_at": manifest.made_at if manifest else None,

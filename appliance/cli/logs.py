@@ -31,7 +31,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class JournalHandler(logging.Handler):
-    """Into the journal: `journalctl CALL_ID=...` finds all lines of a call."""
+    """Into the journal: `journalctl CALL_NAME=...` finds all lines of a call."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from systemd import journal  # only a box that systemd runs has it

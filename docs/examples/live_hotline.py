@@ -1,7 +1,6 @@
 """A live call by our own gRPC, with moods: pip install grpcio protobuf googleapis-common-protos.
 
-hotline_pb2 comes from hotline.proto:
-  python -m grpc_tools.protoc -I proto --python_out=. lingting/hotline/v1/hotline.proto
+hotline_pb2, made from hotline.proto, is on the medium beside this file: lingting/hotline/v1/.
 
 BOX_GRPC=lingting.example.cn:50051 BOX_CA=ca.pem BOX_KEY=lt_... python live_hotline.py call.wav
 """

@@ -130,7 +130,10 @@ def _front(root: Path, target: Path, version: str) -> None:
                 copy = target / place / path.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / path, copy)
-    shutil.copyfile(root / PROTOCOL, target / DOCUMENTS / "examples" / PROTOCOL.name)
+    for path in (PROTOCOL, PROTOCOL.with_name("hotline_pb2.py")):
+        copy = target / DOCUMENTS / "examples" / path.relative_to("appliance/api/proto")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / path, copy)
     (target / "README.txt").write_text(README.format(version=version), encoding="utf-8")
 
 

@@ -15,7 +15,6 @@ from google.protobuf.message import DecodeError
 from appliance.access.roles import ANYBODY, INSPECTS, READS, SENDS, Principal, Role
 from appliance.api.calls import (
     DEFAULT_PAGE,
-    MOST_LEGS,
     MOST_PER_PAGE,
     choose_language,
     make_token,
@@ -23,16 +22,15 @@ from appliance.api.calls import (
 )
 from appliance.api.grpc import hotline_answers as answers
 from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
+from appliance.api.grpc.hotline_requests import ENCODINGS, ROLES, check, claim, filter_of, id_of
 from appliance.api.grpc.interleave import Interleaver
 from appliance.api.grpc.who import Doorman
 from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.archive.archive import Archive
-from appliance.archive.arrivals import Claim
 from appliance.archive.kept import KeptCall
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
-from appliance.messages import SANE_ID, AudioFormat, CallConfig, CallState, Encoding
-from appliance.store.calls import OVER, Filter
-from inference.tensors import MOST_SPEAKERS
+from appliance.messages import AudioFormat, CallConfig, CallState
+from appliance.store.calls import OVER
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
@@ -42,17 +40,7 @@ if TYPE_CHECKING:
 SERVICE = pb.DESCRIPTOR.services_by_name["Hotline"].full_name
 OPERATIONS = "google.longrunning.Operations"
 DOOR = "hotline"
-HINT = "the name of a call is calls/ and its id, of an operation operations/ and its id"
 WAIT_S, LONGEST_WAIT_S = 0.2, 600.0
-ENCODINGS = {
-    pb.AUDIO_ENCODING_UNSPECIFIED: Encoding.AUTO,
-    pb.AUDIO_ENCODING_PCM_S16LE: Encoding.PCM_S16LE,
-    pb.AUDIO_ENCODING_ALAW: Encoding.ALAW,
-    pb.AUDIO_ENCODING_MULAW: Encoding.MULAW,
-}
-ROLES = {number: role for role, number in answers.ROLES.items()}
-STATES = {number: state for state, number in answers.STATES.items()}
-LEVELS = {number: level for level, number in answers.LEVELS.items()}
 
 
 class HotlineServicer:
@@ -127,7 +115,7 @@ class HotlineServicer:
     async def WatchCall(self, request: Any, context: Any) -> None:
         async with self.answering(context, "WatchCall", READS) as asked:
             who, context = asked.who, asked.context
-            name = _id(request.name)
+            name = id_of(request.name)
             found = await self._archive.find(name, tenant=who.tenant)
             if who.is_human:
                 await self._note(who, "call.follow", found.id)
@@ -143,7 +131,7 @@ class HotlineServicer:
     async def GetCall(self, request: Any, context: Any) -> Any:
         async with self.answering(context, "GetCall", READS) as asked:
             who, context = asked.who, asked.context
-            record = await self._archive.get(_id(request.name), tenant=who.tenant)
+            record = await self._archive.get(id_of(request.name), tenant=who.tenant)
             if who.is_human:
                 await self._note(who, "call.read", record.id)
             return answers.call(record)
@@ -156,7 +144,7 @@ class HotlineServicer:
                 cause = f"page_size must be 1 to {MOST_PER_PAGE}"
                 raise InvalidRequest("list calls", cause, param="page_size")
             after = read_token(request.page_token) if request.page_token else None
-            rows = await self._archive.page(_filter(request.filter, who.tenant), size + 1, after)
+            rows = await self._archive.page(filter_of(request.filter, who.tenant), size + 1, after)
             more, rows = len(rows) > size, rows[:size]
             token = make_token(rows[-1].created_at, rows[-1].id) if more else ""
             calls = [answers.summary(row) for row in rows]
@@ -165,10 +153,10 @@ class HotlineServicer:
     async def DeleteCall(self, request: Any, context: Any) -> Any:
         async with self.answering(context, "DeleteCall", INSPECTS) as asked:
             who, context = asked.who, asked.context
-            name = _id(request.name)
+            name = id_of(request.name)
             found = await self._archive.find(name, tenant=who.tenant)
-            await self._note(who, "call.delete", found.id)
-            await self._archive.delete(name, tenant=who.tenant)
+            async with self._doing(who, "call.delete", found.id):
+                await self._archive.delete(name, tenant=who.tenant)
             return empty_pb2.Empty()
 
     async def CreateRecording(self, request_iterator: Any, context: Any) -> Any:
@@ -179,8 +167,8 @@ class HotlineServicer:
                 if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
                     raise InvalidRequest("take a recording", "the first message must hold config")
                 config = self._config(first.config.call, who.own_tenant, live=False)
-                claim = _claim(first.config.request_id, who.own_tenant)
-                call_id = await self._archive.accept(config, self._content(context), claim)
+                claimed = claim(first.config.request_id, who.own_tenant)
+                call_id = await self._archive.accept(config, self._content(context), claimed)
                 return await self._operation(call_id, who)
 
     async def _content(self, context: Any) -> AsyncIterator[bytes]:
@@ -201,24 +189,26 @@ class HotlineServicer:
     async def GetOperation(self, request: Any, context: Any) -> Any:
         async with self.answering(context, "GetOperation", READS) as asked:
             who, context = asked.who, asked.context
-            return await self._operation(_id(request.name, "operations/"), who)
+            return await self._operation(id_of(request.name, "operations/"), who)
 
     async def WaitOperation(self, request: Any, context: Any) -> Any:
         async with self.answering(context, "WaitOperation", READS) as asked:
             who, context = asked.who, asked.context
             wanted_s = request.timeout.seconds + request.timeout.nanos / 1e9
             deadline_s = min(wanted_s or LONGEST_WAIT_S, LONGEST_WAIT_S)
-            name = _id(request.name, "operations/")
+            name = id_of(request.name, "operations/")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(deadline_s):
                     while (await self._archive.find(name, tenant=who.tenant)).state not in OVER:
                         await asyncio.sleep(WAIT_S)
+            if self._access:
+                self._access.gate.still(who)
             return await self._operation(name, who)
 
     async def CancelOperation(self, request: Any, context: Any) -> Any:
         async with self.answering(context, "CancelOperation", SENDS) as asked:
             who, context = asked.who, asked.context
-            await self._archive.cancel(_id(request.name, "operations/"), tenant=who.tenant)
+            await self._archive.cancel(id_of(request.name, "operations/"), tenant=who.tenant)
             return empty_pb2.Empty()
 
     async def _operation(self, name: str, who: Principal) -> Any:
@@ -232,6 +222,11 @@ class HotlineServicer:
 
     def answering(self, context: Any, method: str, roles: frozenset[Role]) -> Any:
         return self._doorman.answering(context, method, DOOR, roles)
+
+    def _doing(self, who: Principal, act: str, call_id: str) -> Any:
+        if self._access is None:
+            return contextlib.nullcontext()
+        return self._access.doing(who, act, call_id)
 
     async def _note(self, who: Principal, act: str, call_id: str) -> None:
         """Raises AuditUnavailable: then it must not be done."""
@@ -260,7 +255,7 @@ class HotlineServicer:
         cards = self._box.models()
         if not cards:
             raise EngineUnavailable("open a call", "no engine has a model loaded yet")
-        _check(wanted)
+        check(wanted)
         return CallConfig(
             audio=AudioFormat(
                 ENCODINGS[wanted.encoding], wanted.sample_rate_hertz, wanted.channels
@@ -278,73 +273,6 @@ class HotlineServicer:
             tenant=tenant,
             door=DOOR,
         )
-
-
-def _check(wanted: Any) -> None:
-    most, roles = wanted.max_speakers, wanted.leg_roles
-    wrong = {
-        "encoding": (wanted.encoding not in ENCODINGS, "one of the enumeration"),
-        "sample_rate_hertz": (wanted.sample_rate_hertz < 0, "8000 to 192000, or 0"),
-        "channels": (not 0 <= wanted.channels <= MOST_LEGS, f"1 to {MOST_LEGS}, or 0"),
-        "call_id": (
-            bool(wanted.call_id) and not SANE_ID.fullmatch(wanted.call_id),
-            "up to 128 letters, digits and ._:-",
-        ),
-        "min_speakers": (not 0 <= wanted.min_speakers <= MOST_SPEAKERS, f"0 to {MOST_SPEAKERS}"),
-        "max_speakers": (
-            not 0 <= most <= MOST_SPEAKERS or 0 < most < wanted.min_speakers,
-            f"min_speakers to {MOST_SPEAKERS}, or 0",
-        ),
-        "leg_roles": (
-            len(roles) > MOST_LEGS or not set(roles) <= set(ROLES),
-            f"at most {MOST_LEGS}, of the enumeration",
-        ),
-    }
-    for name, (is_wrong, wants) in wrong.items():
-        if is_wrong:
-            cause, hint = f"{name} is out of range", f"give {wants}"
-            raise InvalidRequest("read the configuration", cause, hint, param=name)
-
-
-def _filter(wanted: Any, tenant: str) -> Filter:
-    for name, known in (("state", STATES), ("min_level", LEVELS)):
-        number = getattr(wanted, name)
-        if number and number not in known:
-            hint = "take one of the enumeration"
-            raise InvalidRequest("list calls", f"{name} {number} is not known", hint, param=name)
-    return Filter(
-        state=STATES.get(wanted.state),
-        name=wanted.call_id or None,
-        since=_seconds(wanted.since) if wanted.HasField("since") else None,
-        until=_seconds(wanted.until) if wanted.HasField("until") else None,
-        least_level=LEVELS.get(wanted.min_level),
-        tenant=tenant,
-    )
-
-
-def _seconds(moment: Any) -> float:
-    return float(moment.seconds + moment.nanos / 1e9)
-
-
-def _id(name: str, collection: str = "calls/") -> str:
-    """Of a resource name; a bare id will do."""
-    found = name.removeprefix(collection)
-    if not SANE_ID.fullmatch(found):
-        raise InvalidRequest(
-            "read a name", f"{name[:80]!r} is no {collection}ID", HINT, param="name"
-        )
-    return found
-
-
-def _claim(request_id: str, tenant: str) -> Claim | None:
-    if request_id and not SANE_ID.fullmatch(request_id):
-        raise InvalidRequest(
-            "take a recording",
-            "request_id is not one",
-            "use a UUID: up to 128 letters, digits and ._:-",
-            param="request_id",
-        )
-    return Claim(tenant, request_id) if request_id else None
 
 
 async def _read_out(call: Call) -> None:

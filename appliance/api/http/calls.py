@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket
@@ -100,20 +100,18 @@ def _add_inspecting(router: APIRouter, archive: Archive, access: Access | None) 
     async def audio(call: str, who: Principal = inspector) -> Response:
         """The audio of a call that is over, as it came in, where it is kept."""
         found = await archive.find(call, tenant=who.tenant)
-        if access:
-            await access.record(who, "call.audio", found.id)
         needs = Needs(access, INSPECTS)
         pieces = in_one_task(_while_allowed(archive.audio(found.id), lambda: needs.still(who)))
-        first = await anext(pieces, b"")
+        async with _doing(access, who, "call.audio", found.id):
+            first = await anext(pieces, b"")
         return StreamingResponse(_with(first, pieces), media_type="application/octet-stream")
 
     @router.delete("/{call}", status_code=204, responses=PROBLEMS)
     async def delete(call: str, who: Principal = inspector) -> Response:
         """Shred a call: words, audio, everything."""
         found = await archive.find(call, tenant=who.tenant)
-        if access:
-            await access.record(who, "call.delete", found.id)
-        await archive.delete(call, tenant=who.tenant)
+        async with _doing(access, who, "call.delete", found.id):
+            await archive.delete(call, tenant=who.tenant)
         return Response(status_code=204)
 
 
@@ -163,6 +161,10 @@ def _add_following(router: APIRouter, archive: Archive, access: Access | None) -
             found = await archive.find(call, tenant=who.tenant)
             await _note(access, who, "call.follow", found.id)
         await _feed(socket, events, lambda: needs.still(who))
+
+
+def _doing(access: Access | None, who: Principal, act: str, call_id: str) -> Any:
+    return access.doing(who, act, call_id) if access else contextlib.nullcontext()
 
 
 async def _while_allowed(
