@@ -33,7 +33,10 @@ exec >/dev/ttyS1 2>&1  # the first is the console's own
 chapter=$(sed -n 's/.*lingting.chapter=\\([a-z-]*\\).*/\\1/p' /proc/cmdline)
 # A service gets too little memory, by its cgroup: the kernel kills it, calls go on, it comes back.
 starve() {
-  for n in $(seq 60); do systemctl is-active -q lingting-triton && break; sleep 5; done
+  for n in $(seq 240); do
+    journalctl -b -u lingting-gateway | grep -q "triton is ready" && break
+    sleep 5; false
+  done || { echo "Triton was never used"; return 1; }
   systemctl set-property --runtime "lingting-$1" MemoryMax=60M MemorySwapMax=0
   systemctl restart --no-block "lingting-$1"
   for n in $(seq 60); do
