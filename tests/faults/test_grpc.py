@@ -34,6 +34,7 @@ METHODS = {  # -> the message it takes
     f"{HOTLINE}DeleteCall": pb.DeleteCallRequest,
     f"{HOTLINE}CreateRecording": pb.CreateRecordingRequest,
     f"{OPERATIONS}GetOperation": operations_pb2.GetOperationRequest,
+    f"{OPERATIONS}WaitOperation": operations_pb2.WaitOperationRequest,
     f"{OPERATIONS}CancelOperation": operations_pb2.CancelOperationRequest,
 }
 BUGS = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS}
