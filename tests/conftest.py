@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+import zlib
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,26 @@ import pytest
 from appliance.sections import PROJECT, Cpu, Failover, Grpc, Http, Models, Triton
 from appliance.settings import Settings
 from tests import tiny_whisper
+
+# Every draw of a test comes from one seed, which is printed; how much is done grows with the scale.
+SEED = int(os.environ.get("FAULT_SEED", "1"))
+SCALE = int(os.environ.get("FAULT_SCALE", "1"))
+
+
+def pytest_report_header() -> str:
+    return f"faults: seed {SEED}, scale {SCALE}; again: make fault-test SEED={SEED} SCALE={SCALE}"
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Its own for each test, so that one test alone draws what it drew among the others."""
+    print(f"seed {SEED}, scale {SCALE}")  # pytest shows it with a failure
+    return random.Random(SEED ^ zlib.crc32(request.node.nodeid.encode()))
+
+
+@pytest.fixture
+def scale() -> int:
+    return SCALE
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 from appliance.archive.arrivals import Arrivals, Claim
@@ -36,7 +36,8 @@ from appliance.store.vault import Writer, audio_key
 
 log = logging.getLogger(__name__)
 
-MOST_WATCHERS = 1000
+MOST_WATCHERS = 1000  # of calls and operations
+POLL_S = 0.2
 
 
 class Archive:
@@ -219,13 +220,25 @@ class Archive:
             Overloaded: too many watch already.
         """
         summary = await self.find(name, tenant=tenant)
+        with self._watching():
+            async with contextlib.aclosing(self._told(summary, after, partials)) as told:
+                async for each in told:
+                    yield each
+
+    async def wait(self, name: str, within_s: float, *, tenant: str = EVERY_TENANT) -> None:
+        """Until a call is over, but not longer than `within_s`; raises as `watch` does."""
+        with self._watching(), contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while (await self.find(name, tenant=tenant)).state not in OVER:
+                    await asyncio.sleep(POLL_S)
+
+    @contextlib.contextmanager
+    def _watching(self) -> Iterator[None]:
         if self._watchers >= MOST_WATCHERS:
             raise Overloaded("watch a call", f"{self._watchers} watch already", retry_after_s=5)
         self._watchers += 1
         try:
-            async with contextlib.aclosing(self._told(summary, after, partials)) as told:
-                async for each in told:
-                    yield each
+            yield
         finally:
             self._watchers -= 1
 
@@ -239,7 +252,7 @@ class Archive:
                     if isinstance(told.event, CallState):
                         return
             else:
-                await asyncio.sleep(0.2)  # a queued recording
+                await asyncio.sleep(POLL_S)  # a queued recording
             summary = await self.find(summary.id)
         while page := await self.store.calls.journal(summary.id, after, JOURNAL_PAGE):
             for sequence, event in page:

@@ -69,7 +69,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="lingting-audit-") as unpacked:
         if folder.is_file():
             with tarfile.open(folder) as archive:
-                untar(archive, Path(unpacked))
+                untar(archive, lambda _: Path(unpacked))
             folder = Path(unpacked)
         verdict = audit.verify(folder, known)
     if not verdict.ok:

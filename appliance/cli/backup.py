@@ -23,7 +23,7 @@ from appliance.store.backup import Manifest, Restored
 
 app = typer.Typer(help="Back up all that is kept, and test the backup.", no_args_is_help=True)
 PassphraseFile = Annotated[Path, typer.Option(help="File whose first line is the passphrase.")]
-ETC = Path("/etc/lingting")
+ETC, MEMORY = Path("/etc/lingting"), Path("/dev/shm")
 RECORDS = "restore-tests.jsonl"  # beside the store
 LEAST_PASSPHRASE = 12  # characters
 
@@ -60,6 +60,9 @@ def test(
     into: Annotated[
         Path | None, typer.Option(help="Leave it unpacked in this empty folder, to restore it.")
     ] = None,
+    secrets_into: Annotated[
+        Path | None, typer.Option(help="With --into: leave the keys here, in memory.")
+    ] = None,
 ) -> None:
     """Unpack a backup aside, read every call in it, and put the result on record.
 
@@ -69,12 +72,16 @@ def test(
     passphrase = _passphrase(passphrase_file)
     if not source.is_file():
         raise SettingsError("test a backup", f"there is no file {source}", "name the backup")
-    with tempfile.TemporaryDirectory(prefix="lingting-restore-") as aside:
-        folder = into or Path(aside)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (
+        tempfile.TemporaryDirectory(prefix="lingting-restore-") as aside,
+        tempfile.TemporaryDirectory(prefix="lingting-restore-", dir=MEMORY) as memory,
+    ):
+        folder, secrets = into or Path(aside), secrets_into or Path(memory)
+        for place in (folder, secrets):
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            manifest = backup.unpack(source, passphrase, folder)
-            found = asyncio.run(backup.examine(folder))
+            manifest = backup.unpack(source, passphrase, folder, secrets)
+            found = asyncio.run(backup.examine(folder, secrets))
         except LingtingError as error:
             _put_on_record(settings, source, begun, None, None, str(error))
             raise

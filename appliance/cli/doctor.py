@@ -25,6 +25,7 @@ from rich.table import Table
 from appliance.access.pki import days_left
 from appliance.api import ports
 from appliance.api.tls import check_tls
+from appliance.cli.doctor_box import firewall, services
 from appliance.cli.doctor_gpu import gpu
 from appliance.cli.doctor_kept import (
     Check,
@@ -337,6 +338,8 @@ CHECKS: tuple[Callable[[Settings], Check], ...] = (
     city_pack,
     store,
     audit_log,
+    services,
+    firewall,
     triton,
     gpu,
     evaluation,

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from sqlalchemy import select
@@ -144,13 +144,21 @@ def _write(
     writer.close()
 
 
-def unpack(backup: Path, passphrase: bytes, target: Path) -> Manifest:
-    """Into a folder; raises StoreDamaged if it is not whole or the passphrase is another's."""
+def is_secret(name: PurePosixPath) -> bool:
+    """Whether a file of a backup opens the others: it must not come onto a disk in the open."""
+    return name.parts[0] == PurePosixPath(MASTER).parts[0] or name.suffix == ".key"
+
+
+def unpack(backup: Path, passphrase: bytes, target: Path, secrets: Path) -> Manifest:
+    """Into a folder, keys into another, which should be in memory.
+
+    Raises StoreDamaged if it is not whole or the passphrase is another's.
+    """
     try:
         with backup.open("rb") as file:
             reader = SealedReader(file, passphrase)
             with tarfile.open(fileobj=cast(IO[bytes], reader), mode="r|") as archive:
-                untar(archive, target)
+                untar(archive, lambda name: secrets if is_secret(name) else target)
             while reader.read(1 << 20):  # to its end: a cut off one must not pass
                 pass
         raw = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
@@ -165,9 +173,9 @@ def unpack(backup: Path, passphrase: bytes, target: Path) -> Manifest:
         raise StoreUnavailable("open a backup", str(error)) from error
 
 
-async def examine(unpacked: Path) -> Restored:
+async def examine(unpacked: Path, secrets: Path) -> Restored:
     """Open what was unpacked and read every call of it; raises StoreUnavailable, StoreDamaged."""
-    settings = StoreSettings(folder=unpacked, master_key=unpacked / MASTER)
+    settings = StoreSettings(folder=unpacked, master_key=secrets / MASTER)
     store = Store(settings, Metrics())
     await store.start()
     try:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from installer import (
@@ -23,23 +24,27 @@ from installer import (
     units,
     upkeep,
 )
+from installer.arguments import parser
 from installer.media import Medium, open_medium
 from installer.record import COMMITTED, PREPARING, REVERTING, SWITCHED, Record
 from installer.system import alone, log, run, works
-from installer.words import InstallError, Language, Text, say, warn
+from installer.words import InstallError, Language, Text, confirm, say, warn
 
-HERE = Path(__file__).resolve().parent.parent
 NOT_FIT = 3
 
 
 def main(arguments: list[str] | None = None) -> int:
-    given = _parser().parse_args(arguments)
+    known = parser()
+    given = known.parse_args(arguments)
+    if given.command is None:
+        known.print_help()
+        return 2
     if given.lang:
         Language.english = given.lang == "en"
     try:
-        if os.geteuid() != 0 and given.do not in (_preflight, _status):
+        if os.geteuid() != 0 and given.command not in ("preflight", "status"):
             raise InstallError(Text("需要 root 权限", "this takes root"), Text("sudo", "sudo"))
-        return int(given.do(given) or 0)
+        return COMMANDS[given.command](given)
     except InstallError as error:
         warn(f"lingting-install: {error}")
         log(f"!! {error}")
@@ -47,83 +52,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         warn(Text("已中断；再运行一次即可继续", "interrupted; run it again to go on"))
         return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lingting-install",
-        description="聆听的安装、升级与回退。 Installs, upgrades and takes back Lingting.",
-        epilog="退出码 exit codes: 0 成功 done, 1 失败 failed, 2 用法 usage, 3 不符合条件 not fit, "
-        "4 另一个在运行 another runs, 5 已退回 taken back",
-    )
-    parser.add_argument("--lang", choices=("zh", "en"), help="语言 language of what is printed")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, do: object, told: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=told, description=told, allow_abbrev=False)
-        made.set_defaults(do=do)
-        made.add_argument("--lang", choices=("zh", "en"), default=argparse.SUPPRESS, help="语言")
-        return made
-
-    check = command(
-        "preflight", _preflight, "检查本机与介质，不作改动 look only: machine and medium"
-    )
-    check.add_argument("--json", action="store_true", help="机器可读 for programs")
-    _takes_medium(check)
-    for name, told in (
-        ("install", "安装 install on this machine"),
-        ("upgrade", "升级 upgrade to this medium's release"),
-    ):
-        install = command(name, _install, told)
-        _takes_medium(install)
-        install.add_argument("--answers", type=Path, help="应答文件 answers in a TOML file")
-        install.add_argument("--yes", action="store_true", help="不提问 ask nothing")
-        install.add_argument("--no-firewall", action="store_true", help="不动防火墙 leave nftables")
-        install.add_argument("--hold", type=float, default=steps.HOLD_S, help="观察秒数 seconds")
-        install.add_argument(
-            "--die-at",
-            metavar="STEP[:after]",
-            default="",
-            help=argparse.SUPPRESS,  # for drills: kill the installer at this step
-        )
-    back = command("rollback", _rollback, "退回上一版本 go back to the release before")
-    back.add_argument("--to", metavar="VERSION", help="退回到 which release")
-    save = command("backup", _backup, "备份数据、密钥与配置 back up data, keys, configuration")
-    put_back = command("restore", _restore, "从备份恢复 put a backup back")
-    for parser_ in (save, put_back):
-        parser_.add_argument("file", type=Path, help="备份文件 the backup")
-        parser_.add_argument(
-            "--passphrase-file", type=Path, required=True, help="首行为口令 first line: passphrase"
-        )
-    bundle = command(
-        "support-bundle", _support, "故障资料包，不含任何通话内容 no words, no numbers"
-    )
-    bundle.add_argument("file", type=Path, help=".tar.gz")
-    command("firewall", _firewall, "按 install.toml 重载防火墙 reload it after a change there")
-    command("certificate", _certificate, "换发本机证书 make the box's certificate anew")
-    card = command("gpu", _gpu, "装好驱动后启用显卡 after a driver was installed")
-    _takes_medium(card)
-    command("resume", _resume, "断电后收尾（开机自动运行） finish what a power cut interrupted")
-    command("status", _status, "现有版本与历史 releases and what was done").add_argument(
-        "--json", action="store_true", help="机器可读 for programs"
-    )
-    remove = command("uninstall", _uninstall, "卸载 remove it")
-    choice = remove.add_mutually_exclusive_group(required=True)
-    choice.add_argument(
-        "--keep-data", action="store_true", help="保留数据与密钥 keep calls and keys"
-    )
-    choice.add_argument(
-        "--delete-data",
-        action="store_true",
-        help="连同数据与密钥一并删除 delete calls and keys too",
-    )
-    return parser
-
-
-def _takes_medium(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--medium", type=Path, default=HERE, help="介质所在目录 the medium's folder (default: here)"
-    )
 
 
 def _preflight(given: argparse.Namespace) -> int:
@@ -157,6 +85,7 @@ def _install(given: argparse.Namespace) -> int:
         if record.load().phase in (SWITCHED, REVERTING) or restore.UNDER_WAY.exists():
             say(Text("先把上一次做完 ……", "bringing the last operation to its end first ..."))
             revert.settle()
+        _agreed(medium, yes=given.yes)
         unfinished = record.load()
         known = answers.gather(given.answers, layout.ANSWERS, ask=not given.yes)
         if given.no_firewall:
@@ -182,6 +111,23 @@ def _install(given: argparse.Namespace) -> int:
             )
         )
     return 0
+
+
+def _agreed(medium: Medium, *, yes: bool) -> None:
+    """What only a person can judge; raises InstallError."""
+    if not layout.TRUST.exists():
+        same = Text(
+            "上面的签名密钥指纹与供应商另行告知的一致吗？",
+            "is the key's fingerprint above the one that the vendor told you by another way?",
+        )
+        confirm(same, yes=yes)
+    if layout.current_version() == medium.version and record.load().phase == COMMITTED:
+        again = Text(
+            f"{medium.version} 已经装好。重做各步会重启服务（通话先说完）。继续吗？",
+            f"{medium.version} is installed already. To do its steps again restarts the box, after "
+            "calls have ended. Go on?",
+        )
+        confirm(again, yes=yes)
 
 
 def _take(work: steps.Work, die_at: str) -> None:
@@ -236,12 +182,23 @@ def _rollback(given: argparse.Namespace) -> int:
 
 def _backup(given: argparse.Namespace) -> int:
     _must_be_installed()
+    if given.file.exists():
+        over = Text(f"{given.file} 已存在，覆盖吗？", f"{given.file} exists; write over it?")
+        confirm(over, yes=given.yes)
     say(restore.backup(given.file, given.passphrase_file))
     return 0
 
 
 def _restore(given: argparse.Namespace) -> int:
     _must_be_installed()
+    confirm(
+        Text(
+            f"以 {given.file} 替换本机现有的全部通话与密钥（旧的留在旁边）？",
+            f"put {given.file} in the place of all calls and keys on this machine (they are kept "
+            "beside it)?",
+        ),
+        yes=given.yes,
+    )
     with alone():
         restore.restore(given.file, given.passphrase_file)
     return 0
@@ -305,6 +262,12 @@ def _status(given: argparse.Namespace) -> int:
 
 
 def _uninstall(given: argparse.Namespace) -> int:
+    if given.delete_data:
+        gone = Text(
+            "全部通话、密钥与审计日志将被删除，无法找回。继续吗？",
+            "all calls, keys and the audit log will be gone for good. Go on?",
+        )
+        confirm(gone, yes=given.yes)
     with alone():
         data.note("release.uninstall", layout.current_version() or "")
         units.stop()
@@ -332,6 +295,23 @@ def _uninstall(given: argparse.Namespace) -> int:
         else kept
     )
     return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "preflight": _preflight,
+    "install": _install,
+    "upgrade": _install,
+    "rollback": _rollback,
+    "uninstall": _uninstall,
+    "backup": _backup,
+    "restore": _restore,
+    "support-bundle": _support,
+    "firewall": _firewall,
+    "certificate": _certificate,
+    "gpu": _gpu,
+    "resume": _resume,
+    "status": _status,
+}
 
 
 if __name__ == "__main__":

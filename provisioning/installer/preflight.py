@@ -24,6 +24,7 @@ GIB = 1 << 30
 LEAST_CORES, LEAST_MEMORY_GIB, GOOD_MEMORY_GIB = 2, 3.5, 8
 ROOM_FACTOR, SPARE_GIB = 4, 2.0  # of the medium's size under /opt, and beside it
 LEAST_DATA_GIB, GOOD_DATA_GIB = 2.0, 50.0
+LEAST_SCRATCH_GIB, GOOD_SCRATCH_GIB = 1.0, 5.0  # for uploads, while they are worked on
 LEAST_SYSTEMD = 252
 PORTS = {"gRPC": 50051, "gRPC (mTLS)": 50052, "HTTP": 9000}
 TRITON_PORTS = (8000, 8001, 8002)
@@ -59,9 +60,7 @@ Checker = Callable[[Medium | None], Check]
 
 def run_checks(medium: Medium | None) -> Iterator[Check]:
     """One after the other; the medium's own comes last, for it takes longest."""
-    for check in (root, system, cpu, memory, disk, data_disk, clock, service_manager, ports):
-        yield check(medium)
-    for check in (gpu_check, installed, certificate, firewall):
+    for check in CHECKS:
         yield check(medium)
     if medium:
         yield integrity(medium)
@@ -132,6 +131,10 @@ def disk(medium: Medium | None) -> Check:
 
 def data_disk(_: Medium | None) -> Check:
     return _room("data disk", layout.DATA, LEAST_DATA_GIB, GOOD_DATA_GIB)
+
+
+def scratch_disk(_: Medium | None) -> Check:
+    return _room("scratch disk", Path("/tmp"), LEAST_SCRATCH_GIB, GOOD_SCRATCH_GIB)
 
 
 def _room(name: str, folder: Path, least_gib: float, good_gib: float) -> Check:
@@ -258,6 +261,12 @@ def firewall(_: Medium | None) -> Check:
         )
         return Check("firewall", title, State.warn, both(", ".join(active)), fix)
     return Check("firewall", title, State.ok, both("nftables"))
+
+
+CHECKS: tuple[Checker, ...] = (
+    *(root, system, cpu, memory, disk, data_disk, scratch_disk, clock, service_manager, ports),
+    *(gpu_check, installed, certificate, firewall),
+)
 
 
 def integrity(medium: Medium) -> Check:

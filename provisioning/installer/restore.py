@@ -13,6 +13,7 @@ from installer.words import InstallError, Text, say
 
 CREDENTIALS = ("master-key", "audit-key", "tls-key")
 ASIDE, KEPT = layout.STATE / "restored", layout.STATE / "before-restore"
+SECRETS = Path("/run/lingting-restored")  # its keys, in the open: in memory, never on the disk
 UNDER_WAY = layout.STATE / "restoring.json"
 DATABASES = ("lingting.db", "keys.db", "audio")
 
@@ -33,17 +34,21 @@ def backup(target: Path, passphrase_file: Path) -> str:
 
 def restore(source: Path, passphrase_file: Path) -> None:
     """Put a backup back; what was there before stays beside it, and comes back if that fails."""
-    shutil.rmtree(ASIDE, ignore_errors=True)
+    _forget()
     try:
-        told = run(
-            *(layout.lingting(layout.CURRENT), "backup", "test", str(source.resolve())),
-            *("--passphrase-file", str(passphrase_file.resolve()), "--into", str(ASIDE)),
-            env={"LINGTING_CONFIG": str(layout.CONFIG)},
-            doing=Text("检验备份", "test the backup"),
-        )
-    except InstallError:
-        shutil.rmtree(ASIDE, ignore_errors=True)  # it holds keys in the open
-        raise
+        _restore(source, passphrase_file)
+    finally:
+        _forget()
+
+
+def _restore(source: Path, passphrase_file: Path) -> None:
+    told = run(
+        *(layout.lingting(layout.CURRENT), "backup", "test", str(source.resolve())),
+        *("--passphrase-file", str(passphrase_file.resolve())),
+        *("--into", str(ASIDE), "--secrets-into", str(SECRETS)),
+        env={"LINGTING_CONFIG": str(layout.CONFIG)},
+        doing=Text("检验备份", "test the backup"),
+    )
     say(told.strip())
     stamp = time.strftime("%Y%m%dT%H%M%S")
     before = layout.DATA / f"store.before-{stamp}"
@@ -63,7 +68,6 @@ def restore(source: Path, passphrase_file: Path) -> None:
         ) from error
     UNDER_WAY.unlink()
     KEPT.rename(before / "keys")  # sealed; without them what is kept there is noise
-    shutil.rmtree(ASIDE, ignore_errors=True)
     data.note("backup.restore", source.name)
     say(
         Text(
@@ -87,7 +91,13 @@ def undo() -> None:
         before.rename(layout.STORE)
     units.restart()
     UNDER_WAY.unlink()
-    for folder in (KEPT, ASIDE):
+    shutil.rmtree(KEPT, ignore_errors=True)
+    _forget()
+
+
+def _forget() -> None:
+    """What was unpacked of a backup."""
+    for folder in (ASIDE, SECRETS):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -107,12 +117,11 @@ def _put_in_place(stamp: str) -> None:
     backup's is laid beside it, whole.
     """
     for name in ("master-key", "tls-key"):
-        path = ASIDE / "credentials" / name
+        path = SECRETS / "credentials" / name
         if path.exists():
             data.seal(name, path.read_bytes())
-    for path in (ASIDE / "etc" / "pki").glob("*.*"):
-        shutil.copy(path, layout.PKI / path.name)
-        (layout.PKI / path.name).chmod(0o644 if path.suffix == ".pem" else 0o600)
+    for path in (*ASIDE.glob("etc/pki/*.*"), *SECRETS.glob("etc/pki/*.*")):
+        write(layout.PKI / path.name, path.read_bytes(), 0o644 if path.suffix == ".pem" else 0o600)
     layout.STORE.mkdir(mode=0o700)
     for name in DATABASES:
         if (ASIDE / name).exists():

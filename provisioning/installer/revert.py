@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from installer import answers, data, layout, record, restore, steps, units
+from installer import answers, certificate, data, layout, record, restore, steps, units
 from installer.record import Record
 from installer.system import alone, link, run
 from installer.words import InstallError, Text, say
@@ -53,8 +53,8 @@ def settle() -> None:
     elif done.phase == record.SWITCHED:
         finish(done)
     release = layout.current_release()
-    if release and layout.ANSWERS.exists() and not steps.pair_is_good():
-        steps.make_certificate(release, answers.read(layout.ANSWERS).names)
+    if release and layout.ANSWERS.exists() and not certificate.is_good():
+        certificate.make(release, answers.read(layout.ANSWERS).names)
         units.restart_gateway()
 
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import ssl
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from installer import data, firewall, gpu, layout, units
+from installer import certificate, data, firewall, gpu, layout, units
 from installer.answers import Answers, keep
 from installer.media import KEYRING, SUMS, Medium, digest, verify
 from installer.record import SWITCHED, Record
@@ -30,10 +28,10 @@ NO_GPU_WHEELS = Text(
     "the medium has nothing for GPUs: CPU mode. Run `lingting-install gpu --medium FOLDER` with "
     "one that has",
 )
+FIRST_CONFIG = Path(__file__).with_name("lingting.toml")
 HOLD_S = 20.0
 PATIENCE_S = 60.0  # with the canary: a slow machine is not a broken one
 KEY_BYTES = 32
-OWN_NAMES = ("localhost", "127.0.0.1")  # in every certificate: admins call from the box itself
 
 
 @dataclass(slots=True)
@@ -52,7 +50,7 @@ class Work:
 
 def check_medium(work: Work) -> None:
     verify(work.medium, progress)
-    if not layout.TRUST.exists():
+    if not layout.TRUST.exists():  # the administrator was asked
         write(layout.TRUST, (work.medium.folder / KEYRING).read_bytes())
 
 
@@ -179,55 +177,16 @@ def keys(work: Work) -> None:
     """Made here, once, sealed to this machine (its TPM, if it has one); never overwritten."""
     for name in ("master-key", "audit-key"):
         data.seal_new(name, os.urandom(KEY_BYTES))
-    layout.PKI.mkdir(parents=True, exist_ok=True)
-    if pair_is_good():
-        return
-    if not (layout.PKI / "ca.pem").exists():
-        run(
-            *(layout.lingting(work.release), "pki", "init"),
-            *("--folder", str(layout.PKI), "--name", f"Lingting {work.answers.names[0]}"),
-        )
-    make_certificate(work.release, work.answers.names)
-
-
-def pair_is_good() -> bool:
-    """Whether the box's certificate and its sealed key are there and belong together."""
-    certificate = layout.SERVER.with_suffix(".pem")
-    if not (certificate.exists() and data.credential("tls-key").exists()):
-        return False
-    with tempfile.NamedTemporaryFile(dir="/run") as key:  # in memory
-        key.write(data.opened("tls-key"))
-        key.flush()
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key.name)
-        except (ssl.SSLError, OSError):
-            return False
-    return True
-
-
-def make_certificate(release: Path, names: list[str]) -> None:
-    """The box's own, by its authority; the key is sealed to this machine."""
-    new = layout.PKI / "new"
-    for left in layout.PKI.glob("new.*"):  # from a try that was cut off
-        left.unlink()
-    run(
-        *(layout.lingting(release), "pki", "server", *dict.fromkeys([*names, *OWN_NAMES])),
-        *("--folder", str(layout.PKI), "--output", str(new)),
-        doing=Text("签发证书", "make a certificate"),
-    )
-    key, certificate = new.with_suffix(".key"), new.with_suffix(".pem")
-    data.seal("tls-key", key.read_bytes())
-    key.unlink()  # only the sealed one stays
-    certificate.rename(layout.SERVER.with_suffix(".pem"))
-    for path, mode in ((layout.PKI, 0o755), *((p, 0o644) for p in layout.PKI.glob("*.pem"))):
-        path.chmod(mode)
+    if not certificate.is_good():
+        certificate.make_authority(work.release, work.answers.names[0])
+        certificate.make(work.release, work.answers.names)
 
 
 def configuration(work: Work) -> None:
     """The administrator's file is written once; later releases read it as it is."""
     keep(work.answers, layout.ANSWERS)
     if not layout.CONFIG.exists():
-        write(layout.CONFIG, CONFIG, 0o640, layout.GROUP)
+        write(layout.CONFIG, FIRST_CONFIG.read_bytes(), 0o640, layout.GROUP)
 
 
 def rehearse(work: Work) -> None:
@@ -378,50 +337,3 @@ def take(work: Work, before: Callable[[str], None], after: Callable[[str], None]
         work.record.done.append(step.name)
         work.record.save()
         log(f"== {step.name}: {time.monotonic() - began:.1f} s")
-
-
-CONFIG = """\
-# 聆听的配置；每一项的含义见 docs/settings.md。 Every setting is described in docs/settings.md.
-[grpc]
-host = "0.0.0.0"
-port = 50051        # callers with keys
-mtls_port = 50052   # callers with client certificates
-tls_certificate = "/etc/lingting/pki/server.pem"
-tls_key = "/run/credentials/lingting-gateway.service/tls-key"
-tls_client_ca = "/etc/lingting/pki/ca.pem"
-reflection = false
-
-[http]
-host = "0.0.0.0"
-port = 9000
-tls_certificate = "/etc/lingting/pki/server.pem"
-tls_key = "/run/credentials/lingting-gateway.service/tls-key"
-tls_client_ca = "/etc/lingting/pki/ca.pem"
-
-[local]
-folder = "/run/lingting-gateway"
-
-[access]
-keys = "always"     # also behind a terminator on this machine
-admin_two_factors = true
-
-[triton]
-mode = "remote"
-address = "127.0.0.1:8001"
-http_port = 8000
-metrics_port = 8002
-
-[cpu]
-socket = "/run/lingting/cpu.sock"
-
-[store]
-folder = "/var/lib/lingting/store"
-master_key = "/run/credentials/lingting-gateway.service/master-key"
-
-[audit]
-folder = "/var/lib/lingting/audit"
-key = "/run/credentials/lingting-gateway.service/audit-key"
-
-[log]
-format = "journal"
-"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from installer import answers, data, firewall, layout, steps, units
+from installer import answers, certificate, data, firewall, layout, steps, units
 from installer.media import Medium, verify
 from installer.record import Record
 from installer.system import run, write
@@ -35,7 +35,7 @@ def reload_firewall() -> None:
 def renew_certificate(release: Path) -> None:
     """For the names in install.toml; callers trust the authority, so nothing changes for them."""
     known = answers.read(layout.ANSWERS)
-    steps.make_certificate(release, known.names)
+    certificate.make(release, known.names)
     data.note("certificate.renew", " ".join(known.names))
     units.restart_gateway()
     steps.call_the_box()

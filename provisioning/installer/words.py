@@ -50,6 +50,19 @@ def warn(text: Text | str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def confirm(question: Text, *, yes: bool) -> None:
+    """Go on only if a person says so, or did in advance; raises InstallError."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InstallError(
+            Text(f"{question}（没有终端可问）", f"{question} (there is no terminal to ask at)"),
+            Text("加 --yes 表示同意", "--yes says that you agree"),
+        )
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "是"):
+        raise InstallError(Text("未作任何改动", "nothing was changed"))
+
+
 def progress(done: int, all_: int) -> None:
     """A bar on the terminal's last line, gone at the end; a stick may be slow."""
     if not sys.stderr.isatty():

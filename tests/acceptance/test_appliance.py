@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -194,6 +195,37 @@ def test_answers_that_make_no_sense_are_refused(box: Container) -> None:
 # --- the first installation
 
 
+@pytest.mark.parametrize("number", range(2))
+def test_killed_at_any_moment_of_its_first_installation(
+    box: Container, number: int, rng: random.Random
+) -> None:
+    """From nothing: what was there is taken away, by the medium's own program."""
+    if number:
+        gone = (f"{MEDIA}/{OLD}/install", "uninstall", "--delete-data", "--yes")
+        assert box.run(*gone).code == DONE
+    killed(box, f"{MEDIA}/{OLD}", rng.uniform(5, 45))
+
+
+@pytest.mark.parametrize("moment", ["unpack", "environment", "keys", "start", "admins"])
+def test_killed_in_its_first_installation_it_can_be_run_again(box: Container, moment: str) -> None:
+    """Right after a step; the next run of the command goes on from there."""
+    told = install(box, f"{MEDIA}/{OLD}", "--die-at", f"{moment}:after")
+    assert told.code in (-9, 137), told.output
+
+
+def killed(box: Container, folder: str, after_s: float, verb: str = "install") -> None:
+    """The installer, and whatever it has begun, so many seconds after it began."""
+    answers = ("--answers", "/root/answers.toml") if verb == "install" else ()
+    command = f"{folder}/install --lang en {verb} {' '.join([*QUIET, *answers])}"
+    unit = ("systemd-run", "--quiet", "--unit=installer", "--collect")
+    print(f"killed {after_s:.1f} s into the {verb}")
+    assert box.run(*unit, "sh", "-c", command).code == 0
+    time.sleep(after_s)
+    box.run("systemctl", "kill", "--signal=KILL", "installer")
+    wait_until(lambda: box.run("systemctl", "is-active", "installer").code != 0)
+    box.run("systemctl", "reset-failed", "installer")
+
+
 def test_one_command_makes_a_box_that_serves(box: Container) -> None:
     told = install(box, f"{MEDIA}/{OLD}")
     assert told.code == DONE, told.output
@@ -331,6 +363,22 @@ def test_the_firewall_follows_the_answers(box: Container) -> None:
     assert connects(STRANGER, BOX, 9000) == "dropped"
 
 
+def test_the_doctor_says_what_is_not_up(box: Container) -> None:
+    box.run("nft", "delete", "table", "inet", "lingting")
+    box.run("systemctl", "stop", "lingting-triton")
+    found = {each["name"]: each for each in doctor(box)}
+    assert found["firewall"]["state"] == "fail" and "lingting-install" in found["firewall"]["fix"]
+    assert found["services"]["found"] == "not running: lingting-triton"
+    assert box.run("systemctl", "start", "lingting-triton").code == 0
+    assert box.run("lingting-install", "firewall").code == DONE
+    found = {each["name"]: each for each in doctor(box)}
+    assert (found["firewall"]["state"], found["services"]["state"]) == ("ok", "ok")
+
+
+def doctor(box: Container) -> list[dict[str, str]]:
+    return list(json.loads(box.run("lingting", "doctor", "--json").output)["checks"])
+
+
 def test_an_expired_certificate_is_told_and_renewed(box: Container, key: str) -> None:
     """Made by a clock of three years ago; the audit log does not mind that clock."""
     past = {"LD_PRELOAD": "/root/libfaketime.so.1", "FAKETIME": "-1100d"}
@@ -436,12 +484,14 @@ def test_a_backup_is_made_tried_and_put_back(box: Container, key: str) -> None:
     wrong = box.root / "root" / "wrong"
     wrong.write_text("not the passphrase\n")
     refused = box.run(
-        *("lingting-install", "--lang", "en", "restore", "/root/box.backup"),
+        *("lingting-install", "--lang", "en", "restore", "--yes", "/root/box.backup"),
         *("--passphrase-file", "/root/wrong"),
     )
     assert refused.code == FAILED and "passphrase" in refused.output
     serves(box, OLD)
-    told = box.run("lingting-install", "--lang", "en", "restore", "/root/box.backup", *flags)
+    told = box.run(
+        "lingting-install", "--lang", "en", "restore", "--yes", "/root/box.backup", *flags
+    )
     assert told.code == DONE, told.output
     assert "calls can be read" in told.output
     serves(box, OLD)
@@ -526,6 +576,15 @@ def test_two_installers_at_once_are_refused(box: Container, newer: str) -> None:
 def test_killed_at_any_step_the_box_still_serves(box: Container, newer: str, step: str) -> None:
     told = install(box, newer, "--die-at", step, verb="upgrade")
     assert told.code in (-9, 137), told.output
+    assert box.run("lingting", "canary").code == 0
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_killed_at_any_moment_the_box_still_serves(
+    box: Container, newer: str, number: int, rng: random.Random
+) -> None:
+    """Within a step, wherever that is; what the installer has begun dies with it."""
+    killed(box, newer, rng.uniform(5, 25), verb="upgrade")
     assert box.run("lingting", "canary").code == 0
 
 
@@ -666,7 +725,7 @@ def test_uninstalled_with_its_data_kept_it_can_come_back(box: Container, key: st
 
 
 def test_uninstalled_with_its_data_nothing_is_left(box: Container) -> None:
-    told = box.run("lingting-install", "--lang", "en", "uninstall", "--delete-data")
+    told = box.run("lingting-install", "--lang", "en", "uninstall", "--delete-data", "--yes")
     assert told.code == DONE, told.output
     left = box.run("find", "/etc", "/opt", "/usr/local", "/var/lib", "/root", "-name", "*lingting*")
     assert not left.output.strip(), left.output
@@ -681,7 +740,9 @@ def test_a_backup_makes_a_new_machine_the_old_one(box: Container, key: str) -> N
     then = (box.root / "root/authority-then.pem").read_bytes()
     assert authority.read_bytes() != then
     flags = ("--passphrase-file", passphrase(box))
-    told = box.run("lingting-install", "--lang", "en", "restore", "/root/box.backup", *flags)
+    told = box.run(
+        "lingting-install", "--lang", "en", "restore", "--yes", "/root/box.backup", *flags
+    )
     assert told.code == DONE, told.output
     assert authority.read_bytes() == then, "callers go on trusting what they trusted"
     assert call(box, "--metadata", "authorization", f"Bearer {key}")[0]["event"] == "result"

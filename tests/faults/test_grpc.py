@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from riva.client.proto import riva_asr_pb2 as asr
 
 from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
-from tests.faults.conftest import SCALE, SEED
+from tests.conftest import SCALE, SEED
 from tests.integration.gateway import alaw, gateway
 
 EXAMPLES = 60 * SCALE  # of each method

@@ -21,7 +21,7 @@ from appliance.access.access import Wanted
 from appliance.access.roles import EVERY_TENANT, Principal, Role
 from appliance.sections import Access as AccessSettings
 from appliance.security import audit
-from tests.faults.conftest import SCALE, SEED
+from tests.conftest import SCALE, SEED
 from tests.integration.gateway import gateway
 
 pytestmark = pytest.mark.timeout(3600)

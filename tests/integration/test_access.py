@@ -352,6 +352,23 @@ async def test_a_watcher_is_let_go_with_its_key(closed: Closed) -> None:
         await asyncio.gather(reading, return_exceptions=True)
 
 
+async def test_a_streamed_transcript_ends_with_its_key(closed: Closed) -> None:
+    made = await closed.make("listener", Role.CALLER)
+    closed.box.engine.delay_s = 0.5
+    form = {"model": "whisper-1", "stream": "true", "encoding": "alaw"}
+    form |= {"sample_rate_hertz": "8000", "channels": "2"}
+    files = {"file": ("call.alaw", alaw(30))}
+    async with (
+        closed.client("listener") as client,
+        client.stream("POST", "/v1/audio/transcriptions", data=form, files=files) as events,
+    ):
+        lines = events.aiter_lines()
+        await anext(lines)
+        await closed.box.access.revoke(INSTALLER, made)
+        rest = [line async for line in lines if line.startswith("data:")]
+    assert len(rest) == 1 and "revoked" in rest[0], rest
+
+
 async def test_an_expired_key_opens_nothing(closed: Closed) -> None:
     made = await closed.make("short", Role.CALLER, days=1)
     gate = closed.box.access.gate

@@ -46,8 +46,10 @@ async def some_calls(folder: Path, count: int = 3) -> Path:
 
 async def test_every_call_can_be_read_again(tmp_path: Path) -> None:
     source = await some_calls(tmp_path)
-    manifest = backup.unpack(source, PASSPHRASE, tmp_path / "again")
-    found = await backup.examine(tmp_path / "again")
+    manifest = backup.unpack(source, PASSPHRASE, tmp_path / "again", tmp_path / "memory")
+    found = await backup.examine(tmp_path / "again", tmp_path / "memory")
+    keys = [path.name for path in (tmp_path / "memory").rglob("*") if path.is_file()]
+    assert keys == ["master-key"] and not list((tmp_path / "again").rglob("*-key"))
     assert (found.calls, found.readable, found.audio) == (3, 3, 3)
     assert manifest.version == "0.1.0"
 
@@ -58,7 +60,7 @@ async def test_nothing_in_it_can_be_read_without_the_passphrase(tmp_path: Path) 
     for secret in (b"call-0", (tmp_path / "store" / "master.key").read_bytes(), b"SQLite format"):
         assert secret not in data
     with pytest.raises(StoreDamaged, match="passphrase"):
-        backup.unpack(source, b"another passphrase", tmp_path / "no")
+        backup.unpack(source, b"another passphrase", tmp_path / "no", tmp_path / "memory")
 
 
 async def test_a_damaged_or_cut_backup_is_told(tmp_path: Path) -> None:
@@ -67,12 +69,12 @@ async def test_a_damaged_or_cut_backup_is_told(tmp_path: Path) -> None:
     for number, data in enumerate((whole[:-1], whole[: len(whole) // 2], b"", b"junk" * 50)):
         source.write_bytes(data)
         with pytest.raises(LingtingError):
-            backup.unpack(source, PASSPHRASE, tmp_path / f"cut{number}")
+            backup.unpack(source, PASSPHRASE, tmp_path / f"cut{number}", tmp_path / "memory")
     altered = bytearray(whole)
     altered[len(whole) // 2] ^= 1
     source.write_bytes(altered)
     with pytest.raises(StoreDamaged):
-        backup.unpack(source, PASSPHRASE, tmp_path / "altered")
+        backup.unpack(source, PASSPHRASE, tmp_path / "altered", tmp_path / "memory")
 
 
 def test_chunks_cannot_be_left_out_or_swapped(tmp_path: Path) -> None:
@@ -140,6 +142,8 @@ async def test_calls_deleted_while_it_is_made_are_no_damage(
     (link / "names").symlink_to("/etc/hostname")
     folders = {backup.MASTER: tmp_path / "store" / "master.key", "etc": link}
     backup.create(store, folders, tmp_path / "two", PASSPHRASE, "0.1.0")
-    backup.unpack(tmp_path / "two", PASSPHRASE, tmp_path / "again")
-    found = await backup.examine(tmp_path / "again")
+    backup.unpack(tmp_path / "two", PASSPHRASE, tmp_path / "again", tmp_path / "memory")
+    found = await backup.examine(tmp_path / "again", tmp_path / "memory")
+    keys = [path.name for path in (tmp_path / "memory").rglob("*") if path.is_file()]
+    assert keys == ["master-key"] and not list((tmp_path / "again").rglob("*-key"))
     assert (found.calls, found.readable) == (2, 2)

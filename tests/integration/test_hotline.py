@@ -201,6 +201,22 @@ async def test_a_recording_is_cancelled(stub: Stub, box: Gateway) -> None:
     assert done.done and done.error.code == grpc.StatusCode.CANCELLED.value[0]
 
 
+async def test_only_so_many_wait_for_operations(
+    stub: Stub, box: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.archive.archive.MOST_WATCHERS", 1)
+    box.engine.delay_s = 5
+    begun = await stub.record(recording(CONFIG, alaw(20)))
+    wanted = lro.WaitOperationRequest(name=begun.name)
+    waiting = [asyncio.ensure_future(stub.wait(wanted)) for _ in range(2)]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await asyncio.gather(*waiting)
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    await stub.cancel(lro.CancelOperationRequest(name=begun.name))
+    done, _ = await asyncio.wait(waiting, timeout=10)
+    assert len(done) == 2
+
+
 async def test_calls_are_listed_and_deleted(stub: Stub) -> None:
     for number in range(3):
         config = named(call_id=f"l-{number}")

@@ -30,7 +30,6 @@ from appliance.archive.archive import Archive
 from appliance.archive.kept import KeptCall
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
 from appliance.messages import AudioFormat, CallConfig, CallState
-from appliance.store.calls import OVER
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 SERVICE = pb.DESCRIPTOR.services_by_name["Hotline"].full_name
 OPERATIONS = "google.longrunning.Operations"
 DOOR = "hotline"
-WAIT_S, LONGEST_WAIT_S = 0.2, 600.0
+LONGEST_WAIT_S = 600.0
 
 
 class HotlineServicer:
@@ -195,12 +194,9 @@ class HotlineServicer:
         async with self.answering(context, "WaitOperation", READS) as asked:
             who, context = asked.who, asked.context
             wanted_s = request.timeout.seconds + request.timeout.nanos / 1e9
-            deadline_s = min(wanted_s or LONGEST_WAIT_S, LONGEST_WAIT_S)
+            within_s = min(wanted_s or LONGEST_WAIT_S, LONGEST_WAIT_S)
             name = id_of(request.name, "operations/")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(deadline_s):
-                    while (await self._archive.find(name, tenant=who.tenant)).state not in OVER:
-                        await asyncio.sleep(WAIT_S)
+            await self._archive.wait(name, within_s, tenant=who.tenant)
             if self._access:
                 self._access.gate.still(who)
             return await self._operation(name, who)

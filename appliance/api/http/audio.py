@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -71,8 +71,9 @@ ANSWERS: Responses = {
 
 def audio_routes(box: Box, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/v1/audio", tags=["audio"])
-    sender = Depends(Needs(access, SENDS))
-    door = AudioDoor(box)
+    needs = Needs(access, SENDS)
+    sender = Depends(needs)
+    door = AudioDoor(box, needs.still)
 
     @router.post("/transcriptions", responses=ANSWERS, response_model=None, openapi_extra=FORM)
     async def transcriptions(request: Request, who: Principal = sender) -> Response:
@@ -88,8 +89,9 @@ def audio_routes(box: Box, access: Access | None) -> APIRouter:
 
 
 class AudioDoor:
-    def __init__(self, box: Box) -> None:
-        self._box = box
+    def __init__(self, box: Box, still: Callable[[Principal], None]) -> None:
+        """`still` raises once somebody may no longer hear what they asked for."""
+        self._box, self._still = box, still
         self._places = Places(box.settings, box.metrics)
         self._max_bytes = box.settings.http.max_upload_mib * MIB
 
@@ -103,16 +105,18 @@ class AudioDoor:
             asking = replace(asking, config=replace(asking.config, tenant=who.own_tenant))
             try:
                 if asking.stream:
-                    return await self._stream(request, asking, stack)
+                    return await self._stream(request, asking, who, stack)
                 work = self._box.transcribe(asking.config, chunks(asking.file))
                 return respond(asking, await until_gone(request, work))
             except InvalidAudio as error:
                 error.param = error.param or "file"
                 raise
 
-    async def _stream(self, request: Request, asking: Asking, stack: AsyncExitStack) -> Response:
+    async def _stream(
+        self, request: Request, asking: Asking, who: Principal, stack: AsyncExitStack
+    ) -> Response:
         """Starts to answer when the recording has proved to be one: errors get their status."""
-        telling = in_one_task(self._tell(asking, request.state.request_id))
+        telling = in_one_task(self._tell(asking, who, request.state.request_id))
         try:
             first = await until_gone(request, anext(telling))
         except BaseException:
@@ -121,11 +125,12 @@ class AudioDoor:
         headers = shapes.marks(f"{asking.card.name} {asking.card.version}", asking.card.demo)
         return EventStream(first, telling, stack.pop_all(), headers)
 
-    async def _tell(self, asking: Asking, request_id: str) -> AsyncGenerator[str]:
+    async def _tell(self, asking: Asking, who: Principal, request_id: str) -> AsyncGenerator[str]:
         started = False
         try:
             async with aclosing(self._hear(asking)) as heard:
                 async for item in heard:
+                    self._still(who)
                     yield item
                     started = True
         except LingtingError as error:
