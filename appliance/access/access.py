@@ -219,7 +219,8 @@ class Access:
 
     async def revoke(self, who: Principal, credential: str) -> Credential:
         """From this moment on it opens nothing; streams that run by it end at their next word."""
-        self._find(credential)
+        if self._find(credential).revoked_at is not None:
+            raise Conflict("revoke a credential", "it was revoked before", "it opens nothing")
         await self.record(who, "credential.revoke", credential)
         changed = await self._credentials.change(credential, revoked_at=time.time())
         await self.refresh()

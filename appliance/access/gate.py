@@ -178,7 +178,7 @@ def require(who: Principal, allowed: frozenset[Role]) -> Principal:
     if who.roles & allowed:
         return who
     wanted = " or ".join(sorted(role.value for role in allowed))
-    raise Forbidden("do that", f"{who.name} is not allowed to", f"it takes the role {wanted}")
+    raise Forbidden("do this", f"{who.name} may not", f"it takes the role {wanted}")
 
 
 def make_key() -> str:

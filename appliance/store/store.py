@@ -13,7 +13,7 @@ from typing import IO
 
 from sqlalchemy import select
 
-from appliance.errors import LingtingError, StoreUnavailable
+from appliance.errors import LingtingError, NotFound, StoreUnavailable
 from appliance.metrics import Metrics
 from appliance.sections import Store as StoreSettings
 from appliance.store.calls import Calls
@@ -25,6 +25,7 @@ from appliance.store.schema import keys
 from appliance.store.vault import Vault, audio_key
 
 MIB = 1024 * 1024
+KEEP_AUDIO = "[store] keep_audio_days says how long it is"
 
 
 class Store:
@@ -74,7 +75,11 @@ class Store:
 
     async def audio(self, call_id: str, *, whole: bool = True) -> AsyncIterator[bytes]:
         """A call's audio, opened; raises NotFound if none is kept, StoreDamaged."""
-        cipher, key = await self.ring.get(audio_key(call_id))
+        try:
+            cipher, key = await self.ring.get(audio_key(call_id))
+        except NotFound as error:
+            cause = "none was kept, or no longer"
+            raise NotFound("read a call's audio", cause, KEEP_AUDIO) from error
         async for chunk in self.vault.read(call_id, cipher, key, whole=whole):
             yield chunk
 

@@ -96,21 +96,35 @@ def _install(given: argparse.Namespace) -> int:
         operation = "upgrade" if previous else "install"
         made = Record(operation, medium.version, previous, PREPARING, begun_at=time.time())
         _take(steps.Work(medium, known, made, given.hold), given.die_at)
+    _tell_what_is_next(medium, known)
+    return 0
+
+
+def _tell_what_is_next(medium: Medium, known: answers.Answers) -> None:
+    name, authority = known.names[0], layout.PKI / "ca.pem"
     say(
         Text(
-            f"\n聆听 {medium.version} 已在服务。检查：lingting doctor",
-            f"\nLingting {medium.version} serves. Check: lingting doctor",
+            f"\n聆听 {medium.version} 已在服务。检查：lingting doctor\n"
+            f"  接口：https://{name}:9000（HTTP），{name}:50051（gRPC，密钥），"
+            f"{name}:50052（gRPC，客户端证书）\n"
+            f"  热线系统须信任：{authority}；其私钥 ca.key 只在本机，随备份保存\n"
+            f"  模型：{known.models}；演示模型只供试装，真实话务须换正式模型",
+            f"\nLingting {medium.version} serves. Check: lingting doctor\n"
+            f"  doors: https://{name}:9000 (HTTP), {name}:50051 (gRPC, keys), "
+            f"{name}:50052 (gRPC, client certificates)\n"
+            f"  hotline systems must trust {authority}; its key, ca.key, is on this machine alone "
+            "and in its backups\n"
+            f"  models: {known.models}; demo models are for trials, real calls take real ones",
         )
     )
     if layout.ADMINS.exists():
         say(
             Text(
-                f"{layout.ADMINS} 中有三员管理员的密钥与证书：分交三人，然后从本机删除。",
-                f"{layout.ADMINS} holds the three admins' keys: hand each to another person, "
-                "then delete them here.",
+                f"  {layout.ADMINS} 中有三员管理员的密钥与证书：分交三人，然后从本机删除",
+                f"  {layout.ADMINS} holds the three admins' keys: hand each to another person, "
+                "then delete them here",
             )
         )
-    return 0
 
 
 def _agreed(medium: Medium, *, yes: bool) -> None:
