@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import platform
 import shutil
 import socket
 import ssl
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Any
 
 import grpc
@@ -26,10 +20,9 @@ from appliance.access.pki import days_left
 from appliance.api import ports
 from appliance.api.tls import check_tls
 from appliance.cli.doctor_box import firewall, services
+from appliance.cli.doctor_check import Check, State
 from appliance.cli.doctor_gpu import gpu
 from appliance.cli.doctor_kept import (
-    Check,
-    State,
     audit_log,
     city_pack,
     diarization_bundle,
@@ -37,24 +30,48 @@ from appliance.cli.doctor_kept import (
     speech_bundle,
     store,
 )
+from appliance.cli.doctor_machine import cores, cpu_flags, disk, memory, python, shared_memory
+from appliance.cli.words import Language, Words, in_language, own_language
 from appliance.engine.triton_server import check_libpython, find_binary
 from appliance.errors import EngineUnavailable, SettingsError
 from appliance.sections import PROJECT
 from appliance.settings import Settings, load_settings
 
-MIB, GIB = 1 << 20, 1 << 30
-LEAST_PYTHON = (3, 11)
-LEAST_MEMORY, GOOD_MEMORY = 1 * GIB, 2 * GIB
-LEAST_DISK, GOOD_DISK = 1 * GIB, 5 * GIB
-LEAST_SHARED = 128 * MIB
-GOOD_CORES = 2
 PROBE_TIMEOUT_S = 2.0
 GOOD_DAYS = 30  # of a certificate, before it should be renewed
+FIELDS = ("name", "state", "found", "fix")
+MARKS = {
+    State.ok: ("green", Words("ok", "通过")),
+    State.warn: ("yellow", Words("warn", "注意")),
+    State.fail: ("red", Words("FAIL", "不符")),
+}
+TITLES = {
+    "settings": "设置",
+    "cpu": "处理器",
+    "cores": "核数",
+    "memory": "内存",
+    "disk": "临时磁盘",
+    "shared memory": "共享内存",
+    "speech bundle": "识别模型",
+    "diarization bundle": "说话人模型",
+    "emotion bundle": "情绪模型",
+    "city pack": "城市包",
+    "store": "存储",
+    "audit log": "审计日志",
+    "services": "服务",
+    "firewall": "防火墙",
+    "gpu": "显卡",
+    "evaluation": "测评",
+    "tls": "证书",
+}
 GRPC_SERVING = b"\x08\x01"  # HealthCheckResponse{status: SERVING}; its stubs clash with Riva's
 
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    lang: Annotated[
+        str | None, typer.Option(help="zh or en; else as the terminal is set: zh unless en.")
+    ] = None,
 ) -> None:
     """Check this machine and, if one runs here, the box.
 
@@ -63,10 +80,10 @@ def doctor(
     checks = list(run_checks())
     failed = any(check.state is State.fail for check in checks)
     if as_json:
-        listed = [asdict(check) for check in checks]
+        listed = [{field: str(getattr(check, field)) for field in FIELDS} for check in checks]
         typer.echo(json.dumps({"ok": not failed, "checks": listed}, ensure_ascii=False, indent=2))
     else:
-        show(checks)
+        show(checks, "en" if (lang or own_language()) == "en" else "zh")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -77,107 +94,22 @@ def run_checks() -> Iterator[Check]:
         yield Check("settings", State.fail, error.cause, error.hint)
         settings = Settings.model_construct()  # the defaults, so that the rest is still checked
     else:
-        yield Check("settings", State.ok, "valid")
+        yield Check("settings", State.ok, Words("valid", "有效"))
     yield from (check(settings) for check in CHECKS)
 
 
-def show(checks: list[Check]) -> None:
-    marks = {State.ok: "[green]ok[/]", State.warn: "[yellow]warn[/]", State.fail: "[red]FAIL[/]"}
+def show(checks: list[Check], language: Language) -> None:
     table = Table(box=None, pad_edge=False)
-    for column in ("check", "", "found"):
-        table.add_column(column, overflow="fold")
-    console = Console()
+    for column in (Words("check", "检查项"), "", Words("found", "结果")):
+        table.add_column(in_language(column, language), overflow="fold")
     for check in checks:
-        found = check.found + (f"\n→ {check.fix}" if check.fix else "")
-        table.add_row(check.name, marks[check.state], found.replace("[", r"\["))
-    console.print(table)
-
-
-# The machine
-
-
-def python(settings: Settings) -> Check:
-    found = platform.python_version()
-    if sys.version_info[:2] < LEAST_PYTHON:
-        return Check("python", State.fail, found, "install Python 3.11: apt-get install python3")
-    return Check("python", State.ok, found)
-
-
-def cpu_flags(settings: Settings) -> Check:
-    flags = read_flags(Path("/proc/cpuinfo"))
-    known = {"AVX2": "avx2", "AVX-512": "avx512f", "VNNI": "avx512_vnni", "AMX": "amx_int8"}
-    have = [name for name, flag in known.items() if flag in flags]
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return Check("cpu", State.ok, f"{platform.machine()}: AVX does not apply")
-    if "AVX2" not in have:
-        fix = "in a virtual machine, pass the host's CPU through (host-passthrough)"
-        return Check("cpu", State.warn, "no AVX2: recognition will be slow", fix)
-    return Check("cpu", State.ok, ", ".join(have))
-
-
-def read_flags(cpuinfo: Path) -> frozenset[str]:
-    try:
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("flags"):
-                return frozenset(line.partition(":")[2].split())
-    except OSError:
-        pass
-    return frozenset()
-
-
-def cores(settings: Settings) -> Check:
-    count = len(os.sched_getaffinity(0))
-    if count < GOOD_CORES:
-        fix = f"give the machine {GOOD_CORES} cores"
-        return Check("cores", State.warn, str(count), fix)
-    return Check("cores", State.ok, str(count))
-
-
-def memory(settings: Settings) -> Check:
-    free = available_memory(Path("/proc/meminfo"))
-    if free is None:
-        return Check("memory", State.warn, "unknown", "mount /proc")
-    return _enough("memory", free, LEAST_MEMORY, GOOD_MEMORY, "add memory or stop other programs")
-
-
-def available_memory(meminfo: Path) -> int | None:
-    """Bytes."""
-    try:
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return None
-
-
-def disk(settings: Settings) -> Check:
-    folder = tempfile.gettempdir()  # uploads are kept here while they are worked on
-    free = shutil.disk_usage(folder).free
-    fix = f"free space in {folder}, or point TMPDIR elsewhere"
-    return _enough("disk", free, LEAST_DISK, GOOD_DISK, fix, f" in {folder}")
-
-
-def shared_memory(settings: Settings) -> Check:
-    """Through it Triton and its Python backend pass windows."""
-    if settings.triton.mode != "child":
-        return Check("shared memory", State.ok, "not used: no Triton runs here")
-    folder = Path("/dev/shm")
-    if not folder.is_dir():
-        return Check("shared memory", State.warn, "no /dev/shm: calls run on the CPU", "mount it")
-    free = shutil.disk_usage(folder).free
-    if free < LEAST_SHARED:
-        fix = "mount -o remount,size=1G /dev/shm (in a container: --shm-size=1g)"
-        return Check("shared memory", State.warn, f"{free / MIB:.0f} MiB free", fix)
-    return Check("shared memory", State.ok, f"{free / GIB:.1f} GiB free")
-
-
-def _enough(name: str, free: int, least: int, good: int, fix: str, where: str = "") -> Check:
-    found = f"{free / GIB:.1f} GiB free{where}"
-    if free >= good:
-        return Check(name, State.ok, found)
-    state = State.warn if free >= least else State.fail
-    return Check(name, state, found, f"{fix}: at least {good / GIB:.0f} GiB")
+        found, fix = (in_language(text, language) for text in (check.found, check.fix))
+        told = found + (f"\n→ {fix}" if fix else "")
+        name = TITLES.get(check.name, check.name) if language == "zh" else check.name
+        color, word = MARKS[check.state]
+        mark = f"[{color}]{in_language(word, language)}[/]"
+        table.add_row(name, mark, told.replace("[", r"\["))
+    Console().print(table)
 
 
 # The software
@@ -186,33 +118,44 @@ def _enough(name: str, free: int, least: int, good: int, fix: str, where: str = 
 def triton(settings: Settings) -> Check:
     mode = settings.triton.mode
     if mode == "off":
-        return Check("triton", State.ok, "turned off by settings: CPU engine only")
+        found = Words("turned off by settings: CPU engine only", "按设置停用：只用 CPU")
+        return Check("triton", State.ok, found)
     if mode == "remote":
         host, _, port = settings.triton.address.rpartition(":")
         if port.isdecimal() and listens(host or "127.0.0.1", int(port)):
-            return Check("triton", State.ok, f"answers at {settings.triton.address}")
-        fix = "start it there, or correct triton.address; until then calls run on the CPU"
-        return Check("triton", State.warn, f"nobody at {settings.triton.address}", fix)
+            found = Words(
+                f"answers at {settings.triton.address}", f"{settings.triton.address} 有应答"
+            )
+            return Check("triton", State.ok, found)
+        fix = Words(
+            "start it there, or correct triton.address; until then calls run on the CPU",
+            "启动它，或改正 triton.address；在此之前通话由 CPU 识别",
+        )
+        found = Words(f"nobody at {settings.triton.address}", f"{settings.triton.address} 无人应答")
+        return Check("triton", State.warn, found, fix)
     try:
         binary = find_binary(settings)
         check_libpython(binary)
         return Check("triton", State.ok, str(binary))
     except EngineUnavailable as error:
-        return Check("triton", State.warn, f"{error.cause}: calls run on the CPU", error.hint)
+        found = Words(f"{error.cause}: calls run on the CPU", f"{error.cause}：通话由 CPU 识别")
+        return Check("triton", State.warn, found, error.hint)
 
 
 def evaluation(settings: Settings) -> Check:
     """What `lingting eval` speaks with."""
     if not (PROJECT / "inference" / "training").exists():
-        return Check("evaluation", State.ok, "not part of an installed box")
+        found = Words("not part of an installed box", "安装好的设备不含测评工具")
+        return Check("evaluation", State.ok, found)
     fixes = {
         "espeak-ng": None if shutil.which("espeak-ng") else "apt-get install espeak-ng",
         "pypinyin": None if find_spec("pypinyin") else "make .venv/.dev",
     }
     missing = {name: fix for name, fix in fixes.items() if fix}
     if missing:
-        found = f"{', '.join(missing)} not installed (optional)"
-        fix = f"only for lingting eval: {'; '.join(missing.values())}"
+        names, ways = ", ".join(missing), "; ".join(missing.values())
+        found = Words(f"{names} not installed (optional)", f"没有安装 {names}（可选）")
+        fix = Words(f"only for lingting eval: {ways}", f"只有 lingting eval 需要：{ways}")
         return Check("evaluation", State.warn, found, fix)
     return Check("evaluation", State.ok, ", ".join(fixes))
 
@@ -240,12 +183,22 @@ def tls(settings: Settings) -> Check:
         return Check("tls", State.fail, error.cause, error.hint)
     secured = {kind: door.tls_certificate for kind, door in doors.items() if door.tls_certificate}
     if not secured:
-        return Check("tls", State.ok, "off")
+        return Check("tls", State.ok, Words("off", "未启用"))
     left = min(days_left(path) for path in secured.values())
-    found = f"{', '.join(secured)}; certificate good for {left:.0f} days"
-    fix = "lingting-install certificate (by hand: lingting pki server), then restart the box"
+    doors_named = ", ".join(secured)
+    found = Words(
+        f"{doors_named}; certificate good for {left:.0f} days",
+        f"{doors_named}；证书还有 {left:.0f} 天",
+    )
+    fix = Words(
+        "lingting-install certificate (by hand: lingting pki server), then restart the box",
+        "运行 lingting-install certificate（手工：lingting pki server，再重启）",
+    )
     if left <= 0:
-        return Check("tls", State.fail, f"the certificate expired {-left:.0f} days ago", fix)
+        expired = Words(
+            f"the certificate expired {-left:.0f} days ago", f"证书已过期 {-left:.0f} 天"
+        )
+        return Check("tls", State.fail, expired, fix)
     state = State.ok if left > GOOD_DAYS else State.warn
     return Check("tls", state, found, "" if state is State.ok else fix)
 
@@ -256,18 +209,26 @@ def _door(
     """Free, or held by a box that is well. `ask`: None: not a box; "": well; else what ails it."""
     name, host = f"{kind} port {port}", reachable(host)
     if port == 0:
-        return Check(f"{kind} port", State.ok, "any free one")
+        return Check(f"{kind} port", State.ok, Words("any free one", "任一空闲端口"))
     if not listens(host, port):
         return _free(kind, name, host, port)
     if tls and kind == "grpc":
-        return Check(name, State.ok, "something serves TLS there; its health was not asked")
+        found = Words(
+            "something serves TLS there; its health was not asked", "有 TLS 服务；未查其状态"
+        )
+        return Check(name, State.ok, found)
     ailing = ask(host, port, tls)
     if ailing is None:
-        return Check(name, State.fail, "held by another program", ports.who_holds(kind, port))
+        held = Words("held by another program", "被其他程序占用")
+        return Check(name, State.fail, held, ports.who_holds(kind, port))
     if ailing:
-        fix = "see the log of the box; GET /v1/health/ready tells of each part"
-        return Check(name, State.fail, f"a box runs there, not ready: {ailing}", fix)
-    return Check(name, State.ok, "a box runs there and is ready")
+        fix = Words(
+            "see the log of the box; GET /v1/health/ready tells of each part",
+            "查看日志；GET /v1/health/ready 说明各部分",
+        )
+        found = Words(f"a box runs there, not ready: {ailing}", f"聆听在运行，尚未就绪：{ailing}")
+        return Check(name, State.fail, found, fix)
+    return Check(name, State.ok, Words("a box runs there and is ready", "聆听在运行，已就绪"))
 
 
 def _free(kind: str, name: str, host: str, port: int) -> Check:
@@ -275,8 +236,9 @@ def _free(kind: str, name: str, host: str, port: int) -> Check:
         ports.listen(host, port).close()
     except OSError as error:
         found = f"{host}: {error.strerror or error}"
-        return Check(name, State.fail, found, f"correct {kind}.host or set {kind}.port")
-    return Check(name, State.ok, "free")
+        fix = Words(f"correct {kind}.host or set {kind}.port", f"改正 {kind}.host 或 {kind}.port")
+        return Check(name, State.fail, found, fix)
+    return Check(name, State.ok, Words("free", "空闲"))
 
 
 def reachable(host: str) -> str:

@@ -7,31 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from appliance.call.lexicon import load_lexicon
+from appliance.cli.doctor_check import Check, State
+from appliance.cli.words import Words
 from appliance.errors import SettingsError
 from appliance.security import audit
 from appliance.settings import Settings
 
 MIB, GIB = 1 << 20, 1 << 30
 VERIFY_TIMEOUT_S = 300.0  # large weights on a slow disk
-
-
-class State(StrEnum):
-    ok = "ok"
-    warn = "warn"  # works, with something less
-    fail = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    state: State
-    found: str
-    fix: str = ""
 
 
 def speech_bundle(settings: Settings) -> Check:
@@ -41,14 +27,16 @@ def speech_bundle(settings: Settings) -> Check:
 def diarization_bundle(settings: Settings) -> Check:
     folder = settings.models.diarization
     if folder is None:
-        return Check("diarization bundle", State.ok, "none: speakers are not told apart")
+        found = Words("none: speakers are not told apart", "没有：不区分说话人")
+        return Check("diarization bundle", State.ok, found)
     return _bundle("diarization bundle", "models.diarization", folder)
 
 
 def emotion_bundle(settings: Settings) -> Check:
     folder = settings.models.emotion
     if folder is None:
-        return Check("emotion bundle", State.ok, "none: no moods are told")
+        found = Words("none: no moods are told", "没有：不判断情绪")
+        return Check("emotion bundle", State.ok, found)
     return _bundle("emotion bundle", "models.emotion", folder)
 
 
@@ -58,15 +46,23 @@ def _bundle(name: str, setting: str, folder: Path) -> Check:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Check(name, State.fail, f"could not be verified: {error}", "try again")
+        found = Words(f"could not be verified: {error}", f"无法校验：{error}")
+        return Check(name, State.fail, found, Words("try again", "再试一次"))
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["unknown reason"])[-1]
-        fix = f"install the bundle again, or set {setting} to the right folder"
+        fix = Words(
+            f"install the bundle again, or set {setting} to the right folder",
+            f"重新安装模型包，或把 {setting} 指向正确的目录",
+        )
         return Check(name, State.fail, reason, fix)
     verified = done.stdout.strip()
     if _is_demo(folder):
-        fix = f"for real calls set {setting} to a bundle of real weights"
-        return Check(name, State.warn, f"{verified}; demonstration weights", fix)
+        fix = Words(
+            f"for real calls set {setting} to a bundle of real weights",
+            f"用于真实话务前，把 {setting} 指向正式模型包",
+        )
+        found = Words(f"{verified}; demonstration weights", f"{verified}；演示用模型")
+        return Check(name, State.warn, found, fix)
     return Check(name, State.ok, verified)
 
 
@@ -92,12 +88,20 @@ def store(settings: Settings) -> Check:
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK):
-        fix = "give it to the user that runs the box, or set store.folder"
-        return Check("store", State.fail, f"{folder} cannot be written to", fix)
+        fix = Words(
+            "give it to the user that runs the box, or set store.folder",
+            "把它交给运行本服务的账户，或改设 store.folder",
+        )
+        found = Words(f"{folder} cannot be written to", f"{folder} 不可写")
+        return Check("store", State.fail, found, fix)
     free = shutil.disk_usage(folder).free
-    found = f"{kept.folder}, {free / GIB:.1f} GiB free"
+    free_gib = f"{free / GIB:.1f} GiB"
+    found = Words(f"{kept.folder}, {free_gib} free", f"{kept.folder}，剩余 {free_gib}")
     if free < kept.reserve_mib * MIB:
-        fix = f"free space: below {kept.reserve_mib} MiB recordings are refused"
+        fix = Words(
+            f"free space: below {kept.reserve_mib} MiB recordings are refused",
+            f"腾出空间：低于 {kept.reserve_mib} MiB 时不再接收录音",
+        )
         return Check("store", State.warn, found, fix)
     return Check("store", State.ok, found)
 
@@ -106,12 +110,20 @@ def audit_log(settings: Settings) -> Check:
     """Whether the chain of privileged acts is whole."""
     folder = settings.audit.folder or settings.store.folder / "audit"
     if not folder.is_dir():
-        return Check("audit log", State.ok, "none yet")
+        return Check("audit log", State.ok, Words("none yet", "还没有"))
     if not os.access(folder, os.R_OK | os.X_OK):
-        return Check("audit log", State.warn, f"{folder} cannot be read", "run this as root")
+        found = Words(f"{folder} cannot be read", f"{folder} 不可读")
+        return Check("audit log", State.warn, found, Words("run this as root", "以 root 运行"))
     verdict = audit.verify(folder)
     if not verdict.ok:
-        fix = "keep the folder as it is and tell the audit admin: lingting audit verify"
-        return Check("audit log", State.fail, f"tampered with: {verdict.fault}", fix)
-    found = f"whole: {verdict.records} records, {verdict.heads} signed heads"
+        fix = Words(
+            "keep the folder as it is and tell the audit admin: lingting audit verify",
+            "保持目录原样，告知审计管理员：lingting audit verify",
+        )
+        found = Words(f"tampered with: {verdict.fault}", f"被篡改：{verdict.fault}")
+        return Check("audit log", State.fail, found, fix)
+    found = Words(
+        f"whole: {verdict.records} records, {verdict.heads} signed heads",
+        f"完整：{verdict.records} 条记录，{verdict.heads} 个签名",
+    )
     return Check("audit log", State.ok, found)

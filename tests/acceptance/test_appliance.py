@@ -385,7 +385,7 @@ def test_an_expired_certificate_is_told_and_renewed(box: Container, key: str) ->
     assert box.run("lingting-install", "certificate", env=past).code == DONE
     flags = ("--metadata", "authorization", f"Bearer {key}")
     assert call(box, *flags)[-1]["code"] == "UNAVAILABLE"
-    found = box.run("lingting", "doctor")
+    found = box.run("lingting", "doctor", "--lang", "en")
     assert found.code == 1 and "the certificate expired" in found.output
     looked = box.run(f"{MEDIA}/{OLD}/install", "--lang", "en", "preflight").output
     assert re.search(r"warn\s+certificate\s+expired", looked)

@@ -21,8 +21,10 @@ from typer.testing import CliRunner
 
 from appliance.access.pki import Authority
 from appliance.cli import doctor as command
-from appliance.cli import doctor_gpu
-from appliance.cli.doctor import GIB, State
+from appliance.cli import doctor_gpu, doctor_machine
+from appliance.cli.doctor_check import Check, State
+from appliance.cli.doctor_machine import GIB
+from appliance.cli.words import Words
 from appliance.messages import Health
 from appliance.sections import Audit, Grpc, Http, Models, Triton
 from appliance.security.audit import AuditLog, Entry
@@ -80,11 +82,24 @@ def test_a_fit_machine_passes(monkeypatch: pytest.MonkeyPatch, sealed: Path) -> 
     monkeypatch.setenv("LINGTING_MODELS__ASR", str(sealed))
     monkeypatch.setenv("LINGTING_GRPC__PORT", "0")
     monkeypatch.setenv("LINGTING_HTTP__PORT", "0")
-    monkeypatch.setattr(command, "LEAST_DISK", 0)
-    monkeypatch.setattr(command, "LEAST_MEMORY", 0)
+    monkeypatch.setattr(doctor_machine, "LEAST_DISK", 0)
+    monkeypatch.setattr(doctor_machine, "LEAST_MEMORY", 0)
     result = call()
     assert result.exit_code == 0, result.stdout
     assert "large 3" in result.stdout
+
+
+def test_it_speaks_chinese_unless_the_terminal_speaks_english(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every finding and every advice of ours; settings' own errors and addresses stay."""
+    monkeypatch.setenv("LINGTING_HTTP__PORT", "0")
+    for variable, value in (("LC_ALL", ""), ("LANG", "C.UTF-8")):
+        monkeypatch.setenv(variable, value)
+    assert "检查项" in call().stdout and "任一空闲端口" in call().stdout
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
+    assert "any free one" in call().stdout and "检查项" not in call().stdout
+    assert "检查项" in call("--lang", "zh").stdout
 
 
 def test_wrong_settings_are_a_failed_check_and_the_rest_goes_on(
@@ -101,7 +116,7 @@ def test_wrong_settings_are_a_failed_check_and_the_rest_goes_on(
 
 def test_memory_and_disk_have_three_states() -> None:
     states = [
-        command._enough("disk", size, 1 * GIB, 5 * GIB, "free some").state
+        doctor_machine._enough("disk", size, 1 * GIB, 5 * GIB, Words("free some", "腾出空间")).state
         for size in (0, 2 * GIB, 9 * GIB)
     ]
     assert states == [State.fail, State.warn, State.ok]
@@ -109,16 +124,16 @@ def test_memory_and_disk_have_three_states() -> None:
 
 def test_proc_files_that_say_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    assert command.available_memory(path) is None
-    assert command.read_flags(path) == frozenset()
+    assert doctor_machine.available_memory(path) is None
+    assert doctor_machine.read_flags(path) == frozenset()
     path.write_text("flags\t\t: fpu avx2 amx_int8\n")
-    assert command.read_flags(path) == {"fpu", "avx2", "amx_int8"}
+    assert doctor_machine.read_flags(path) == {"fpu", "avx2", "amx_int8"}
     path.write_text("MemTotal: 1 kB\nMemAvailable:    2048 kB\n")
-    assert command.available_memory(path) == 2 << 20
+    assert doctor_machine.available_memory(path) == 2 << 20
 
 
 def test_bundle(sealed: Path, tmp_path: Path) -> None:
-    def check(folder: Path) -> command.Check:
+    def check(folder: Path) -> Check:
         return command.speech_bundle(Settings(models=Models(asr=folder)))
 
     assert check(sealed).state is State.ok
@@ -215,7 +230,7 @@ def test_audit_log(tmp_path: Path) -> None:
 def test_http_port(served: Served, stranger: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PROBE_TIMEOUT_S", 0.5)
 
-    def check(port: int) -> command.Check:
+    def check(port: int) -> Check:
         return command.http_door(Settings(http=Http(port=port)))
 
     assert check(free_port()).found == "free"
