@@ -5,7 +5,15 @@ Described in docs/metrics.md.
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 
 LATENCY_BUCKETS_S = (
     *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75),
@@ -14,6 +22,8 @@ LATENCY_BUCKETS_S = (
 BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 CALL_BUCKETS_S = (30, 60, 120, 180, 300, 600, 900, 1800)
+MOST_SYSTEMS = 32  # hotline systems with labels of their own
+OTHERS = "others"
 
 
 class Metrics:
@@ -21,6 +31,10 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        self._systems: set[str] = set()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"lingting_{name}", text, labels, registry=registry)
@@ -54,6 +68,19 @@ class Metrics:
             "request_duration_seconds", "time to answer a request", "door", "method"
         )
 
+        self.system_calls_total = counter(
+            "system_calls_total", "calls a hotline system opened", "system", "kind"
+        )
+        self.system_calls_refused_total = counter(
+            "system_calls_refused_total", "calls of a hotline system refused", "system"
+        )
+        self.system_live_calls = gauge(
+            "system_live_calls", "live calls of a hotline system", "system"
+        )
+        self.system_endpoint_to_final_seconds = histogram(
+            "system_endpoint_to_final_seconds", "endpoint to final, of a hotline system", "system"
+        )
+
         self.first_partial_seconds = histogram(
             "first_partial_seconds", "speech start to first partial"
         )
@@ -74,6 +101,9 @@ class Metrics:
         )
         self.engine_errors_total = counter(
             "engine_errors_total", "questions an engine failed", "engine", "reason"
+        )
+        self.engine_waiting_windows = gauge(
+            "engine_waiting_windows", "questions without an answer yet", "engine", "priority"
         )
         self.engine_audio_seconds_total = counter(
             "engine_audio_seconds_total", "audio in answered questions", "engine", "model"
@@ -96,6 +126,9 @@ class Metrics:
         )
         self.webhooks_total = counter("webhooks_total", "deliveries tried", "result")
         self.jobs = gauge("jobs", "durable jobs in the store", "kind", "state")
+        self.jobs_oldest_seconds = gauge(
+            "jobs_oldest_seconds", "age of the oldest job that is not over", "kind"
+        )
         self.store_commit_seconds = histogram(
             "store_commit_seconds", "one transaction, with its fsync", buckets=COMMIT_BUCKETS
         )
@@ -113,7 +146,41 @@ class Metrics:
             "canary_last_success_timestamp_seconds", "when a canary last came back", "engine"
         )
         self.triton_restarts_total = counter("triton_restarts_total", "times a child was restarted")
-        self.model_info = gauge("model_info", "always 1", "engine", "model", "version", "demo")
+        self.model_info = gauge(
+            "model_info", "always 1", "engine", "model", "version", "device", "demo"
+        )
         self.vad_batch_frames = histogram(
             "vad_batch_frames", "legs whose frames were judged together", buckets=BATCH_BUCKETS
         )
+
+        self.disk_free_bytes = gauge("disk_free_bytes", "room left", "place")
+        self.disk_size_bytes = gauge("disk_size_bytes", "of the whole file system", "place")
+        self.certificate_expiry_timestamp_seconds = gauge(
+            "certificate_expiry_timestamp_seconds", "when a door's certificate expires", "door"
+        )
+        self.audit_whole = gauge("audit_whole", "0 if the audit log was tampered with")
+        self.audit_verified_timestamp_seconds = gauge(
+            "audit_verified_timestamp_seconds", "when the audit log was last read whole"
+        )
+        self.audit_records = gauge("audit_records", "records of the audit log, when last read")
+        self.backup_last_success_timestamp_seconds = gauge(
+            "backup_last_success_timestamp_seconds", "when a backup was last made; 0: never"
+        )
+        self.restore_test_last_success_timestamp_seconds = gauge(
+            "restore_test_last_success_timestamp_seconds",
+            "when a backup was last found to be readable; 0: never",
+        )
+        self.firewall_denied_packets_total = counter(
+            "firewall_denied_packets_total", "packets the firewall dropped", "direction"
+        )
+        self.firewall_loaded = gauge(
+            "firewall_loaded", "0 if the firewall's rules are not loaded, -1 where nobody looks"
+        )
+
+    def system(self, tenant: str) -> str:
+        """A hotline system as a label; the first ones have their own, so that labels stay few."""
+        if tenant not in self._systems:
+            if len(self._systems) >= MOST_SYSTEMS:
+                return OTHERS
+            self._systems.add(tenant)
+        return tenant

@@ -300,6 +300,13 @@ class Limits(Section):
     )
 
 
+class Watch(Section):
+    firewall: Path = Field(
+        Path("/run/lingting-firewall/counters.json"),
+        description="where root writes down what the firewall has dropped",
+    )
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level")
     format: Literal["text", "json", "journal"] = Field(

@@ -36,6 +36,7 @@ from appliance.sections import (
     Speakers,
     Store,
     Triton,
+    Watch,
     Webhooks,
 )
 
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     store: Store = Store()
     webhooks: Webhooks = Webhooks()
     limits: Limits = Limits()
+    watch: Watch = Watch()
     log: Log = Log()
 
     @classmethod

@@ -54,7 +54,7 @@ class Archive:
         self._deliverer = Deliverer(settings.webhooks, self.store.jobs, metrics)
         self._arrivals = Arrivals(self.store, settings.limits)
         self._watchers = 0
-        self._retention = Retention(self.store, metrics, self._arrivals.under_way)
+        self._retention = Retention(self.store, self._arrivals.under_way)
 
     async def start(self) -> None:
         """Open the store and finish what a crash left; raises StoreUnavailable."""

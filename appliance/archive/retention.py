@@ -6,14 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence, Set
-from itertools import product
 
-from appliance.archive import recordings, webhooks
 from appliance.archive.steady import SteadyClock
 from appliance.errors import LingtingError, NotFound
-from appliance.metrics import Metrics
 from appliance.store.calls import OVER
-from appliance.store.jobs import JobState
 from appliance.store.store import Store
 from appliance.store.vault import audio_key
 
@@ -22,7 +18,6 @@ log = logging.getLogger(__name__)
 DAY_S = 86_400.0
 LOOK_EVERY_S = 60.0
 AT_ONCE = 200  # calls in one transaction
-KINDS = (recordings.KIND, webhooks.KIND)  # of jobs
 
 
 class Retention:
@@ -32,8 +27,8 @@ class Retention:
         arriving: recordings that are not accepted yet; shared with the archive.
     """
 
-    def __init__(self, store: Store, metrics: Metrics, arriving: Set[str]) -> None:
-        self._store, self._metrics, self._arriving = store, metrics, arriving
+    def __init__(self, store: Store, arriving: Set[str]) -> None:
+        self._store, self._arriving = store, arriving
         self._looking: asyncio.Task[None] | None = None
         self._clock = SteadyClock(None)
 
@@ -60,18 +55,12 @@ class Retention:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                await self._count_jobs()
                 await self._delete_old_calls()
                 await self._drop_old_audio()
             except (LingtingError, OSError) as error:
                 log.error("retention: %s", error)
             except Exception:  # what is too old must go, whatever else is wrong
                 log.exception("retention met a bug")
-
-    async def _count_jobs(self) -> None:
-        counts = await self._store.jobs.counts()
-        for kind, state in product(KINDS, JobState):
-            self._metrics.jobs.labels(kind, state).set(counts.get((kind, state.value), 0))
 
     async def _delete_old_calls(self) -> None:
         if not self._clock.believed():

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 from appliance.audio.vad import Vad
@@ -88,6 +88,7 @@ class Box:
                 live_legs = legs
 
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(self._counting(config))
             if not config.live:
                 await stack.enter_async_context(self.admission.recording(config.door))
             self.admission.open(config.door)
@@ -110,19 +111,30 @@ class Box:
             self._calls.add(call)
             CALL_ID.set(getattr(keeper, "id", ""))
             CALL_NAME.set(config.call_id)
-            kind = "live" if config.live else "recording"
+            kind, system = _kind(config), self.metrics.system(config.tenant)
             self.metrics.calls_total.labels(config.door, kind).inc()
-            try:
-                yield call
-            except Overloaded:
-                raise  # counted where it was refused
-            except LingtingError as error:
-                self.metrics.calls_failed_total.labels(config.door, error.code).inc()
-                log.info("call %s failed: %s", config.call_id or "without id", error.code)
-                raise
+            self.metrics.system_calls_total.labels(system, kind).inc()
+            if config.live:
+                live_calls = self.metrics.system_live_calls.labels(system)
+                stack.enter_context(live_calls.track_inprogress())
+            yield call
+
+    @contextlib.contextmanager
+    def _counting(self, config: CallConfig) -> Iterator[None]:
+        """How calls go wrong, by door; refusals by hotline system, too."""
+        try:
+            yield
+        except Overloaded:  # by door it was counted where it was refused
+            system = self.metrics.system(config.tenant)
+            self.metrics.system_calls_refused_total.labels(system).inc()
+            raise
+        except LingtingError as error:
+            self.metrics.calls_failed_total.labels(config.door, error.code).inc()
+            log.info("call %s failed: %s", config.call_id or "without id", error.code)
+            raise
 
     async def _over(self, call: Call) -> None:
-        kind = "live" if call.config.live else "recording"
+        kind = _kind(call.config)
         name, seconds = call.config.call_id or "without id", call.duration_ms / 1000
         told = (kind, call.config.door, call.leg_count, seconds)
         log.info("call %s is over: %s by %s, %d legs, %.1f s", name, *told)
@@ -176,6 +188,10 @@ class Box:
         """Of the engine in use; none while no engine answers."""
         health = self._engine.health()
         return int(health.detail.get("live_legs", UNMEASURED_LEGS)) if health.ok else 0
+
+
+def _kind(config: CallConfig) -> str:
+    return "live" if config.live else "recording"
 
 
 def _fitted(policy: CallPolicy, card: ModelCard) -> CallPolicy:

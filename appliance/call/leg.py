@@ -315,7 +315,9 @@ class Leg:
             return
         if self._config.live:
             latency_s = time.monotonic() - ended_at
-            self._ear.metrics.endpoint_to_final_seconds.labels(heard.engine).observe(latency_s)
+            metrics, system = self._ear.metrics, self._ear.metrics.system(self._config.tenant)
+            metrics.endpoint_to_final_seconds.labels(heard.engine).observe(latency_s)
+            metrics.system_endpoint_to_final_seconds.labels(system).observe(latency_s)
         self._ear.metrics.finals_total.labels(heard.engine).inc()
         if not self._config.live:
             self.finals.append(final)

@@ -10,7 +10,7 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
@@ -24,7 +24,6 @@ from appliance.store.backup import Manifest, Restored
 app = typer.Typer(help="Back up all that is kept, and test the backup.", no_args_is_help=True)
 PassphraseFile = Annotated[Path, typer.Option(help="File whose first line is the passphrase.")]
 ETC, MEMORY = Path("/etc/lingting"), Path("/dev/shm")
-RECORDS = "restore-tests.jsonl"  # beside the store
 LEAST_PASSPHRASE = 12  # characters
 
 
@@ -50,6 +49,8 @@ def create(
             lambda so_far: bar.update(task, completed=so_far),
         )
         bar.update(task, total=manifest.bytes, completed=manifest.bytes)
+    made = {"at": _told(manifest.made_at), "backup": output.name, "bytes": manifest.bytes}
+    _append(settings, backup.BACKUPS, {**made, "ok": True})
     typer.echo(f"{output}: {output.stat().st_size >> 10} KiB; test it: lingting backup test")
 
 
@@ -105,7 +106,7 @@ def _put_on_record(
 ) -> None:
     """A restore that was never tried is no backup: auditors ask for this list."""
     line = {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(begun)),
+        "at": _told(begun),
         "seconds": round(time.time() - begun, 1),
         "backup": source.name,
         "made_at": manifest.made_at if manifest else None,
@@ -113,13 +114,21 @@ def _put_on_record(
         "ok": found is not None and found.readable == found.calls,
         "error": error,
     }
-    path = settings.store.folder.parent / RECORDS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    _append(settings, backup.RESTORE_TESTS, line)
     outcome = "done" if line["ok"] else "failed"
     log = audit.AuditLog(audit_folder(settings), settings.audit.hash)
     log.append(audit.Entry("root", "backup.test", source.name, outcome, detail=error[:200]))
+
+
+def _told(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(at))
+
+
+def _append(settings: Settings, name: str, line: dict[str, Any]) -> None:
+    path = settings.store.folder.parent / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def audit_folder(settings: Settings) -> Path:

@@ -29,6 +29,7 @@ from appliance.errors import StoreUnavailable
 from appliance.messages import DEMO_NOTICE
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
+from appliance.watch.condition import Condition
 
 log = logging.getLogger("lingting")
 T = TypeVar("T")
@@ -46,6 +47,8 @@ class Gateway:
         self.archive = Archive(settings, metrics)
         self.box = Box(settings, build(settings, metrics), metrics, self.archive.keep)
         self.access = Access(settings, self.archive.store)
+        store, audit = self.archive.store, self.access.audit_folder
+        self._condition = Condition(settings, store, audit, metrics)
         self._grpc = GrpcServer(self.box, self.archive, self.access)
         self._http = HttpServer(self.box, self.archive, self.access)
 
@@ -57,6 +60,7 @@ class Gateway:
             check_closed(kind, door)
         await self.archive.start()
         await self.access.start()
+        await self._condition.start()
         await self.box.start()
         self.archive.attach(self.box)
         return await self._grpc.start(), await self._http.start()
@@ -75,6 +79,7 @@ class Gateway:
     async def stop(self) -> None:
         await asyncio.gather(self._grpc.stop(DOORS_GRACE_S), self._http.stop(DOORS_GRACE_S))
         await self.box.close()
+        await self._condition.close()
         await self.access.close()
         await self.archive.close()
 

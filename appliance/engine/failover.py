@@ -153,7 +153,7 @@ class FailoverEngine:
         card = watched.engine.card()
         self._metrics.breaker_open.labels(watched.name).set(0)
         self._metrics.model_info.labels(
-            watched.name, card.name, card.version, str(card.demo).lower()
+            watched.name, card.name, card.version, card.device, str(card.demo).lower()
         ).set(1)
         log.info("%s is ready", watched.name)
 
@@ -245,15 +245,16 @@ class FailoverEngine:
         self, watched: Watched, question: Question[AnswerT], priority: Priority, timeout_s: float
     ) -> AnswerT:
         metrics, name, begun = self._metrics, watched.name, time.monotonic()
+        model, kind = question.MODEL, priority.name.lower()
         self._last_window_at = begun
         try:
-            answer = await watched.engine.ask(question, priority, timeout_s)
+            with metrics.engine_waiting_windows.labels(name, kind).track_inprogress():
+                answer = await watched.engine.ask(question, priority, timeout_s)
         except LingtingError as error:
             metrics.engine_errors_total.labels(name, error.code).inc()
             raise
         watched.served += 1
         watched.breaker.served()
-        model, kind = question.MODEL, priority.name.lower()
         metrics.engine_windows_total.labels(name, model, kind).inc()
         metrics.engine_latency_seconds.labels(name, model, kind).observe(time.monotonic() - begun)
         metrics.engine_audio_seconds_total.labels(name, model).inc(question.duration_s)

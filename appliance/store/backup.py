@@ -33,6 +33,7 @@ from appliance.store.store import Store
 MANIFEST, MASTER = "manifest.json", "credentials/master-key"
 DATABASES = ("lingting.db", "keys.db")  # in this order: a call's key is made before its row
 FORMAT = 1
+BACKUPS, RESTORE_TESTS = "backups.jsonl", "restore-tests.jsonl"  # records, beside the store
 Tell = Callable[[int], None]  # bytes so far
 
 

@@ -214,6 +214,15 @@ class Jobs:
         rows = await self._database.read(lambda connection: connection.execute(wanted).all())
         return {(kind, state): count for kind, state, count in rows}
 
+    async def oldest(self) -> dict[str, float]:
+        """When the oldest that is not over was made, s since 1970, by kind."""
+        open_ = (JobState.QUEUED.value, JobState.RUNNING.value)
+        wanted = select(jobs.c.kind, func.min(jobs.c.created_at)).where(jobs.c.state.in_(open_))
+        rows = await self._database.read(
+            lambda connection: connection.execute(wanted.group_by(jobs.c.kind)).all()
+        )
+        return {row[0]: row[1] for row in rows}
+
     async def dead(self, kind: str, limit: int = 100) -> list[Job]:
         """The newest that failed for good."""
         wanted = (
