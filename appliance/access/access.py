@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from appliance.access.gate import Gate, Shown, digest_of, make_key, require
 from appliance.access.roles import ADMINS, CANARY_TENANT, Principal, Role
+from appliance.access.sessions import Sessions
 from appliance.errors import (
     AuditUnavailable,
     Conflict,
@@ -70,6 +71,7 @@ class Access:
         self._settings, self._store = settings, store
         access = settings.access
         self.gate = Gate(access.requests_per_minute, two_factors=access.admin_two_factors)
+        self.sessions = Sessions()
         self._table: Credentials | None = None
         folder = settings.audit.folder or settings.store.folder / "audit"
         self._folder = folder

@@ -205,6 +205,11 @@ class Archive:
         """Newest first; `after` is the (created_at, id) of the page before's last."""
         return await self.store.calls.page(wanted, size, after)
 
+    def live(self) -> list[KeptCall]:
+        """Live calls under way, oldest first."""
+        kept = self._running.values()
+        return [k for k in kept if k.config.live and k.state is CallState.RUNNING]
+
     async def progress(self, call_id: str) -> float:
         """Of a recording, 0..1."""
         job = await self.store.jobs.of_call(call_id, KIND)

@@ -19,6 +19,7 @@ from appliance.messages import (
     CallConfig,
     CallRecord,
     CallState,
+    Final,
     Lasting,
     Level,
     Partial,
@@ -161,6 +162,18 @@ class KeptCall:
 
         async with self._changed:
             await self._changed.wait_for(any_news)
+
+    @property
+    def news(self) -> tuple[int, int]:
+        """Changes with everything that happens."""
+        return len(self.events), self._shown
+
+    def latest(self) -> Final | Partial | None:
+        """The last that was said, as far as it is known."""
+        current = self._current()
+        if current:
+            return max(current, key=lambda partial: partial.end_ms)
+        return next((e for e in reversed(self.events) if isinstance(e, Final) and e.text), None)
 
     def _current(self) -> list[Partial]:
         """Partials of utterances that have no final yet."""

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from appliance.access.access import Access
 
 CERTIFICATE, OPEN, ROOT = "lingting.certificate", "lingting.open", "lingting.root"
+COOKIE = "lingting"  # a browser's session
 UCRED = struct.Struct("3i")  # pid, uid, gid, as SO_PEERCRED has them
-# Asked by machines that have no key: whether it runs, and whether it takes calls.
-OPEN_PATHS = frozenset({"/v1/health/live", "/v1/health/ready"})
+# Asked by machines that have no key: whether it runs, and whether it takes calls; and what a
+# browser needs to show the page that asks for one.
+OPEN_PATHS = frozenset({"/v1/health/live", "/v1/health/ready", "/console/static/{name:path}"})
 
 
 class Door:
@@ -93,13 +95,19 @@ class Needs(SecurityBase):
             return LOCAL
         state = connection.scope.get("state", {})
         shown = Shown(
-            key=bearer(connection.headers.get("authorization", "")),
+            key=bearer(connection.headers.get("authorization", "")) or self._session(connection),
             certificate=state.get(CERTIFICATE, ""),
             peer=connection.client.host if connection.client else "",
             open_door=state.get(OPEN, False),
             own_machine=state.get(ROOT, False),
         )
         return await self._access.admit(shown, self.roles)
+
+    def _session(self, connection: HTTPConnection) -> str:
+        """The key that a browser showed when it was let in."""
+        assert self._access
+        token = connection.cookies.get(COOKIE, "")
+        return self._access.sessions.key(token) if token else ""
 
 
 def unguarded(app: FastAPI) -> list[str]:

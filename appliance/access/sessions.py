@@ -1,0 +1,62 @@
+"""Browsers that have shown a key: a cookie stands for it, until it is idle or too old.
+
+Only in memory: a restart asks everybody again. The key is judged anew at each request, so revoking
+it ends what the cookie opens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+IDLE_S = 30 * 60.0
+LONGEST_S = 12 * 3600.0
+MOST = 1000  # the longest unused has to go
+TOKEN_BYTES = 32
+
+
+@dataclass(slots=True)
+class Session:
+    key: str
+    begun_at: float  # monotonic s
+    used_at: float
+
+
+class Sessions:
+    """Cookies and the keys they stand for."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._open: OrderedDict[str, Session] = OrderedDict()  # by the cookie's hash
+
+    def begin(self, key: str) -> str:
+        """For a key that was found good; returns the cookie's value."""
+        token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock()
+        self._open[_hash(token)] = Session(key, now, now)
+        while len(self._open) > MOST:
+            self._open.popitem(last=False)
+        return token
+
+    def key(self, token: str) -> str:
+        """What the cookie stands for; empty if it is none, or no longer."""
+        name = _hash(token)
+        session, now = self._open.get(name), self._clock()
+        if session is None:
+            return ""
+        if now - session.used_at > IDLE_S or now - session.begun_at > LONGEST_S:
+            del self._open[name]
+            return ""
+        session.used_at = now
+        self._open.move_to_end(name)
+        return session.key
+
+    def end(self, token: str) -> None:
+        self._open.pop(_hash(token), None)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

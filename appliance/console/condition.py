@@ -1,0 +1,157 @@
+"""How the box is, as the page's first look tells it: from its health and its own metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from appliance.engine.failover import READY
+from appliance.metrics import Metrics
+from appliance.watch.history import by_label, value_of
+from inference.tensors import ModelCard
+
+if TYPE_CHECKING:
+    from appliance.call.box import Box
+
+DAY_S = 86_400.0
+GOOD_ROOM, LEAST_ROOM = 0.10, 0.03  # of a disk, free
+GOOD_DAYS = 30  # of a certificate
+OLDEST_JOB_S = 3600.0
+BACKUP_DAYS = 7
+
+
+class Grade(StrEnum):
+    """How well something is; the page's worst one is its headline."""
+
+    GOOD = "good"
+    LOOK = "look"  # somebody should look at it, in office hours
+    BAD = "bad"  # now
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    name: str
+    in_use: bool
+    grade: Grade
+    reason: str  # why it is not ready
+    canary_age_s: float | None
+    legs: int | None  # live legs it carries, once measured
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    place: str
+    free_bytes: float
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    door: str
+    days: float
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    waiting: int
+    oldest_s: float
+    dead: int
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """All of it."""
+
+    engines: tuple[Engine, ...]
+    models: tuple[ModelCard, ...]
+    live: tuple[tuple[str, int], ...]  # calls by hotline system, most first
+    legs: int
+    capacity: int
+    recordings: int
+    disks: tuple[Disk, ...]
+    certificates: tuple[Certificate, ...]
+    jobs: Jobs
+    audit_whole: bool
+    firewall: int  # 1 loaded, 0 not loaded, -1 nobody looks
+    backup_days: float | None  # None: never
+    draining: bool
+    serves: bool
+
+    @property
+    def grade(self) -> Grade:
+        """The worst of all."""
+        if not self.serves or self.draining or not self.audit_whole or self.firewall == 0:
+            return Grade.BAD
+        grades = {self.jobs.grade, *(each.grade for each in self.engines)}
+        grades |= {each.grade for each in self.disks}
+        grades |= {each.grade for each in self.certificates}
+        return next((g for g in (Grade.BAD, Grade.LOOK) if g in grades), Grade.GOOD)
+
+
+def look(box: Box) -> Condition:
+    metrics = box.metrics
+    live = by_label(metrics.system_live_calls, "system")
+    backup_at = value_of(metrics.backup_last_success_timestamp_seconds)
+    health = box.health()
+    return Condition(
+        engines=tuple(_engines(box)),
+        models=box.models(),
+        live=tuple(sorted(((s, int(n)) for s, n in live.items() if n), key=lambda pair: -pair[1])),
+        legs=int(value_of(metrics.live_legs)),
+        capacity=int(value_of(metrics.live_legs_capacity)),
+        recordings=int(value_of(metrics.recordings_running)),
+        disks=tuple(_disks(metrics)),
+        certificates=tuple(_certificates(metrics)),
+        jobs=_jobs(metrics),
+        audit_whole=bool(value_of(metrics.audit_whole)),
+        firewall=int(value_of(metrics.firewall_loaded)),
+        backup_days=(time.time() - backup_at) / DAY_S if backup_at else None,
+        draining=box.draining,
+        serves=health["engine"].ok,
+    )
+
+
+def _engines(box: Box) -> Iterator[Engine]:
+    health, metrics = box.health(), box.metrics
+    detail = health["engine"].detail
+    seen_at = by_label(metrics.canary_last_success_timestamp_seconds, "engine")
+    legs = by_label(metrics.engine_live_legs, "engine")
+    for name in (n for n in detail if n not in ("in_use", "live_legs")):
+        ready = detail[name] == READY
+        age_s = time.time() - seen_at[name] if name in seen_at else None
+        reason = "" if ready else detail[name]
+        grade = Grade.GOOD if ready else Grade.LOOK if health["engine"].ok else Grade.BAD
+        carried = int(legs[name]) if name in legs else None
+        yield Engine(name, detail["in_use"] == name, grade, reason, age_s, carried)
+
+
+def _disks(metrics: Metrics) -> Iterator[Disk]:
+    free, size = (
+        by_label(metrics.disk_free_bytes, "place"),
+        by_label(metrics.disk_size_bytes, "place"),
+    )
+    for place, free_bytes in free.items():
+        share = free_bytes / max(size.get(place, 0.0), 1.0)
+        grade = Grade.BAD if share < LEAST_ROOM else Grade.LOOK if share < GOOD_ROOM else Grade.GOOD
+        yield Disk(place, free_bytes, grade)
+
+
+def _certificates(metrics: Metrics) -> Iterator[Certificate]:
+    for door, expires_at in by_label(metrics.certificate_expiry_timestamp_seconds, "door").items():
+        days = (expires_at - time.time()) / DAY_S
+        grade = Grade.BAD if days <= 0 else Grade.LOOK if days < GOOD_DAYS else Grade.GOOD
+        yield Certificate(door, days, grade)
+
+
+def _jobs(metrics: Metrics) -> Jobs:
+    by_state = by_label(metrics.jobs, "state")
+    oldest_s = max(by_label(metrics.jobs_oldest_seconds, "kind").values(), default=0.0)
+    dead = int(by_state.get("dead", 0))
+    waiting = int(by_state.get("queued", 0) + by_state.get("running", 0))
+    grade = Grade.LOOK if dead or oldest_s > OLDEST_JOB_S else Grade.GOOD
+    return Jobs(waiting, oldest_s, dead, grade)
