@@ -30,6 +30,8 @@ from appliance.messages import DEMO_NOTICE
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
 from appliance.watch.condition import Condition
+from appliance.watch.gpu import GpuReader
+from appliance.watch.history import History
 
 log = logging.getLogger("lingting")
 T = TypeVar("T")
@@ -50,7 +52,8 @@ class Gateway:
         store, audit = self.archive.store, self.access.audit_folder
         self._condition = Condition(settings, store, audit, metrics)
         self._grpc = GrpcServer(self.box, self.archive, self.access)
-        self._http = HttpServer(self.box, self.archive, self.access)
+        self._history = History(metrics, GpuReader(settings.triton))
+        self._http = HttpServer(self.box, self.archive, self.access, self._history)
 
     async def start(self) -> tuple[int, int]:
         """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""
@@ -61,6 +64,7 @@ class Gateway:
         await self.archive.start()
         await self.access.start()
         await self._condition.start()
+        await self._history.start()
         await self.box.start()
         self.archive.attach(self.box)
         return await self._grpc.start(), await self._http.start()
@@ -79,6 +83,7 @@ class Gateway:
     async def stop(self) -> None:
         await asyncio.gather(self._grpc.stop(DOORS_GRACE_S), self._http.stop(DOORS_GRACE_S))
         await self.box.close()
+        await self._history.close()
         await self._condition.close()
         await self.access.close()
         await self.archive.close()

@@ -68,6 +68,7 @@ class News:
     rows: tuple[tuple[bool, str], ...]  # new to the page?, HTML; newest call first
     gone: tuple[str, ...]  # ids
     hidden: int  # calls beyond MOST_ROWS
+    count: int  # rows there are
 
 
 class Board:
@@ -103,7 +104,7 @@ class Board:
             if everything or changed > version
         )
         gone = () if everything else tuple(i for i, v in self._gone.items() if v > version)
-        return News(self._version, everything, rows, gone, self._hidden)
+        return News(self._version, everything, rows, gone, self._hidden, len(self._rows))
 
     def _refresh(self) -> None:
         if self._clock() - self._refreshed_at < REFRESH_S:

@@ -15,11 +15,14 @@ from appliance.api.http import errors
 from appliance.api.http.admin import admin_routes
 from appliance.api.http.audio import audio_routes
 from appliance.api.http.calls import call_routes
+from appliance.api.http.console import console_routes
 from appliance.api.http.deliveries import delivery_routes
 from appliance.api.http.edge import Edge
 from appliance.api.http.recordings import recording_routes
-from appliance.api.http.status import status_routes
+from appliance.api.http.status import root_routes, status_routes
 from appliance.errors import LingtingError
+from appliance.watch.gpu import GpuReader
+from appliance.watch.history import History
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
@@ -36,7 +39,12 @@ NO_TELEMETRY: TelemetryConfig = {
 }
 
 
-def create_app(box: Box, archive: Archive | None = None, access: Access | None = None) -> FastAPI:
+def create_app(
+    box: Box,
+    archive: Archive | None = None,
+    access: Access | None = None,
+    history: History | None = None,
+) -> FastAPI:
     # The usual documentation pages fetch their scripts from the internet; there is none here.
     app = FastAPI(
         title="Lingting",
@@ -55,6 +63,11 @@ def create_app(box: Box, archive: Archive | None = None, access: Access | None =
     if access:
         app.include_router(admin_routes(access, box.settings))
     app.include_router(status_routes(box, access))
+    if archive:
+        history = history or History(box.metrics, GpuReader(box.settings.triton))
+        app.include_router(console_routes(box, archive, history, access))
+    else:
+        app.include_router(root_routes(access))
     app.add_exception_handler(LingtingError, errors.on_lingting_error)
     app.add_exception_handler(HTTPException, errors.on_http_exception)
     app.add_exception_handler(RequestValidationError, errors.on_validation_error)

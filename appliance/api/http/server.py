@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from appliance.access.access import Access
     from appliance.archive.archive import Archive
     from appliance.call.box import Box
+    from appliance.watch.history import History
 
 MAX_CONNECTIONS = 2000
 HEADERS_TIMEOUT_S = 20.0  # from connecting to a complete first request head
@@ -36,10 +37,14 @@ class HttpServer:
     """The HTTP door, open from `start` to `stop`."""
 
     def __init__(
-        self, box: Box, archive: Archive | None = None, access: Access | None = None
+        self,
+        box: Box,
+        archive: Archive | None = None,
+        access: Access | None = None,
+        history: History | None = None,
     ) -> None:
         self._http, self._folder = box.settings.http, box.settings.local.folder
-        app = create_app(box, archive, access)
+        app = create_app(box, archive, access, history)
         is_open = not asks_for_keys(box.settings, self._http.host)
         self._config = config(Door(app, is_open=is_open), tls_options(self._http))
         self._server = Quiet(self._config)

@@ -22,7 +22,7 @@ from inference.tensors import ModelCard
 if TYPE_CHECKING:
     from appliance.call.box import Box
 
-PLACES = {
+PLACES: dict[str, object] = {
     "name": "lingting",
     "about": "on-premise speech box for 12345 hotlines",
     "look_at": {
@@ -58,13 +58,21 @@ def status_routes(box: Box, access: Access | None) -> APIRouter:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(box.metrics.registry), headers={"content-type": content_type})
 
-    @router.get("/", response_model=None, include_in_schema=False)
-    async def root(who: Principal = anybody) -> Response:
-        return JSONResponse(PLACES)
-
     @router.get("/openapi.json", response_model=None, include_in_schema=False)
     async def openapi(request: Request, who: Principal = anybody) -> Response:
         return JSONResponse(openapi_document(request.app))
+
+    return router
+
+
+def root_routes(access: Access | None) -> APIRouter:
+    """`/` without a page: for programs alone."""
+    router = APIRouter()
+    anybody = Depends(Needs(access, ANYBODY))
+
+    @router.get("/", response_model=None, include_in_schema=False)
+    async def root(who: Principal = anybody) -> Response:
+        return JSONResponse(PLACES)
 
     return router
 

@@ -1,0 +1,243 @@
+"""The page at `/`: who may look, what they see, and the stream that keeps it up to date."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Depends, Request
+from starlette.requests import HTTPConnection
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+
+from appliance.access.roles import ANYBODY, OPERATES, READS, Principal
+from appliance.api.http.audio import EventStream
+from appliance.api.http.status import PLACES
+from appliance.api.http.who import COOKIE, Needs
+from appliance.api.who import bearer
+from appliance.archive.archive import Archive
+from appliance.console import condition
+from appliance.console.board import Board
+from appliance.console.page import STATIC, Language, Viewer, renderer
+from appliance.errors import LingtingError, NotFound, Overloaded
+from appliance.watch.history import SERIES, History, Sample
+
+if TYPE_CHECKING:
+    from appliance.access.access import Access
+    from appliance.call.box import Box
+
+TICK_S = 0.15  # between two looks for news
+CONDITION_EVERY_S = 1.0
+QUIET_S = 15.0  # after which a line says that the connection lives
+MOST_VIEWERS = 200
+COOKIE_S = 12 * 3600
+# Nothing from elsewhere, nothing inline: what a citizen says can never become a program.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+class Visitor(Needs):
+    """Whoever comes with a browser and shows nothing yet is asked for a key on a page."""
+
+    async def __call__(self, connection: HTTPConnection) -> Principal | None:  # type: ignore[override]
+        try:
+            return await super().__call__(connection)
+        except LingtingError:
+            if wants_html(connection):
+                return None
+            raise
+
+
+def wants_html(connection: HTTPConnection) -> bool:
+    return "text/html" in connection.headers.get("accept", "")
+
+
+class Console:
+    """What all pages share: each board and each condition is rendered once, not once a page."""
+
+    def __init__(self, box: Box, archive: Archive) -> None:
+        self._box, self._archive = box, archive
+        self._boards: dict[tuple[str, Language], Board] = {}
+        self._conditions: dict[Language, tuple[float, str]] = {}
+        self.viewers = 0
+
+    def board(self, who: Principal, language: Language) -> Board:
+        key = (who.tenant, language)
+        if key not in self._boards:
+            self._boards[key] = Board(
+                lambda: (kept for kept in self._archive.live() if who.sees(kept.config.tenant)),
+                renderer(language).row,
+            )
+        return self._boards[key]
+
+    def condition(self, language: Language) -> str:
+        """As HTML; worked out anew after CONDITION_EVERY_S."""
+        at, html = self._conditions.get(language, (float("-inf"), ""))
+        if time.monotonic() - at >= CONDITION_EVERY_S:
+            at, html = time.monotonic(), renderer(language).condition(condition.look(self._box))
+            self._conditions[language] = (at, html)
+        return html
+
+
+def console_routes(
+    box: Box, archive: Archive, history: History, access: Access | None
+) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    console = Console(box, archive)
+    needs = Needs(access, OPERATES | READS)
+    watcher, operator = Depends(needs), Depends(Needs(access, OPERATES))
+    visitor, anybody = Depends(Visitor(access, ANYBODY)), Depends(Needs(access, ANYBODY))
+
+    @router.get("/", response_model=None)
+    async def root(request: Request, who: Principal | None = visitor) -> Response:
+        if not wants_html(request):
+            return JSONResponse(PLACES)
+        words = renderer(language_of(request))
+        if who is None:
+            return HTMLResponse(words.login(), 401, HEADERS)
+        return remembering(request, HTMLResponse(words.page(viewer_of(request, who)), 200, HEADERS))
+
+    @router.get("/console/static/{name:path}", response_model=None)
+    async def static(name: str) -> Response:
+        path = (STATIC / name).resolve()
+        if not path.is_relative_to(STATIC) or not path.is_file():
+            raise NotFound("read a file of the page", "there is none of that name")
+        headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
+        return FileResponse(path, headers=headers)
+
+    @router.get("/console/events", response_model=None)
+    async def events(request: Request, who: Principal = watcher) -> Response:
+        """Server-sent events: `condition`, `sample` and `calls`, as far as they may be seen."""
+        if console.viewers >= MOST_VIEWERS:
+            cause = f"{console.viewers} pages are open"
+            raise Overloaded("follow the box", cause, "close some", retry_after_s=5)
+        viewer = viewer_of(request, who)
+        stream = Stream(console, history, viewer, who, lambda: needs.still(who))
+        return stream.response()
+
+    @router.get("/console/history", response_model=None)
+    async def past(since: float = 0.0, who: Principal = operator) -> Response:
+        """Samples after `since`, s since 1970, by the box's own clock."""
+        samples = [of_sample(sample) for sample in history.since(since)]
+        zone_s = time.localtime().tm_gmtoff
+        return JSONResponse({"names": SERIES, "utc_offset_s": zone_s, "samples": samples})
+
+    @router.post("/console/session", response_model=None)
+    async def sign_in(request: Request, who: Principal = anybody) -> Response:
+        """A cookie for the key in the header."""
+        answer = Response(status_code=204)
+        if access and (key := bearer(request.headers.get("authorization", ""))):
+            token = access.sessions.begin(key)
+            secure = request.url.scheme == "https"
+            answer.set_cookie(
+                COOKIE, token, COOKIE_S, httponly=True, samesite="strict", secure=secure
+            )
+        return answer
+
+    @router.delete("/console/session", response_model=None)
+    async def sign_out(request: Request, who: Principal = anybody) -> Response:
+        if access:
+            access.sessions.end(request.cookies.get(COOKIE, ""))
+        answer = Response(status_code=204)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+    return router
+
+
+class Stream:
+    """One page's events: everything at first, then what is new."""
+
+    def __init__(
+        self,
+        console: Console,
+        history: History,
+        viewer: Viewer,
+        who: Principal,
+        still: Callable[[], None],
+    ) -> None:
+        self._console, self._history, self._viewer, self._who = console, history, viewer, who
+        self._still = still
+        self._condition = ""
+        self._version = 0
+        self._sampled_at = time.time()
+
+    def response(self) -> Response:
+        return EventStream(": hello\n\n", self._events(), AsyncExitStack(), HEADERS)
+
+    async def _events(self) -> AsyncGenerator[str]:
+        self._console.viewers += 1
+        quiet_since = time.monotonic()
+        try:
+            while True:
+                self._still()
+                for event in self._news():
+                    quiet_since = time.monotonic()
+                    yield event
+                if time.monotonic() - quiet_since > QUIET_S:
+                    quiet_since = time.monotonic()
+                    yield ": quiet\n\n"
+                await asyncio.sleep(TICK_S)
+        finally:
+            self._console.viewers -= 1
+
+    def _news(self) -> list[str]:
+        found = []
+        if self._viewer.sees_condition:
+            html = self._console.condition(self._viewer.language)
+            if html != self._condition:
+                self._condition = html
+                found.append(event("condition", html))
+            for sample in self._history.since(self._sampled_at):
+                self._sampled_at = sample.at
+                found.append(event("sample", json.dumps(of_sample(sample))))
+        if self._viewer.sees_calls:
+            news = self._console.board(self._who, self._viewer.language).since(self._version)
+            if news.version != self._version:
+                self._version = news.version
+                found.append(event("calls", renderer(self._viewer.language).calls(news)))
+        return found
+
+
+def event(name: str, data: str) -> str:
+    lines = "".join(f"data: {line}\n" for line in data.splitlines() if line.strip())
+    return f"event: {name}\n{lines}\n"
+
+
+def of_sample(sample: Sample) -> list[float | None]:
+    rounded = (None if value is None else round(value, 4) for value in sample.values)
+    return [round(sample.at, 1), *rounded]
+
+
+def language_of(connection: HTTPConnection) -> Language:
+    """As asked for, now or before; Chinese first."""
+    asked = connection.query_params.get("lang") or connection.cookies.get("lang")
+    return "en" if asked == "en" else "zh"
+
+
+def remembering(request: Request, answer: Response) -> Response:
+    if "lang" in request.query_params:
+        year_s = 365 * 86_400
+        answer.set_cookie("lang", language_of(request), year_s, httponly=True, samesite="strict")
+    return answer
+
+
+def viewer_of(request: Request, who: Principal) -> Viewer:
+    return Viewer(
+        name=who.name,
+        language=language_of(request),
+        sees_condition=bool(who.roles & OPERATES),
+        sees_calls=bool(who.roles & READS),
+        signed_in=bool(request.cookies.get(COOKIE)),
+    )

@@ -1,0 +1,138 @@
+"""Jinja templates to HTML, in Chinese or English. All that is shown passes its escaping."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from appliance.console.board import News, Row
+from appliance.console.condition import Condition, Grade
+from appliance.messages import Emotion, Level, Role
+from appliance.watch.history import KEPT_S, SAMPLE_EVERY_S, SERIES
+
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
+Language = Literal["zh", "en"]
+GIB = 1 << 30
+
+EMOTIONS = {
+    Emotion.CALM: ("平静", "calm"),
+    Emotion.HAPPY: ("高兴", "happy"),
+    Emotion.DISAPPOINTED: ("失望", "disappointed"),
+    Emotion.ANXIOUS: ("焦虑", "anxious"),
+    Emotion.ANNOYED: ("生气", "annoyed"),
+    Emotion.FURIOUS: ("愤怒", "furious"),
+    Emotion.SAD: ("悲伤", "sad"),
+}
+LEVELS = {Level.LOW: ("低", "low"), Level.MEDIUM: ("中", "medium"), Level.HIGH: ("高", "high")}
+ROLES = {Role.AGENT: ("坐席", "agent"), Role.CITIZEN: ("市民", "citizen")}
+# A grade is told by a word and a sign, never by colour alone.
+GRADES = {
+    Grade.GOOD: ("正常", "good", "✓"),
+    Grade.LOOK: ("注意", "look", "!"),
+    Grade.BAD: ("故障", "bad", "✕"),
+}
+PLACES = {"store": ("通话存储", "calls"), "scratch": ("临时文件", "scratch")}
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Whoever looks at the page, as far as the page must know."""
+
+    name: str
+    language: Language
+    sees_condition: bool
+    sees_calls: bool
+    signed_in: bool  # by a key: can sign out
+
+
+class Renderer:
+    """The templates in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language: Language = language
+        self._templates = Environment(
+            loader=FileSystemLoader(FOLDER / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals.update(
+            t=self.t,
+            language=language,
+            other="en" if language == "zh" else "zh",
+            mark=self._mark,
+            ago=self._ago,
+            of=self._of,
+            EMOTIONS=EMOTIONS,
+            LEVELS=LEVELS,
+            ROLES=ROLES,
+            PLACES=PLACES,
+            GIB=GIB,
+        )
+
+    def t(self, zh: str, en: str) -> str:
+        return zh if self.language == "zh" else en
+
+    def _of(self, pair: tuple[str, ...]) -> str:
+        """Of a table's entry, the words in this language."""
+        return pair[0] if self.language == "zh" else pair[1]
+
+    def _mark(self, told: str) -> Markup:
+        grade = Grade(told)
+        zh, en, sign = GRADES[grade]
+        shape = '<span class="mark {}"><span aria-hidden="true">{}</span> {}</span>'
+        return Markup(shape).format(grade.value, sign, self.t(zh, en))
+
+    def _ago(self, seconds: float | None) -> str:
+        if seconds is None:
+            return self.t("从未", "never")
+        if seconds < 90:
+            return self.t(f"{seconds:.0f} 秒前", f"{seconds:.0f} s ago")
+        if seconds < 5400:
+            return self.t(f"{seconds / 60:.0f} 分钟前", f"{seconds / 60:.0f} min ago")
+        return self.t(f"{seconds / 3600:.0f} 小时前", f"{seconds / 3600:.0f} h ago")
+
+    def _render(self, template: str, **values: Any) -> str:
+        return self._templates.get_template(template).render(**values)
+
+    def page(self, viewer: Viewer) -> str:
+        series = json.dumps({"names": SERIES, "every_s": SAMPLE_EVERY_S, "kept_s": KEPT_S})
+        return self._render("page.html", viewer=viewer, series=series)
+
+    def login(self, wrong: str = "") -> str:
+        return self._render("login.html", wrong=wrong)
+
+    def condition(self, condition: Condition) -> str:
+        now = time.strftime("%H:%M:%S")
+        return self._render("condition.html", box=condition, now=now)
+
+    def row(self, row: Row) -> str:
+        begun = time.strftime("%H:%M:%S", time.localtime(row.begun_at))
+        return self._render("row.html", row=row, begun=begun)
+
+    def calls(self, news: News) -> str:
+        """What changed, to be put where it belongs by id."""
+        rows = news.rows
+        return self._render(
+            "calls.html",
+            everything=news.everything,
+            new=[html for is_new, html in rows if is_new],
+            changed=[html for is_new, html in rows if not is_new],
+            gone=news.gone,
+            hidden=news.hidden,
+            count=news.count,
+        )
+
+
+@cache
+def renderer(language: Language) -> Renderer:
+    return Renderer(language)

@@ -1,0 +1,97 @@
+// What htmx does not do: the charts, and the sign that tells whether the page is live.
+"use strict";
+
+const line = document.getElementById("line");
+
+function tell(up) {
+  line.textContent = up ? line.dataset.up : line.dataset.down;
+  line.classList.toggle("down", !up);
+}
+
+document.body.addEventListener("htmx:sseOpen", () => {
+  tell(true);
+  refill();  // what came while there was no connection
+});
+document.body.addEventListener("htmx:sseError", () => tell(false));
+
+const out = document.getElementById("sign-out");
+if (out) out.addEventListener("click", async () => {
+  await fetch("/console/session", { method: "DELETE" });
+  location.reload();
+});
+
+// --- charts
+
+const section = document.querySelector("[data-series]");
+const series = section && JSON.parse(section.dataset.series);
+const columns = series && [[], ...series.names.map(() => [])];  // times first, as uPlot has it
+const COLORS = ["#1f77b4", "#e07b00", "#2a9d5c"];
+const plots = [];
+let hours = 1;
+
+function add(sample) {  // [time, value, ...]
+  const last = columns[0][columns[0].length - 1] || 0;
+  if (sample[0] <= last) return;
+  // A gap in the samples is a gap in the lines.
+  if (last && sample[0] - last > 3 * series.every_s) columns.forEach((c, i) => c.push(i ? null : last + series.every_s));
+  columns.forEach((column, i) => column.push(sample[i] === undefined ? null : sample[i]));
+  const most = series.kept_s / series.every_s;
+  if (columns[0].length > most) columns.forEach((column) => column.shift());
+}
+
+function draw() {
+  const end = columns[0][columns[0].length - 1] || 0;  // the box's time, not the browser's
+  for (const { plot, indexes } of plots) {
+    plot.setData([columns[0], ...indexes.map((i) => columns[i])], false);
+    plot.setScale("x", { min: end - hours * 3600, max: end });
+  }
+}
+
+async function refill() {
+  if (!section) return;
+  const last = columns[0][columns[0].length - 1] || 0;
+  const answer = await fetch(`/console/history?since=${last}`);
+  if (!answer.ok) return;
+  const told = await answer.json();
+  offset = told.utc_offset_s;
+  told.samples.forEach(add);
+  draw();
+}
+
+let offset = 0;  // of the box's clock to UTC, s: its wall time is shown, wherever the browser is
+
+function clock(u, splits) {
+  return splits.map((at) => new Date((at + offset) * 1000).toISOString().slice(11, 16));
+}
+
+function chart(figure) {
+  const lines = JSON.parse(figure.dataset.lines);
+  const box = figure.querySelector(".plot");
+  const ink = getComputedStyle(document.body).color;
+  const axis = { stroke: ink, grid: { stroke: "#8883", width: 1 }, ticks: { stroke: "#8886" } };
+  const options = {
+    width: box.clientWidth, height: box.clientHeight, legend: { live: false },
+    cursor: { show: false },
+    scales: { x: { time: false }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, figure.dataset.chart === "use" ? 1 : 0.1)] } },
+    axes: [{ ...axis, values: clock, incrs: [60, 300, 600, 900, 1800, 3600, 7200] }, { ...axis, size: 46 }],
+    series: [{}, ...lines.map(([name, label], i) => ({ label, stroke: COLORS[i], width: 2, spanGaps: false }))],
+  };
+  const plot = new uPlot(options, [[], ...lines.map(() => [])], box);
+  plots.push({ plot, box, indexes: lines.map(([name]) => 1 + series.names.indexOf(name)) });
+}
+
+if (section) {
+  document.querySelectorAll("[data-chart]").forEach(chart);
+  section.addEventListener("htmx:sseBeforeMessage", (event) => {
+    event.preventDefault();  // it is no HTML
+    add(JSON.parse(event.detail.data));
+    draw();
+  });
+  section.querySelectorAll("[data-hours]").forEach((button) => button.addEventListener("click", () => {
+    hours = Number(button.dataset.hours);
+    section.querySelectorAll("[data-hours]").forEach((b) => b.setAttribute("aria-pressed", b === button));
+    draw();
+  }));
+  addEventListener("resize", () => plots.forEach(({ plot, box }) =>
+    plot.setSize({ width: box.clientWidth, height: box.clientHeight - 30 })));
+}
