@@ -1,0 +1,469 @@
+"""Grafana's dashboards as code: `python -m monitoring.dashboards` writes grafana/dashboards/*.json.
+
+Every query is run by tests against a real Prometheus that watches a real box.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "grafana" / "dashboards"
+SOURCE = {"type": "prometheus", "uid": "${source}"}
+HEIGHT, ROW_WIDTH = 8, 24  # grid units
+BOX = 'instance=~"$box"'
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture.
+
+    Args:
+        queries: (PromQL, legend); $box is the chosen box.
+        unit: Grafana's: s, percentunit, short, bytes, ...
+    """
+
+    title: str
+    queries: tuple[tuple[str, str], ...]
+    unit: str = "short"
+    kind: str = "timeseries"
+    width: int = 12
+    most: float | None = None  # top of the axis
+    alarm: float | None = None  # from here on it is red
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    uid: str
+    title: str
+    panels: tuple[Panel, ...]
+
+
+def p95(metric: str, by: str = "") -> str:
+    labels = ", ".join(filter(None, ("le", by)))
+    return f"histogram_quantile(0.95, sum by ({labels}) (rate({metric}_bucket{{{BOX}}}[5m])))"
+
+
+UP = Panel("在线 Up", ((f'up{{job="lingting",{BOX}}}', "{{instance}}"),), kind="stat", width=4)
+LOAD = Panel(
+    "负载 Load",
+    (
+        (f"lingting_live_legs{{{BOX}}}", "在用 in use"),
+        (f"lingting_live_legs_capacity{{{BOX}}}", "容量 capacity"),
+    ),
+)
+FINALS = Panel(
+    "端点到定稿 Endpoint to final",
+    (
+        (f"call:final_p95:seconds{{{BOX}}}", "p95"),
+        (f"call:final_p50:seconds{{{BOX}}}", "p50"),
+    ),
+    unit="s",
+    alarm=1.5,
+)
+PARTIALS = Panel(
+    "首个字幕 First partial", ((f"call:first_partial_p95:seconds{{{BOX}}}", "p95"),), unit="s"
+)
+REFUSED = Panel(
+    "拒绝 Refused",
+    (
+        (f"call:refused:per_second{{{BOX}}}", "{{reason}}"),
+        (f"0 * lingting_live_legs{{{BOX}}}", "—"),
+    ),
+    unit="reqps",
+)
+CPU_SHARE = Panel(
+    "CPU 识别占比 Share on the CPU",
+    ((f"engine:cpu_share:ratio{{{BOX}}}", "CPU"),),
+    unit="percentunit",
+    most=1,
+)
+THROUGHPUT = Panel(
+    "识别吞吐 Throughput (audio s per s)",
+    ((f"engine:audio:seconds_per_second{{{BOX}}}", "{{engine}} {{model}}"),),
+)
+BREAKERS = Panel(
+    "熔断 Breakers open",
+    ((f"lingting_breaker_open{{{BOX}}}", "{{engine}}"),),
+    kind="stat",
+    width=4,
+    alarm=1,
+)
+CANARY = Panel(
+    "试呼 Canary age",
+    (
+        (
+            f"time() - lingting_canary_last_success_timestamp_seconds{{{BOX}}}",
+            "{{engine}}",
+        ),
+    ),
+    unit="s",
+    kind="stat",
+    width=4,
+    alarm=60,
+)
+DISK = Panel(
+    "磁盘剩余 Disk free",
+    ((f"box:disk_free:ratio{{{BOX}}}", "{{place}}"),),
+    unit="percentunit",
+    most=1,
+)
+MODELS = Panel(
+    "模型 Models",
+    ((f"lingting_model_info{{{BOX}}}", "{{model}} {{version}} ({{engine}}, {{device}})"),),
+    kind="stat",
+    width=8,
+)
+
+DASHBOARDS = (
+    Dashboard(
+        "lingting-overview",
+        "聆听 · 总览 Overview",
+        (UP, BREAKERS, CANARY, MODELS, LOAD, FINALS, THROUGHPUT, REFUSED, CPU_SHARE, DISK),
+    ),
+    Dashboard(
+        "lingting-gpu",
+        "聆听 · GPU",
+        (
+            Panel(
+                "使用率 Utilization",
+                (("gpu:utilization:ratio", "{{gpu}}"),),
+                unit="percentunit",
+                most=1,
+            ),
+            Panel("张量核 Tensor cores", (("gpu:tensor_active:ratio", "{{gpu}}"),), "percentunit"),
+            Panel(
+                "显存 Memory",
+                (("gpu:memory_used:ratio", "{{gpu}}"),),
+                unit="percentunit",
+                most=1,
+                alarm=0.97,
+            ),
+            Panel("功率 Power", (("gpu:power:watts", "{{gpu}}"),), "watt"),
+            Panel(
+                "温度 Temperature", (("gpu:temperature:celsius", "{{gpu}}"),), "celsius", alarm=88
+            ),
+            Panel("Xid", (("DCGM_FI_DEV_XID_ERRORS", "{{gpu}}"),), kind="stat", alarm=1),
+            Panel(
+                "每卡吞吐 Audio s per s and card",
+                (("gpu:audio:seconds_per_second", "{{instance}}"),),
+            ),
+            Panel("Triton 排队 queue", (("triton:queue:seconds", "{{model}}"),), "s"),
+            Panel("Triton 批 batch", (("triton:batch:mean", "{{model}}"),)),
+            Panel(
+                "Triton 待处理 pending",
+                (("nv_inference_pending_request_count", "{{model}}"),),
+            ),
+        ),
+    ),
+    Dashboard(
+        "lingting-latency",
+        "聆听 · 延迟 Latency",
+        (
+            FINALS,
+            PARTIALS,
+            Panel(
+                "引擎 Engines p95",
+                ((f"engine:latency_p95:seconds{{{BOX}}}", "{{engine}} {{model}} {{priority}}"),),
+                "s",
+            ),
+            Panel(
+                "等待中的问题 Questions waiting",
+                ((f"lingting_engine_waiting_windows{{{BOX}}}", "{{engine}} {{priority}}"),),
+            ),
+            Panel("批 Batch", ((f"engine:batch:mean{{{BOX}}}", "{{engine}} {{model}}"),)),
+            Panel(
+                "字幕间隔 Between partials",
+                ((f"lingting_partial_interval_seconds{{{BOX}}}", "{{instance}}"),),
+                "s",
+            ),
+            Panel(
+                "写盘 Commit p99",
+                ((f"box:commit_p99:seconds{{{BOX}}}", "{{instance}}"),),
+                "s",
+                alarm=0.5,
+            ),
+            Panel(
+                "请求 Requests p95",
+                ((p95("lingting_request_duration_seconds", "door"), "{{door}}"),),
+                "s",
+            ),
+        ),
+    ),
+    Dashboard(
+        "lingting-capacity",
+        "聆听 · 容量 Capacity",
+        (
+            LOAD,
+            Panel(
+                "负载比 Load ratio",
+                ((f"call:load:ratio{{{BOX}}}", "{{instance}}"),),
+                "percentunit",
+                most=1,
+                alarm=0.85,
+            ),
+            Panel(
+                "各引擎可承载 Legs an engine carries",
+                ((f"lingting_engine_live_legs{{{BOX}}}", "{{engine}}"),),
+            ),
+            REFUSED,
+            Panel(
+                "网关 CPU 与内存 Gateway",
+                (
+                    (
+                        f'rate(process_cpu_seconds_total{{job="lingting",{BOX}}}[1m])',
+                        "CPU 核 cores",
+                    ),
+                    (
+                        f'process_resident_memory_bytes{{job="lingting",{BOX}}} / 2 ^ 30',
+                        "内存 memory GiB",
+                    ),
+                ),
+            ),
+            DISK,
+        ),
+    ),
+    Dashboard(
+        "lingting-systems",
+        "聆听 · 热线系统 Hotline systems",
+        (
+            Panel("通话 Live calls", ((f"lingting_system_live_calls{{{BOX}}}", "{{system}}"),)),
+            Panel(
+                "接入 Calls",
+                (
+                    (
+                        f"sum by (system, kind) (rate(lingting_system_calls_total{{{BOX}}}[5m]))",
+                        "{{system}} {{kind}}",
+                    ),
+                ),
+                "reqps",
+            ),
+            Panel(
+                "拒绝 Refused",
+                (
+                    (
+                        f"sum by (system) (rate(lingting_system_calls_refused_total{{{BOX}}}[5m]))",
+                        "{{system}}",
+                    ),
+                    (f"0 * lingting_live_legs{{{BOX}}}", "—"),
+                ),
+                "reqps",
+            ),
+            Panel(
+                "定稿 Final p95",
+                ((f"system:final_p95:seconds{{{BOX}}}", "{{system}}"),),
+                "s",
+                alarm=1.5,
+            ),
+            Panel(
+                "按接口 By door",
+                (
+                    (
+                        f"sum by (door, kind) (rate(lingting_calls_total{{{BOX}}}[5m]))",
+                        "{{door}} {{kind}}",
+                    ),
+                ),
+                "reqps",
+            ),
+            Panel(
+                "误差预算 Error ratio, 1 h",
+                (
+                    (f"slo:final_latency:error_ratio_1h{{{BOX}}}", "定稿延迟 final latency"),
+                    (f"slo:availability:error_ratio_1h{{{BOX}}}", "可用性 availability"),
+                ),
+                "percentunit",
+            ),
+        ),
+    ),
+    Dashboard(
+        "lingting-jobs",
+        "聆听 · 任务与保管 Jobs and keeping",
+        (
+            Panel("任务 Jobs", ((f"lingting_jobs{{{BOX}}}", "{{kind}} {{state}}"),)),
+            Panel(
+                "最久等待 Oldest", ((f"lingting_jobs_oldest_seconds{{{BOX}}}", "{{kind}}"),), "s"
+            ),
+            Panel(
+                "处理中的录音 Recordings under way",
+                ((f"lingting_recordings_running{{{BOX}}}", "{{instance}}"),),
+            ),
+            Panel(
+                "审计完整 Audit whole",
+                ((f"lingting_audit_whole{{{BOX}}}", "{{instance}}"),),
+                kind="stat",
+                width=4,
+            ),
+            Panel(
+                "备份 Backup age",
+                (
+                    (
+                        f"time() - (lingting_backup_last_success_timestamp_seconds{{{BOX}}} > 0)"
+                        f" or time() + 0 * lingting_live_legs{{{BOX}}}",
+                        "{{instance}}",
+                    ),
+                ),
+                "s",
+                kind="stat",
+                width=4,
+            ),
+            Panel(
+                "防火墙 Firewall",
+                ((f"lingting_firewall_loaded{{{BOX}}}", "{{instance}}"),),
+                kind="stat",
+                width=4,
+            ),
+        ),
+    ),
+    Dashboard(
+        "lingting-hot-spots",
+        "聆听 · 热点 Hot spots",
+        (
+            Panel(
+                "最忙的热线系统 Busiest systems",
+                (
+                    (
+                        "topk(5, sum by (system) "
+                        f"(rate(lingting_system_calls_total{{{BOX}}}[15m])))",
+                        "{{system}}",
+                    ),
+                ),
+                "reqps",
+            ),
+            Panel(
+                "最慢的引擎与模型 Slowest engines and models",
+                (
+                    (
+                        f"topk(5, engine:latency_p95:seconds{{{BOX}}})",
+                        "{{engine}} {{model}} {{priority}}",
+                    ),
+                ),
+                "s",
+            ),
+            Panel(
+                "重听 Decoded again",
+                (
+                    (
+                        f"sum by (engine) (rate(lingting_engine_retries_total{{{BOX}}}[5m]))",
+                        "{{engine}}",
+                    ),
+                ),
+            ),
+            Panel(
+                "最忙的接口 Busiest routes",
+                (
+                    (
+                        "topk(8, sum by (door, method) "
+                        f"(rate(lingting_requests_total{{{BOX}}}[5m])))",
+                        "{{door}} {{method}}",
+                    ),
+                ),
+                "reqps",
+            ),
+        ),
+    ),
+)
+
+
+def queries() -> Iterator[tuple[str, str, str]]:
+    """(dashboard, panel, PromQL) of all, for every box."""
+    for dashboard in DASHBOARDS:
+        for panel in dashboard.panels:
+            for query, _ in panel.queries:
+                yield dashboard.uid, panel.title, query.replace("$box", ".*")
+
+
+def rendered(dashboard: Dashboard) -> dict[str, Any]:
+    """As Grafana reads it."""
+    return {
+        "uid": dashboard.uid,
+        "title": dashboard.title,
+        "tags": ["lingting"],
+        "timezone": "browser",
+        "editable": False,
+        "refresh": "15s",
+        "schemaVersion": 39,
+        "time": {"from": "now-3h", "to": "now"},
+        "templating": {"list": [_source(), _boxes()]},
+        "panels": list(_placed(dashboard.panels)),
+    }
+
+
+def _source() -> dict[str, Any]:
+    return {"name": "source", "type": "datasource", "query": "prometheus", "label": "数据源"}
+
+
+def _boxes() -> dict[str, Any]:
+    return {
+        "name": "box",
+        "label": "设备 Box",
+        "type": "query",
+        "datasource": SOURCE,
+        "query": 'label_values(up{job="lingting"}, instance)',
+        "includeAll": True,
+        "allValue": ".*",
+        "multi": True,
+        "current": {"text": "All", "value": "$__all"},
+        "refresh": 2,
+    }
+
+
+def _placed(panels: tuple[Panel, ...]) -> Iterator[dict[str, Any]]:
+    """From left to right, row by row."""
+    x = y = 0
+    for number, panel in enumerate(panels, start=1):
+        if x + panel.width > ROW_WIDTH:
+            x, y = 0, y + HEIGHT
+        yield _panel(number, panel, x, y)
+        x += panel.width
+
+
+def _panel(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
+    steps: list[dict[str, str | float | None]] = [{"color": "green", "value": None}]
+    if panel.alarm is not None:
+        steps.append({"color": "red", "value": panel.alarm})
+    limits = {"max": panel.most} if panel.most is not None else {}
+    return {
+        "id": number,
+        "type": panel.kind,
+        "title": panel.title,
+        "datasource": SOURCE,
+        "gridPos": {"h": HEIGHT, "w": panel.width, "x": x, "y": y},
+        "fieldConfig": {
+            "defaults": {
+                "unit": panel.unit,
+                "min": 0,
+                **limits,
+                "thresholds": {"mode": "absolute", "steps": steps},
+            },
+            "overrides": [],
+        },
+        "targets": [
+            {"refId": chr(ord("A") + n), "expr": query, "legendFormat": legend}
+            for n, (query, legend) in enumerate(panel.queries)
+        ],
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m monitoring.dashboards", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say whether they are up to date")
+    given = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    stale = []
+    for dashboard in DASHBOARDS:
+        path = FOLDER / f"{dashboard.uid}.json"
+        text = json.dumps(rendered(dashboard), ensure_ascii=False, indent=1) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path.name)
+            if not given.check:
+                path.write_text(text, encoding="utf-8")
+    print(f"{'stale' if given.check else 'written'}: {', '.join(stale) or 'none'}")
+    return 1 if given.check and stale else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
