@@ -27,6 +27,7 @@ KEPT_S = 12 * 3600.0
 SERIES = (
     "live_legs",
     "capacity",  # live legs
+    "recordings",  # being worked on
     "audio_triton",  # seconds of audio heard per second, by the speech model
     "audio_cpu",
     "partial_p95",  # s, speech start to first partial
@@ -120,6 +121,7 @@ class History:
         found = {
             "live_legs": value_of(self._metrics.live_legs),
             "capacity": value_of(self._metrics.live_legs_capacity),
+            "recordings": value_of(self._metrics.recordings_running),
             "audio_triton": rate("audio_triton"),
             "audio_cpu": rate("audio_cpu"),
             "partial_p95": late("partial", 0.95),

@@ -25,9 +25,9 @@ if (out) out.addEventListener("click", async () => {
 const section = document.querySelector("[data-series]");
 const series = section && JSON.parse(section.dataset.series);
 const columns = series && [[], ...series.names.map(() => [])];  // times first, as uPlot has it
-const COLORS = ["#1f77b4", "#e07b00", "#2a9d5c"];
+const COLORS = ["#2b8bd0", "#e07b00", "#2a9d5c"];
 const plots = [];
-let hours = 1;
+let hours = 0.25;
 
 function add(sample) {  // [time, value, ...]
   const last = columns[0][columns[0].length - 1] || 0;
