@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -69,15 +70,17 @@ def test(
 
     Exit codes: 0 all could be read, 1 not all.
     """
+    if (into is None) is not (secrets_into is None):
+        raise typer.BadParameter("--into and --secrets-into go together")
     settings, begun = load_settings(), time.time()
     passphrase = _passphrase(passphrase_file)
     if not source.is_file():
         raise SettingsError("test a backup", f"there is no file {source}", "name the backup")
-    with (
-        tempfile.TemporaryDirectory(prefix="lingting-restore-") as aside,
-        tempfile.TemporaryDirectory(prefix="lingting-restore-", dir=MEMORY) as memory,
-    ):
-        folder, secrets = into or Path(aside), secrets_into or Path(memory)
+    with contextlib.ExitStack() as stack:
+        folder, secrets = (
+            given or Path(stack.enter_context(tempfile.TemporaryDirectory("-restore", dir=where)))
+            for given, where in ((into, None), (secrets_into, MEMORY))
+        )
         for place in (folder, secrets):
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:

@@ -78,13 +78,14 @@ def _fit(medium: Medium, *, as_json: bool = False) -> bool:
 
 def _install(given: argparse.Namespace) -> int:
     medium = open_medium(given.medium)
+    if _unfinished():
+        with alone():
+            _settle()
     if not _fit(medium):
         warn(Text("未作任何改动。", "nothing was changed."))
         return NOT_FIT
     with alone():
-        if record.load().phase in (SWITCHED, REVERTING) or restore.UNDER_WAY.exists():
-            say(Text("先把上一次做完 ……", "bringing the last operation to its end first ..."))
-            revert.settle()
+        _settle()
         _agreed(medium, yes=given.yes)
         unfinished = record.load()
         known = answers.gather(given.answers, layout.ANSWERS, ask=not given.yes)
@@ -94,6 +95,8 @@ def _install(given: argparse.Namespace) -> int:
         if previous == medium.version:
             previous = unfinished.previous if unfinished.version == previous else ""
         operation = "upgrade" if previous else "install"
+        if layout.current_version() == medium.version and unfinished.phase == COMMITTED:
+            previous = previous or medium.version  # it served: a failure must not take it away
         made = Record(operation, medium.version, previous, PREPARING, begun_at=time.time())
         _take(steps.Work(medium, known, made, given.hold), given.die_at)
     _tell_what_is_next(medium, known)
@@ -107,13 +110,13 @@ def _tell_what_is_next(medium: Medium, known: answers.Answers) -> None:
             f"\n聆听 {medium.version} 已在服务。检查：lingting doctor\n"
             f"  接口：https://{name}:9000（HTTP），{name}:50051（gRPC，密钥），"
             f"{name}:50052（gRPC，客户端证书）\n"
-            f"  热线系统须信任：{authority}；其私钥 ca.key 只在本机，随备份保存\n"
+            f"  热线系统须信任：{authority}；其私钥 ca.key 请移出本机保管（见安装指南第 4 节）\n"
             f"  模型：{known.models}；演示模型只供试装，真实话务须换正式模型",
             f"\nLingting {medium.version} serves. Check: lingting doctor\n"
             f"  doors: https://{name}:9000 (HTTP), {name}:50051 (gRPC, keys), "
             f"{name}:50052 (gRPC, client certificates)\n"
-            f"  hotline systems must trust {authority}; its key, ca.key, is on this machine alone "
-            "and in its backups\n"
+            f"  hotline systems must trust {authority}; move its key, ca.key, off this machine "
+            "(guide, section 4)\n"
             f"  models: {known.models}; demo models are for trials, real calls take real ones",
         )
     )
@@ -125,6 +128,17 @@ def _tell_what_is_next(medium: Medium, known: answers.Answers) -> None:
                 "then delete them here",
             )
         )
+
+
+def _unfinished() -> bool:
+    return record.load().phase in (SWITCHED, REVERTING) or restore.UNDER_WAY.exists()
+
+
+def _settle() -> None:
+    """What was begun comes to its end before anything else is."""
+    if _unfinished():
+        say(Text("先把上一次做完 ……", "bringing the last operation to its end first ..."))
+        revert.settle()
 
 
 def _agreed(medium: Medium, *, yes: bool) -> None:
@@ -154,7 +168,10 @@ def _take(work: steps.Work, die_at: str) -> None:
 
     try:
         steps.take(work, lambda step: die(step, "before"), lambda step: die(step, "after"))
-    except InstallError as error:
+    except (InstallError, OSError) as failure:
+        error = failure
+        if not isinstance(error, InstallError):
+            error = InstallError(Text(str(failure), str(failure)))
         if work.record.phase != SWITCHED:
             hint = Text(
                 "改正后再运行一次；现有服务未受影响",
@@ -182,11 +199,12 @@ def _forget_old_releases() -> None:
     others = [p for p in layout.RELEASES.iterdir() if p.name not in keep]
     others.sort(key=lambda path: path.stat().st_mtime)
     for path in others[: max(0, len(others) + len(keep) - layout.KEPT_RELEASES)]:
-        shutil.rmtree(path, ignore_errors=True)
+        steps.forget(path)
 
 
 def _rollback(given: argparse.Namespace) -> int:
     with alone():
+        _settle()
         revert.rollback(given.to)
     version = layout.current_version() or ""
     data.note("release.rollback", version)
@@ -214,6 +232,7 @@ def _restore(given: argparse.Namespace) -> int:
         yes=given.yes,
     )
     with alone():
+        _settle()
         restore.restore(given.file, given.passphrase_file)
     return 0
 
@@ -284,11 +303,9 @@ def _uninstall(given: argparse.Namespace) -> int:
         confirm(gone, yes=given.yes)
     with alone():
         data.note("release.uninstall", layout.current_version() or "")
+        works("systemctl", "stop", units.RESUME)
         units.stop()
         units.remove()
-        for path in (layout.CURRENT, layout.COMMAND, layout.CLI):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(layout.OPT, ignore_errors=True)
         if given.delete_data:
             for path in (layout.DATA, layout.ETC, layout.STATE, layout.ADMINS):
                 shutil.rmtree(path, ignore_errors=True)
@@ -297,6 +314,11 @@ def _uninstall(given: argparse.Namespace) -> int:
             works("groupdel", layout.GROUP)
         else:
             record.PATH.unlink(missing_ok=True)
+        for release in layout.RELEASES.iterdir() if layout.RELEASES.is_dir() else ():
+            steps.forget(release)
+        for path in (layout.CURRENT, layout.COMMAND, layout.CLI):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(layout.OPT, ignore_errors=True)
     kept = Text(
         f"已卸载，防火墙规则已撤除。数据在 {layout.DATA}，密钥与配置在 {layout.ETC}，"
         "再次安装将沿用",

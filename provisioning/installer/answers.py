@@ -103,7 +103,8 @@ def _checked(path: Path, name: str, value: object) -> object:
         wanted, good = "true, false", isinstance(value, bool)
     elif name == "platform_ports":
         wanted = "[443]"
-        good = isinstance(value, list) and all(type(n) is int and 0 < n < 65536 for n in value)
+        good = isinstance(value, list) and bool(value)
+        good = good and all(type(n) is int and 0 < n < 65536 for n in value)
     elif name == "ssh_port":
         wanted, good = "22", type(value) is int and 0 < value < 65536
     elif isinstance(default, list):

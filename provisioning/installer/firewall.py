@@ -8,12 +8,27 @@ from __future__ import annotations
 
 import ipaddress
 
+from installer import layout
 from installer.answers import Answers
+from installer.system import run, write
+from installer.words import Text
 
 SERVICE_PORTS = (50051, 50052, 9000)
 NTP_PORT, DNS_PORT = 123, 53
 # What drops is told to the kernel's log this often at most.
 LOG_RATE = "5/minute"
+
+
+def lay(answers: Answers) -> None:
+    """Write the rules where they are loaded from, if nft takes them; raises InstallError."""
+    trial = layout.FIREWALL.with_suffix(".trial")
+    write(trial, render(answers))
+    try:
+        check = Text("检查防火墙", "check the firewall")
+        run("nft", "--check", "--file", str(trial), doing=check)
+        write(layout.FIREWALL, trial.read_bytes())
+    finally:
+        trial.unlink()
 
 
 def render(answers: Answers) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from installer import gpu, layout
+from installer import gpu, layout, units
 from installer.media import Medium, verify
 from installer.system import output_of, works
 from installer.words import InstallError, Text, progress
@@ -183,7 +183,7 @@ def service_manager(_: Medium | None) -> Check:
 
 def ports(_: Medium | None) -> Check:
     title = Text("端口", "ports")
-    ours = works("systemctl", "is-active", "--quiet", "lingting-gateway.service")
+    ours = units.any_runs()
     wanted = [*PORTS.items(), *(("Triton", port) for port in TRITON_PORTS)]
     taken = [f"{port} ({name})" for name, port in wanted if not _free(port)]
     if ours or not taken:

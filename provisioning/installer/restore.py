@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
 
 from installer import data, layout, steps, units
-from installer.system import run, write
+from installer.system import run, sync_folder, write
 from installer.words import InstallError, Text, say
 
 CREDENTIALS = ("master-key", "audit-key", "tls-key")
@@ -54,20 +55,27 @@ def _restore(source: Path, passphrase_file: Path) -> None:
     before = layout.DATA / f"store.before-{stamp}"
     _remember()
     write(UNDER_WAY, json.dumps({"before": str(before)}), 0o600)  # from here on `undo` is right
+    units.mind_the_installer()
     try:
         units.stop()
         layout.STORE.rename(before)
         _put_in_place(stamp)
         units.restart()
         steps.call_the_box()
+    except KeyboardInterrupt:
+        undo()
+        raise
     except (InstallError, OSError) as error:
         undo()
         raise InstallError(
             Text(f"恢复失败，已放回原数据：{error}", f"not restored, all is as before: {error}"),
             code=5,
         ) from error
+    shutil.copytree(KEPT, before / "keys")  # sealed; without them what is kept there is noise
+    os.sync()  # before the mark goes that would bring it back
     UNDER_WAY.unlink()
-    KEPT.rename(before / "keys")  # sealed; without them what is kept there is noise
+    sync_folder(layout.STATE)
+    shutil.rmtree(KEPT)
     data.note("backup.restore", source.name)
     say(
         Text(
@@ -82,12 +90,17 @@ def undo() -> None:
     """Back to what was there before a restore that failed or was cut off; may be done twice."""
     before = Path(json.loads(UNDER_WAY.read_text(encoding="utf-8"))["before"])
     units.stop()
+    if before.exists() and layout.STORE.exists():  # what was said meanwhile is not thrown away
+        keys = layout.STORE / "keys"
+        keys.mkdir(exist_ok=True)
+        for path in layout.CREDENTIALS.glob("*.cred"):
+            shutil.copy2(path, keys)
+        os.sync()
+        layout.STORE.rename(before.with_name(f"{before.name}.undone"))
     for kept in KEPT.iterdir() if KEPT.is_dir() else ():
         place = layout.CREDENTIALS if kept.suffix == ".cred" else layout.PKI
         write(place / kept.name, kept.read_bytes(), kept.stat().st_mode & 0o777)
     if before.exists():
-        if layout.STORE.exists():  # what was said meanwhile, if anything, is not thrown away
-            layout.STORE.rename(before.with_name(f"{before.name}.undone"))
         before.rename(layout.STORE)
     units.restart()
     UNDER_WAY.unlink()
@@ -122,6 +135,8 @@ def _put_in_place(stamp: str) -> None:
             data.seal(name, path.read_bytes())
     for path in (*ASIDE.glob("etc/pki/*.*"), *SECRETS.glob("etc/pki/*.*")):
         write(layout.PKI / path.name, path.read_bytes(), 0o644 if path.suffix == ".pem" else 0o600)
+    if not (SECRETS / "etc" / "pki" / "ca.key").exists():  # another authority's would not fit
+        (layout.PKI / "ca.key").unlink(missing_ok=True)
     layout.STORE.mkdir(mode=0o700)
     for name in DATABASES:
         if (ASIDE / name).exists():

@@ -1,7 +1,8 @@
 """The way back: the older release serves again, with everything that was said meanwhile.
 
 The work is done by lingting-resume.service, not by the installer: systemd starts it again if it is
-killed, and at the next boot, until the record on the disk has come to its end.
+killed, and at the next boot, until the record on the disk has come to its end. It also waits beside
+an installer that has begun what cannot be left half done, and takes over if that one dies.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 
 from installer import answers, certificate, data, layout, record, restore, steps, units
 from installer.record import Record
-from installer.system import alone, link, run
+from installer.system import ANOTHER, alone, link
 from installer.words import InstallError, Text, say
 
 POLL_S = 0.5
@@ -21,8 +22,7 @@ def take_back(done: Record) -> None:
     """Have `done.previous` serve again, or nothing if nothing did; waits until that is so."""
     done.phase = record.REVERTING
     done.save()
-    run("systemctl", "daemon-reload")
-    run("systemctl", "start", "--no-block", units.RESUME)
+    units.mind_the_installer()
     deadline = time.monotonic() + LONGEST_S
     while record.load().phase == record.REVERTING:
         if time.monotonic() > deadline:
@@ -35,12 +35,19 @@ def take_back(done: Record) -> None:
 
 def resume() -> None:
     """Bring what was under way to its end, one way or the other."""
-    done = record.load()
-    if done.phase == record.REVERTING:  # an installer that lives waits for this, with the lock
-        _revert(done)
-        return
-    with alone():  # an installer that lives finishes by itself
-        settle()
+    while True:
+        done = record.load()
+        if done.phase == record.REVERTING:  # an installer that lives waits for this, with the lock
+            _revert(done)
+            return
+        try:
+            with alone():  # an installer that lives finishes by itself
+                settle()
+                return
+        except InstallError as error:
+            if error.code != ANOTHER:
+                raise
+        time.sleep(POLL_S)
 
 
 def settle() -> None:
@@ -49,7 +56,10 @@ def settle() -> None:
         restore.undo()
     done = record.load()
     if done.phase == record.REVERTING:
-        take_back(done)
+        if (layout.UNITS / units.RESUME).is_symlink():
+            take_back(done)
+        else:  # it was cut off when it had taken that unit away
+            _revert(done)
     elif done.phase == record.SWITCHED:
         finish(done)
     release = layout.current_release()
@@ -67,7 +77,7 @@ def finish(done: Record) -> None:
         units.restart()
         steps.call_the_box()
         steps.make_admins(layout.RELEASES / done.version)
-    except InstallError as error:
+    except (InstallError, OSError) as error:
         say(Text(f"新版本未通过，退回：{error}", f"the new release failed, going back: {error}"))
         done.phase = record.REVERTING
         done.save()

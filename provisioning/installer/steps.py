@@ -98,12 +98,19 @@ def unpack(work: Work) -> None:
             ),
             Text("新的内容须有新的版本号", "other contents need another version"),
         )
-    shutil.rmtree(release, ignore_errors=True)  # half of it, from a try that was cut off
+    forget(release)  # half of it, from a try that was cut off
     release.mkdir(parents=True, exist_ok=True)
     for package in sorted((work.medium.folder / "packages").glob("*.deb")):
         run("dpkg-deb", "--extract", str(package), "/", doing=Text("解包", "unpack"))
     os.sync()  # before the mark that vouches for it
     write(mark, ours)
+
+
+def forget(release: Path) -> None:
+    """Take a release away; its marks first, so that half of one never passes for whole."""
+    for mark in (READY, UNPACKED):
+        (release / mark).unlink(missing_ok=True)
+    shutil.rmtree(release, ignore_errors=True)
 
 
 def environment(work: Work) -> None:
@@ -130,6 +137,7 @@ def graphics(work: Work) -> None:
     mark = work.release / GPU_READY
     if found.kind == "ready" and not mark.exists() and "gpu" in work.medium.profiles:
         _pip(layout.venv(work.release), wheels, "-r", str(wheels / "lock.txt"), "--require-hashes")
+        os.sync()  # before the mark that vouches for it
         mark.touch()
     used = found.kind == "ready" and mark.exists()
     write(layout.machine(work.release), f"LINGTING_TRITON__KIND={'auto' if used else 'cpu'}\n")
@@ -206,16 +214,7 @@ def place_units(work: Work) -> None:
 
 
 def close_firewall(work: Work) -> None:
-    write(layout.FIREWALL, firewall.render(work.answers))
-    if not work.answers.firewall:
-        return
-    run(
-        "nft",
-        "--check",
-        "--file",
-        str(layout.FIREWALL),
-        doing=Text("检查防火墙", "check the firewall"),
-    )
+    firewall.lay(work.answers)
 
 
 def switch(work: Work) -> None:
@@ -225,6 +224,7 @@ def switch(work: Work) -> None:
     link(layout.CURRENT, work.release)
     link(layout.COMMAND, layout.CURRENT / "provisioning" / "install")
     link(layout.CLI, layout.CURRENT / "venv" / "bin" / "lingting")
+    units.mind_the_installer()
 
 
 def start(work: Work) -> None:

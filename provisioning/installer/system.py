@@ -13,6 +13,7 @@ from installer import layout
 from installer.words import InstallError, Text
 
 LAST_LINES = 6
+ANOTHER = 4  # exit code: another installer runs
 
 
 def run(
@@ -125,6 +126,6 @@ def alone() -> Iterator[None]:
             raise InstallError(
                 Text("另一个安装程序正在运行", "another installer is running"),
                 Text("等它结束后再试", "wait until it is done"),
-                code=4,
+                code=ANOTHER,
             ) from None
         yield

@@ -54,6 +54,12 @@ def restart() -> None:
     run("systemctl", "start", TARGET)
 
 
+def mind_the_installer() -> None:
+    """Have systemd bring what is under way to its end, should the installer die before it does."""
+    run("systemctl", "daemon-reload")
+    run("systemctl", "start", "--no-block", RESUME)
+
+
 def load_firewall() -> None:
     """In one transaction, also over rules that are there: at no moment is it open."""
     run("systemctl", "start", FIREWALL, doing=Text("载入防火墙", "load the firewall"))
@@ -90,6 +96,15 @@ def stop() -> None:
 
 def serving() -> bool:
     return works("systemctl", "is-active", "--quiet", "lingting-gateway.service")
+
+
+def any_runs() -> bool:
+    """One of ours, be it only on its way up or down."""
+    states = (
+        output_of("systemctl", "show", "--value", "-p", "ActiveState", f"{name}.service")
+        for name in SERVICES
+    )
+    return any(state not in ("", "inactive", "failed") for state in states)
 
 
 def restarts() -> dict[str, str]:

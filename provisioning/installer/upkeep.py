@@ -7,22 +7,13 @@ from pathlib import Path
 from installer import answers, certificate, data, firewall, layout, steps, units
 from installer.media import Medium, verify
 from installer.record import Record
-from installer.system import run, write
 from installer.words import InstallError, Text, progress, say
 
 
 def reload_firewall() -> None:
     """As install.toml has it now; nothing changes if that makes no sense."""
     known = answers.read(layout.ANSWERS)
-    rules = firewall.render(known)
-    trial = layout.FIREWALL.with_suffix(".trial")
-    write(trial, rules)
-    try:
-        check = Text("检查防火墙", "check the firewall")
-        run("nft", "--check", "--file", str(trial), doing=check)
-        write(layout.FIREWALL, rules)
-    finally:
-        trial.unlink()
+    firewall.lay(known)
     units.enable(firewall=known.firewall)
     if known.firewall:
         units.load_firewall()

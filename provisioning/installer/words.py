@@ -59,7 +59,11 @@ def confirm(question: Text, *, yes: bool) -> None:
             Text(f"{question}（没有终端可问）", f"{question} (there is no terminal to ask at)"),
             Text("加 --yes 表示同意", "--yes says that you agree"),
         )
-    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "是"):
+    try:
+        said = input(f"{question} [y/N] ").strip().lower()
+    except EOFError:
+        said = ""
+    if said not in ("y", "yes", "是"):
         raise InstallError(Text("未作任何改动", "nothing was changed"))
 
 

@@ -24,7 +24,7 @@ from provisioning.medium.signature import KEYRING, SIGNATURE, SUMS, Signer
 
 FORMAT = 1
 DOCUMENTS = "docs"
-FRONT = (".py", ".md", ".png", ".java", ".sh")  # of files that a person may look into
+FRONT = (".py", ".toml", ".md", ".png", ".java", ".sh")  # of files that a person may look into
 PROTOCOL = Path("appliance/api/proto/lingting/hotline/v1/hotline.proto")
 README = """\
 聆听 Lingting {version}

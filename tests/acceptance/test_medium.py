@@ -14,6 +14,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from installer.media import open_medium, verify
 
+from provisioning.medium.packages import tracked
 from tests.machine import BUILD, EPOCH, INPUTS, ROOT, source
 
 pytestmark = [
@@ -52,6 +53,13 @@ def test_two_builds_are_the_same(media: list[Path]) -> None:
         assert (media[0] / name).read_bytes() == (media[1] / name).read_bytes()
     isos = [path.with_suffix(".iso").read_bytes() for path in media]
     assert isos[0] == isos[1]
+
+
+def test_it_holds_all_of_the_installer(media: list[Path]) -> None:
+    for path in tracked(ROOT):
+        if path.is_relative_to("provisioning/installer"):
+            there = media[0] / "installer" / path.relative_to("provisioning/installer")
+            assert there.is_file(), there
 
 
 def test_it_verifies_as_the_installer_does(media: list[Path]) -> None:

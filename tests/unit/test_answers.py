@@ -49,6 +49,7 @@ def test_ssh_may_be_elsewhere(tmp_path: Path) -> None:
         ('names = ["a b"]', "makes no sense"),
         ('firewall = "no"', "e.g. firewall = true"),
         ('platform_ports = ["443"]', "e.g. platform_ports = [443]"),
+        ("platform_ports = []", "e.g. platform_ports = [443]"),
         ("ssh_port = 0", "ssh_port = 0 makes no sense"),
         ("callers = [", "answers.toml: "),
     ],
