@@ -1,0 +1,129 @@
+"""Live calls as rows: everything at first, then what is new, whoever missed what."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from appliance.archive.kept import KeptCall
+from appliance.console import board
+from appliance.console.board import Board, News, row_of
+from appliance.console.page import renderer
+from appliance.messages import CallConfig, Emotion, Final, Level, Mood, Partial, Role
+from appliance.metrics import Metrics
+
+METRICS = Metrics()
+
+
+def kept(number: int, **config: object) -> KeptCall:
+    return KeptCall(f"id{number}", CallConfig(call_id=f"n-{number}", **config), METRICS)  # type: ignore[arg-type]
+
+
+def partial(text: str, leg: int = 0, utterance: int = 0) -> Partial:
+    return Partial(leg, utterance, text, "", 0, 1000)
+
+
+def final(text: str, leg: int = 0, utterance: int = 0) -> Final:
+    return Final(leg, utterance, text, (), 0, 1000, 1.0, 0.0, 0.0, "zh", "cpu", "m 1", True)
+
+
+class Room:
+    """Calls that a test begins and ends, and a board over them with a clock of its own."""
+
+    def __init__(self) -> None:
+        self.live: list[KeptCall] = []
+        self.now = 0.0
+        self.board = Board(lambda: self.live, renderer("zh").row, lambda: self.now)
+
+    def news(self, version: int) -> News:
+        self.now += 1
+        return self.board.since(version)
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+def ids(news: News) -> list[str]:
+    return [re.search(r'id="call-(\w+)"', html)[1] for _, html in news.rows]  # type: ignore[index]
+
+
+async def test_everything_at_first_then_what_is_new(room: Room) -> None:
+    room.live += [kept(1), kept(2)]
+    first = room.news(0)
+    assert first.everything and ids(first) == ["id2", "id1"]  # the newest first
+    again = room.news(first.version)
+    assert again.version == first.version and not again.rows
+    room.live[0].show(partial("你好"))
+    changed = room.news(first.version)
+    assert ids(changed) == ["id1"] and not changed.rows[0][0] and "你好" in changed.rows[0][1]
+    room.live.append(kept(3))
+    del room.live[0]
+    later = room.news(changed.version)
+    assert ids(later) == ["id3"] and later.rows[0][0] and later.gone == ("id1",)
+
+
+async def test_who_missed_much_catches_up(room: Room) -> None:
+    """By one look: changes in between are folded, ends are not forgotten."""
+    room.live += [kept(1), kept(2)]
+    version = room.news(0).version
+    for number in range(3, 6):
+        room.live.append(kept(number))
+        room.news(version)
+    room.live.pop(0)
+    caught_up = room.news(version)
+    assert ids(caught_up) == ["id5", "id4", "id3"] and caught_up.gone == ("id1",)
+
+
+async def test_who_missed_too_much_gets_everything(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "MOST_GONE", 3)
+    room.live.append(kept(0))
+    version = room.news(0).version
+    for number in range(1, 7):
+        room.live = [kept(number)]
+        room.news(version)
+    assert room.news(version).everything
+    assert room.news(10**9).everything  # of another box, before a restart
+
+
+async def test_ten_thousand_calls_are_a_few_rows(room: Room) -> None:
+    room.live = [kept(number) for number in range(10_000)]
+    news = room.news(0)
+    assert len(news.rows) == board.MOST_ROWS == news.count
+    assert news.hidden == 10_000 - board.MOST_ROWS
+    assert ids(news)[0] == "id9999"
+    assert "9800" in renderer("zh").calls(news)
+
+
+async def test_a_row_tells_who_said_what_in_what_mood() -> None:
+    call = kept(1, tenant="a", leg_roles=(Role.AGENT, Role.CITIZEN))
+    await call.keep(final("您好。"))
+    call.show(partial("我家没有暖", leg=1))
+    row = row_of(call)
+    assert (row.text, row.is_final, row.role, row.system) == (
+        "我家没有暖",
+        False,
+        Role.CITIZEN,
+        "a",
+    )
+    await call.keep(final("我家没有暖气。", leg=1))
+    mood = Mood(1, 0, 0, 1000, Emotion.ANNOYED, Level.HIGH, {}, (), "m 1", True)
+    await call.keep(mood)
+    row = row_of(call)
+    assert (row.text, row.is_final) == ("我家没有暖气。", True)
+    assert (row.emotion, row.level) == (Emotion.ANNOYED, Level.HIGH)
+    html = renderer("zh").row(row)
+    assert "市民" in html and "生气 高" in html
+    assert "citizen" in renderer("en").row(row)
+
+
+async def test_what_is_said_is_never_a_program() -> None:
+    call = kept(1, tenant="<b>t</b>")
+    await call.keep(final('<script>alert(1)</script><img src=x onerror="x">'))
+    html = renderer("zh").row(row_of(call))
+    assert "<script" not in html and "<img" not in html and "<b>t" not in html
+    assert "&lt;script&gt;" in html
