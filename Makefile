@@ -87,6 +87,11 @@ build/.java: $(VENV)/.dev
 	  libguava-java libgeronimo-annotation-1.3-spec-java
 	@mkdir -p build && touch $@
 
+# To be watched by: a real Prometheus, a real browser.
+build/.monitoring: $(VENV)/.dev
+	@$(APT) prometheus prometheus-alertmanager chromium fonts-noto-cjk
+	@mkdir -p build && touch $@
+
 build/.machine: $(FETCHED) build/container.tar
 	@$(APT) systemd-container nftables iproute2 libfaketime systemd xorriso curl vagrant
 	@touch $@
@@ -100,12 +105,15 @@ vm-test: build/.machine build/vm.tar  ## Install, upgrade, pull the plug, take b
 	@$(BIN)/python -m tests.vm_test $(ARGS)
 
 # A machine to install on takes root; without it those tests are skipped.
-MACHINE := $(if $(filter 0,$(shell id -u)),build/.machine build/.java)
+MACHINE := $(if $(filter 0,$(shell id -u)),build/.machine build/.java build/.monitoring)
 
 # SCALE=50 kills the box two hundred times, some forty minutes.
 fault-test: $(VENV)/.dev $(MACHINE)  ## Faults and fuzz, bounded by SCALE, drawn by SEED
 	@seed=$${SEED:-$$RANDOM}; echo "seed $$seed"; FAULT_SEED=$$seed FAULT_SCALE=$${SCALE:-5} \
 	  $(BIN)/python -m pytest tests/faults $(ARGS)
+
+monitoring-test: build/.monitoring  ## Rules, alerts, dashboards and the page: real Prometheus, real browser
+	@$(BIN)/python -m pytest tests/acceptance/test_monitoring.py tests/acceptance/test_page.py $(ARGS)
 
 demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(ARGS)
@@ -136,4 +144,4 @@ lock: $(UV)  ## Pin every dependency again, with hashes
 clean:  ## Remove what make made
 	rm -rf $(VENV) $(PYANNOTE) .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help medium vm-test fault-test pyannote demo test lint bench proto docs lock clean
+.PHONY: help medium vm-test fault-test monitoring-test pyannote demo test lint bench proto docs lock clean

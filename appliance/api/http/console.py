@@ -97,7 +97,7 @@ def console_routes(
     console = Console(box, archive)
     needs = Needs(access, OPERATES | READS)
     watcher, operator = Depends(needs), Depends(Needs(access, OPERATES))
-    visitor, anybody = Depends(Visitor(access, ANYBODY)), Depends(Needs(access, ANYBODY))
+    visitor = Depends(Visitor(access, ANYBODY))
 
     @router.get("/", response_model=None)
     async def root(request: Request, who: Principal | None = visitor) -> Response:
@@ -133,6 +133,13 @@ def console_routes(
         zone_s = time.localtime().tm_gmtoff
         return JSONResponse({"names": SERIES, "utc_offset_s": zone_s, "samples": samples})
 
+    _add_session(router, access)
+    return router
+
+
+def _add_session(router: APIRouter, access: Access | None) -> None:
+    anybody = Depends(Needs(access, ANYBODY))
+
     @router.post("/console/session", response_model=None)
     async def sign_in(request: Request, who: Principal = anybody) -> Response:
         """A cookie for the key in the header."""
@@ -152,8 +159,6 @@ def console_routes(
         answer = Response(status_code=204)
         answer.delete_cookie(COOKIE)
         return answer
-
-    return router
 
 
 class Stream:
