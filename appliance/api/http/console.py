@@ -22,7 +22,7 @@ from appliance.archive.archive import Archive
 from appliance.console import condition
 from appliance.console.board import Board
 from appliance.console.page import STATIC, Language, Viewer, renderer
-from appliance.errors import LingtingError, NotFound, Overloaded
+from appliance.errors import NotFound, Overloaded, Unauthenticated
 from appliance.watch.history import SERIES, History, Sample
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Visitor(Needs):
     async def __call__(self, connection: HTTPConnection) -> Principal | None:  # type: ignore[override]
         try:
             return await super().__call__(connection)
-        except LingtingError:
+        except Unauthenticated:
             if wants_html(connection):
                 return None
             raise
@@ -186,7 +186,10 @@ class Stream:
         quiet_since = time.monotonic()
         try:
             while True:
-                self._still()
+                try:
+                    self._still()
+                except Unauthenticated:  # the page asks who it is when it comes again
+                    return
                 for event in self._news():
                     quiet_since = time.monotonic()
                     yield event

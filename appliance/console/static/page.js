@@ -12,7 +12,11 @@ document.body.addEventListener("htmx:sseOpen", () => {
   tell(true);
   refill();  // what came while there was no connection
 });
-document.body.addEventListener("htmx:sseError", () => tell(false));
+document.body.addEventListener("htmx:sseError", async () => {
+  tell(false);
+  const answer = await fetch("/", { headers: { accept: "text/html" } }).catch(() => null);
+  if (answer && answer.status === 401) location.reload();  // the session is over: sign in again
+});
 
 const out = document.getElementById("sign-out");
 if (out) out.addEventListener("click", async () => {

@@ -1,0 +1,238 @@
+"""The page at `/`, in a real browser before a real box."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.callers import Caller
+from tests.daemon import QUICK, Daemon, daemon
+from tests.room import Room, machine_room
+
+CHROMIUM = shutil.which("chromium")
+LAPTOP, WALL = {"width": 1366, "height": 768}, {"width": 2560, "height": 1440}
+SECONDS = 1000.0  # in Playwright's milliseconds
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not CHROMIUM, reason="needs a browser: make build/.monitoring"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox"]  # the tests may run as root
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page, and everything about it that must not be."""
+
+    def __init__(self, browser: Browser, url: str, **options: object) -> None:
+        self.context = browser.new_context(
+            **{"viewport": LAPTOP, "ignore_https_errors": True, **options}  # type: ignore[arg-type]
+        )
+        self.page: Page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("console", self._heard)
+        self.page.on("request", lambda asked: self._asked(asked.url, url))
+        self.page.goto(url)
+
+    def _heard(self, message: object) -> None:
+        if getattr(message, "type", "") in ("error", "warning"):
+            self.wrong.append(getattr(message, "text", ""))
+
+    def _asked(self, wanted: str, own: str) -> None:
+        if not wanted.startswith((own, "data:")):
+            self.wrong.append(f"it asks {wanted}")
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with daemon(tmp_path_factory.mktemp("box"), **QUICK) as running:
+        running.until_in_use("triton")
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, box: Daemon) -> Iterator[Visit]:
+    made = Visit(browser, f"{box.url}/")
+    expect(made.page.locator("#line")).to_have_text("实时")
+    yield made
+    made.context.close()
+    assert not made.wrong
+
+
+@pytest.fixture
+def call(box: Daemon) -> Iterator[Caller]:
+    caller = Caller("page", f"127.0.0.1:{box.grpc_port}", seconds=15, speed=1)
+    caller.start()
+    yield caller
+    caller.stop()
+    caller.join(60)
+
+
+def test_it_says_how_the_box_is(visit: Visit) -> None:
+    page = visit.page
+    expect(page.locator(".headline strong")).to_have_text(re.compile("一切正常|在接话"))
+    for title in ("引擎", "模型", "存储与任务", "安全"):
+        expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    expect(page.locator("dt", has_text="Triton")).to_have_text(re.compile("在用"))
+    expect(page.get_by_text("演示用模型").first).to_be_visible()
+    expect(page.locator(".u-wrap canvas")).to_have_count(6)
+
+
+def test_a_call_appears_as_it_is_spoken_and_goes(visit: Visit, call: Caller) -> None:
+    row = visit.page.locator("#calls li").first
+    expect(row).to_be_visible(timeout=10 * SECONDS)
+    expect(row.locator(".text")).to_contain_text("暖气", timeout=30 * SECONDS)
+    call.stop()
+    expect(visit.page.locator("#calls li")).to_have_count(0, timeout=30 * SECONDS)
+    expect(visit.page.locator("#more")).to_have_text("现在没有通话")
+
+
+def test_a_lost_triton_is_seen_and_its_return_too(visit: Visit, box: Daemon) -> None:
+    engine = visit.page.locator("dt", has_text="CPU")
+    box.triton().suspend()
+    expect(engine).to_have_text(re.compile("在用"), timeout=20 * SECONDS)
+    expect(visit.page.locator(".headline strong")).to_have_text(re.compile("注意"))
+    triton = visit.page.locator("dt", has_text="Triton")
+    expect(triton).to_have_text(re.compile("在用"), timeout=60 * SECONDS)
+
+
+def test_a_lost_connection_comes_back_and_shows_what_it_missed(
+    visit: Visit, box: Daemon, call: Caller
+) -> None:
+    expect(visit.page.locator("#calls li")).to_have_count(1, timeout=10 * SECONDS)
+    before = visit.page.locator("#calls .name").inner_text()
+    visit.page.evaluate("htmx.find('[sse-connect]')['htmx-internal-data'].sseEventSource.close()")
+    visit.page.evaluate("htmx.trigger(htmx.find('[sse-connect]'), 'htmx:sseError')")
+    expect(visit.page.locator("#line")).to_have_text(re.compile("断开"))
+    call.stop()
+    call.join(60)
+    again = Caller("again", f"127.0.0.1:{box.grpc_port}", seconds=15, speed=1)
+    again.start()
+    visit.page.reload()
+    expect(visit.page.locator("#calls .name")).to_have_text(
+        re.compile("again"), timeout=20 * SECONDS
+    )
+    assert before not in visit.page.locator("#calls").inner_text()
+    again.stop()
+    again.join(60)
+
+
+def test_english_is_remembered(visit: Visit, box: Daemon) -> None:
+    visit.page.get_by_role("link", name="English").click()
+    expect(visit.page.get_by_role("heading", name="Engines")).to_be_visible()
+    visit.page.goto(f"{box.url}/")
+    expect(visit.page.get_by_role("heading", name="Engines")).to_be_visible()
+    assert visit.page.locator("html").get_attribute("lang") == "en"
+
+
+def test_it_can_be_used_by_keyboard(visit: Visit) -> None:
+    page = visit.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    names = []
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.textContent.trim()"))
+    assert {"状态", "English", "15 分钟", "12 小时"} <= set(names), names
+    page.get_by_role("button", name="12 小时").press("Enter")
+    expect(page.get_by_role("button", name="12 小时")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_wrong_clock_of_the_browser_does_not_matter(browser: Browser, box: Daemon) -> None:
+    visit = Visit(browser, f"{box.url}/", timezone_id="America/New_York")
+    visit.page.clock.set_system_time("2031-01-01T00:00:00Z")
+    visit.page.reload()
+    expect(visit.page.locator("#line")).to_have_text("实时")
+    shown = visit.page.locator(".headline time").inner_text()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", shown)
+    newest = "columns[0][columns[0].length - 1] || 0"
+    deadline = time.monotonic() + 30
+    while not (sampled_at := visit.page.evaluate(newest)):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert abs(sampled_at - time.time()) < 60  # the box's time
+    visit.context.close()
+    assert not visit.wrong
+
+
+@pytest.mark.parametrize("size", [LAPTOP, WALL], ids=["laptop", "wall"])
+def test_nothing_runs_over_the_edge(browser: Browser, box: Daemon, size: dict[str, int]) -> None:
+    visit = Visit(browser, f"{box.url}/", viewport=size)
+    expect(visit.page.locator(".headline")).to_be_visible()
+    wide = visit.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= size["width"]
+    visit.context.close()
+
+
+# --- a box that asks for keys
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    with machine_room(tmp_path_factory.mktemp("room")) as made:
+        yield made
+
+
+def sign_in(visit: Visit, key: str) -> None:
+    visit.page.get_by_label("密钥").fill(key)
+    visit.page.get_by_role("button", name="登录").click()
+
+
+@pytest.fixture
+def stranger(browser: Browser, room: Room) -> Iterator[Visit]:
+    made = Visit(browser, f"https://127.0.0.1:{room.box.http_port}/")
+    yield made
+    made.context.close()
+    refused = re.compile(r"the server responded with a status of 401|^Event$")
+    assert not [told for told in made.wrong if not refused.search(told)]
+
+
+def test_without_a_key_there_is_only_the_question_for_one(stranger: Visit) -> None:
+    assert stranger.page.locator("#condition, #calls, .charts").count() == 0
+    sign_in(stranger, "lt_wrong")
+    expect(stranger.page.get_by_role("alert")).to_contain_text("密钥无效")
+
+
+def test_an_operator_sees_the_box_and_no_call(stranger: Visit, room: Room) -> None:
+    sign_in(stranger, room.key("op", "--role", "operator", "--tenant", "*"))
+    expect(stranger.page.locator(".headline")).to_be_visible()
+    assert stranger.page.locator("#calls").count() == 0
+    expect(stranger.page.locator("dt", has_text="证书").first).to_be_visible()
+    stranger.page.get_by_role("button", name="退出").click()
+    expect(stranger.page.get_by_label("密钥")).to_be_visible()
+
+
+def test_an_agent_sees_its_calls_and_not_the_box(stranger: Visit, room: Room) -> None:
+    sign_in(stranger, room.key("ag", "--role", "agent", "--tenant", "a"))
+    expect(stranger.page.locator("#more")).to_have_text("现在没有通话")
+    assert stranger.page.locator("#condition, .charts").count() == 0
+
+
+def test_who_has_no_part_in_it_is_told_so(stranger: Visit, room: Room) -> None:
+    mine = room.folder / "admins" / "audit_admin" / "audit_admin.token"
+    sign_in(stranger, Path(mine).read_text().strip())
+    expect(stranger.page.get_by_role("alert")).to_contain_text("certificate was not shown")
+
+
+def test_a_revoked_key_ends_the_session(stranger: Visit, room: Room) -> None:
+    wanted = ("access", "create", "gone", "--role", "operator", "--tenant", "*")
+    made = room.lingting(*wanted, role="security_admin")
+    key, name = made.splitlines()[0], re.search(r"cred_\w+", made)
+    assert name
+    sign_in(stranger, key)
+    expect(stranger.page.locator(".headline")).to_be_visible()
+    room.lingting("access", "revoke", name[0], role="security_admin")
+    expect(stranger.page.get_by_label("密钥")).to_be_visible(timeout=20 * SECONDS)
