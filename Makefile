@@ -116,7 +116,7 @@ monitoring-test: build/.monitoring  ## Rules, alerts, dashboards and the page: r
 	@$(BIN)/python -m pytest tests/acceptance/test_monitoring.py tests/acceptance/test_page.py $(ARGS)
 
 demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
-	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(ARGS)
+	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(if $(LOAD),--load $(LOAD)) $(ARGS)
 
 test: $(VENV)/.dev $(PYANNOTE)/.ready $(MACHINE)  ## Run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)

@@ -41,10 +41,15 @@ def demo(
     speed: Annotated[
         float, typer.Option(min=0.5, max=20, help="Play the call this many times as fast.")
     ] = 1.0,
+    load: Annotated[
+        int, typer.Option(min=0, max=500, help="Instead: so many calls at once; see the page.")
+    ] = 0,
 ) -> None:
     """Watch a two-leg 8 kHz call being transcribed live."""
     with _box() as box:
         _wait_for_triton(box)
+        if load:
+            raise typer.Exit(_under_load(box, load, again=keep))
         if fail and box.triton_pid() is None:
             console.print("[yellow]没有 Triton 可杀。 There is no Triton to kill.[/]")
         timer = _kill_triton_later(box, FAIL_AT_S / speed) if fail else None
@@ -92,6 +97,16 @@ def _wait_for_triton(box: RunningBox) -> None:
             time.sleep(POLL_S)
 
 
+def _under_load(box: RunningBox, calls: int, *, again: bool) -> int:
+    """Until they are over, or with `again` until Ctrl-C; how that went."""
+    client = [sys.executable, "-m", "appliance.cli.demo_load", str(CALL), box.address, box.url]
+    flags = ["--calls", str(calls), *(["--again"] if again else [])]
+    try:
+        return subprocess.run([*client, *flags]).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
 def _kill_triton_later(box: RunningBox, after_s: float) -> threading.Timer:
     def kill() -> None:
         pid = box.triton_pid()
@@ -115,6 +130,7 @@ def _keep(box: RunningBox) -> None:
         f"  curl http://127.0.0.1:{box.http_port}/api/v1/calls/first\n\n"
         f"  curl http://127.0.0.1:{box.http_port}/v1/health/ready\n"
         f"  curl http://127.0.0.1:{box.http_port}/metrics\n\n"
+        f"  在浏览器中打开 In a browser: http://127.0.0.1:{box.http_port}/\n\n"
         f'  {sys.executable} -c "import riva.client as r; '
         f"a = r.ASRService(r.Auth(uri='127.0.0.1:{box.grpc_port}')); "
         "c = r.RecognitionConfig(language_code='zh-CN', audio_channel_count=2, "
