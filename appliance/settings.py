@@ -69,6 +69,11 @@ class Settings(BaseSettings):
     watch: Watch = Watch()
     log: Log = Log()
 
+    @property
+    def capacity_file(self) -> Path:
+        """Where `lingting capacity` writes what it has measured."""
+        return self.store.folder.parent / "capacity.json"
+
     @classmethod
     def settings_customise_sources(
         cls,

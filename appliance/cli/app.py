@@ -11,6 +11,7 @@ import typer
 
 from appliance.cli import access, audit, backup, bench, demo, engines, evaluate, pki, serve, store
 from appliance.cli.canary import canary
+from appliance.cli.capacity import capacity
 from appliance.cli.doctor import doctor
 from appliance.cli.lexicon import lexicon
 from appliance.cli.support import support_bundle
@@ -53,6 +54,7 @@ app.command()(demo.demo)
 app.command()(transcribe)
 app.command()(doctor)
 app.command()(canary)
+app.command()(capacity)
 app.command()(support_bundle)
 app.command()(lexicon)
 app.add_typer(access.app, name="access")

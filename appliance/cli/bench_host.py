@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from appliance.cli.bench_probe import Scrape, scrape, wait_for_engine
 from appliance.cli.running import SERVE, RunningBox, free_port, running_box
@@ -22,13 +22,21 @@ class Host:
 
     Args:
         engine: the one to be measured; a box is given out once this one answers.
+        environment: settings on top.
         unlimited: let the box take whatever comes, where the bench looks for the limit itself.
     """
 
-    def __init__(self, engine: str = "triton", *, unlimited: bool = False) -> None:
+    def __init__(
+        self,
+        engine: str = "triton",
+        *,
+        unlimited: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.engine = engine
         self._program: Sequence[str] = NAIVE_PROGRAM if engine == "naive" else SERVE
         self._environment = dict(NAIVE_ENVIRONMENT) if engine == "naive" else {}
+        self._environment |= environment or {}
         if unlimited:
             self._environment["LINGTING_LIMITS__LIVE_LEGS"] = "100000"
         self._stack = contextlib.ExitStack()

@@ -15,6 +15,7 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 
+from appliance.engine import capacity_file
 from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
 from appliance.engine.capacity import measure_legs
@@ -74,6 +75,7 @@ class FailoverEngine:
         self._metrics = metrics
         self._engines = [Watched(e, Breaker(settings.failover, time.monotonic)) for e in engines]
         self._tasks: list[asyncio.Task[None]] = []
+        self._known = capacity_file.read(settings.capacity_file)
         self._measuring = asyncio.Lock()  # engines share the machine: one is measured at a time
         self._last_window_at = -math.inf  # monotonic s
         for engine in engines:
@@ -164,7 +166,12 @@ class FailoverEngine:
         await watched.engine.close()
 
     def _measure_if_due(self, watched: Watched) -> None:
-        """Once at first, and once more in a quiet moment if calls disturbed that."""
+        """Once at first, and once more in a quiet moment if calls disturbed that; not at all if
+        it was measured by `lingting capacity`."""
+        known = self._known.get(watched.name)
+        if watched.legs is None and known and known.holds_for(watched.engine.card()):
+            self._carries(watched, known.legs)
+            watched.measured = True
         quiet = time.monotonic() - self._last_window_at > QUIET_S
         running = watched.measuring and not watched.measuring.done()
         if not running and not watched.measured and (watched.legs is None or quiet):
@@ -179,10 +186,13 @@ class FailoverEngine:
             legs = await measure_legs(watched.engine, self._canary.audio)
         if legs is None or not watched.breaker.closed:
             return  # it failed meanwhile; its next good canary brings the next attempt
-        watched.legs = max(legs, watched.legs or 0)
+        self._carries(watched, max(legs, watched.legs or 0))
         watched.measured = self._last_window_at < begun
-        self._metrics.engine_live_legs.labels(watched.name).set(watched.legs)
-        log.info("%s carries some %d live legs", watched.name, watched.legs)
+
+    def _carries(self, watched: Watched, legs: int) -> None:
+        watched.legs = legs
+        self._metrics.engine_live_legs.labels(watched.name).set(legs)
+        log.info("%s carries some %d live legs", watched.name, legs)
 
     async def _pause(self, watched: Watched) -> None:
         suspect = watched.breaker.closed and watched.breaker.failures

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from appliance.engine import capacity
+from appliance.engine import capacity, capacity_file
 from appliance.engine.canary import Canary
+from appliance.engine.capacity_file import Capacity
 from appliance.engine.failover import FailoverEngine
 from appliance.errors import BundleError, EngineUnavailable, Overloaded
 from appliance.metrics import Metrics
-from appliance.sections import Failover
+from appliance.sections import Failover, Store
 from appliance.settings import Settings
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Priority, Window
 from tests.fakes import TEXT, FakeEngine
@@ -30,11 +33,11 @@ SETTINGS = Settings(
 class Pair:
     """A failover over two fakes."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings = SETTINGS) -> None:
         self.triton, self.cpu = FakeEngine("triton"), FakeEngine("cpu")
         self.metrics = Metrics()
         self.both = FailoverEngine(
-            [self.triton, self.cpu], Canary(SOUND, TEXT[:5]), SETTINGS, self.metrics
+            [self.triton, self.cpu], Canary(SOUND, TEXT[:5]), settings, self.metrics
         )
 
     async def listen(self, priority: Priority = Priority.FINAL, timeout_s: float = 1) -> Hypothesis:
@@ -220,3 +223,38 @@ async def test_one_that_failed_while_it_was_measured_is_measured_again(
             await asyncio.sleep(0.05)
     assert int(made.both.health().detail["live_legs"]) > capacity.LEAST_LEGS
     await made.both.close()
+
+
+def measured(pair: Pair, legs: int, **other: object) -> Capacity:
+    card = pair.triton.card()
+    about = {"model": f"{card.name} {card.version}", "device": card.device}
+    about |= {"cores": os.cpu_count() or 1, **other}
+    return Capacity(legs, 0.6, measured_at=1.8e9, **about)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("other", [{}, {"model": "another 1"}, {"cores": 999}], ids=str)
+async def test_what_was_measured_with_calls_is_believed_while_nothing_changed(
+    tmp_path: Path, other: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "MEASURE_S", 0.2)
+    settings = SETTINGS.model_copy(update={"store": Store(folder=tmp_path / "store")})
+    capacity_file.write(settings.capacity_file, "triton", measured(Pair(), 7, **other))
+    pair = Pair(settings)
+    await pair.both.start()
+    await pair.until_in_use("triton")
+    async with asyncio.timeout(10):
+        while "live_legs" not in pair.both.health().detail:
+            await asyncio.sleep(0.05)
+    assert (pair.both.health().detail["live_legs"] == "7") is not bool(other)
+    await pair.both.close()
+
+
+def test_capacities_of_engines_are_kept_side_by_side(tmp_path: Path) -> None:
+    path = tmp_path / "capacity.json"
+    one, other = measured(Pair(), 40), measured(Pair(), 12)
+    capacity_file.write(path, "triton", one)
+    capacity_file.write(path, "cpu", other)
+    assert capacity_file.read(path) == {"triton": one, "cpu": other}
+    for nonsense in ("", "[]", '{"cpu": {}}', "{"):
+        path.write_text(nonsense)
+        assert capacity_file.read(path) == {}

@@ -1,0 +1,99 @@
+"""`lingting capacity`: how many live calls this machine carries at the latency goal."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from appliance.cli import bench_live
+from appliance.cli.bench import Search
+from appliance.cli.bench_host import Host
+from appliance.engine import capacity_file
+from appliance.engine.capacity_file import Capacity
+from appliance.errors import EngineUnavailable
+from appliance.settings import Settings, load_settings
+
+LEGS = 2  # of a call
+console = Console(stderr=True, highlight=False)
+
+
+def capacity(
+    within: Annotated[
+        float, typer.Option(min=0.05, help="The goal: endpoint to final, p95, s.")
+    ] = 0.6,
+    most: Annotated[int, typer.Option(min=1, help="Most calls that are tried.")] = 256,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="triton or cpu; repeat it. Else: both that there are.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell; admission goes on as before.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure with calls in real time, engine by engine, and write down what admission uses.
+
+    Some ten minutes in which the machine is busy: in a quiet hour. The box takes the figures at its
+    next start.
+    """
+    settings = load_settings()
+    names = engine or (["cpu"] if settings.triton.mode == "off" else ["triton", "cpu"])
+    found = {name: _measure(settings, name, within, most) for name in names}
+    path = settings.capacity_file
+    if not dry_run:
+        for name, each in found.items():
+            capacity_file.write(path, name, each)
+    if as_json:
+        typer.echo(json.dumps({name: asdict(each) for name, each in found.items()}, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("引擎 engine", "通话 calls", "路 legs", "模型 model"):
+        table.add_column(column)
+    for name, each in found.items():
+        table.add_row(name, str(each.legs // LEGS), str(each.legs), each.model)
+    Console(highlight=False).print(table)
+    if not dry_run:
+        typer.echo(f"{path}: 设备下次启动时采用 the box takes them at its next start")
+
+
+def _measure(settings: Settings, engine: str, within_s: float, most: int) -> Capacity:
+    """Raises EngineUnavailable if that engine does not come up, or carries no call."""
+    triton = {} if engine == "triton" else {"LINGTING_TRITON__MODE": "off"}
+    host = Host(engine, unlimited=True, environment=triton)
+    with console.status(f"{engine} …") as status, host, bench_live.recording() as audio:
+
+        def say(step: str) -> None:
+            status.update(f"{engine}: {step} …")
+            if not console.is_terminal:
+                console.print(f"{engine}: {step}")
+
+        best, figures = Search(most, within_s, LEGS).run(host, audio, say)
+        if not host.proven:
+            cause = f"{engine} is not ready"
+            raise EngineUnavailable("measure an engine", cause, "run `lingting doctor`")
+        if not best:
+            late = figures.get("endpoint_to_final_p95_s")
+            cause = f"{engine} does not serve one call within {within_s} s (p95 {late} s)"
+            raise EngineUnavailable("measure an engine", cause, "a faster machine, or --within")
+        card = _card(host)
+    return Capacity(
+        legs=best * LEGS,
+        within_s=within_s,
+        model=card["lingting"]["model"],
+        device=card["lingting"]["device"],
+        cores=os.cpu_count() or 1,
+        measured_at=time.time(),
+    )
+
+
+def _card(host: Host) -> dict[str, Any]:
+    """Of the speech model that was measured."""
+    box = host.box()
+    return dict(httpx.get(f"{box.url}/v1/models", timeout=10).json()["data"][0])

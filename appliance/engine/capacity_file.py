@@ -1,0 +1,53 @@
+"""What `lingting capacity` has measured: kept on the disk, believed while nothing has changed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from inference.tensors import ModelCard
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Live legs that an engine carried with calls in real time, and what it was measured with."""
+
+    legs: int
+    within_s: float  # endpoint to final, p95, at that load
+    model: str  # "name version"
+    device: str
+    cores: int
+    measured_at: float  # s since 1970
+
+    def holds_for(self, card: ModelCard) -> bool:
+        """Whether this is still that machine with that model."""
+        here = (f"{card.name} {card.version}", card.device, os.cpu_count())
+        return (self.model, self.device, self.cores) == here
+
+
+def read(path: Path) -> dict[str, Capacity]:
+    """By engine; empty if nothing was measured, or the file cannot be read."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return {engine: Capacity(**each) for engine, each in raw.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        log.warning("%s is not used: %s; run `lingting capacity` again", path, error)
+        return {}
+
+
+def write(path: Path, engine: str, capacity: Capacity) -> None:
+    """Beside what is known of the other engine; raises OSError."""
+    known = {**read(path), engine: capacity}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    text = json.dumps({name: asdict(each) for name, each in known.items()}, indent=2)
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.chmod(0o644)  # root measures, the box's account reads
+    partial.rename(path)
