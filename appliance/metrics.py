@@ -145,6 +145,12 @@ class Metrics:
         self.canary_last_success_timestamp_seconds = gauge(
             "canary_last_success_timestamp_seconds", "when a canary last came back", "engine"
         )
+        self.canary_calls_total = counter(
+            "canary_calls_total", "calls of the box's own in quiet hours", "result"
+        )
+        self.canary_call_last_success_timestamp_seconds = gauge(
+            "canary_call_last_success_timestamp_seconds", "when such a call last heard its words"
+        )
         self.triton_restarts_total = counter("triton_restarts_total", "times a child was restarted")
         self.model_info = gauge(
             "model_info", "always 1", "engine", "model", "version", "device", "demo"

@@ -305,6 +305,11 @@ class Watch(Section):
         Path("/run/lingting-firewall/counters.json"),
         description="where root writes down what the firewall has dropped",
     )
+    quiet_call_minutes: float = Field(
+        10,
+        ge=0,
+        description="without a live call for so long the box places one of its own; 0: never, min",
+    )
 
 
 class Log(Section):

@@ -32,6 +32,7 @@ from appliance.settings import Settings, load_settings
 from appliance.watch.condition import Condition
 from appliance.watch.gpu import GpuReader
 from appliance.watch.history import History
+from appliance.watch.quiet import QuietCalls
 
 log = logging.getLogger("lingting")
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Gateway:
         store, audit = self.archive.store, self.access.audit_folder
         self._condition = Condition(settings, store, audit, metrics)
         self._grpc = GrpcServer(self.box, self.archive, self.access)
+        self._quiet = QuietCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
         self._http = HttpServer(self.box, self.archive, self.access, self._history)
 
@@ -67,10 +69,12 @@ class Gateway:
         await self._history.start()
         await self.box.start()
         self.archive.attach(self.box)
+        await self._quiet.start()
         return await self._grpc.start(), await self._http.start()
 
     async def drain(self) -> None:
         """Let running calls end, refuse new ones; recordings wait for the next start."""
+        await self._quiet.close()
         await self.archive.pause()
         await self.box.drain(self.settings.limits.drain_s)
 
@@ -82,6 +86,7 @@ class Gateway:
 
     async def stop(self) -> None:
         await asyncio.gather(self._grpc.stop(DOORS_GRACE_S), self._http.stop(DOORS_GRACE_S))
+        await self._quiet.close()
         await self.box.close()
         await self._history.close()
         await self._condition.close()

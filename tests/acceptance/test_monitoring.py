@@ -245,6 +245,7 @@ def test_what_an_alert_looks_at_is_there(watched: Watched, alert: dict[str, str]
 # becomes of them is in monitoring/tests.
 QUIET = {"lingting_firewall_denied_packets_total", "lingting_certificate_expiry_timestamp_seconds"}
 QUIET |= {"lingting_calls_failed_total", "lingting_breaker_opened_total"}
+QUIET |= {"lingting_canary_calls_total"}
 OVER = {"box:certificate:days": "lingting_certificate_expiry_timestamp_seconds"}
 
 
