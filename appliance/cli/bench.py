@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from appliance.cli import bench_calls, bench_idle, bench_live, bench_recordings
+from appliance.cli import bench_calls, bench_idle, bench_live, bench_page, bench_recordings
 from appliance.cli import bench_report as report
 from appliance.cli.bench_host import Host
 from appliance.cli.bench_probe import Figures
@@ -183,6 +183,22 @@ def idle(
         figures = bench_idle.trial(host, audio, streams)
     goals = [report.MEMORY, report.READY]
     report.tell("Idle streams", _titled(figures), goals, as_json=as_json)
+
+
+@app.command()
+def page(
+    calls: Annotated[int, typer.Option(min=1, max=500, help="Calls at once, of one leg.")] = 100,
+    pages: Annotated[int, typer.Option(min=1, max=100, help="Open pages.")] = 10,
+    seconds: Annotated[float, typer.Option(min=10, help="Length of a call.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Open pages while calls are live: how soon they show a line, and what they cost."""
+    host = Host(_engine(), unlimited=True)
+    with _doing(host.engine) as say, host, bench_live.recording() as audio:
+        say(f"{calls} calls, without pages and with {pages}")
+        figures = bench_page.trial(host, audio, calls, pages, seconds)
+    goals = [report.UPDATE, report.METRICS, report.PAGES]
+    report.tell("Open pages", _titled(figures), goals, as_json=as_json)
 
 
 def _count(calls: str) -> int | None:
