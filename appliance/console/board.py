@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from appliance.archive.kept import KeptCall
-from appliance.messages import Emotion, Final, Level, Mood, Partial, Role
+from appliance.messages import Emotion, Final, Level, Mood, Role
 
 REFRESH_S = 0.1  # what several pages ask for within this is worked out once
 MOST_ROWS = 200
@@ -35,7 +35,7 @@ def row_of(kept: KeptCall) -> Row:
     said = kept.latest()
     leg = said.leg if said else 0
     role = (*kept.config.leg_roles, *[Role.UNKNOWN] * (leg + 1))[leg]
-    mood = _mood(kept, said)
+    mood = _mood(kept)
     return Row(
         id=kept.id,
         name=kept.config.call_id or kept.id,
@@ -50,13 +50,10 @@ def row_of(kept: KeptCall) -> Row:
     )
 
 
-def _mood(kept: KeptCall, said: Final | Partial | None) -> Mood | None:
-    """Of the utterance that is shown."""
-    if said is None:
-        return None
-    about = (said.leg, said.utterance)
-    moods = (e for e in reversed(kept.events) if isinstance(e, Mood))
-    return next((mood for mood in moods if (mood.leg, mood.utterance) == about), None)
+def _mood(kept: KeptCall) -> Mood | None:
+    """The last that was told of the call."""
+    moods = (e for e in reversed(kept.events) if isinstance(e, Mood) and e.emotion)
+    return next(moods, None)
 
 
 @dataclass(frozen=True, slots=True)

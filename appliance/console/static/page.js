@@ -30,6 +30,7 @@ const section = document.querySelector("[data-series]");
 const series = section && JSON.parse(section.dataset.series);
 const columns = series && [[], ...series.names.map(() => [])];  // times first, as uPlot has it
 const COLORS = ["#2b8bd0", "#e07b00", "#2a9d5c"];
+const LEGEND = 34;  // px below each chart
 const plots = [];
 let hours = 0.25;
 
@@ -74,7 +75,7 @@ function chart(figure) {
   const ink = getComputedStyle(document.body).color;
   const axis = { stroke: ink, grid: { stroke: "#8883", width: 1 }, ticks: { stroke: "#8886" } };
   const options = {
-    width: box.clientWidth, height: box.clientHeight, legend: { live: false },
+    width: box.clientWidth, height: box.clientHeight - LEGEND, legend: { live: false },
     cursor: { show: false },
     scales: { x: { time: false }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, figure.dataset.chart === "use" ? 1 : 0.1)] } },
     axes: [{ ...axis, values: clock, incrs: [60, 300, 600, 900, 1800, 3600, 7200] }, { ...axis, size: 46 }],
@@ -97,5 +98,5 @@ if (section) {
     draw();
   }));
   addEventListener("resize", () => plots.forEach(({ plot, box }) =>
-    plot.setSize({ width: box.clientWidth, height: box.clientHeight - 30 })));
+    plot.setSize({ width: box.clientWidth, height: box.clientHeight - LEGEND })));
 }
