@@ -127,7 +127,7 @@ def _engines(box: Box) -> Iterator[Engine]:
         reason = "" if ready else detail[name]
         grade = Grade.GOOD if ready else Grade.LOOK if health["engine"].ok else Grade.BAD
         carried = int(legs[name]) if name in legs else None
-        yield Engine(name, detail["in_use"] == name, grade, reason, age_s, carried)
+        yield Engine(name, detail.get("in_use") == name, grade, reason, age_s, carried)
 
 
 def _disks(metrics: Metrics) -> Iterator[Disk]:

@@ -123,6 +123,8 @@ def console_routes(
             cause = f"{console.viewers} pages are open"
             raise Overloaded("follow the box", cause, "close some", retry_after_s=5)
         viewer = viewer_of(request, who)
+        if access and who.is_human and viewer.sees_calls:
+            await access.record(who, "calls.follow")  # else it must not be done
         stream = Stream(console, history, viewer, who, lambda: needs.still(who))
         return stream.response()
 
@@ -145,6 +147,7 @@ def _add_session(router: APIRouter, access: Access | None) -> None:
         """A cookie for the key in the header."""
         answer = Response(status_code=204)
         if access and (key := bearer(request.headers.get("authorization", ""))):
+            await access.record(who, "session.begin")
             token = access.sessions.begin(key)
             secure = request.url.scheme == "https"
             answer.set_cookie(

@@ -1,0 +1,143 @@
+"""The page's routes, as any HTTP client sees them; what a browser makes of it is in acceptance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from appliance.access.access import Wanted
+from appliance.access.roles import EVERY_TENANT, Principal, Role
+from appliance.api.http import console
+from appliance.messages import AudioFormat, CallConfig, Encoding
+from appliance.sections import Access as AccessSettings
+from appliance.security import audit
+from tests.integration.gateway import Gateway, alaw, gateway
+
+HTML = {"accept": "text/html"}
+INSTALLER = Principal("installer", EVERY_TENANT, frozenset())
+
+
+@pytest.fixture
+async def box(tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with gateway(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def closed(tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with gateway(tmp_path, access=AccessSettings(keys="always")) as made:
+        yield made
+
+
+async def key(box: Gateway, *roles: Role, tenant: str = "a") -> str:
+    return (await box.access.create(INSTALLER, Wanted("somebody", roles, tenant))).key
+
+
+async def lines(client: httpx.AsyncClient, until: str, most_s: float = 10) -> str:
+    """What the stream says until something is in it."""
+    said = ""
+    async with asyncio.timeout(most_s), client.stream("GET", "/console/events") as events:
+        async for line in events.aiter_lines():
+            said += f"{line}\n"
+            if until in said:
+                return said
+    return said
+
+
+async def test_programs_are_told_where_to_look_and_browsers_get_the_page(box: Gateway) -> None:
+    async with httpx.AsyncClient(base_url=box.http) as client:
+        assert (await client.get("/")).json()["name"] == "lingting"
+        page = await client.get("/", headers=HTML)
+        assert page.status_code == 200 and 'lang="zh-CN"' in page.text
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert "<script>" not in page.text and " style=" not in page.text
+        english = await client.get("/?lang=en", headers=HTML)
+        assert 'lang="en"' in english.text
+        assert 'lang="en"' in (await client.get("/", headers=HTML)).text  # remembered
+
+
+async def test_only_the_pages_own_files_are_given(closed: Gateway) -> None:
+    async with httpx.AsyncClient(base_url=closed.http) as client:
+        script = await client.get("/console/static/page.js")
+        assert script.status_code == 200 and "javascript" in script.headers["content-type"]
+        for path in ("../page.py", "..%2Fpage.py", "%2e%2e/page.py", "/etc/passwd", "", "vendor"):
+            assert (await client.get(f"/console/static/{path}")).status_code in (401, 404), path
+
+
+async def test_a_cookie_opens_what_its_key_opens(closed: Gateway) -> None:
+    async with httpx.AsyncClient(base_url=closed.http) as client:
+        asked = await client.get("/", headers=HTML)
+        assert asked.status_code == 401 and "<form" in asked.text
+        assert (await client.post("/console/session")).status_code == 401
+        mine = {"authorization": f"Bearer {await key(closed, Role.OPERATOR, tenant='*')}"}
+        answer = await client.post("/console/session", headers=mine)
+        cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+        assert mine["authorization"][7:] not in cookie
+        assert "condition" in (await client.get("/", headers=HTML)).text
+        assert (await client.get("/console/history")).status_code == 200
+        assert (await client.get("/metrics")).status_code == 200
+        assert (await client.get("/api/v1/calls")).status_code == 403
+        assert (await client.delete("/console/session")).status_code == 204
+        assert (await client.get("/", headers=HTML)).status_code == 401
+
+
+async def test_each_sees_what_its_roles_see(closed: Gateway) -> None:
+    for role, sees, not_sees in (
+        (Role.OPERATOR, "event: condition", "event: calls"),
+        (Role.AGENT, "event: calls", "event: condition"),
+    ):
+        mine = {"authorization": f"Bearer {await key(closed, role, tenant='*')}"}
+        async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+            said = await lines(client, sees)
+            assert sees in said and not_sees not in said
+    mine = {"authorization": f"Bearer {await key(closed, Role.AUDIT_ADMIN, tenant='*')}"}
+    async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+        assert (await client.get("/console/events")).status_code in (401, 403)
+
+
+async def test_calls_of_another_hotline_system_are_not_there(closed: Gateway) -> None:
+    pcm = AudioFormat(Encoding.ALAW, 8000, 2)
+    config = CallConfig(audio=pcm, call_id="secret-1", tenant="a", door="hotline")
+    async with closed.box.open_call(config) as call:
+        await call.accept(alaw(1))
+        for tenant, seen in (("a", True), ("b", False), (EVERY_TENANT, True)):
+            mine = {"authorization": f"Bearer {await key(closed, Role.AGENT, tenant=tenant)}"}
+            async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+                said = await lines(client, 'id="more"')
+                assert ("secret-1" in said) is seen, tenant
+
+
+async def test_looking_and_signing_in_are_in_the_audit_log(closed: Gateway) -> None:
+    mine = {"authorization": f"Bearer {await key(closed, Role.AGENT)}"}
+    async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+        await client.post("/console/session")
+        await lines(client, "event: calls")
+    acts = [line["act"] for line in audit.records(closed.access.audit_folder)]
+    assert acts[-2:] == ["session.begin", "calls.follow"]
+
+
+async def test_only_so_many_pages_are_open(box: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "MOST_VIEWERS", 1)
+    async with httpx.AsyncClient(base_url=box.http) as client:
+        async with client.stream("GET", "/console/events") as events:
+            reading = aiter(events.aiter_lines())
+            while "condition" not in await anext(reading):
+                pass
+            refused = await client.get("/console/events", timeout=5)
+            assert refused.status_code == 429 and refused.headers["retry-after"]
+        await asyncio.sleep(0.5)
+        assert "event: condition" in await lines(client, "event: condition")
+
+
+async def test_odd_questions_get_clear_answers(box: Gateway) -> None:
+    async with httpx.AsyncClient(base_url=box.http) as client:
+        for since in ("never", "nan", "1e999", "-1"):
+            answer = await client.get(f"/console/history?since={since}")
+            assert answer.status_code in (200, 400, 422), since
+        assert (await client.get("/?lang=xx", headers=HTML)).status_code == 200
