@@ -164,7 +164,10 @@ class Metrics:
         self.certificate_expiry_timestamp_seconds = gauge(
             "certificate_expiry_timestamp_seconds", "when a door's certificate expires", "door"
         )
-        self.audit_whole = gauge("audit_whole", "0 if the audit log was tampered with")
+        self.audit_whole = gauge(
+            "audit_whole", "0 if the audit log was tampered with, -1 until it was first read"
+        )
+        self.audit_whole.set(-1)
         self.audit_verified_timestamp_seconds = gauge(
             "audit_verified_timestamp_seconds", "when the audit log was last read whole"
         )
@@ -180,8 +183,9 @@ class Metrics:
             "firewall_denied_packets_total", "packets the firewall dropped", "direction"
         )
         self.firewall_loaded = gauge(
-            "firewall_loaded", "0 if the firewall's rules are not loaded, -1 where nobody looks"
+            "firewall_loaded", "0 if its rules are not loaded or unknown, -1 where it is not used"
         )
+        self.firewall_loaded.set(-1)
 
     def system(self, tenant: str) -> str:
         """A hotline system as a label; the first ones have their own, so that labels stay few."""

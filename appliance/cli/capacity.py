@@ -16,6 +16,7 @@ from rich.table import Table
 from appliance.cli import bench_live
 from appliance.cli.bench import Search
 from appliance.cli.bench_host import Host
+from appliance.cli.canary import own_settings
 from appliance.engine import capacity_file
 from appliance.engine.capacity_file import Capacity
 from appliance.errors import EngineUnavailable
@@ -45,11 +46,11 @@ def capacity(
     """
     settings = load_settings()
     names = engine or (["cpu"] if settings.triton.mode == "off" else ["triton", "cpu"])
-    found = {name: _measure(settings, name, within, most) for name in names}
-    path = settings.capacity_file
-    if not dry_run:
-        for name, each in found.items():
-            capacity_file.write(path, name, each)
+    found, path = dict[str, Capacity](), settings.capacity_file
+    for name in names:
+        found[name] = _measure(settings, name, within, most)
+        if not dry_run:  # at once: the next engine may not be measurable
+            capacity_file.write(path, name, found[name])
     if as_json:
         typer.echo(json.dumps({name: asdict(each) for name, each in found.items()}, indent=2))
         return
@@ -65,8 +66,7 @@ def capacity(
 
 def _measure(settings: Settings, engine: str, within_s: float, most: int) -> Capacity:
     """Raises EngineUnavailable if that engine does not come up, or carries no call."""
-    triton = {} if engine == "triton" else {"LINGTING_TRITON__MODE": "off"}
-    host = Host(engine, unlimited=True, environment=triton)
+    host = Host(engine, unlimited=True, environment=_own(settings, engine))
     with console.status(f"{engine} …") as status, host, bench_live.recording() as audio:
 
         def say(step: str) -> None:
@@ -91,6 +91,17 @@ def _measure(settings: Settings, engine: str, within_s: float, most: int) -> Cap
         cores=os.cpu_count() or 1,
         measured_at=time.time(),
     )
+
+
+def _own(settings: Settings, engine: str) -> dict[str, str]:
+    """Of a box of its own, on loopback without keys: the one that serves is not touched."""
+    triton = settings.triton
+    own = {**own_settings(settings), "LINGTING_TRITON__MODE": "off"}
+    if engine == "triton":
+        own |= {"LINGTING_TRITON__MODE": triton.mode, "LINGTING_TRITON__KIND": triton.kind}
+        if triton.mode == "remote":
+            own["LINGTING_TRITON__ADDRESS"] = triton.address
+    return own
 
 
 def _card(host: Host) -> dict[str, Any]:

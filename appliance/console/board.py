@@ -117,6 +117,8 @@ class Board:
         self._version += 1
         self._hidden = hidden
         for kept in changed:
+            if kept.id in self._gone:  # back at the end of a cut list: whoever knew it is confused
+                self._forgot = self._version
             since = self._rows[kept.id][0] if kept.id in self._rows else self._version
             self._rows[kept.id] = (since, self._version, self._render(row_of(kept)))
             self._news[kept.id] = kept.news

@@ -20,7 +20,6 @@ DAY_S = 86_400.0
 GOOD_ROOM, LEAST_ROOM = 0.10, 0.03  # of a disk, free
 GOOD_DAYS = 30  # of a certificate
 OLDEST_JOB_S = 3600.0
-BACKUP_DAYS = 7
 
 
 class Grade(StrEnum):
@@ -76,8 +75,8 @@ class Condition:
     disks: tuple[Disk, ...]
     certificates: tuple[Certificate, ...]
     jobs: Jobs
-    audit_whole: bool
-    firewall: int  # 1 loaded, 0 not loaded, -1 nobody looks
+    audit: int  # 1 whole, 0 tampered with, -1 not read yet
+    firewall: int  # 1 loaded, 0 not loaded or unknown, -1 not used
     backup_days: float | None  # None: never
     draining: bool
     serves: bool
@@ -85,7 +84,7 @@ class Condition:
     @property
     def grade(self) -> Grade:
         """The worst of all."""
-        if not self.serves or self.draining or not self.audit_whole or self.firewall == 0:
+        if not self.serves or self.draining or not self.audit or not self.firewall:
             return Grade.BAD
         grades = {self.jobs.grade, *(each.grade for each in self.engines)}
         grades |= {each.grade for each in self.disks}
@@ -108,7 +107,7 @@ def look(box: Box) -> Condition:
         disks=tuple(_disks(metrics)),
         certificates=tuple(_certificates(metrics)),
         jobs=_jobs(metrics),
-        audit_whole=bool(value_of(metrics.audit_whole)),
+        audit=int(value_of(metrics.audit_whole)),
         firewall=int(value_of(metrics.firewall_loaded)),
         backup_days=(time.time() - backup_at) / DAY_S if backup_at else None,
         draining=box.draining,

@@ -48,6 +48,10 @@ def write(path: Path, engine: str, capacity: Capacity) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
     text = json.dumps({name: asdict(each) for name, each in known.items()}, indent=2)
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.chmod(0o644)  # root measures, the box's account reads
+    partial.unlink(missing_ok=True)
+    # Root measures, the box's account owns the folder and reads: nothing there is followed.
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.write(text + "\n")
     partial.rename(path)

@@ -31,7 +31,7 @@ FRESH_S = 90.0  # of what the firewall's counters were written down
 DAY_S = 86_400.0
 KINDS = (recordings.KIND, webhooks.KIND)  # of jobs
 DIRECTIONS = {"ingress-denied": "ingress", "egress-denied": "egress"}  # by the counter's name
-LOADED, NOT_LOADED, NOBODY_LOOKS = 1, 0, -1
+LOADED, NOT_LOADED, NOT_USED = 1, 0, -1
 
 
 class Condition:
@@ -96,10 +96,12 @@ class Condition:
     def _firewall(self) -> None:
         """As root's timer wrote it down: the gateway itself may not look."""
         path = self._settings.watch.firewall
-        fresh = path.exists() and time.time() - path.stat().st_mtime < FRESH_S
+        if not path.exists():
+            self._metrics.firewall_loaded.set(NOT_USED)
+            return
+        fresh = time.time() - path.stat().st_mtime < FRESH_S  # else nobody looks any more
         counters = json.loads(path.read_text(encoding="utf-8") or "{}") if fresh else {}
-        loaded = LOADED if counters else NOT_LOADED
-        self._metrics.firewall_loaded.set(loaded if fresh else NOBODY_LOOKS)
+        self._metrics.firewall_loaded.set(LOADED if counters else NOT_LOADED)
         for each in counters.get("nftables", []):
             counter = each.get("counter", {})
             if direction := DIRECTIONS.get(counter.get("name", "")):
@@ -111,8 +113,8 @@ class Condition:
     def _audit(self) -> None:
         if self._audited_at and time.monotonic() - self._audited_at < AUDIT_EVERY_S:
             return
-        self._audited_at = time.monotonic()
         verdict = audit.verify(self._audit_folder)
+        self._audited_at = time.monotonic()
         self._metrics.audit_whole.set(verdict.ok)
         self._metrics.audit_records.set(verdict.records)
         if verdict.ok:

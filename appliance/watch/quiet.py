@@ -56,8 +56,13 @@ class QuietCalls:
         while True:
             before = self._calls()
             await asyncio.sleep(self._every_s)
-            if self._calls() == before and not self._box.draining:
+            busy = self._calls() != before or self._box.admission.live_legs
+            if busy or self._box.draining:
+                continue
+            try:
                 await self.call()
+            except Exception:  # the next one is still placed
+                log.exception("a call of the box's own met a bug")
 
     def _calls(self) -> float:
         """Live calls so far, but for our own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from installer import layout
@@ -12,6 +13,7 @@ SERVICES = ("lingting-gateway", "lingting-triton", "lingting-cpu")
 TARGET = "lingting.target"
 FIREWALL = "lingting-firewall.service"
 RESUME = "lingting-resume.service"
+COUNTERS = Path("/run/lingting-firewall")  # written by lingting-firewall-count
 START_TIMEOUT_S = 300.0
 
 
@@ -37,6 +39,7 @@ def enable(*, firewall: bool) -> None:
         link(layout.UNITS / "multi-user.target.wants" / name, layout.UNITS / name)
     if not firewall:
         works("systemctl", "stop", FIREWALL)
+        shutil.rmtree(COUNTERS, ignore_errors=True)
         (layout.UNITS / "multi-user.target.wants" / FIREWALL).unlink(missing_ok=True)
     run("systemctl", "daemon-reload")
 
@@ -116,6 +119,7 @@ def restarts() -> dict[str, str]:
 def remove() -> None:
     """No unit of ours is left, nor a rule of the firewall."""
     works("systemctl", "stop", FIREWALL)
+    shutil.rmtree(COUNTERS, ignore_errors=True)
     for name in (TARGET, RESUME, FIREWALL):
         (layout.UNITS / "multi-user.target.wants" / name).unlink(missing_ok=True)
     for name in names():

@@ -110,24 +110,27 @@ def test_a_lost_triton_is_seen_and_its_return_too(visit: Visit, box: Daemon) -> 
 
 
 def test_a_lost_connection_comes_back_and_shows_what_it_missed(
-    visit: Visit, box: Daemon, call: Caller
+    browser: Browser, box: Daemon
 ) -> None:
-    expect(visit.page.locator("#calls li")).to_have_count(1, timeout=10 * SECONDS)
-    before = visit.page.locator("#calls .name").inner_text()
-    visit.page.evaluate("htmx.find('[sse-connect]')['htmx-internal-data'].sseEventSource.close()")
-    visit.page.evaluate("htmx.trigger(htmx.find('[sse-connect]'), 'htmx:sseError')")
-    expect(visit.page.locator("#line")).to_have_text(re.compile("断开"))
-    call.stop()
-    call.join(60)
-    again = Caller("again", f"127.0.0.1:{box.grpc_port}", seconds=15, speed=1)
-    again.start()
-    visit.page.reload()
-    expect(visit.page.locator("#calls .name")).to_have_text(
-        re.compile("again"), timeout=20 * SECONDS
-    )
-    assert before not in visit.page.locator("#calls").inner_text()
-    again.stop()
-    again.join(60)
+    visit = Visit(browser, f"{box.url}/")
+    page, calls = visit.page, visit.page.locator("#calls .name")
+    first = Caller("before", f"127.0.0.1:{box.grpc_port}", seconds=20, speed=1)
+    first.start()
+    expect(calls).to_have_text(re.compile("before"), timeout=10 * SECONDS)
+    visit.context.set_offline(True)
+    expect(page.locator("#line")).to_have_text(re.compile("断开"), timeout=30 * SECONDS)
+    first.stop()
+    first.join(60)
+    second = Caller("after", f"127.0.0.1:{box.grpc_port}", seconds=60, speed=1)
+    second.start()
+    visit.context.set_offline(False)
+    expect(page.locator("#line")).to_have_text("实时", timeout=60 * SECONDS)
+    expect(calls).to_have_text(re.compile("after"), timeout=20 * SECONDS)
+    expect(calls).to_have_count(1)
+    times = page.evaluate("columns[0].filter((at) => at)")
+    assert times == sorted(times)
+    visit.context.close()
+    second.stop()
 
 
 def test_english_is_remembered(visit: Visit, box: Daemon) -> None:

@@ -83,7 +83,12 @@ async def test_a_cookie_opens_what_its_key_opens(closed: Gateway) -> None:
         assert (await client.get("/console/history")).status_code == 200
         assert (await client.get("/metrics")).status_code == 200
         assert (await client.get("/api/v1/calls")).status_code == 403
-        assert (await client.delete("/console/session")).status_code == 204
+        assert (await client.delete("/console/session")).status_code == 401  # from elsewhere
+        own = {"origin": closed.http}
+        for strange in ("https://other.example", closed.http + "1", "null", ""):
+            asked = await client.delete("/console/session", headers={"origin": strange})
+            assert asked.status_code == 401, strange
+        assert (await client.delete("/console/session", headers=own)).status_code == 204
         assert (await client.get("/", headers=HTML)).status_code == 401
 
 
@@ -120,6 +125,21 @@ async def test_looking_and_signing_in_are_in_the_audit_log(closed: Gateway) -> N
         await lines(client, "event: calls")
     acts = [line["act"] for line in audit.records(closed.access.audit_folder)]
     assert acts[-2:] == ["session.begin", "calls.follow"]
+
+
+async def test_a_stream_ends_with_its_session_and_with_the_box(closed: Gateway) -> None:
+    async with httpx.AsyncClient(base_url=closed.http) as client:
+        mine = {"authorization": f"Bearer {await key(closed, Role.OPERATOR, tenant='*')}"}
+        await client.post("/console/session", headers=mine)
+        following = asyncio.create_task(lines(client, "never said"))
+        await asyncio.sleep(0.5)
+        closed.access.sessions.end(client.cookies["lingting"])
+        assert "event: condition" in await following
+        await client.post("/console/session", headers=mine)
+        following = asyncio.create_task(lines(client, "never said"))
+        await asyncio.sleep(0.5)
+        closed.box.admission.draining = True
+        assert "正在停机" in await following
 
 
 async def test_only_so_many_pages_are_open(box: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

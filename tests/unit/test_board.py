@@ -99,6 +99,21 @@ async def test_ten_thousand_calls_are_a_few_rows(room: Room) -> None:
     assert "9800" in renderer("zh").calls(news)
 
 
+async def test_a_row_that_comes_back_is_there_once(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that a newer call had pushed out of the list: everybody gets all rows anew."""
+    monkeypatch.setattr(board, "MOST_ROWS", 2)
+    room.live = [kept(1), kept(2)]
+    early = room.news(0).version
+    room.live.append(kept(3))
+    late = room.news(early).version
+    room.live.pop()
+    for version in (early, late):
+        news = room.news(version)
+        assert news.everything and ids(news) == ["id2", "id1"]
+
+
 async def test_a_row_tells_who_said_what_in_what_mood() -> None:
     call = kept(1, tenant="a", leg_roles=(Role.AGENT, Role.CITIZEN))
     await call.keep(final("您好。"))

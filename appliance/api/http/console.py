@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, Request
@@ -70,7 +70,23 @@ class Console:
         self._box, self._archive = box, archive
         self._boards: dict[tuple[str, Language], Board] = {}
         self._conditions: dict[Language, tuple[float, str]] = {}
-        self.viewers = 0
+        self._viewers = 0
+
+    @property
+    def draining(self) -> bool:
+        return self._box.draining
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """For one page; raises Overloaded if too many are open."""
+        if self._viewers >= MOST_VIEWERS:
+            cause = f"{self._viewers} pages are open"
+            raise Overloaded("follow the box", cause, "close some", retry_after_s=5)
+        self._viewers += 1
+        try:
+            yield
+        finally:
+            self._viewers -= 1
 
     def board(self, who: Principal, language: Language) -> Board:
         key = (who.tenant, language)
@@ -84,7 +100,7 @@ class Console:
     def condition(self, language: Language) -> str:
         """As HTML; worked out anew after CONDITION_EVERY_S."""
         at, html = self._conditions.get(language, (float("-inf"), ""))
-        if time.monotonic() - at >= CONDITION_EVERY_S:
+        if time.monotonic() - at >= CONDITION_EVERY_S or self.draining:
             at, html = time.monotonic(), renderer(language).condition(condition.look(self._box))
             self._conditions[language] = (at, html)
         return html
@@ -119,14 +135,21 @@ def console_routes(
     @router.get("/console/events", response_model=None)
     async def events(request: Request, who: Principal = watcher) -> Response:
         """Server-sent events: `condition`, `sample` and `calls`, as far as they may be seen."""
-        if console.viewers >= MOST_VIEWERS:
-            cause = f"{console.viewers} pages are open"
-            raise Overloaded("follow the box", cause, "close some", retry_after_s=5)
-        viewer = viewer_of(request, who)
-        if access and who.is_human and viewer.sees_calls:
-            await access.record(who, "calls.follow")  # else it must not be done
-        stream = Stream(console, history, viewer, who, lambda: needs.still(who))
-        return stream.response()
+        token = request.cookies.get(COOKIE, "")
+
+        def still() -> None:
+            """Raises once the key is no longer good, or the session is over; looking is use."""
+            needs.still(who)
+            if token and access and not access.sessions.key(token):
+                raise Unauthenticated("follow the box", "the session is over", "sign in again")
+
+        async with AsyncExitStack() as stack:
+            stack.enter_context(console.place())
+            viewer = viewer_of(request, who)
+            if access and who.is_human and viewer.sees_calls:
+                await access.record(who, "calls.follow")  # else it must not be done
+            stream = Stream(console, history, viewer, who, still)
+            return stream.response(stack.pop_all())
 
     @router.get("/console/history", response_model=None)
     async def past(since: float = 0.0, who: Principal = operator) -> Response:
@@ -181,27 +204,25 @@ class Stream:
         self._version = 0
         self._sampled_at = time.time()
 
-    def response(self) -> Response:
-        return EventStream(": hello\n\n", self._events(), AsyncExitStack(), HEADERS)
+    def response(self, held: AsyncExitStack) -> Response:
+        return EventStream(": hello\n\n", self._events(), held, HEADERS)
 
     async def _events(self) -> AsyncGenerator[str]:
-        self._console.viewers += 1
         quiet_since = time.monotonic()
-        try:
-            while True:
-                try:
-                    self._still()
-                except Unauthenticated:  # the page asks who it is when it comes again
-                    return
-                for event in self._news():
-                    quiet_since = time.monotonic()
-                    yield event
-                if time.monotonic() - quiet_since > QUIET_S:
-                    quiet_since = time.monotonic()
-                    yield ": quiet\n\n"
-                await asyncio.sleep(TICK_S)
-        finally:
-            self._console.viewers -= 1
+        while True:
+            try:
+                self._still()
+            except Unauthenticated:  # the page asks who it is when it comes again
+                return
+            for event in self._news():
+                quiet_since = time.monotonic()
+                yield event
+            if self._console.draining:  # no page holds up a restart
+                return
+            if time.monotonic() - quiet_since > QUIET_S:
+                quiet_since = time.monotonic()
+                yield ": quiet\n\n"
+            await asyncio.sleep(TICK_S)
 
     def _news(self) -> list[str]:
         found = []

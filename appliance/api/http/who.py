@@ -11,6 +11,7 @@ import ssl
 import struct
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.openapi.models import HTTPBearer as BearerModel
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CERTIFICATE, OPEN, ROOT = "lingting.certificate", "lingting.open", "lingting.root"
 COOKIE = "lingting"  # a browser's session
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing
 UCRED = struct.Struct("3i")  # pid, uid, gid, as SO_PEERCRED has them
 # Asked by machines that have no key: whether it runs, and whether it takes calls; and what a
 # browser needs to show the page that asks for one.
@@ -107,7 +109,14 @@ class Needs(SecurityBase):
         """The key that a browser showed when it was let in."""
         assert self._access
         token = connection.cookies.get(COOKIE, "")
-        return self._access.sessions.key(token) if token else ""
+        safe = connection.scope.get("method", "GET") in SAFE or _same_origin(connection)
+        return self._access.sessions.key(token) if token and safe else ""
+
+
+def _same_origin(connection: HTTPConnection) -> bool:
+    """Whether the page that asks is the box's own; other ports of its host are other sites."""
+    origin = connection.headers.get("origin", "")
+    return bool(origin) and urlsplit(origin).netloc == connection.headers.get("host", "")
 
 
 def unguarded(app: FastAPI) -> list[str]:

@@ -52,15 +52,25 @@ function draw() {
   }
 }
 
+let refilling = 0;  // fetches under way: what comes live meanwhile has to wait, or a gap would stay
+const waiting = [];
+
 async function refill() {
   if (!section) return;
+  refilling += 1;
+  try { await fetchMissing(); } finally { refilling -= 1; }
+  if (refilling) return;
+  waiting.splice(0).forEach(add);
+  draw();
+}
+
+async function fetchMissing() {
   const last = columns[0][columns[0].length - 1] || 0;
   const answer = await fetch(`/console/history?since=${last}`);
   if (!answer.ok) return;
   const told = await answer.json();
   offset = told.utc_offset_s;
   told.samples.forEach(add);
-  draw();
 }
 
 let offset = 0;  // of the box's clock to UTC, s: its wall time is shown, wherever the browser is
@@ -89,7 +99,9 @@ if (section) {
   document.querySelectorAll("[data-chart]").forEach(chart);
   section.addEventListener("htmx:sseBeforeMessage", (event) => {
     event.preventDefault();  // it is no HTML
-    add(JSON.parse(event.detail.data));
+    const sample = JSON.parse(event.detail.data);
+    if (refilling) return waiting.push(sample);
+    add(sample);
     draw();
   });
   section.querySelectorAll("[data-hours]").forEach((button) => button.addEventListener("click", () => {
