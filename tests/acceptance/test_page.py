@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.callers import Caller
 from tests.daemon import QUICK, Daemon, daemon
 from tests.room import Room, machine_room
+from tests.wire import wire
 
 CHROMIUM = shutil.which("chromium")
 LAPTOP, WALL = {"width": 1366, "height": 768}, {"width": 2560, "height": 1440}
@@ -112,25 +113,26 @@ def test_a_lost_triton_is_seen_and_its_return_too(visit: Visit, box: Daemon) -> 
 def test_a_lost_connection_comes_back_and_shows_what_it_missed(
     browser: Browser, box: Daemon
 ) -> None:
-    visit = Visit(browser, f"{box.url}/")
-    page, calls = visit.page, visit.page.locator("#calls .name")
-    first = Caller("before", f"127.0.0.1:{box.grpc_port}", seconds=20, speed=1)
-    first.start()
-    expect(calls).to_have_text(re.compile("before"), timeout=10 * SECONDS)
-    visit.context.set_offline(True)
-    expect(page.locator("#line")).to_have_text(re.compile("断开"), timeout=30 * SECONDS)
-    first.stop()
-    first.join(60)
-    second = Caller("after", f"127.0.0.1:{box.grpc_port}", seconds=60, speed=1)
-    second.start()
-    visit.context.set_offline(False)
-    expect(page.locator("#line")).to_have_text("实时", timeout=60 * SECONDS)
-    expect(calls).to_have_text(re.compile("after"), timeout=20 * SECONDS)
-    expect(calls).to_have_count(1)
-    times = page.evaluate("columns[0].filter((at) => at)")
-    assert times == sorted(times)
-    visit.context.close()
-    second.stop()
+    with wire(box.http_port) as line:
+        visit = Visit(browser, f"http://127.0.0.1:{line.port}/")
+        page, calls = visit.page, visit.page.locator("#calls .name")
+        first = Caller("before", f"127.0.0.1:{box.grpc_port}", seconds=20, speed=1)
+        first.start()
+        expect(calls).to_have_text(re.compile("before"), timeout=10 * SECONDS)
+        line.cut()
+        expect(page.locator("#line")).to_have_text(re.compile("断开"), timeout=30 * SECONDS)
+        first.stop()
+        first.join(60)
+        second = Caller("after", f"127.0.0.1:{box.grpc_port}", seconds=60, speed=1)
+        second.start()
+        line.mend()
+        expect(page.locator("#line")).to_have_text("实时", timeout=60 * SECONDS)
+        expect(calls).to_have_text(re.compile("after"), timeout=20 * SECONDS)
+        expect(calls).to_have_count(1)
+        times = page.evaluate("columns[0].filter((at) => at)")
+        assert times == sorted(times)
+        visit.context.close()
+        second.stop()
 
 
 def test_english_is_remembered(visit: Visit, box: Daemon) -> None:
