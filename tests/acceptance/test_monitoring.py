@@ -46,7 +46,7 @@ def run(*command: str) -> None:
 
 def test_rules_are_sound() -> None:
     run("promtool", "check", "rules", *map(str, RULES))
-    run("promtool", "test", "rules", *map(str, (MONITORING / "tests").glob("*.yml")))
+    run("promtool", "test", "rules", *map(str, (MONITORING / "rule_tests").glob("*.yml")))
     run("promtool", "check", "config", "--syntax-only", str(MONITORING / "prometheus.yml"))
     run("amtool", "check-config", str(MONITORING / "alertmanager.yml"))
 
@@ -242,7 +242,7 @@ def test_what_an_alert_looks_at_is_there(watched: Watched, alert: dict[str, str]
 
 
 # Counters that exist from the first event on, and facts that a box without TLS does not have. What
-# becomes of them is in monitoring/tests.
+# becomes of them is in monitoring/rule_tests.
 QUIET = {"lingting_firewall_denied_packets_total", "lingting_certificate_expiry_timestamp_seconds"}
 QUIET |= {"lingting_calls_failed_total", "lingting_breaker_opened_total"}
 QUIET |= {"lingting_canary_calls_total"}

@@ -347,16 +347,16 @@ async def test_retention_goes_on_after_a_database_error_of_any_kind(
 ) -> None:
     monkeypatch.setattr(retention, "LOOK_EVERY_S", 0.05)
     async with gateway(tmp_path) as box:
-        counts, looks = box.archive.store.jobs.counts, 0
+        older_than, looks = box.archive.store.calls.older_than, 0
 
-        async def malformed_at_first() -> dict[tuple[str, str], int]:
+        async def malformed_at_first(moment: float, limit: int) -> list[str]:
             nonlocal looks
             looks += 1
             if looks < 3:
                 raise RuntimeError("a bug")
-            return await counts()
+            return await older_than(moment, limit)
 
-        box.archive.store.jobs.counts = malformed_at_first  # type: ignore[method-assign]
+        box.archive.store.calls.older_than = malformed_at_first  # type: ignore[method-assign]
         async with asyncio.timeout(WITHIN_S):
             while looks < 4:
                 await asyncio.sleep(0.02)
