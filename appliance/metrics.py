@@ -111,6 +111,11 @@ class Metrics:
         self.engine_latency_seconds = histogram(
             "engine_latency_seconds", "from asking to the answer", "engine", "model", "priority"
         )
+        self.engine_queue_seconds = histogram(
+            "engine_queue_seconds",
+            "of that, the time no model worked on it",
+            *("engine", "model", "priority"),
+        )
         self.engine_batch_windows = histogram(
             "engine_batch_windows", "answered together", "engine", "model", buckets=BATCH_BUCKETS
         )

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+)
 
 from inference.tensors import ASR_MODEL, DIARIZATION_MODEL, EMOTION_MODEL, MOST_SPEAKERS
 
@@ -13,6 +21,13 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 # An empty setting turns off what a path would turn on.
 MaybePath = Annotated[Path | None, BeforeValidator(lambda v: None if v in ("", Path()) else v)]
+
+
+def _on_loopback(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if address and not (host in ("127.0.0.1", "[::1]", "localhost") and port.isdecimal()):
+        raise ValueError("an address of this machine, such as 127.0.0.1:4317")
+    return address
 
 
 class Section(BaseModel):
@@ -310,6 +325,15 @@ class Watch(Section):
         ge=0,
         description="without a live call for so long the box places one of its own; 0: never, min",
     )
+
+
+class Traces(Section):
+    collector: Annotated[str, AfterValidator(_on_loopback)] = Field(
+        "",
+        description="OTLP gRPC address of a collector on this machine, e.g. 127.0.0.1:4317; "
+        "empty: no traces",
+    )
+    share: float = Field(0.1, gt=0, le=1, description="share of calls that are traced, 0..1")
 
 
 class Log(Section):

@@ -35,6 +35,7 @@ from appliance.sections import (
     Models,
     Speakers,
     Store,
+    Traces,
     Triton,
     Watch,
     Webhooks,
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     webhooks: Webhooks = Webhooks()
     limits: Limits = Limits()
     watch: Watch = Watch()
+    traces: Traces = Traces()
     log: Log = Log()
 
     @property

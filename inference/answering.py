@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from inference.tensors import Answer, CardQuestion, InvalidQuestion, ModelCard, Question
@@ -31,12 +33,19 @@ class Model(ABC):
         for kind in {type(question) for question in questions}:
             places = [i for i, question in enumerate(questions) if type(question) is kind]
             handler: Handler = handlers.get(kind, _unknown)
-            given = handler([questions[i] for i in places])
+            given = _timed(handler, [questions[i] for i in places])
             answers.update(zip(places, given, strict=True))
         return [answers[i] for i in range(len(questions))]
 
     def _cards(self, asked: list[Question[Any]]) -> Sequence[ModelCard]:
         return [self.card] * len(asked)
+
+
+def _timed(handler: Handler, questions: list[Question[Any]]) -> Answers:
+    begun = time.monotonic()
+    answers = handler(questions)
+    seconds = time.monotonic() - begun
+    return [replace(a, seconds=seconds) if isinstance(a, Answer) else a for a in answers]
 
 
 def _unknown(questions: list[Question[Any]]) -> Answers:

@@ -63,12 +63,13 @@ class Caller(threading.Thread):
                 return
             call_id = f"{self.name}-{number}"
             try:
-                self._call(call_id, number * 7.0)
+                self.call(call_id, number * 7.0)
             except grpc.RpcError as error:
                 self.codes.append(error.code().name)
                 time.sleep(PAUSE_S)
 
-    def _call(self, call_id: str, start_s: float) -> None:
+    def call(self, call_id: str, start_s: float = 0) -> None:
+        """One call, from its first byte to its hang-up."""
         with grpc.insecure_channel(self._address) as channel:
             stream = channel.stream_stream(
                 STREAM, pb.StreamCallRequest.SerializeToString, pb.CallEvent.FromString

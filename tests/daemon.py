@@ -158,7 +158,7 @@ def daemon(
 
 def until_ready(running: Daemon) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while " ready in " not in running.log():
+    while "ready in " not in running.log():
         assert running.process.poll() is None, running.log()
         assert time.monotonic() < deadline, running.log()
         time.sleep(0.05)

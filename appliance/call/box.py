@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
+from appliance import traces
 from appliance.audio.vad import Vad
 from appliance.call.admission import Admission
 from appliance.call.call import Call
@@ -19,7 +20,7 @@ from appliance.call.pace import Pace
 from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, Overloaded
-from appliance.log_fields import CALL_ID, CALL_NAME
+from appliance.log_fields import CALL_ID, CALL_NAME, TRACE_ID
 from appliance.messages import CallConfig, Final, Health, Transcript
 from appliance.metrics import Metrics
 from appliance.sections import CallPolicy
@@ -80,6 +81,7 @@ class Box:
             Overloaded: the box is full or draining; also from `accept`, at the first audio.
         """
         live_legs = 0
+        kind, system = _kind(config), self.metrics.system(config.tenant)
 
         def admit(legs: int) -> None:
             nonlocal live_legs
@@ -88,6 +90,8 @@ class Box:
                 live_legs = legs
 
         async with contextlib.AsyncExitStack() as stack:
+            told: traces.Field = {"door": config.door, "kind": kind, "system": system}
+            stack.enter_context(traces.spanning("call", root=True, **told))
             stack.enter_context(self._counting(config))
             if not config.live:
                 await stack.enter_async_context(self.admission.recording(config.door))
@@ -111,7 +115,7 @@ class Box:
             self._calls.add(call)
             CALL_ID.set(getattr(keeper, "id", ""))
             CALL_NAME.set(config.call_id)
-            kind, system = _kind(config), self.metrics.system(config.tenant)
+            TRACE_ID.set(traces.trace_id())
             self.metrics.calls_total.labels(config.door, kind).inc()
             self.metrics.system_calls_total.labels(system, kind).inc()
             if config.live:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from appliance import traces
 from appliance.audio.vad import FRAME, Vad, VadState
 from appliance.call.agreement import Agreement
 from appliance.call.endpointing import Endpointer, Mark, Signal
@@ -62,6 +63,7 @@ class Utterance:
     begin: int
     begun_at: float  # monotonic s
     agreement: Agreement
+    span: traces.Span  # of its trace
     published: bool = False  # some partial of it was
     next_partial: int = 0  # not before this sample
     partial: asyncio.Task[None] | None = None
@@ -149,6 +151,7 @@ class Leg:
         if self._utterance:
             self._cancel_partial(self._utterance)
             self._drop_early(self._utterance)
+            self._utterance.span.end()
         for task in self._finishing.tasks:
             task.cancel()
 
@@ -175,6 +178,7 @@ class Leg:
             begin=sample,
             begun_at=time.monotonic(),
             agreement=Agreement(window_from=sample),
+            span=traces.begin("utterance", leg=self.number),
             next_partial=sample + MIN_PARTIAL,
         )
         self._utterances += 1
@@ -190,7 +194,8 @@ class Leg:
             return
         interval = int(self._ear.pace.interval_s * SAMPLE_RATE_HZ)
         utterance.next_partial = self._track.end + interval
-        utterance.partial = asyncio.create_task(self._partial(utterance, self._track.end))
+        with traces.within(utterance.span):
+            utterance.partial = asyncio.create_task(self._partial(utterance, self._track.end))
 
     async def _partial(self, utterance: Utterance, end: int) -> None:
         try:
@@ -226,7 +231,7 @@ class Leg:
         if not utterance.published:
             utterance.published = True
             elapsed = time.monotonic() - utterance.begun_at
-            self._ear.metrics.first_partial_seconds.observe(elapsed)
+            self._ear.metrics.first_partial_seconds.observe(elapsed, traces.exemplar())
         self._ear.metrics.partials_total.inc()
         agreement = utterance.agreement
         await self._events.put(
@@ -253,7 +258,8 @@ class Leg:
         if self._config.live and self._ear.pace.relaxed:
             self._cancel_partial(utterance)
             window = self._window(utterance.begin, end)
-            utterance.early = asyncio.create_task(self._listen_final(window))
+            with traces.within(utterance.span):
+                utterance.early = asyncio.create_task(self._listen_final(window))
             utterance.early.add_done_callback(_swallow)
             utterance.early_end = end
         if self._config.interim and self._config.live and utterance.agreement.text:
@@ -272,9 +278,10 @@ class Leg:
         if utterance.early:  # nothing was said since
             end = utterance.early_end
         self._spoken_until = end
-        hearing = utterance.early or asyncio.create_task(
-            self._listen_final(self._window(utterance.begin, end))
-        )
+        with traces.within(utterance.span):
+            hearing = utterance.early or asyncio.create_task(
+                self._listen_final(self._window(utterance.begin, end))
+            )
         hearing.add_done_callback(_swallow)
         finishing = self._finishing
         try:
@@ -285,6 +292,7 @@ class Leg:
         audio = self._track.read(utterance.begin, end)
         final = self._final(utterance, audio, hearing, finishing.last, ended_at)
         task = asyncio.create_task(final)
+        task.add_done_callback(lambda _: utterance.span.end())
         finishing.last = task
         finishing.tasks.add(task)
         task.add_done_callback(self._final_done)
@@ -316,8 +324,9 @@ class Leg:
         if self._config.live:
             latency_s = time.monotonic() - ended_at
             metrics, system = self._ear.metrics, self._ear.metrics.system(self._config.tenant)
-            metrics.endpoint_to_final_seconds.labels(heard.engine).observe(latency_s)
-            metrics.system_endpoint_to_final_seconds.labels(system).observe(latency_s)
+            example = traces.exemplar()
+            metrics.endpoint_to_final_seconds.labels(heard.engine).observe(latency_s, example)
+            metrics.system_endpoint_to_final_seconds.labels(system).observe(latency_s, example)
         self._ear.metrics.finals_total.labels(heard.engine).inc()
         if not self._config.live:
             self.finals.append(final)

@@ -29,6 +29,7 @@ from appliance.errors import StoreUnavailable
 from appliance.messages import DEMO_NOTICE
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
+from appliance.traces import set_up_traces
 from appliance.watch.condition import Condition
 from appliance.watch.gpu import GpuReader
 from appliance.watch.history import History
@@ -171,7 +172,11 @@ def serve(
         store = settings.store.model_copy(update={"keep_audio_days": days})
         settings = settings.model_copy(update={"store": store})
     set_up_logs(settings.log)
-    asyncio.run(run_gateway(settings))
+    send_last_spans = set_up_traces(settings.traces)
+    try:
+        asyncio.run(run_gateway(settings))
+    finally:
+        send_last_spans()
 
 
 def _days(keep_audio: str, calls_days: float) -> float:

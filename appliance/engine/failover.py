@@ -15,6 +15,7 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 
+from appliance import traces
 from appliance.engine import capacity_file
 from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
@@ -30,7 +31,7 @@ from appliance.errors import (
 from appliance.messages import Health
 from appliance.metrics import Metrics
 from appliance.settings import Settings
-from inference.tensors import ASR_MODEL, AnswerT, Hypothesis, ModelCard, Priority, Question
+from inference.tensors import ASR_MODEL, Answer, AnswerT, Hypothesis, ModelCard, Priority, Question
 
 log = logging.getLogger(__name__)
 
@@ -254,24 +255,42 @@ class FailoverEngine:
     async def _ask(
         self, watched: Watched, question: Question[AnswerT], priority: Priority, timeout_s: float
     ) -> AnswerT:
-        metrics, name, begun = self._metrics, watched.name, time.monotonic()
-        model, kind = question.MODEL, priority.name.lower()
+        name, model, kind = watched.name, question.MODEL, priority.name.lower()
+        waiting = self._metrics.engine_waiting_windows.labels(name, kind)
+        begun = time.monotonic()
         self._last_window_at = begun
-        try:
-            with metrics.engine_waiting_windows.labels(name, kind).track_inprogress():
-                answer = await watched.engine.ask(question, priority, timeout_s)
-        except LingtingError as error:
-            metrics.engine_errors_total.labels(name, error.code).inc()
-            raise
-        watched.served += 1
-        watched.breaker.served()
-        metrics.engine_windows_total.labels(name, model, kind).inc()
-        metrics.engine_latency_seconds.labels(name, model, kind).observe(time.monotonic() - begun)
-        metrics.engine_audio_seconds_total.labels(name, model).inc(question.duration_s)
-        metrics.engine_batch_windows.labels(name, model).observe(answer.batch)
-        if isinstance(answer, Hypothesis):
-            metrics.engine_retries_total.labels(name).inc(answer.retries)
+        told: traces.Field = {"engine": name, "model": model, "priority": kind}
+        told["audio_s"] = question.duration_s
+        with traces.spanning("ask", **told):
+            try:
+                with waiting.track_inprogress():
+                    answer = await watched.engine.ask(question, priority, timeout_s)
+            except LingtingError as error:
+                self._metrics.engine_errors_total.labels(name, error.code).inc()
+                raise
+            watched.served += 1
+            watched.breaker.served()
+            self._count((name, model, kind), question, answer, time.monotonic() - begun)
         return replace(answer, engine=name)
+
+    def _count(
+        self,
+        labels: tuple[str, str, str],
+        question: Question[AnswerT],
+        answer: Answer,
+        took_s: float,
+    ) -> None:
+        metrics, (engine, model, _), example = self._metrics, labels, traces.exemplar()
+        worked_s = min(answer.seconds, took_s)
+        metrics.engine_windows_total.labels(*labels).inc()
+        metrics.engine_latency_seconds.labels(*labels).observe(took_s, example)
+        metrics.engine_queue_seconds.labels(*labels).observe(took_s - worked_s, example)
+        metrics.engine_audio_seconds_total.labels(engine, model).inc(question.duration_s)
+        metrics.engine_batch_windows.labels(engine, model).observe(answer.batch)
+        if isinstance(answer, Hypothesis):
+            metrics.engine_retries_total.labels(engine).inc(answer.retries)
+        traces.past("queue", took_s, worked_s)
+        traces.past("model", worked_s, 0, batch=answer.batch)
 
     @property
     def in_use(self) -> SpeechEngine:

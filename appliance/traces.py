@@ -1,0 +1,138 @@
+"""OpenTelemetry traces of calls, off until `traces.collector` names a collector on this machine.
+
+    call                       from its opening to its hang-up
+      utterance                from the speaker's first sound to the published final
+        ask                    one question to one engine, a partial's or the final's
+          queue                until its batch began, and the way there and back
+          model                while the model worked on its batch
+
+The one door to OpenTelemetry, so that a span tells only what is in `Field`: labels that metrics
+have too, and numbers. Never a word that was said, nor a name or number of a call or of a caller.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import TypedDict, Unpack
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span as Span
+from opentelemetry.trace import StatusCode
+
+from appliance.errors import LingtingError
+from appliance.sections import Traces
+
+QUEUE_SPANS = 4096  # that wait for the collector; more are dropped
+EXPORT_EVERY_MS = 1000
+EXPORT_TIMEOUT_S = 3
+
+_tracer = trace.get_tracer("lingting")  # does nothing until set_up_traces has been called
+
+
+class Field(TypedDict, total=False):
+    """What a span may tell."""
+
+    door: str
+    kind: str
+    system: str  # as the metrics name it
+    leg: int
+    legs: int
+    engine: str
+    model: str
+    priority: str
+    audio_s: float
+    batch: int
+    error: str  # LingtingError.code
+
+
+def set_up_traces(settings: Traces) -> Callable[[], None]:
+    """Send spans to the collector from now on; what it returns sends the last ones and ends that.
+
+    Once per process.
+    """
+    if not settings.collector:
+        return lambda: None
+    # Imported here: a box without traces need not load them.
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+
+    exporter = OTLPSpanExporter(
+        endpoint=settings.collector,
+        insecure=True,  # loopback
+        timeout=EXPORT_TIMEOUT_S,
+        channel_options=(("grpc.enable_http_proxy", 0),),  # type: ignore[arg-type]
+    )
+    provider = TracerProvider(
+        sampler=ParentBased(TraceIdRatioBased(settings.share)),
+        resource=Resource({"service.name": "lingting"}),  # nothing of the environment
+        shutdown_on_exit=False,
+    )
+    provider.add_span_processor(
+        BatchSpanProcessor(
+            exporter, max_queue_size=QUEUE_SPANS, schedule_delay_millis=EXPORT_EVERY_MS
+        )
+    )
+    trace.set_tracer_provider(provider)
+    return provider.shutdown
+
+
+@contextlib.contextmanager
+def spanning(name: str, *, root: bool = False, **fields: Unpack[Field]) -> Iterator[Span]:
+    """A span around what is done inside, and the parent of what is begun there."""
+    with _tracer.start_as_current_span(
+        name,
+        context=Context() if root else None,
+        attributes=dict(fields),  # type: ignore[arg-type]
+        record_exception=False,  # its words may quote a caller
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except LingtingError as error:
+            tell(span, error=error.code)
+            span.set_status(StatusCode.ERROR)
+            raise
+
+
+def begin(name: str, **fields: Unpack[Field]) -> Span:
+    """A span that its owner ends."""
+    return _tracer.start_span(name, attributes=dict(fields))  # type: ignore[arg-type]
+
+
+def within(span: Span) -> contextlib.AbstractContextManager[Span]:
+    """What is begun inside is a part of `span`, which goes on."""
+    return trace.use_span(span, record_exception=False, set_status_on_exception=False)
+
+
+def tell(span: Span, **fields: Unpack[Field]) -> None:
+    span.set_attributes(dict(fields))  # type: ignore[arg-type]
+
+
+def past(name: str, since_s: float, until_s: float, **fields: Unpack[Field]) -> None:
+    """A part of the current span that is over: from and until so many seconds ago."""
+    if trace.get_current_span().is_recording():
+        now = time.time_ns()
+        begun, ended = (now - int(ago_s * 1e9) for ago_s in (since_s, until_s))
+        _tracer.start_span(
+            name,
+            start_time=begun,
+            attributes=dict(fields),  # type: ignore[arg-type]
+        ).end(ended)
+
+
+def trace_id() -> str:
+    """32 hex digits if what is done here is traced, else empty."""
+    context = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.trace_flags.sampled else ""
+
+
+def exemplar() -> dict[str, str] | None:
+    """For a histogram: which trace to look at."""
+    traced = trace_id()
+    return {"trace_id": traced} if traced else None
