@@ -113,7 +113,7 @@ fault-test: $(VENV)/.dev $(MACHINE)  ## Faults and fuzz, bounded by SCALE, drawn
 	  $(BIN)/python -m pytest tests/faults $(ARGS)
 
 monitoring-test: build/.monitoring  ## Rules, alerts, dashboards and the page: real Prometheus, real browser
-	@$(BIN)/python -m pytest tests/acceptance/test_monitoring.py tests/acceptance/test_page.py $(ARGS)
+	@$(BIN)/python -m pytest tests/acceptance/test_rules.py tests/acceptance/test_monitoring.py tests/acceptance/test_page.py $(ARGS)
 
 demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(if $(LOAD),--load $(LOAD)) $(ARGS)

@@ -5,6 +5,9 @@ Described in docs/metrics.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -22,6 +25,12 @@ LATENCY_BUCKETS_S = (
 BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 CALL_BUCKETS_S = (30, 60, 120, 180, 300, 600, 900, 1800)
+# Labels that a counter is born with, so that its first event is seen as an increase.
+DOORS = ("riva", "hotline", "openai", "recordings", "canary")
+ENGINES = ("triton", "cpu")
+KINDS = ("live", "recording")
+REFUSALS = ("capacity", "engine", "streams", "recordings", "requests", "draining")
+FAILURES = ("internal", "engine_unavailable", "store_unavailable")  # that the box is to blame for
 MOST_SYSTEMS = 32  # hotline systems with labels of their own
 OTHERS = "others"
 
@@ -65,7 +74,9 @@ class Metrics:
             "requests_total", "requests answered", "door", "method", "status"
         )
         self.request_duration_seconds = histogram(
-            "request_duration_seconds", "time to answer a request", "door", "method"
+            "request_duration_seconds",
+            "time to the answer, or to its beginning over HTTP; not of what lasts, such as streams",
+            *("door", "method"),
         )
 
         self.system_calls_total = counter(
@@ -191,6 +202,22 @@ class Metrics:
             "firewall_loaded", "0 if its rules are not loaded or unknown, -1 where it is not used"
         )
         self.firewall_loaded.set(-1)
+        self._bear()
+
+    def _bear(self) -> None:
+        """Counters at zero, before there is anything to count."""
+        for door in DOORS:
+            _born(self.calls_total, [door], KINDS)
+            _born(self.calls_refused_total, [door], REFUSALS)
+            _born(self.calls_failed_total, [door], FAILURES)
+        _born(self.endpoint_to_final_seconds, ENGINES)
+        _born(self.finals_total, ENGINES)
+        _born(self.engine_retries_total, ENGINES)
+        _born(self.breaker_opened_total, ENGINES, ("start", "canary", "window"))
+        _born(self.canary_total, ENGINES, ("good", "failed"))
+        _born(self.canary_calls_total, ("good", "failed"))
+        _born(self.failovers_total, ["triton"], ["cpu"])
+        _born(self.firewall_denied_packets_total, ("ingress", "egress"))
 
     def system(self, tenant: str) -> str:
         """A hotline system as a label; the first ones have their own, so that labels stay few."""
@@ -198,4 +225,13 @@ class Metrics:
             if len(self._systems) >= MOST_SYSTEMS:
                 return OTHERS
             self._systems.add(tenant)
+            _born(self.system_calls_total, [tenant], KINDS)
+            _born(self.system_calls_refused_total, [tenant])
+            _born(self.system_endpoint_to_final_seconds, [tenant])
         return tenant
+
+
+def _born(metric: Counter | Histogram, *labels: Sequence[str]) -> None:
+    """Every combination of its labels' values."""
+    for values in product(*labels):
+        metric.labels(*values)

@@ -13,7 +13,7 @@ from pathlib import Path
 from monitoring.panels import Dashboard, Panel, rendered
 
 FOLDER = Path(__file__).parent / "grafana" / "dashboards"
-BOX = 'instance=~"$box"'
+BOX = 'box=~"$box"'
 
 
 def p95(metric: str, by: str = "") -> str:
@@ -21,7 +21,7 @@ def p95(metric: str, by: str = "") -> str:
     return f"histogram_quantile(0.95, sum by ({labels}) (rate({metric}_bucket{{{BOX}}}[5m])))"
 
 
-UP = Panel("在线 Up", ((f'up{{job="lingting",{BOX}}}', "{{instance}}"),), kind="stat", width=4)
+UP = Panel("在线 Up", ((f'up{{job="lingting",{BOX}}}', "{{box}}"),), kind="stat", width=4)
 LOAD = Panel(
     "负载 Load",
     (
@@ -32,21 +32,19 @@ LOAD = Panel(
 FINALS = Panel(
     "端点到定稿 Endpoint to final",
     (
-        (f"call:final_p95:seconds{{{BOX}}}", "p95"),
-        (f"call:final_p50:seconds{{{BOX}}}", "p50"),
+        (p95("lingting_endpoint_to_final_seconds", "box"), "p95 {{box}}"),
+        (f"call:final_p50:seconds{{{BOX}}}", "p50 {{box}}"),
     ),
     unit="s",
     alarm=1.5,
+    exemplars=True,
 )
 PARTIALS = Panel(
     "首个字幕 First partial", ((f"call:first_partial_p95:seconds{{{BOX}}}", "p95"),), unit="s"
 )
 REFUSED = Panel(
     "拒绝 Refused",
-    (
-        (f"call:refused:per_second{{{BOX}}}", "{{reason}}"),
-        (f"0 * lingting_live_legs{{{BOX}}}", "—"),
-    ),
+    ((f"call:refused:per_second{{{BOX}}}", "{{reason}}"),),
     unit="reqps",
 )
 CPU_SHARE = Panel(
@@ -104,32 +102,44 @@ DASHBOARDS = (
         (
             Panel(
                 "使用率 Utilization",
-                (("gpu:utilization:ratio", "{{gpu}}"),),
+                ((f"gpu:utilization:ratio{{{BOX}}}", "{{box}} {{gpu}}"),),
                 unit="percentunit",
                 most=1,
             ),
-            Panel("张量核 Tensor cores", (("gpu:tensor_active:ratio", "{{gpu}}"),), "percentunit"),
+            Panel(
+                "张量核 Tensor cores",
+                ((f"gpu:tensor_active:ratio{{{BOX}}}", "{{box}} {{gpu}}"),),
+                "percentunit",
+            ),
             Panel(
                 "显存 Memory",
-                (("gpu:memory_used:ratio", "{{gpu}}"),),
+                ((f"gpu:memory_used:ratio{{{BOX}}}", "{{box}} {{gpu}}"),),
                 unit="percentunit",
                 most=1,
                 alarm=0.97,
             ),
-            Panel("功率 Power", (("gpu:power:watts", "{{gpu}}"),), "watt"),
+            Panel("功率 Power", ((f"gpu:power:watts{{{BOX}}}", "{{box}} {{gpu}}"),), "watt"),
             Panel(
-                "温度 Temperature", (("gpu:temperature:celsius", "{{gpu}}"),), "celsius", alarm=88
+                "温度 Temperature",
+                ((f"gpu:temperature:celsius{{{BOX}}}", "{{box}} {{gpu}}"),),
+                "celsius",
+                alarm=88,
             ),
-            Panel("Xid", (("DCGM_FI_DEV_XID_ERRORS", "{{gpu}}"),), kind="stat", alarm=1),
+            Panel(
+                "Xid",
+                ((f"DCGM_FI_DEV_XID_ERRORS{{{BOX}}}", "{{box}} {{gpu}}"),),
+                kind="stat",
+                alarm=1,
+            ),
             Panel(
                 "每卡吞吐 Audio s per s and card",
-                (("gpu:audio:seconds_per_second", "{{instance}}"),),
+                ((f"gpu:audio:seconds_per_second{{{BOX}}}", "{{box}}"),),
             ),
-            Panel("Triton 排队 queue", (("triton:queue:seconds", "{{model}}"),), "s"),
-            Panel("Triton 批 batch", (("triton:batch:mean", "{{model}}"),)),
+            Panel("Triton 排队 queue", ((f"triton:queue:seconds{{{BOX}}}", "{{model}}"),), "s"),
+            Panel("Triton 批 batch", ((f"triton:batch:mean{{{BOX}}}", "{{model}}"),)),
             Panel(
                 "Triton 待处理 pending",
-                (("nv_inference_pending_request_count", "{{model}}"),),
+                ((f"nv_inference_pending_request_count{{{BOX}}}", "{{model}}"),),
             ),
         ),
     ),
@@ -148,15 +158,26 @@ DASHBOARDS = (
                 "等待中的问题 Questions waiting",
                 ((f"lingting_engine_waiting_windows{{{BOX}}}", "{{engine}} {{priority}}"),),
             ),
+            Panel(
+                "其中排队 Of that, queueing p95",
+                (
+                    (
+                        p95("lingting_engine_queue_seconds", "engine, priority"),
+                        "{{engine}} {{priority}}",
+                    ),
+                ),
+                "s",
+                exemplars=True,
+            ),
             Panel("批 Batch", ((f"engine:batch:mean{{{BOX}}}", "{{engine}} {{model}}"),)),
             Panel(
                 "字幕间隔 Between partials",
-                ((f"lingting_partial_interval_seconds{{{BOX}}}", "{{instance}}"),),
+                ((f"lingting_partial_interval_seconds{{{BOX}}}", "{{box}}"),),
                 "s",
             ),
             Panel(
                 "写盘 Commit p99",
-                ((f"box:commit_p99:seconds{{{BOX}}}", "{{instance}}"),),
+                ((f"box:commit_p99:seconds{{{BOX}}}", "{{box}}"),),
                 "s",
                 alarm=0.5,
             ),
@@ -174,7 +195,7 @@ DASHBOARDS = (
             LOAD,
             Panel(
                 "负载比 Load ratio",
-                ((f"call:load:ratio{{{BOX}}}", "{{instance}}"),),
+                ((f"call:load:ratio{{{BOX}}}", "{{box}}"),),
                 "percentunit",
                 most=1,
                 alarm=0.85,
@@ -222,7 +243,6 @@ DASHBOARDS = (
                         f"sum by (system) (rate(lingting_system_calls_refused_total{{{BOX}}}[5m]))",
                         "{{system}}",
                     ),
-                    (f"0 * lingting_live_legs{{{BOX}}}", "—"),
                 ),
                 "reqps",
             ),
@@ -262,11 +282,11 @@ DASHBOARDS = (
             ),
             Panel(
                 "处理中的录音 Recordings under way",
-                ((f"lingting_recordings_running{{{BOX}}}", "{{instance}}"),),
+                ((f"lingting_recordings_running{{{BOX}}}", "{{box}}"),),
             ),
             Panel(
                 "审计完整 Audit whole",
-                ((f"lingting_audit_whole{{{BOX}}}", "{{instance}}"),),
+                ((f"lingting_audit_whole{{{BOX}}}", "{{box}}"),),
                 kind="stat",
                 width=4,
             ),
@@ -276,7 +296,7 @@ DASHBOARDS = (
                     (
                         f"time() - (lingting_backup_last_success_timestamp_seconds{{{BOX}}} > 0)"
                         f" or time() + 0 * lingting_live_legs{{{BOX}}}",
-                        "{{instance}}",
+                        "{{box}}",
                     ),
                 ),
                 "s",
@@ -284,8 +304,44 @@ DASHBOARDS = (
                 width=4,
             ),
             Panel(
+                "恢复测试 Restore test age",
+                (
+                    (
+                        "time() - (lingting_restore_test_last_success_timestamp_seconds"
+                        f"{{{BOX}}} > 0) or time() + 0 * lingting_live_legs{{{BOX}}}",
+                        "{{box}}",
+                    ),
+                ),
+                "s",
+                kind="stat",
+                width=4,
+            ),
+            Panel(
+                "空闲自拨 Calls in quiet hours",
+                ((f"increase(lingting_canary_calls_total{{{BOX}}}[1h])", "{{box}} {{result}}"),),
+                width=8,
+            ),
+            Panel(
+                "证书剩余天数 Certificates, days left",
+                ((f"box:certificate:days{{{BOX}}}", "{{box}} {{door}}"),),
+                "d",
+                width=8,
+            ),
+            Panel(
+                "拦截的外连 Egress denied (packets per hour)",
+                (
+                    (
+                        "increase(lingting_firewall_denied_packets_total"
+                        f'{{direction="egress",{BOX}}}[1h])',
+                        "{{box}}",
+                    ),
+                ),
+                width=8,
+                alarm=20,
+            ),
+            Panel(
                 "防火墙 Firewall",
-                ((f"lingting_firewall_loaded{{{BOX}}}", "{{instance}}"),),
+                ((f"lingting_firewall_loaded{{{BOX}}}", "{{box}}"),),
                 kind="stat",
                 width=4,
             ),

@@ -26,6 +26,7 @@ class Panel:
     width: int = 12
     most: float | None = None  # top of the axis
     alarm: float | None = None  # from here on it is red
+    exemplars: bool = False  # the first query's histogram leads to traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _boxes() -> dict[str, Any]:
         "label": "设备 Box",
         "type": "query",
         "datasource": SOURCE,
-        "query": 'label_values(up{job="lingting"}, instance)',
+        "query": 'label_values(up{job="lingting"}, box)',
         "includeAll": True,
         "allValue": ".*",
         "multi": True,
@@ -101,7 +102,12 @@ def _panel(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
             "overrides": [],
         },
         "targets": [
-            {"refId": chr(ord("A") + n), "expr": query, "legendFormat": legend}
+            {
+                "refId": chr(ord("A") + n),
+                "expr": query,
+                "legendFormat": legend,
+                "exemplar": panel.exemplars and n == 0,
+            }
             for n, (query, legend) in enumerate(panel.queries)
         ],
     }

@@ -30,7 +30,7 @@ def as_markdown(notification: dict[str, Any]) -> dict[str, Any]:
         status = alert["status"]
         labels, told = alert["labels"], alert["annotations"]
         word = f'<font color="{COLORS[status]}">{WORDS[status]}</font>'
-        where = labels.get("instance", "")
+        where = labels.get("box", "")
         lines.append(f"{word} **{told.get('summary', labels['alertname'])}** {where}")
     return {"msgtype": "markdown", "markdown": {"content": _cut("\n".join(lines))}}
 

@@ -136,6 +136,9 @@ class Box:
             self.metrics.calls_failed_total.labels(config.door, error.code).inc()
             log.info("call %s failed: %s", config.call_id or "without id", error.code)
             raise
+        except Exception:  # a bug; its door says which
+            self.metrics.calls_failed_total.labels(config.door, LingtingError.code).inc()
+            raise
 
     async def _over(self, call: Call) -> None:
         kind = _kind(call.config)
@@ -160,10 +163,20 @@ class Box:
             return call.transcript()
 
     def models(self) -> tuple[ModelCard, ...]:
+        """Those that recognise speech."""
         try:
             return (self._engine.card(),)
         except LingtingError:
             return ()
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        """Every model that answers, the speech model first."""
+        return tuple(self._cards())
+
+    def _cards(self) -> Iterator[ModelCard]:
+        for name in self.settings.models.bundles():
+            with contextlib.suppress(LingtingError):
+                yield self._engine.card(name)
 
     def health(self) -> dict[str, Health]:
         """By part of the box; "engine" decides whether it is ready."""

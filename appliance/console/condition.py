@@ -99,7 +99,7 @@ def look(box: Box) -> Condition:
     health = box.health()
     return Condition(
         engines=tuple(_engines(box)),
-        models=box.models(),
+        models=box.cards(),
         live=tuple(sorted(((s, int(n)) for s, n in live.items() if n), key=lambda pair: -pair[1])),
         legs=int(value_of(metrics.live_legs)),
         capacity=int(value_of(metrics.live_legs_capacity)),

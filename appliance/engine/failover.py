@@ -31,7 +31,17 @@ from appliance.errors import (
 from appliance.messages import Health
 from appliance.metrics import Metrics
 from appliance.settings import Settings
-from inference.tensors import ASR_MODEL, Answer, AnswerT, Hypothesis, ModelCard, Priority, Question
+from inference.tensors import (
+    ASR_MODEL,
+    DIARIZATION_MODEL,
+    EMOTION_MODEL,
+    Answer,
+    AnswerT,
+    Hypothesis,
+    ModelCard,
+    Priority,
+    Question,
+)
 
 log = logging.getLogger(__name__)
 
@@ -153,11 +163,13 @@ class FailoverEngine:
         return max(self._settings.canary_timeout_s, own_s)
 
     def _in_use(self, watched: Watched) -> None:
-        card = watched.engine.card()
         self._metrics.breaker_open.labels(watched.name).set(0)
-        self._metrics.model_info.labels(
-            watched.name, card.name, card.version, card.device, str(card.demo).lower()
-        ).set(1)
+        for model in (ASR_MODEL, DIARIZATION_MODEL, EMOTION_MODEL):
+            with contextlib.suppress(EngineUnavailable):
+                card = watched.engine.card(model)
+                self._metrics.model_info.labels(
+                    watched.name, card.name, card.version, card.device, str(card.demo).lower()
+                ).set(1)
         log.info("%s is ready", watched.name)
 
     async def _restart(self, watched: Watched) -> None:

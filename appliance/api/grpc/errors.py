@@ -23,6 +23,8 @@ from appliance.metrics import Metrics
 log = logging.getLogger(__name__)
 
 DOOR = "riva"  # the metric label
+# They last as long as a call, or as their caller wishes.
+LASTING = frozenset({"StreamingRecognize", "StreamCall", "WatchCall", "WaitOperation"})
 DOMAIN = "lingting"  # of google.rpc.ErrorInfo
 MESSAGE_LIMIT = 1000  # characters; statuses travel in headers, which clients cap at 8 KiB
 DEFAULT_RETRY_S = 1.0
@@ -189,7 +191,9 @@ async def answering(
         await _end(context, answer)
     finally:
         metrics.requests_total.labels(door, method, status.name).inc()
-        metrics.request_duration_seconds.labels(door, method).observe(time.perf_counter() - started)
+        if method not in LASTING:
+            took_s = time.perf_counter() - started
+            metrics.request_duration_seconds.labels(door, method).observe(took_s)
 
 
 async def _end(context: Any, answer: Answer) -> None:

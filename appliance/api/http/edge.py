@@ -39,7 +39,7 @@ class Edge:
             return
         exchange = Exchange(scope, receive, send)
         REQUEST_ID.set(exchange.request_id)
-        started = time.monotonic()
+        begun = time.monotonic()
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:
@@ -55,12 +55,15 @@ class Edge:
             fault = internal_fault(exchange.request_id)
             await respond(scope["path"], fault)(scope, exchange.receive, exchange.send)
         finally:
-            self._count(scope, exchange, time.monotonic() - started)
+            self._count(scope, exchange, begun)
 
-    def _count(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
+    def _count(self, scope: Scope, exchange: Exchange, begun: float) -> None:
         route, status = route_of(scope), exchange.status or CLIENT_GONE
+        seconds = time.monotonic() - begun
         self._metrics.requests_total.labels("http", route, str(status)).inc()
-        self._metrics.request_duration_seconds.labels("http", route).observe(seconds)
+        self._metrics.request_duration_seconds.labels("http", route).observe(
+            exchange.answered_at - begun if exchange.answered_at else seconds  # a stream goes on
+        )
         method = scope["method"] if scope["method"] in METHODS else "other"
         level = logging.DEBUG if route in PROBED else logging.INFO
         log.log(
@@ -81,6 +84,7 @@ class Exchange:
         self.request_id = given if SANE_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
         scope.setdefault("state", {})["request_id"] = self.request_id
         self.status = 0  # until the answer starts
+        self.answered_at = 0.0  # monotonic s, its start
         self._receive, self._send = receive, send
         self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         # Asking for the body tells such a client to go on and send it; once it does, it looks for
@@ -96,7 +100,7 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.answered_at = message["status"], time.monotonic()
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.request_id
             if self._unread:
