@@ -88,6 +88,7 @@ class Search:
     most: int
     within_s: float
     legs: int
+    seconds: float | None = None  # of a trial's calls; else as long as tells enough
 
     def run(
         self, host: Host, audio: bench_live.Recording, say: Callable[[str], None]
@@ -97,7 +98,7 @@ class Search:
 
         def holds(calls: int) -> bool:
             say(f"{calls} calls at once")
-            length_s = max(SEARCH_S, SEARCH_CALLS_S / calls)
+            length_s = self.seconds or max(SEARCH_S, SEARCH_CALLS_S / calls)
             tried[calls] = bench_live.trial(host, audio, calls, self.legs, length_s)
             good = bench_live.sustained(tried[calls], self.within_s)
             if not good:
@@ -197,7 +198,7 @@ def page(
     with _doing(host.engine) as say, host, bench_live.recording() as audio:
         say(f"{calls} calls, without pages and with {pages}")
         figures = bench_page.trial(host, audio, calls, pages, seconds)
-    goals = [report.UPDATE, report.METRICS, report.PAGES]
+    goals = [report.UPDATE, report.METRICS, report.PAGES, report.WATCHING]
     report.tell("Open pages", _titled(figures), goals, as_json=as_json)
 
 

@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import httpx
 
 from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.cli import bench_counting
 from appliance.cli.bench_host import Host
 from appliance.cli.bench_live import (
     CLIENT_START_S,
@@ -23,7 +25,7 @@ from appliance.cli.bench_live import (
     play,
     warm_up,
 )
-from appliance.cli.bench_probe import Figures, Watch, figures_of_use
+from appliance.cli.bench_probe import Figures, Scrape, Watch, figures_of_use
 
 STREAM = "/lingting.hotline.v1.Hotline/StreamCall"
 PROBE = "bench-probe"  # the call whose lines are timed
@@ -75,13 +77,15 @@ class Pages(threading.Thread):
 
     async def _page(self, client: httpx.AsyncClient) -> None:
         async with client.stream("GET", "/console/events") as events:
-            own = False  # whether the row that is being read is the probe's
+            own, known = False, set[str]()  # whether the row being read is the probe's; its lines
             async for line in events.aiter_lines():
                 if 'class="name"' in line:
                     own = PROBE in line
                 elif own and 'class="text' in line:
                     text = html.unescape(line.partition('">')[2].rpartition("</span>")[0])
-                    self.seen.shown.append((text, time.monotonic()))
+                    if text not in known:  # a mood draws the row again
+                        known.add(text)
+                        self.seen.shown.append((text, time.monotonic()))
 
     async def _scrape(self, client: httpx.AsyncClient) -> None:
         while True:
@@ -127,8 +131,11 @@ def trial(host: Host, audio: Recording, calls: int, pages: int, seconds: float) 
     without = load()
     watching = Pages(box.address, box.url, pages, audio.files[2].read_bytes())
     watching.start()
+    asked, begun = _asked(box), time.monotonic()
     watched = load()
+    questions_per_s = (_asked(box) - asked) / (time.monotonic() - begun)
     watching.stop()
+    scrape_s, busy = statistics.median(watching.seen.scrapes_s), sum(without.cores.values())
     seen, cost = watching.seen, watched.cores["gateway"] - without.cores["gateway"]
     return {
         "calls": calls,
@@ -136,8 +143,14 @@ def trial(host: Host, audio: Recording, calls: int, pages: int, seconds: float) 
         "updates": len(seen.waits_s()),
         "update_p50_s": percentile(seen.waits_s(), 50),
         "update_p95_s": percentile(seen.waits_s(), 95),
-        "metrics_p50_s": round(statistics.median(seen.scrapes_s), 4),
+        "metrics_p50_s": round(scrape_s, 4),
+        "watching_cpu_share": bench_counting.share(questions_per_s, scrape_s, busy),
         "pages_cpu_cores": round(max(0.0, cost), 3),
         "pages_cpu_share": round(max(0.0, cost) / max(without.cores["gateway"], 1e-3), 3),
         **figures_of_use(watched),
     }
+
+
+def _asked(box: Any) -> float:
+    """Questions that engines have answered so far."""
+    return Scrape(httpx.get(f"{box.url}/metrics").text).total("lingting_engine_windows_total")

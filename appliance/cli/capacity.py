@@ -34,6 +34,10 @@ def capacity(
     engine: Annotated[
         list[str] | None, typer.Option(help="triton or cpu; repeat it. Else: both that there are.")
     ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=5, help="Length of a trial's calls, s. Else 20 to 80: as tells enough."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell; admission goes on as before.")
     ] = False,
@@ -48,7 +52,7 @@ def capacity(
     names = engine or (["cpu"] if settings.triton.mode == "off" else ["triton", "cpu"])
     found, path = dict[str, Capacity](), settings.capacity_file
     for name in names:
-        found[name] = _measure(settings, name, within, most)
+        found[name] = _measure(settings, name, within, Search(most, within, LEGS, seconds))
         if not dry_run:  # at once: the next engine may not be measurable
             capacity_file.write(path, name, found[name])
     if as_json:
@@ -64,7 +68,7 @@ def capacity(
         typer.echo(f"{path}: 设备下次启动时采用 the box takes them at its next start")
 
 
-def _measure(settings: Settings, engine: str, within_s: float, most: int) -> Capacity:
+def _measure(settings: Settings, engine: str, within_s: float, search: Search) -> Capacity:
     """Raises EngineUnavailable if that engine does not come up, or carries no call."""
     host = Host(engine, unlimited=True, environment=_own(settings, engine))
     with console.status(f"{engine} …") as status, host, bench_live.recording() as audio:
@@ -74,7 +78,7 @@ def _measure(settings: Settings, engine: str, within_s: float, most: int) -> Cap
             if not console.is_terminal:
                 console.print(f"{engine}: {step}")
 
-        best, figures = Search(most, within_s, LEGS).run(host, audio, say)
+        best, figures = search.run(host, audio, say)
         if not host.proven:
             cause = f"{engine} is not ready"
             raise EngineUnavailable("measure an engine", cause, "run `lingting doctor`")
