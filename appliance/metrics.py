@@ -195,6 +195,9 @@ class Metrics:
             "restore_test_last_success_timestamp_seconds",
             "when a backup was last found to be readable; 0: never",
         )
+        self.first_start_timestamp_seconds = gauge(
+            "first_start_timestamp_seconds", "when this box's audit log begins"
+        )
         self.firewall_denied_packets_total = counter(
             "firewall_denied_packets_total", "packets the firewall dropped", "direction"
         )

@@ -292,26 +292,14 @@ DASHBOARDS = (
             ),
             Panel(
                 "备份 Backup age",
-                (
-                    (
-                        f"time() - (lingting_backup_last_success_timestamp_seconds{{{BOX}}} > 0)"
-                        f" or time() + 0 * lingting_live_legs{{{BOX}}}",
-                        "{{box}}",
-                    ),
-                ),
+                ((f"box:backup_age:seconds{{{BOX}}}", "{{box}}"),),
                 "s",
                 kind="stat",
                 width=4,
             ),
             Panel(
                 "恢复测试 Restore test age",
-                (
-                    (
-                        "time() - (lingting_restore_test_last_success_timestamp_seconds"
-                        f"{{{BOX}}} > 0) or time() + 0 * lingting_live_legs{{{BOX}}}",
-                        "{{box}}",
-                    ),
-                ),
+                ((f"box:restore_test_age:seconds{{{BOX}}}", "{{box}}"),),
                 "s",
                 kind="stat",
                 width=4,

@@ -25,6 +25,7 @@ from appliance.cli.logs import set_up_logs
 from appliance.cli.supervised import Supervisor
 from appliance.engine.build import build_engine
 from appliance.engine.protocol import SpeechEngine
+from appliance.engine.triton_server import free_port
 from appliance.errors import StoreUnavailable
 from appliance.messages import DEMO_NOTICE
 from appliance.metrics import Metrics
@@ -46,7 +47,7 @@ class Gateway:
     """The box and its doors."""
 
     def __init__(self, settings: Settings, build: BuildEngine = build_engine) -> None:
-        self.settings = settings
+        settings = self.settings = _with_a_metrics_port(settings)
         metrics = Metrics()
         self.archive = Archive(settings, metrics)
         self.box = Box(settings, build(settings, metrics), metrics, self.archive.keep)
@@ -93,6 +94,15 @@ class Gateway:
         await self._condition.close()
         await self.access.close()
         await self.archive.close()
+
+
+def _with_a_metrics_port(settings: Settings) -> Settings:
+    """Of a Triton child, chosen here: the page reads there how busy the GPUs are."""
+    triton = settings.triton
+    if triton.mode != "child" or triton.metrics_port:
+        return settings
+    chosen = triton.model_copy(update={"metrics_port": free_port()})
+    return settings.model_copy(update={"triton": chosen})
 
 
 async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> None:

@@ -20,6 +20,7 @@ DAY_S = 86_400.0
 GOOD_ROOM, LEAST_ROOM = 0.10, 0.03  # of a disk, free
 GOOD_DAYS = 30  # of a certificate
 OLDEST_JOB_S = 3600.0
+OLDEST_BACKUP_S = 8 * DAY_S
 
 
 class Grade(StrEnum):
@@ -63,6 +64,12 @@ class Jobs:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    age_s: float | None  # None: never
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """All of it."""
 
@@ -77,7 +84,7 @@ class Condition:
     jobs: Jobs
     audit: int  # 1 whole, 0 tampered with, -1 not read yet
     firewall: int  # 1 loaded, 0 not loaded or unknown, -1 not used
-    backup_days: float | None  # None: never
+    backup: Backup
     draining: bool
     serves: bool
 
@@ -86,7 +93,7 @@ class Condition:
         """The worst of all."""
         if not self.serves or self.draining or not self.audit or not self.firewall:
             return Grade.BAD
-        grades = {self.jobs.grade, *(each.grade for each in self.engines)}
+        grades = {self.jobs.grade, self.backup.grade, *(each.grade for each in self.engines)}
         grades |= {each.grade for each in self.disks}
         grades |= {each.grade for each in self.certificates}
         return next((g for g in (Grade.BAD, Grade.LOOK) if g in grades), Grade.GOOD)
@@ -95,7 +102,6 @@ class Condition:
 def look(box: Box) -> Condition:
     metrics = box.metrics
     live = by_label(metrics.system_live_calls, "system")
-    backup_at = value_of(metrics.backup_last_success_timestamp_seconds)
     health = box.health()
     return Condition(
         engines=tuple(_engines(box)),
@@ -109,7 +115,7 @@ def look(box: Box) -> Condition:
         jobs=_jobs(metrics),
         audit=int(value_of(metrics.audit_whole)),
         firewall=int(value_of(metrics.firewall_loaded)),
-        backup_days=(time.time() - backup_at) / DAY_S if backup_at else None,
+        backup=_backup(metrics),
         draining=box.draining,
         serves=health["engine"].ok,
     )
@@ -154,3 +160,11 @@ def _jobs(metrics: Metrics) -> Jobs:
     waiting = int(by_state.get("queued", 0) + by_state.get("running", 0))
     grade = Grade.LOOK if dead or oldest_s > OLDEST_JOB_S else Grade.GOOD
     return Jobs(waiting, oldest_s, dead, grade)
+
+
+def _backup(metrics: Metrics) -> Backup:
+    """Without any, the box's first start counts: a new box has some days to get one."""
+    made_at = value_of(metrics.backup_last_success_timestamp_seconds)
+    since = made_at or value_of(metrics.first_start_timestamp_seconds) or time.time()
+    late = time.time() - since > OLDEST_BACKUP_S
+    return Backup(time.time() - made_at if made_at else None, Grade.LOOK if late else Grade.GOOD)

@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 Language = Literal["zh", "en"]
 GIB = 1 << 30
+JUST_NOW_S = 90
 
 EMOTIONS = {
     Emotion.CALM: ("平静", "calm"),
@@ -95,8 +96,8 @@ class Renderer:
     def _ago(self, seconds: float | None) -> str:
         if seconds is None:
             return self.t("从未", "never")
-        if seconds < 90:
-            return self.t(f"{seconds:.0f} 秒前", f"{seconds:.0f} s ago")
+        if seconds < JUST_NOW_S:
+            return self.t("刚刚", "just now")
         if seconds < 5400:
             return self.t(f"{seconds / 60:.0f} 分钟前", f"{seconds / 60:.0f} min ago")
         return self.t(f"{seconds / 3600:.0f} 小时前", f"{seconds / 3600:.0f} h ago")
@@ -111,9 +112,13 @@ class Renderer:
     def login(self, wrong: str = "") -> str:
         return self._render("login.html", wrong=wrong)
 
-    def condition(self, condition: Condition) -> str:
-        now = time.strftime("%H:%M:%S")
-        return self._render("condition.html", box=condition, now=now)
+    def condition(self, condition: Condition) -> dict[str, str]:
+        """By the event that brings it: what changes each second moves nothing else."""
+        parts = {
+            name: self._render(f"{name}.html", box=condition)
+            for name in ("verdict", "load", "condition")
+        }
+        return {**parts, "now": time.strftime("%H:%M:%S")}
 
     def row(self, row: Row) -> str:
         begun = time.strftime("%H:%M:%S", time.localtime(row.begun_at))

@@ -8,8 +8,9 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -61,18 +62,19 @@ class Condition:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
-        """At everything, once; one thing that cannot be seen hides no other."""
-        looks: list[Callable[[], None]] = [self._disks, self._certificates, self._backups]
-        looks += [self._firewall, self._audit]
-        for each in looks:
+        """At everything, once; one thing that cannot be seen hides no other.
+
+        The audit log comes last: it is long.
+        """
+        reads = (self._disks, self._certificates, self._backups, self._firewall)
+        looks: dict[str, Callable[[], Awaitable[None]]] = {
+            each.__name__: partial(asyncio.to_thread, each) for each in reads
+        }
+        for name, look in {**looks, "_jobs": self._jobs, "_audit": self._audit}.items():
             try:
-                await asyncio.to_thread(each)
+                await look()
             except (LingtingError, OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("could not look at %s: %s", each.__name__.strip("_"), error)
-        try:
-            await self._jobs()
-        except LingtingError as error:
-            log.warning("could not look at jobs: %s", error)
+                log.warning("could not look at %s: %s", name.strip("_"), error)
 
     def _disks(self) -> None:
         places = {"store": self._settings.store.folder, "scratch": Path(tempfile.gettempdir())}
@@ -92,6 +94,7 @@ class Condition:
         tried = _last_good(self._kept_beside / RESTORE_TESTS)
         self._metrics.backup_last_success_timestamp_seconds.set(made)
         self._metrics.restore_test_last_success_timestamp_seconds.set(tried)
+        self._metrics.first_start_timestamp_seconds.set(audit.begun(self._audit_folder))
 
     def _firewall(self) -> None:
         """As root's timer wrote it down: the gateway itself may not look."""
@@ -110,10 +113,10 @@ class Condition:
                 self._metrics.firewall_denied_packets_total.labels(direction).inc(more)
                 self._denied[direction] = now
 
-    def _audit(self) -> None:
+    async def _audit(self) -> None:
         if self._audited_at and time.monotonic() - self._audited_at < AUDIT_EVERY_S:
             return
-        verdict = audit.verify(self._audit_folder)
+        verdict = await audit.verify_apart(self._audit_folder)
         self._audited_at = time.monotonic()
         self._metrics.audit_whole.set(verdict.ok)
         self._metrics.audit_records.set(verdict.records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import time
@@ -9,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.callers import Caller
+from tests.crowd import Crowd, crowd
 from tests.daemon import QUICK, Daemon, daemon
 from tests.room import Room, machine_room
 from tests.wire import wire
@@ -73,13 +76,18 @@ def visit(browser: Browser, box: Daemon) -> Iterator[Visit]:
     assert not made.wrong
 
 
-@pytest.fixture
-def call(box: Daemon) -> Iterator[Caller]:
-    caller = Caller("page", f"127.0.0.1:{box.grpc_port}", seconds=15, speed=1)
-    caller.start()
-    yield caller
-    caller.stop()
-    caller.join(60)
+@contextlib.contextmanager
+def calling(box: Daemon, *names: str, seconds: float = 15) -> Iterator[list[Caller]]:
+    """Callers in real time, one call after the other; all are over afterwards."""
+    address = f"127.0.0.1:{box.grpc_port}"
+    callers = [Caller(name, address, seconds=seconds, speed=1) for name in names]
+    for caller in callers:
+        caller.start()
+    yield callers
+    for caller in callers:
+        caller.stop()
+    for caller in callers:
+        caller.join(90)
 
 
 def test_it_says_how_the_box_is(visit: Visit) -> None:
@@ -92,11 +100,11 @@ def test_it_says_how_the_box_is(visit: Visit) -> None:
     expect(page.locator(".u-wrap canvas")).to_have_count(6)
 
 
-def test_a_call_appears_as_it_is_spoken_and_goes(visit: Visit, call: Caller) -> None:
+def test_a_call_appears_as_it_is_spoken_and_goes(visit: Visit, box: Daemon) -> None:
     row = visit.page.locator("#calls li").first
-    expect(row).to_be_visible(timeout=10 * SECONDS)
-    expect(row.locator(".text")).to_contain_text("暖气", timeout=30 * SECONDS)
-    call.stop()
+    with calling(box, "page"):
+        expect(row).to_be_visible(timeout=10 * SECONDS)
+        expect(row.locator(".text")).to_contain_text("暖气", timeout=30 * SECONDS)
     expect(visit.page.locator("#calls li")).to_have_count(0, timeout=30 * SECONDS)
     expect(visit.page.locator("#more")).to_have_text("现在没有通话")
 
@@ -116,23 +124,18 @@ def test_a_lost_connection_comes_back_and_shows_what_it_missed(
     with wire(box.http_port) as line:
         visit = Visit(browser, f"http://127.0.0.1:{line.port}/")
         page, calls = visit.page, visit.page.locator("#calls .name")
-        first = Caller("before", f"127.0.0.1:{box.grpc_port}", seconds=20, speed=1)
-        first.start()
-        expect(calls).to_have_text(re.compile("before"), timeout=10 * SECONDS)
-        line.cut()
-        expect(page.locator("#line")).to_have_text(re.compile("断开"), timeout=30 * SECONDS)
-        first.stop()
-        first.join(60)
-        second = Caller("after", f"127.0.0.1:{box.grpc_port}", seconds=60, speed=1)
-        second.start()
-        line.mend()
-        expect(page.locator("#line")).to_have_text("实时", timeout=60 * SECONDS)
-        expect(calls).to_have_text(re.compile("after"), timeout=20 * SECONDS)
-        expect(calls).to_have_count(1)
-        times = page.evaluate("columns[0].filter((at) => at)")
-        assert times == sorted(times)
+        with calling(box, "before", seconds=20):
+            expect(calls).to_have_text(re.compile("before"), timeout=10 * SECONDS)
+            line.cut()
+            expect(page.locator("#line")).to_have_text(re.compile("断开"), timeout=30 * SECONDS)
+        with calling(box, "after", seconds=30):
+            line.mend()
+            expect(page.locator("#line")).to_have_text("实时", timeout=60 * SECONDS)
+            expect(calls).to_have_text(re.compile("after"), timeout=20 * SECONDS)
+            expect(calls).to_have_count(1)
+            times = page.evaluate("columns[0].filter((at) => at)")
+            assert times == sorted(times)
         visit.context.close()
-        second.stop()
 
 
 def test_english_is_remembered(visit: Visit, box: Daemon) -> None:
@@ -180,6 +183,100 @@ def test_nothing_runs_over_the_edge(browser: Browser, box: Daemon, size: dict[st
     wide = visit.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= size["width"]
     visit.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/", "/?lang=en"])
+def test_axe_finds_nothing(browser: Browser, box: Daemon, scheme: str, path: str) -> None:
+    """WCAG 2 A and AA, contrast among it, with a call on the page."""
+    visit = Visit(browser, f"{box.url}/", color_scheme=scheme)
+    visit.page.goto(f"{box.url}{path}")
+    with calling(box, "axe", seconds=8):
+        expect(visit.page.locator("#calls li").first).to_be_visible(timeout=10 * SECONDS)
+        found = Axe().run(visit.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]})
+    assert not found.violations_count, found.generate_report()
+    visit.context.close()
+
+
+def test_charts_have_values_for_those_who_do_not_see_lines(visit: Visit) -> None:
+    load = visit.page.locator('[data-chart="load"] .legend li')
+    expect(load.nth(1)).to_have_text(re.compile(r"容量 \d+"), timeout=30 * SECONDS)
+    expect(visit.page.locator('[data-chart="use"] .legend li').first).to_have_text(
+        re.compile(r"CPU \d+ %"), timeout=30 * SECONDS
+    )
+
+
+def test_what_does_not_change_is_not_drawn_again(visit: Visit) -> None:
+    """Who reads it with a screen reader, or has selected it, is not thrown back each second."""
+    cards = visit.page.locator(".cards .panel").first
+    expect(cards).to_be_visible()
+    clock = visit.page.locator(".headline time")
+    visit.page.wait_for_timeout(2 * SECONDS)
+    visit.page.evaluate("document.querySelector('.cards .panel').dataset.seen = 'yes'")
+    visit.page.evaluate("document.querySelector('.headline strong .mark').dataset.seen = 'yes'")
+    shown = clock.inner_text()
+    expect(clock).not_to_have_text(shown)
+    visit.page.wait_for_timeout(3 * SECONDS)
+    expect(cards).to_have_attribute("data-seen", "yes")
+    expect(visit.page.locator(".headline strong .mark")).to_have_attribute("data-seen", "yes")
+
+
+def test_a_slow_browser_holds_up_nobody(browser: Browser, box: Daemon) -> None:
+    slow, quick = Visit(browser, f"{box.url}/"), Visit(browser, f"{box.url}/")
+    line = slow.context.new_cdp_session(slow.page)
+    line.send("Network.enable")
+    limits = {"latency": 500, "downloadThroughput": 2_000, "uploadThroughput": 2_000}
+    line.send("Network.emulateNetworkConditions", {"offline": False, **limits})
+    line.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+    slow.page.reload(timeout=240 * SECONDS, wait_until="commit")
+    with calling(box, "s1", "s2", "s3", seconds=40):
+        expect(quick.page.locator("#calls li")).to_have_count(3, timeout=5 * SECONDS)
+        text = quick.page.locator("#calls .text").filter(has_text="暖气").first
+        expect(text).to_be_visible(timeout=30 * SECONDS)
+        quickly = {**dict.fromkeys(limits, -1), "latency": 0, "offline": False}
+        line.send("Network.emulateNetworkConditions", quickly)
+        expect(slow.page.locator("#calls li")).to_have_count(3, timeout=60 * SECONDS)
+    for visit in (slow, quick):
+        visit.context.close()
+
+
+# --- calls that no citizen would make
+
+
+@pytest.fixture(scope="module")
+def room_of_many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
+    with crowd(tmp_path_factory.mktemp("crowd")) as made:
+        yield made
+
+
+ATTACK = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>'\"}}{{7*7}}"
+
+
+def test_what_is_said_is_never_a_program(browser: Browser, room_of_many: Crowd) -> None:
+    visit = Visit(browser, f"{room_of_many.url}/")
+    room_of_many.add(1, name=ATTACK.replace("{", "{{").replace("}", "}}"), system=ATTACK)
+    room_of_many.say(0, ATTACK)
+    row = visit.page.locator("#calls li").first
+    for place in (".text", ".name", ".system"):
+        expect(row.locator(place)).to_have_text(ATTACK)
+    assert visit.page.evaluate("window.hacked") is None
+    assert visit.page.locator("#calls script, #calls img").count() == 0
+    visit.context.close()
+    assert not visit.wrong
+
+
+def test_ten_thousand_calls(browser: Browser, room_of_many: Crowd) -> None:
+    """The newest two hundred are shown, the others counted; what is said still comes at once."""
+    visit = Visit(browser, f"{room_of_many.url}/")
+    room_of_many.add(10_000)
+    rows = visit.page.locator("#calls li")
+    expect(rows).to_have_count(200, timeout=20 * SECONDS)
+    expect(visit.page.locator("#more")).to_have_text(re.compile(r"另有 9\d{3} 通"))
+    for number in range(9_990, 10_000):
+        room_of_many.say(number, f"第 {number} 句")
+        expect(visit.page.locator(f"#call-id{number} .text")).to_have_text(f"第 {number} 句")
+    visit.context.close()
+    assert not visit.wrong
 
 
 # --- a box that asks for keys

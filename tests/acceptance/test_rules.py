@@ -119,12 +119,18 @@ FAULTS = {
     "LingtingJobsWait": Fault({OLDEST: ("10", "4000")}),
     "LingtingDeadLetters": Fault({'lingting_jobs{kind="webhook",state="dead"}': ("0", "2")}),
     "LingtingBackupOld": Fault(
-        {"lingting_backup_last_success_timestamp_seconds": ("+3600", "+0")},
+        {
+            "lingting_backup_last_success_timestamp_seconds": ("+3600", "+0"),
+            "lingting_first_start_timestamp_seconds": ("1", "1"),
+        },
         steps=9 * DAY,
         step="1h",
     ),
     "LingtingRestoreUntested": Fault(
-        {"lingting_restore_test_last_success_timestamp_seconds": ("+3600", "+0")},
+        {  # never
+            "lingting_restore_test_last_success_timestamp_seconds": ("0", "0"),
+            "lingting_first_start_timestamp_seconds": ("360000", "360000"),
+        },
         steps=41 * DAY,
         step="1h",
     ),

@@ -12,14 +12,14 @@ import pytest
 
 from tests.daemon import daemon
 
+TWO_CALLS = ("--most", "2", "--seconds", "5", "--within", "5")
 pytestmark = pytest.mark.timeout(300)
 
 
 def test_what_was_measured_is_what_is_admitted(tmp_path: Path) -> None:
     store = {"LINGTING_STORE__FOLDER": str(tmp_path / "store"), "LINGTING_TRITON__MODE": "off"}
     done = subprocess.run(
-        [sys.executable, "-m", "appliance", "capacity", "--most", "2", "--seconds", "5"]
-        + ["--within", "5", "--json"],
+        [sys.executable, "-m", "appliance", "capacity", *TWO_CALLS, "--json"],
         env={**os.environ, **store},
         capture_output=True,
         text=True,

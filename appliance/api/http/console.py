@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ TICK_S = 0.15  # between two looks for news
 CONDITION_EVERY_S = 1.0
 QUIET_S = 15.0  # after which a line says that the connection lives
 MOST_VIEWERS = 200
+MOST_OF_ONE = 50  # open pages of one credential
 COOKIE_S = 12 * 3600
 # Nothing from elsewhere, nothing inline: what a citizen says can never become a program.
 POLICY = (
@@ -69,24 +71,26 @@ class Console:
     def __init__(self, box: Box, archive: Archive) -> None:
         self._box, self._archive = box, archive
         self._boards: dict[tuple[str, Language], Board] = {}
-        self._conditions: dict[Language, tuple[float, str]] = {}
-        self._viewers = 0
+        self._conditions: dict[Language, tuple[float, dict[str, str]]] = {}
+        self._viewers: Counter[str] = Counter()  # by credential
 
     @property
     def draining(self) -> bool:
         return self._box.draining
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """For one page; raises Overloaded if too many are open."""
-        if self._viewers >= MOST_VIEWERS:
-            cause = f"{self._viewers} pages are open"
+    def place(self, who: Principal) -> Iterator[None]:
+        """For one page; raises Overloaded if too many are open, of all or of this credential."""
+        key = who.credential  # empty where the door asks for none: then only all of them count
+        everyone, own = self._viewers.total(), self._viewers[key] if key else 0
+        if everyone >= MOST_VIEWERS or own >= MOST_OF_ONE:
+            cause = f"{everyone} pages are open, {own} of them with this key"
             raise Overloaded("follow the box", cause, "close some", retry_after_s=5)
-        self._viewers += 1
+        self._viewers[key] += 1
         try:
             yield
         finally:
-            self._viewers -= 1
+            self._viewers[key] -= 1
 
     def board(self, who: Principal, language: Language) -> Board:
         key = (who.tenant, language)
@@ -97,13 +101,13 @@ class Console:
             )
         return self._boards[key]
 
-    def condition(self, language: Language) -> str:
-        """As HTML; worked out anew after CONDITION_EVERY_S."""
-        at, html = self._conditions.get(language, (float("-inf"), ""))
+    def condition(self, language: Language) -> dict[str, str]:
+        """HTML by the event that brings it; worked out anew after CONDITION_EVERY_S."""
+        at, parts = self._conditions.get(language, (float("-inf"), {}))
         if time.monotonic() - at >= CONDITION_EVERY_S or self.draining:
-            at, html = time.monotonic(), renderer(language).condition(condition.look(self._box))
-            self._conditions[language] = (at, html)
-        return html
+            at, parts = time.monotonic(), renderer(language).condition(condition.look(self._box))
+            self._conditions[language] = (at, parts)
+        return parts
 
 
 def console_routes(
@@ -134,7 +138,8 @@ def console_routes(
 
     @router.get("/console/events", response_model=None)
     async def events(request: Request, who: Principal = watcher) -> Response:
-        """Server-sent events: `condition`, `sample` and `calls`, as far as they may be seen."""
+        """Server-sent events, as far as they may be seen: `verdict`, `load`, `now`, `condition`,
+        `sample` and `calls`."""
         token = request.cookies.get(COOKIE, "")
 
         def still() -> None:
@@ -144,7 +149,7 @@ def console_routes(
                 raise Unauthenticated("follow the box", "the session is over", "sign in again")
 
         async with AsyncExitStack() as stack:
-            stack.enter_context(console.place())
+            stack.enter_context(console.place(who))
             viewer = viewer_of(request, who)
             if access and who.is_human and viewer.sees_calls:
                 await access.record(who, "calls.follow")  # else it must not be done
@@ -180,8 +185,10 @@ def _add_session(router: APIRouter, access: Access | None) -> None:
 
     @router.delete("/console/session", response_model=None)
     async def sign_out(request: Request, who: Principal = anybody) -> Response:
-        if access:
-            access.sessions.end(request.cookies.get(COOKIE, ""))
+        token = request.cookies.get(COOKIE, "")
+        if access and access.sessions.key(token):
+            access.sessions.end(token)
+            await access.record(who, "session.end")
         answer = Response(status_code=204)
         answer.delete_cookie(COOKIE)
         return answer
@@ -200,7 +207,7 @@ class Stream:
     ) -> None:
         self._console, self._history, self._viewer, self._who = console, history, viewer, who
         self._still = still
-        self._condition = ""
+        self._parts: dict[str, str] = {}  # of the condition, as last told
         self._version = 0
         self._sampled_at = time.time()
 
@@ -227,10 +234,10 @@ class Stream:
     def _news(self) -> list[str]:
         found = []
         if self._viewer.sees_condition:
-            html = self._console.condition(self._viewer.language)
-            if html != self._condition:
-                self._condition = html
-                found.append(event("condition", html))
+            parts = self._console.condition(self._viewer.language)
+            changed = {k: html for k, html in parts.items() if html != self._parts.get(k)}
+            self._parts = parts
+            found += [event(name, html) for name, html in changed.items()]
             for sample in self._history.since(self._sampled_at):
                 self._sampled_at = sample.at
                 found.append(event("sample", json.dumps(of_sample(sample))))

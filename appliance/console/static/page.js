@@ -30,7 +30,7 @@ const section = document.querySelector("[data-series]");
 const series = section && JSON.parse(section.dataset.series);
 const columns = series && [[], ...series.names.map(() => [])];  // times first, as uPlot has it
 const COLORS = ["#2b8bd0", "#e07b00", "#2a9d5c"];
-const LEGEND = 34;  // px below each chart
+const DASHES = [[], [8, 4], [2, 3]];  // as in console.css: lines differ by more than colour
 const plots = [];
 let hours = 0.25;
 
@@ -46,10 +46,17 @@ function add(sample) {  // [time, value, ...]
 
 function draw() {
   const end = columns[0][columns[0].length - 1] || 0;  // the box's time, not the browser's
-  for (const { plot, indexes } of plots) {
+  for (const { plot, indexes, values, unit } of plots) {
+    indexes.forEach((i, n) => { values[n].textContent = told(columns[i][columns[i].length - 1], unit); });
     plot.setData([columns[0], ...indexes.map((i) => columns[i])], false);
     plot.setScale("x", { min: end - hours * 3600, max: end });
   }
+}
+
+function told(value, unit) {  // for the legend, which those who do not see the lines can read
+  if (value === null || value === undefined) return "–";
+  if (unit === "use") return `${Math.round(100 * value)} %`;
+  return value >= 100 ? value.toFixed(0) : String(Number(value.toFixed(2)));
 }
 
 let refilling = 0;  // fetches under way: what comes live meanwhile has to wait, or a gap would stay
@@ -85,14 +92,15 @@ function chart(figure) {
   const ink = getComputedStyle(document.body).color;
   const axis = { stroke: ink, grid: { stroke: "#8883", width: 1 }, ticks: { stroke: "#8886" } };
   const options = {
-    width: box.clientWidth, height: box.clientHeight - LEGEND, legend: { live: false },
+    width: box.clientWidth, height: box.clientHeight, legend: { show: false },
     cursor: { show: false },
     scales: { x: { time: false }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, figure.dataset.chart === "use" ? 1 : 0.1)] } },
     axes: [{ ...axis, values: clock, incrs: [60, 300, 600, 900, 1800, 3600, 7200] }, { ...axis, size: 46 }],
-    series: [{}, ...lines.map(([name, label], i) => ({ label, stroke: COLORS[i], width: 2, spanGaps: false }))],
+    series: [{}, ...lines.map(([name, label], i) => ({ label, stroke: COLORS[i], width: 2, dash: DASHES[i], spanGaps: false }))],
   };
   const plot = new uPlot(options, [[], ...lines.map(() => [])], box);
-  plots.push({ plot, box, indexes: lines.map(([name]) => 1 + series.names.indexOf(name)) });
+  const values = figure.querySelectorAll(".legend b");
+  plots.push({ plot, box, values, unit: figure.dataset.chart, indexes: lines.map(([name]) => 1 + series.names.indexOf(name)) });
 }
 
 if (section) {
@@ -110,5 +118,5 @@ if (section) {
     draw();
   }));
   addEventListener("resize", () => plots.forEach(({ plot, box }) =>
-    plot.setSize({ width: box.clientWidth, height: box.clientHeight - LEGEND })));
+    plot.setSize({ width: box.clientWidth, height: box.clientHeight })));
 }
