@@ -17,19 +17,19 @@ from rich.table import Table
 from rich.text import Text
 
 from appliance.cli.recorded import as_wav, heard, read_alaw
+from appliance.console.words import EMOTIONS, LEVELS
 from appliance.messages import Emotion, Level
 
-EMOTIONS = {
-    Emotion.CALM: ("平静", "white"),
-    Emotion.HAPPY: ("高兴", "green"),
-    Emotion.DISAPPOINTED: ("失望", "yellow"),
-    Emotion.ANXIOUS: ("焦虑", "yellow"),
-    Emotion.ANNOYED: ("生气", "red"),
-    Emotion.FURIOUS: ("愤怒", "bold red"),
-    Emotion.SAD: ("悲伤", "blue"),
+COLOURS = {
+    Emotion.CALM: "white",
+    Emotion.HAPPY: "green",
+    Emotion.DISAPPOINTED: "yellow",
+    Emotion.ANXIOUS: "yellow",
+    Emotion.ANNOYED: "red",
+    Emotion.FURIOUS: "bold red",
+    Emotion.SAD: "blue",
 }
 ROLES = {"agent": ("坐席", "cyan"), "citizen": ("市民", "green"), "unknown": ("不明", "dim")}
-LEVELS = {Level.LOW: "低", Level.MEDIUM: "中", Level.HIGH: "高"}
 SOUNDS = {  # inference/emotion/prosody.py
     "pitch": "音高",
     "pitch_range": "音高起伏",
@@ -55,9 +55,9 @@ def mood_text(mood: dict[str, Any] | None) -> Text:
         return Text("")
     if not mood["emotion"]:
         return Text("?", "dim")
-    name, colour = EMOTIONS[Emotion(mood["emotion"])]
-    level = "" if mood["emotion"] == Emotion.CALM else f"·{LEVELS[Level(mood['level'])]}"
-    return Text(name + level, colour)
+    emotion = Emotion(mood["emotion"])
+    level = "" if emotion is Emotion.CALM else f"·{LEVELS[Level(mood['level'])][0]}"
+    return Text(EMOTIONS[emotion][0] + level, COLOURS[emotion])
 
 
 def follow_moods(url: str, told: Callable[[int, int, dict[str, Any]], None]) -> threading.Thread:
@@ -101,9 +101,10 @@ def show_matrix(console: Console, url: str) -> None:
     console.print("\n市民情绪矩阵 the citizen's emotion matrix", style="italic")
     table = Table()
     table.add_column("")
-    for level in LEVELS.values():
+    for level, _ in LEVELS.values():
         table.add_column(level, justify="right")
-    for emotion, (name, colour) in EMOTIONS.items():
+    for emotion, (name, _) in EMOTIONS.items():
+        colour = COLOURS[emotion]
         cells = [c for c in moods["matrix"] if c["emotion"] == emotion.value]
         told = [f"{c['duration_ms'] / 1000:.0f} s" if c["utterances"] else "·" for c in cells]
         table.add_row(Text(f"{name} {emotion.value}", colour), *told)

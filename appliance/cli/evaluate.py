@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from appliance.cli import eval_diarization, eval_emotion
-from appliance.cli.demo_after import EMOTIONS
 from appliance.cli.eval_data import Progress, spoken, started
+from appliance.console.words import EMOTIONS
 from appliance.engine.cpu import CpuEngine
 from appliance.errors import LingtingError
 from appliance.messages import DEMO_NOTICE

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from appliance.console.board import News, Row
 from appliance.console.condition import Condition, Grade
-from appliance.messages import Emotion, Level, Role
+from appliance.console.words import EMOTIONS, LEVELS, ROLES
 from appliance.watch.history import KEPT_S, SAMPLE_EVERY_S, SERIES
 
 FOLDER = Path(__file__).parent
@@ -23,17 +23,6 @@ Language = Literal["zh", "en"]
 GIB = 1 << 30
 JUST_NOW_S = 90
 
-EMOTIONS = {
-    Emotion.CALM: ("平静", "calm"),
-    Emotion.HAPPY: ("高兴", "happy"),
-    Emotion.DISAPPOINTED: ("失望", "disappointed"),
-    Emotion.ANXIOUS: ("焦虑", "anxious"),
-    Emotion.ANNOYED: ("生气", "annoyed"),
-    Emotion.FURIOUS: ("愤怒", "furious"),
-    Emotion.SAD: ("悲伤", "sad"),
-}
-LEVELS = {Level.LOW: ("低", "low"), Level.MEDIUM: ("中", "medium"), Level.HIGH: ("高", "high")}
-ROLES = {Role.AGENT: ("坐席", "agent"), Role.CITIZEN: ("市民", "citizen")}
 # A grade is told by a word and a sign, never by colour alone.
 GRADES = {
     Grade.GOOD: ("正常", "good", "✓"),
@@ -71,6 +60,7 @@ class Renderer:
             language=language,
             other="en" if language == "zh" else "zh",
             mark=self._mark,
+            sign=self._sign,
             ago=self._ago,
             of=self._of,
             EMOTIONS=EMOTIONS,
@@ -92,6 +82,12 @@ class Renderer:
         zh, en, sign = GRADES[grade]
         shape = '<span class="mark {}"><span aria-hidden="true">{}</span> {}</span>'
         return Markup(shape).format(grade.value, sign, self.t(zh, en))
+
+    def _sign(self, told: str) -> Markup:
+        """Where the words beside it say how it is."""
+        grade = Grade(told)
+        shape = '<span class="mark {}" aria-hidden="true">{}</span>'
+        return Markup(shape).format(grade.value, GRADES[grade][2])
 
     def _ago(self, seconds: float | None) -> str:
         if seconds is None:
