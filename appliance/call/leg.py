@@ -24,6 +24,7 @@ from appliance.call.final import dressed, dressed_words, spoken_words
 from appliance.call.lexicon import Lexicon
 from appliance.call.pace import Pace
 from appliance.call.track import Clip, Track
+from appliance.call.utterance import Utterance
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Partial
@@ -53,22 +54,6 @@ class Ear:
     speakers: Speakers
     emotions: Emotions
     lexicon: Lexicon
-
-
-@dataclass(slots=True)
-class Utterance:
-    """Speech under way. Samples count from the start of the leg."""
-
-    number: int
-    begin: int
-    begun_at: float  # monotonic s
-    agreement: Agreement
-    span: traces.Span  # of its trace
-    published: bool = False  # some partial of it was
-    next_partial: int = 0  # not before this sample
-    partial: asyncio.Task[None] | None = None
-    early: asyncio.Task[Hypothesis] | None = None  # the final pass begun at the early sign
-    early_end: int = 0  # where that pass ends
 
 
 @dataclass(slots=True)
