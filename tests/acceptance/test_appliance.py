@@ -280,6 +280,25 @@ def test_a_hotline_system_calls_from_its_network(box: Container, key: str) -> No
     assert call(box)[-1]["code"] == "UNAUTHENTICATED"
 
 
+@pytest.mark.parametrize("engine", ["cpu", "triton"])
+def test_capacity_is_measured_where_it_is_used(box: Container, engine: str) -> None:
+    """Beside the box that serves; which admits by it from its next start on."""
+    trial = ("--engine", engine, "--most", "1", "--seconds", "5", "--within", "5")
+    told = box.run("lingting", "capacity", *trial)
+    assert told.code == 0, told.output
+    serves(box, OLD)
+    carries = f"{engine} carries some 2 live legs"  # one call of two
+    since = box.run("date", "+%s").output.strip()
+    box.run("systemctl", "restart", "lingting-gateway")
+    log = ("journalctl", "-u", "lingting-gateway", "-o", "cat", "--since", f"@{since}")
+    wait_until(lambda: carries in box.run(*log).output)
+    kept = list((box.root / "var/lib/lingting").rglob("capacity.json"))
+    assert len(kept) == 1
+    kept[0].unlink()
+    box.run("systemctl", "restart", "lingting-gateway")
+    wait_until(lambda: box.run("lingting", "canary").code == 0)
+
+
 def connects(source: str, address: str, port: int) -> str:
     """How a TCP connection from the caller's host ends: "open", "refused" or "dropped"."""
     program = (

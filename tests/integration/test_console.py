@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ from appliance.access.access import Wanted
 from appliance.access.roles import EVERY_TENANT, Principal, Role
 from appliance.api.http import console
 from appliance.messages import AudioFormat, CallConfig, Encoding
+from appliance.metrics import MOST_SYSTEMS
 from appliance.sections import Access as AccessSettings
 from appliance.security import audit
 from tests.integration.gateway import Gateway, alaw, gateway
@@ -118,13 +120,58 @@ async def test_calls_of_another_hotline_system_are_not_there(closed: Gateway) ->
                 assert ("secret-1" in said) is seen, tenant
 
 
-async def test_looking_and_signing_in_are_in_the_audit_log(closed: Gateway) -> None:
+async def test_looking_and_signing_in_and_out_are_in_the_audit_log(closed: Gateway) -> None:
     mine = {"authorization": f"Bearer {await key(closed, Role.AGENT)}"}
     async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
         await client.post("/console/session")
         await lines(client, "event: calls")
+        for _ in range(2):  # the second time there is nothing to end
+            await client.delete("/console/session", headers={"origin": closed.http})
     acts = [line["act"] for line in audit.records(closed.access.audit_folder)]
-    assert acts[-2:] == ["session.begin", "calls.follow"]
+    assert acts[-3:] == ["session.begin", "calls.follow", "session.end"]
+
+
+async def test_one_key_does_not_take_every_place(
+    closed: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "MOST_OF_ONE", 2)
+    greedy, modest = [
+        {"authorization": f"Bearer {await key(closed, Role.OPERATOR, tenant='*')}"}
+        for _ in range(2)
+    ]
+    async with httpx.AsyncClient(base_url=closed.http) as client, AsyncExitStack() as stack:
+        for status in (200, 200, 429):
+            stream = client.stream("GET", "/console/events", headers=greedy)
+            assert (await stack.enter_async_context(stream)).status_code == status
+        stream = client.stream("GET", "/console/events", headers=modest)
+        assert (await stack.enter_async_context(stream)).status_code == 200
+
+
+async def test_what_callers_make_up_becomes_no_label(box: Gateway) -> None:
+    """Paths, names, ids and headers: however many there are, the metrics stay as many."""
+
+    async def ask(client: httpx.AsyncClient, number: int) -> None:
+        await client.get(f"/made-up/{number}")
+        await client.get(f"/api/v1/calls/call-{number}", headers={"x-request-id": f"r{number}"})
+        await client.request(f"VERB{number}", "/metrics")
+        pcm = AudioFormat(Encoding.ALAW, 8000, 2)
+        config = CallConfig(audio=pcm, call_id=f"c{number}", tenant=f"t{number}", door="hotline")
+        async with box.box.open_call(config) as call:
+            await call.accept(alaw(0.1))
+
+    async with httpx.AsyncClient(base_url=box.http) as client:
+        for number in range(MOST_SYSTEMS + 1):
+            await ask(client, number)
+        await client.get("/metrics")
+        before = set(series(await client.get("/metrics")))
+        for number in range(100, 150):
+            await ask(client, number)
+        assert set(series(await client.get("/metrics"))) == before
+
+
+def series(answer: httpx.Response) -> list[str]:
+    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    return [line.rpartition(" ")[0] for line in lines]
 
 
 async def test_a_stream_ends_with_its_session_and_with_the_box(closed: Gateway) -> None:
