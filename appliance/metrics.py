@@ -120,7 +120,9 @@ class Metrics:
             "engine_waiting_windows", "questions without an answer yet", "engine", "priority"
         )
         self.engine_audio_seconds_total = counter(
-            "engine_audio_seconds_total", "audio in answered questions", "engine", "model"
+            "engine_audio_seconds_total",
+            "audio in answered questions",
+            *("engine", "model", "device"),
         )
         self.engine_latency_seconds = histogram(
             "engine_latency_seconds", "from asking to the answer", "engine", "model", "priority"

@@ -46,7 +46,7 @@ CPU_SHARE = Panel(
 )
 THROUGHPUT = Panel(
     "识别吞吐 Throughput (audio s per s)",
-    ((f"engine:audio:seconds_per_second{{{BOX}}}", "{{engine}} {{model}}"),),
+    ((f"engine:audio:seconds_per_second{{{BOX}}}", "{{engine}} {{model}} {{device}}"),),
 )
 BREAKERS = Panel(
     "熔断 Breakers open",

@@ -39,7 +39,7 @@ def counting_s() -> float:
         metrics.engine_windows_total.labels(*labels).inc()
         metrics.engine_latency_seconds.labels(*labels).observe(0.1, example)
         metrics.engine_queue_seconds.labels(*labels).observe(0.1, example)
-        metrics.engine_audio_seconds_total.labels("triton", "asr").inc(1.0)
+        metrics.engine_audio_seconds_total.labels("triton", "asr", "cpu").inc(1.0)
         metrics.engine_batch_windows.labels("triton", "asr").observe(4)
         metrics.engine_retries_total.labels("triton").inc(0)
         traces.past("queue", 0.2, 0.1)

@@ -93,7 +93,7 @@ class NaiveEngine:
         kind, seconds = priority.name.lower(), asyncio.get_running_loop().time() - begun
         self._metrics.engine_windows_total.labels(self.name, ASR_MODEL, kind).inc()
         self._metrics.engine_latency_seconds.labels(self.name, ASR_MODEL, kind).observe(seconds)
-        self._metrics.engine_audio_seconds_total.labels(self.name, ASR_MODEL).inc(
+        self._metrics.engine_audio_seconds_total.labels(self.name, ASR_MODEL, "cpu").inc(
             question.duration_s
         )
         answered: AnswerT = heard

@@ -282,25 +282,28 @@ class FailoverEngine:
                 raise
             watched.served += 1
             watched.breaker.served()
-            self._count((name, model, kind), question, answer, time.monotonic() - begun)
+            self._count(watched.engine, question, priority, answer, time.monotonic() - begun)
         return replace(answer, engine=name)
 
     def _count(
         self,
-        labels: tuple[str, str, str],
+        engine: SpeechEngine,
         question: Question[AnswerT],
+        priority: Priority,
         answer: Answer,
         took_s: float,
     ) -> None:
-        metrics, (engine, model, _), example = self._metrics, labels, traces.exemplar()
-        worked_s = min(answer.seconds, took_s)
+        metrics, example, worked_s = self._metrics, traces.exemplar(), min(answer.seconds, took_s)
+        name, model = engine.name, question.MODEL
+        labels = (name, model, priority.name.lower())
         metrics.engine_windows_total.labels(*labels).inc()
         metrics.engine_latency_seconds.labels(*labels).observe(took_s, example)
         metrics.engine_queue_seconds.labels(*labels).observe(took_s - worked_s, example)
-        metrics.engine_audio_seconds_total.labels(engine, model).inc(question.duration_s)
-        metrics.engine_batch_windows.labels(engine, model).observe(answer.batch)
+        audio = metrics.engine_audio_seconds_total.labels(name, model, _device(engine, model))
+        audio.inc(question.duration_s)
+        metrics.engine_batch_windows.labels(name, model).observe(answer.batch)
         if isinstance(answer, Hypothesis):
-            metrics.engine_retries_total.labels(engine).inc(answer.retries)
+            metrics.engine_retries_total.labels(name).inc(answer.retries)
         traces.past("queue", took_s, worked_s)
         traces.past("model", worked_s, 0, batch=answer.batch)
 
@@ -338,3 +341,10 @@ class FailoverEngine:
             task.cancel()
         await asyncio.gather(*self._tasks, *measuring, return_exceptions=True)
         await asyncio.gather(*(watched.engine.close() for watched in self._engines))
+
+
+def _device(engine: SpeechEngine, model: str) -> str:
+    """Where the model runs, for metrics; empty if its engine has just gone."""
+    with contextlib.suppress(EngineUnavailable):
+        return engine.card(model).device
+    return ""

@@ -200,7 +200,12 @@ def test_an_alert_is_silent_in_good_times_and_comes_in_its_fault(
     told = {
         "rule_files": [str(path) for path in RULES],
         "evaluation_interval": fault.step,
-        "group_eval_order": ["slo", "slo-alerts"],  # an hour's step is longer than samples last
+        "group_eval_order": [
+            "calls",
+            "slo",
+            "slo-alerts",
+            "keeping",
+        ],  # an hour's step is longer than samples last
         "tests": [
             {
                 "interval": fault.step,

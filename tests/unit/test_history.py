@@ -41,8 +41,8 @@ def told(sample: Sample) -> dict[str, float | None]:
 async def test_a_sample_tells_what_came_since_the_last() -> None:
     metrics = Metrics()
     kept = History(metrics, Still(Gpu(0.5, 0.25)))
-    metrics.engine_audio_seconds_total.labels("cpu", "asr").inc(30)
-    metrics.engine_audio_seconds_total.labels("cpu", "emotion").inc(90)
+    metrics.engine_audio_seconds_total.labels("cpu", "asr", "cpu").inc(30)
+    metrics.engine_audio_seconds_total.labels("cpu", "emotion", "cpu").inc(90)
     metrics.calls_refused_total.labels("riva", "capacity").inc(2)
     metrics.live_legs.set(6)
     for _ in range(20):
