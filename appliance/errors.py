@@ -86,6 +86,10 @@ class EngineTimeout(EngineUnavailable):
     """An engine was too slow for one window; that alone does not mean it is gone."""
 
 
+class NoEngine(EngineUnavailable):
+    """A call refused before it began: nothing could answer it."""
+
+
 class BundleError(LingtingError):
     """A model folder is missing, incomplete or altered; names the file."""
 

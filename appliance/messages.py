@@ -9,6 +9,7 @@ from enum import StrEnum
 
 SAMPLE_RATE_HZ = 16_000  # of all audio inside the box
 EVERY_TENANT, LOCAL_TENANT = "*", "local"  # hotline systems; a real one has another name
+CANARY_TENANT = "canary"  # whose calls the box places itself
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # callers' names for calls and requests
 # Said wherever demo weights show text.
 DEMO_NOTICE = "演示权重：仅供试用，不可用于真实通话。 Demonstration weights: not for real calls."

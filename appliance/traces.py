@@ -2,7 +2,8 @@
 
     call                       from its opening to its hang-up
       utterance                from the speaker's first sound to the published final
-        ask                    one question to one engine, a partial's or the final's
+        ask                    one question to one engine, a partial's or the final's; those about
+                               voices and moods are parts of the call
           queue                until its batch began, and the way there and back
           model                while the model worked on its batch
 
@@ -13,6 +14,7 @@ have too, and numbers. Never a word that was said, nor a name or number of a cal
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TypedDict, Unpack
@@ -28,6 +30,7 @@ from appliance.sections import Traces
 QUEUE_SPANS = 4096  # that wait for the collector; more are dropped
 EXPORT_EVERY_MS = 1000
 EXPORT_TIMEOUT_S = 3
+LAST_SPANS_S = 2.0  # a collector that is away holds up no restart
 
 _tracer = trace.get_tracer("lingting")  # does nothing until set_up_traces has been called
 
@@ -79,7 +82,13 @@ def set_up_traces(settings: Traces) -> Callable[[], None]:
         )
     )
     trace.set_tracer_provider(provider)
-    return provider.shutdown
+
+    def send_last() -> None:
+        sending = threading.Thread(target=provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(LAST_SPANS_S)
+
+    return send_last
 
 
 @contextlib.contextmanager
@@ -103,6 +112,12 @@ def spanning(name: str, *, root: bool = False, **fields: Unpack[Field]) -> Itera
 def begin(name: str, **fields: Unpack[Field]) -> Span:
     """A span that its owner ends."""
     return _tracer.start_span(name, attributes=dict(fields))  # type: ignore[arg-type]
+
+
+def end(span: Span) -> None:
+    """Safe to call twice: the first one counts."""
+    if span.is_recording():
+        span.end()
 
 
 def within(span: Span) -> contextlib.AbstractContextManager[Span]:

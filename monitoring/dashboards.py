@@ -25,6 +25,7 @@ from monitoring.shared_panels import (
     THROUGHPUT,
     UP,
     p95,
+    rates,
 )
 
 FOLDER = Path(__file__).parent / "grafana" / "dashboards"
@@ -40,38 +41,38 @@ DASHBOARDS = (
         (
             Panel(
                 "使用率 Utilization",
-                ((f"gpu:utilization:ratio{{{BOX}}}", "{{box}} {{gpu}}"),),
+                ((f"gpu:utilization:ratio{{{BOX}}}", "{{gpu}}"),),
                 unit="percentunit",
                 most=1,
             ),
             Panel(
                 "张量核 Tensor cores",
-                ((f"gpu:tensor_active:ratio{{{BOX}}}", "{{box}} {{gpu}}"),),
+                ((f"gpu:tensor_active:ratio{{{BOX}}}", "{{gpu}}"),),
                 "percentunit",
             ),
             Panel(
                 "显存 Memory",
-                ((f"gpu:memory_used:ratio{{{BOX}}}", "{{box}} {{gpu}}"),),
+                ((f"gpu:memory_used:ratio{{{BOX}}}", "{{gpu}}"),),
                 unit="percentunit",
                 most=1,
                 alarm=0.97,
             ),
-            Panel("功率 Power", ((f"gpu:power:watts{{{BOX}}}", "{{box}} {{gpu}}"),), "watt"),
+            Panel("功率 Power", ((f"gpu:power:watts{{{BOX}}}", "{{gpu}}"),), "watt"),
             Panel(
                 "温度 Temperature",
-                ((f"gpu:temperature:celsius{{{BOX}}}", "{{box}} {{gpu}}"),),
+                ((f"gpu:temperature:celsius{{{BOX}}}", "{{gpu}}"),),
                 "celsius",
                 alarm=88,
             ),
             Panel(
                 "Xid",
-                ((f"DCGM_FI_DEV_XID_ERRORS{{{BOX}}}", "{{box}} {{gpu}}"),),
+                ((f"DCGM_FI_DEV_XID_ERRORS{{{BOX}}}", "{{gpu}}"),),
                 kind="stat",
                 alarm=1,
             ),
             Panel(
                 "每卡吞吐 Audio s per s and card",
-                ((f"gpu:audio:seconds_per_second{{{BOX}}}", "{{box}}"),),
+                ((f"gpu:audio:seconds_per_second{{{BOX}}}", ""),),
             ),
             Panel("Triton 排队 queue", ((f"triton:queue:seconds{{{BOX}}}", "{{model}}"),), "s"),
             Panel("Triton 批 batch", ((f"triton:batch:mean{{{BOX}}}", "{{model}}"),)),
@@ -110,12 +111,12 @@ DASHBOARDS = (
             Panel("批 Batch", ((f"engine:batch:mean{{{BOX}}}", "{{engine}} {{model}}"),)),
             Panel(
                 "字幕间隔 Between partials",
-                ((f"lingting_partial_interval_seconds{{{BOX}}}", "{{box}}"),),
+                ((f"lingting_partial_interval_seconds{{{BOX}}}", ""),),
                 "s",
             ),
             Panel(
                 "写盘 Commit p99",
-                ((f"box:commit_p99:seconds{{{BOX}}}", "{{box}}"),),
+                ((f"box:commit_p99:seconds{{{BOX}}}", ""),),
                 "s",
                 alarm=0.5,
             ),
@@ -133,7 +134,7 @@ DASHBOARDS = (
             LOAD,
             Panel(
                 "负载比 Load ratio",
-                ((f"call:load:ratio{{{BOX}}}", "{{box}}"),),
+                ((f"call:load:ratio{{{BOX}}}", ""),),
                 "percentunit",
                 most=1,
                 alarm=0.85,
@@ -168,7 +169,7 @@ DASHBOARDS = (
                 "接入 Calls",
                 (
                     (
-                        f"sum by (system, kind) (rate(lingting_system_calls_total{{{BOX}}}[5m]))",
+                        rates("lingting_system_calls_total", "system, kind"),
                         "{{system}} {{kind}}",
                     ),
                 ),
@@ -178,7 +179,7 @@ DASHBOARDS = (
                 "拒绝 Refused",
                 (
                     (
-                        f"sum by (system) (rate(lingting_system_calls_refused_total{{{BOX}}}[5m]))",
+                        rates("lingting_system_calls_refused_total", "system"),
                         "{{system}}",
                     ),
                 ),
@@ -194,7 +195,7 @@ DASHBOARDS = (
                 "按接口 By door",
                 (
                     (
-                        f"sum by (door, kind) (rate(lingting_calls_total{{{BOX}}}[5m]))",
+                        rates("lingting_calls_total", "door, kind"),
                         "{{door}} {{kind}}",
                     ),
                 ),
@@ -220,36 +221,44 @@ DASHBOARDS = (
             ),
             Panel(
                 "处理中的录音 Recordings under way",
-                ((f"lingting_recordings_running{{{BOX}}}", "{{box}}"),),
+                ((f"lingting_recordings_running{{{BOX}}}", ""),),
             ),
             Panel(
                 "审计完整 Audit whole",
-                ((f"lingting_audit_whole{{{BOX}}}", "{{box}}"),),
+                ((f"lingting_audit_whole{{{BOX}}}", ""),),
                 kind="stat",
                 width=4,
             ),
             Panel(
+                "审计核对 Audit log read",
+                ((f"box:audit_age:seconds{{{BOX}}}", ""),),
+                "s",
+                kind="stat",
+                width=4,
+                alarm=3 * 3600,
+            ),
+            Panel(
                 "备份 Backup age",
-                ((f"box:backup_age:seconds{{{BOX}}}", "{{box}}"),),
+                ((f"box:backup_age:seconds{{{BOX}}}", ""),),
                 "s",
                 kind="stat",
                 width=4,
             ),
             Panel(
                 "恢复测试 Restore test age",
-                ((f"box:restore_test_age:seconds{{{BOX}}}", "{{box}}"),),
+                ((f"box:restore_test_age:seconds{{{BOX}}}", ""),),
                 "s",
                 kind="stat",
                 width=4,
             ),
             Panel(
                 "空闲自拨 Calls in quiet hours",
-                ((f"increase(lingting_canary_calls_total{{{BOX}}}[1h])", "{{box}} {{result}}"),),
+                ((f"increase(lingting_canary_calls_total{{{BOX}}}[1h])", "{{result}}"),),
                 width=8,
             ),
             Panel(
                 "证书剩余天数 Certificates, days left",
-                ((f"box:certificate:days{{{BOX}}}", "{{box}} {{door}}"),),
+                ((f"box:certificate:days{{{BOX}}}", "{{door}}"),),
                 "d",
                 width=8,
             ),
@@ -259,7 +268,7 @@ DASHBOARDS = (
                     (
                         "increase(lingting_firewall_denied_packets_total"
                         f'{{direction="egress",{BOX}}}[1h])',
-                        "{{box}}",
+                        "",
                     ),
                 ),
                 width=8,
@@ -267,7 +276,7 @@ DASHBOARDS = (
             ),
             Panel(
                 "防火墙 Firewall",
-                ((f"lingting_firewall_loaded{{{BOX}}}", "{{box}}"),),
+                ((f"lingting_firewall_loaded{{{BOX}}}", ""),),
                 kind="stat",
                 width=4,
             ),
@@ -275,14 +284,13 @@ DASHBOARDS = (
     ),
     Dashboard(
         "lingting-hot-spots",
-        "聆听 · 热点 Hot spots",
+        "聆听 · 性能热点 Where time goes",
         (
             Panel(
                 "最忙的热线系统 Busiest systems",
                 (
                     (
-                        "topk(5, sum by (system) "
-                        f"(rate(lingting_system_calls_total{{{BOX}}}[15m])))",
+                        f"topk(5, {rates('lingting_system_calls_total', 'system', '15m')})",
                         "{{system}}",
                     ),
                 ),
@@ -302,7 +310,7 @@ DASHBOARDS = (
                 "重听 Decoded again",
                 (
                     (
-                        f"sum by (engine) (rate(lingting_engine_retries_total{{{BOX}}}[5m]))",
+                        rates("lingting_engine_retries_total", "engine"),
                         "{{engine}}",
                     ),
                 ),
@@ -311,8 +319,7 @@ DASHBOARDS = (
                 "最忙的接口 Busiest routes",
                 (
                     (
-                        "topk(8, sum by (door, method) "
-                        f"(rate(lingting_requests_total{{{BOX}}}[5m])))",
+                        f"topk(8, {rates('lingting_requests_total', 'door, method', '5m')})",
                         "{{door}} {{method}}",
                     ),
                 ),

@@ -15,7 +15,7 @@ class Panel:
     """One picture.
 
     Args:
-        queries: (PromQL, legend); $box is the chosen box.
+        queries: (PromQL, legend beside the name of the box); $box are the chosen boxes.
         unit: Grafana's: s, percentunit, short, bytes, ...
     """
 
@@ -105,7 +105,7 @@ def _panel(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
             {
                 "refId": chr(ord("A") + n),
                 "expr": query,
-                "legendFormat": legend,
+                "legendFormat": f"{{{{box}}}} {legend}".strip(),
                 "exemplar": panel.exemplars and n == 0,
             }
             for n, (query, legend) in enumerate(panel.queries)

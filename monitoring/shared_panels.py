@@ -8,11 +8,16 @@ BOX = 'box=~"$box"'
 
 
 def p95(metric: str, by: str = "") -> str:
-    labels = ", ".join(filter(None, ("le", by)))
+    labels = ", ".join(filter(None, ("box", "le", by)))
     return f"histogram_quantile(0.95, sum by ({labels}) (rate({metric}_bucket{{{BOX}}}[5m])))"
 
 
-UP = Panel("在线 Up", ((f'up{{job="lingting",{BOX}}}', "{{box}}"),), kind="stat", width=4)
+def rates(metric: str, by: str, window: str = "5m") -> str:
+    """Per second, of each box."""
+    return f"sum by (box, {by}) (rate({metric}{{{BOX}}}[{window}]))"
+
+
+UP = Panel("在线 Up", ((f'up{{job="lingting",{BOX}}}', ""),), kind="stat", width=4)
 LOAD = Panel(
     "负载 Load",
     (
@@ -23,8 +28,8 @@ LOAD = Panel(
 FINALS = Panel(
     "端点到定稿 Endpoint to final",
     (
-        (p95("lingting_endpoint_to_final_seconds", "box"), "p95 {{box}}"),
-        (f"call:final_p50:seconds{{{BOX}}}", "p50 {{box}}"),
+        (p95("lingting_endpoint_to_final_seconds"), "p95"),
+        (f"call:final_p50:seconds{{{BOX}}}", "p50"),
     ),
     unit="s",
     alarm=1.5,

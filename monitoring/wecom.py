@@ -1,8 +1,9 @@
 """From alertmanager's webhook to a chat robot's, in the shape of 企业微信.
 
-    python -m monitoring.wecom --robot https://chat.hotline.example/robot?key=... --port 9099
+    python -m monitoring.wecom --robot-file /etc/prometheus/robot --port 9099
 
-The robot is whatever your network lets this machine reach; nothing else is spoken to.
+The file holds the robot's address with its key, which is a secret. It is whatever your network lets
+this machine reach; nothing else is spoken to.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import json
 import logging
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 log = logging.getLogger("wecom")
 
 MOST_BYTES = 1 << 20  # of one notification
-MOST_CHARACTERS = 4000  # the robot takes 4096 bytes of Markdown; Chinese takes three each
+MOST_MARKDOWN_BYTES = 4000  # the robot takes 4096
 TIMEOUT_S = 10.0
 COLORS = {"firing": "warning", "resolved": "info"}
 WORDS = {"firing": "告警", "resolved": "恢复"}
@@ -37,7 +39,7 @@ def as_markdown(notification: dict[str, Any]) -> dict[str, Any]:
 
 def _cut(text: str) -> str:
     """To what fits, whole characters."""
-    return text.encode()[:MOST_CHARACTERS].decode(errors="ignore")
+    return text.encode()[:MOST_MARKDOWN_BYTES].decode(errors="ignore")
 
 
 def bridge(robot: str, port: int) -> ThreadingHTTPServer:
@@ -50,12 +52,12 @@ def bridge(robot: str, port: int) -> ThreadingHTTPServer:
                 if size > MOST_BYTES:
                     raise ValueError("too large")
                 message = as_markdown(json.loads(self.rfile.read(size)))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 self._answer(400, f"that is no notification of alertmanager: {error}")
                 return
             try:
                 _send(robot, message)
-            except OSError as error:  # alertmanager tries again
+            except (OSError, ValueError) as error:  # alertmanager tries again
                 log.warning("the robot did not take it: %s", error)
                 self._answer(502, f"the robot did not take it: {error}")
                 return
@@ -75,23 +77,28 @@ def bridge(robot: str, port: int) -> ThreadingHTTPServer:
 
 
 def _send(robot: str, message: dict[str, Any]) -> None:
-    """Raises OSError if the robot refuses it, in its status or in its body."""
+    """Raises OSError if the robot refuses it, in its status or in its body; ValueError if what it
+    says makes no sense."""
     request = urllib.request.Request(
         robot, json.dumps(message).encode(), {"content-type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
         told = json.loads(answer.read(MOST_BYTES) or "{}")
+    if not isinstance(told, dict):
+        raise ValueError(f"an answer of another shape: {told!r}")
     if told.get("errcode", 0):
         raise OSError(f"errcode {told['errcode']}: {told.get('errmsg', '')}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m monitoring.wecom", description=__doc__)
-    parser.add_argument("--robot", required=True, help="the robot's address")
+    parser.add_argument(
+        "--robot-file", type=Path, required=True, help="holds the robot's address, with its key"
+    )
     parser.add_argument("--port", type=int, default=9099, help="where alertmanager posts to")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    server = bridge(given.robot, given.port)
+    server = bridge(given.robot_file.read_text(encoding="utf-8").strip(), given.port)
     log.info("alertmanager may post to http://127.0.0.1:%d/alert", server.server_address[1])
     server.serve_forever()
     return 0

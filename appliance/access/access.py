@@ -15,7 +15,7 @@ from types import MappingProxyType
 from sqlalchemy.exc import IntegrityError
 
 from appliance.access.gate import Gate, Shown, digest_of, make_key, require
-from appliance.access.roles import ADMINS, CANARY_TENANT, Principal, Role
+from appliance.access.roles import ADMINS, Principal, Role
 from appliance.access.sessions import Sessions
 from appliance.errors import (
     AuditUnavailable,
@@ -27,7 +27,7 @@ from appliance.errors import (
     StoreUnavailable,
     Unauthenticated,
 )
-from appliance.messages import EVERY_TENANT, LOCAL_TENANT
+from appliance.messages import CANARY_TENANT, EVERY_TENANT, LOCAL_TENANT
 from appliance.security.audit import AuditLog, Entry, load_key
 from appliance.settings import Settings
 from appliance.store.credentials import CERTIFICATE, KEY, Credential, Credentials

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from appliance.messages import EVERY_TENANT, LOCAL_TENANT
+from appliance.messages import CANARY_TENANT, EVERY_TENANT, LOCAL_TENANT
 
 
 class Role(StrEnum):
@@ -26,8 +26,6 @@ READS = frozenset({Role.CALLER, Role.AGENT, Role.INSPECTOR})
 INSPECTS = frozenset({Role.INSPECTOR})
 OPERATES = frozenset({Role.OPERATOR})
 ANYBODY = frozenset(Role)
-
-CANARY_TENANT = "canary"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from appliance.errors import EngineUnavailable, Overloaded
+from appliance.errors import NoEngine, Overloaded
 from appliance.metrics import Metrics
 from appliance.sections import Limits
 
@@ -51,12 +51,12 @@ class Admission:
     def talk(self, door: str, legs: int) -> None:
         """A live call's first audio has come.
 
-        Raises Overloaded, or EngineUnavailable while nothing could answer.
+        Raises Overloaded, or NoEngine while nothing could answer.
         """
         capacity = self.capacity
         if not capacity:
             self._metrics.calls_refused_total.labels(door, "engine").inc()
-            raise EngineUnavailable("open a call", "no engine answers", "try again shortly")
+            raise NoEngine("open a call", "no engine answers", "try again shortly")
         if self.live_legs + legs > capacity:
             self._refuse(
                 door, "capacity", f"{self.live_legs} of {capacity} live legs are busy", RETRY_LIVE_S

@@ -19,7 +19,7 @@ from appliance.call.lexicon import load_lexicon
 from appliance.call.pace import Pace
 from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import LingtingError, Overloaded
+from appliance.errors import LingtingError, NoEngine, Overloaded
 from appliance.log_fields import CALL_ID, CALL_NAME, TRACE_ID
 from appliance.messages import CallConfig, Final, Health, Transcript
 from appliance.metrics import Metrics
@@ -128,7 +128,7 @@ class Box:
         """How calls go wrong, by door; refusals by hotline system, too."""
         try:
             yield
-        except Overloaded:  # by door it was counted where it was refused
+        except (Overloaded, NoEngine):  # by door it was counted where it was refused
             system = self.metrics.system(config.tenant)
             self.metrics.system_calls_refused_total.labels(system).inc()
             raise

@@ -136,7 +136,7 @@ class Leg:
         if self._utterance:
             self._cancel_partial(self._utterance)
             self._drop_early(self._utterance)
-            self._utterance.span.end()
+            traces.end(self._utterance.span)
         for task in self._finishing.tasks:
             task.cancel()
 
@@ -273,11 +273,12 @@ class Leg:
             await finishing.places.acquire()
         except asyncio.CancelledError:
             hearing.cancel()
+            traces.end(utterance.span)
             raise
         audio = self._track.read(utterance.begin, end)
         final = self._final(utterance, audio, hearing, finishing.last, ended_at)
         task = asyncio.create_task(final)
-        task.add_done_callback(lambda _: utterance.span.end())
+        task.add_done_callback(lambda _: traces.end(utterance.span))  # however it ended
         finishing.last = task
         finishing.tasks.add(task)
         task.add_done_callback(self._final_done)
@@ -318,6 +319,7 @@ class Leg:
         if final.text:
             self.last_final = final
         await self._events.put(final)
+        traces.end(utterance.span)
         if final.text:
             await self._spoken(final, Clip(audio, _ms(utterance.begin)))
 

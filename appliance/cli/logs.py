@@ -71,6 +71,4 @@ def set_up_logs(settings: Log) -> None:
         handler.setFormatter(logging.Formatter(form))
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # we say ourselves when doors open
-    logging.getLogger("opentelemetry").setLevel(
-        logging.ERROR
-    )  # a collector that is away is no news
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # no collector: no news

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from appliance.call.box import Box
 
 DAY_S = 86_400.0
-GOOD_ROOM, LEAST_ROOM = 0.10, 0.03  # of a disk, free
-GOOD_DAYS = 30  # of a certificate
+GOOD_ROOM, LEAST_ROOM = 0.10, 0.05  # of a disk, free
+GOOD_DAYS, LEAST_DAYS = 30, 2  # of a certificate
 OLDEST_JOB_S = 3600.0
 OLDEST_BACKUP_S = 8 * DAY_S
+OLDEST_AUDIT_S = 3 * 3600.0  # it is read once an hour
 
 
 class Grade(StrEnum):
@@ -70,6 +71,13 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    whole: int  # 1 whole, 0 tampered with, -1 not read yet
+    age_s: float | None  # since it was last read; None: never
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """All of it."""
 
@@ -82,7 +90,7 @@ class Condition:
     disks: tuple[Disk, ...]
     certificates: tuple[Certificate, ...]
     jobs: Jobs
-    audit: int  # 1 whole, 0 tampered with, -1 not read yet
+    audit: Audit
     firewall: int  # 1 loaded, 0 not loaded or unknown, -1 not used
     backup: Backup
     draining: bool
@@ -91,9 +99,14 @@ class Condition:
     @property
     def grade(self) -> Grade:
         """The worst of all."""
-        if not self.serves or self.draining or not self.audit or not self.firewall:
+        if not self.serves or self.draining or not self.firewall:
             return Grade.BAD
-        grades = {self.jobs.grade, self.backup.grade, *(each.grade for each in self.engines)}
+        grades = {
+            self.jobs.grade,
+            self.backup.grade,
+            self.audit.grade,
+            *(each.grade for each in self.engines),
+        }
         grades |= {each.grade for each in self.disks}
         grades |= {each.grade for each in self.certificates}
         return next((g for g in (Grade.BAD, Grade.LOOK) if g in grades), Grade.GOOD)
@@ -113,7 +126,7 @@ def look(box: Box) -> Condition:
         disks=tuple(_disks(metrics)),
         certificates=tuple(_certificates(metrics)),
         jobs=_jobs(metrics),
-        audit=int(value_of(metrics.audit_whole)),
+        audit=_audit(metrics),
         firewall=int(value_of(metrics.firewall_loaded)),
         backup=_backup(metrics),
         draining=box.draining,
@@ -149,7 +162,7 @@ def _disks(metrics: Metrics) -> Iterator[Disk]:
 def _certificates(metrics: Metrics) -> Iterator[Certificate]:
     for door, expires_at in by_label(metrics.certificate_expiry_timestamp_seconds, "door").items():
         days = (expires_at - time.time()) / DAY_S
-        grade = Grade.BAD if days <= 0 else Grade.LOOK if days < GOOD_DAYS else Grade.GOOD
+        grade = Grade.BAD if days < LEAST_DAYS else Grade.LOOK if days < GOOD_DAYS else Grade.GOOD
         yield Certificate(door, days, grade)
 
 
@@ -168,3 +181,11 @@ def _backup(metrics: Metrics) -> Backup:
     since = made_at or value_of(metrics.first_start_timestamp_seconds) or time.time()
     late = time.time() - since > OLDEST_BACKUP_S
     return Backup(time.time() - made_at if made_at else None, Grade.LOOK if late else Grade.GOOD)
+
+
+def _audit(metrics: Metrics) -> Audit:
+    whole = int(value_of(metrics.audit_whole))
+    read_at = value_of(metrics.audit_verified_timestamp_seconds)
+    age_s = time.time() - read_at if read_at else None
+    late = age_s is not None and age_s > OLDEST_AUDIT_S
+    return Audit(whole, age_s, Grade.BAD if not whole else Grade.LOOK if late else Grade.GOOD)

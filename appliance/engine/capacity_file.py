@@ -7,6 +7,9 @@ import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
 
 from inference.tensors import ModelCard
 
@@ -17,7 +20,7 @@ log = logging.getLogger(__name__)
 class Capacity:
     """Live legs that an engine carried with calls in real time, and what it was measured with."""
 
-    legs: int
+    legs: Annotated[int, Field(gt=0)]
     within_s: float  # endpoint to final, p95, at that load
     model: str  # "name version"
     device: str
@@ -30,14 +33,16 @@ class Capacity:
         return (self.model, self.device, self.cores) == here
 
 
+MEASURED = TypeAdapter(dict[str, Capacity])  # by engine
+
+
 def read(path: Path) -> dict[str, Capacity]:
     """By engine; empty if nothing was measured, or the file cannot be read."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        return {engine: Capacity(**each) for engine, each in raw.items()}
+        return MEASURED.validate_json(path.read_bytes(), strict=True)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         log.warning("%s is not used: %s; run `lingting capacity` again", path, error)
         return {}
 
@@ -54,4 +59,11 @@ def write(path: Path, engine: str, capacity: Capacity) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o644)
         file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     partial.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

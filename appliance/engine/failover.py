@@ -67,6 +67,7 @@ class Watched:
     legs: int | None = None  # live legs it carries, once measured
     measured: bool = False  # and no call disturbed that
     measuring: asyncio.Task[None] | None = None
+    told: dict[str, tuple[str, ...]] = field(default_factory=dict)  # labels of model_info
 
     @property
     def name(self) -> str:
@@ -128,6 +129,8 @@ class FailoverEngine:
                     await watched.engine.start()
                     watched.up = True
                 await self._probe(watched)
+                if watched.breaker.closed:
+                    self._measure_if_due(watched)
             except BundleError:
                 raise
             except Exception as error:  # nothing may end the watch
@@ -135,7 +138,6 @@ class FailoverEngine:
             watched.tried = True
             if watched.breaker.closed:
                 first.set()
-                self._measure_if_due(watched)
             await self._pause(watched)
 
     async def _probe(self, watched: Watched) -> None:
@@ -166,11 +168,16 @@ class FailoverEngine:
         self._metrics.breaker_open.labels(watched.name).set(0)
         for model in (ASR_MODEL, DIARIZATION_MODEL, EMOTION_MODEL):
             with contextlib.suppress(EngineUnavailable):
-                card = watched.engine.card(model)
-                self._metrics.model_info.labels(
-                    watched.name, card.name, card.version, card.device, str(card.demo).lower()
-                ).set(1)
+                self._tell_model(watched, model, watched.engine.card(model))
         log.info("%s is ready", watched.name)
+
+    def _tell_model(self, watched: Watched, model: str, card: ModelCard) -> None:
+        info, before = self._metrics.model_info, watched.told.get(model)
+        labels = (watched.name, card.name, card.version, card.device, str(card.demo).lower())
+        if before and before != labels:  # a remote Triton has another one now
+            info.remove(*before)
+        info.labels(*labels).set(1)
+        watched.told[model] = labels
 
     async def _restart(self, watched: Watched) -> None:
         """It runs, and does not work: what waiting has not mended a new start may."""

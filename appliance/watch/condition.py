@@ -73,8 +73,11 @@ class Condition:
         for name, look in {**looks, "_jobs": self._jobs, "_audit": self._audit}.items():
             try:
                 await look()
-            except (LingtingError, OSError, ValueError, KeyError, TypeError) as error:
+                self._metrics.looked_timestamp_seconds.labels(name.strip("_")).set_to_current_time()
+            except (LingtingError, OSError) as error:
                 log.warning("could not look at %s: %s", name.strip("_"), error)
+            except Exception:  # what is there is not as it should be; the others are looked at
+                log.exception("could not look at %s", name.strip("_"))
 
     def _disks(self) -> None:
         places = {"store": self._settings.store.folder, "scratch": Path(tempfile.gettempdir())}
@@ -116,8 +119,8 @@ class Condition:
     async def _audit(self) -> None:
         if self._audited_at and time.monotonic() - self._audited_at < AUDIT_EVERY_S:
             return
+        self._audited_at = time.monotonic()  # though it fails: it is long
         verdict = await audit.verify_apart(self._audit_folder)
-        self._audited_at = time.monotonic()
         self._metrics.audit_whole.set(verdict.ok)
         self._metrics.audit_records.set(verdict.records)
         if verdict.ok:

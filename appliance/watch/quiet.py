@@ -14,13 +14,20 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 
-from appliance.access.roles import CANARY_TENANT
 from appliance.call.box import Box
 from appliance.call.call import Call
 from appliance.call.keeping import Ending
 from appliance.engine.canary import Canary, is_close, load_canary
 from appliance.errors import LingtingError
-from appliance.messages import AudioFormat, CallConfig, Encoding, Final, Lasting, Partial
+from appliance.messages import (
+    CANARY_TENANT,
+    AudioFormat,
+    CallConfig,
+    Encoding,
+    Final,
+    Lasting,
+    Partial,
+)
 from appliance.watch.history import by_label
 from inference.tensors import SAMPLE_RATE_HZ
 
@@ -84,7 +91,9 @@ class QuietCalls:
             good = False
             log.error("a call of the box's own failed: %s", str(error) or "it took too long")
         metrics.canary_calls_total.labels("good" if good else "failed").inc()
+        metrics.canary_calls_failing.inc()
         if good:
+            metrics.canary_calls_failing.set(0)
             metrics.canary_call_last_success_timestamp_seconds.set_to_current_time()
         return good
 

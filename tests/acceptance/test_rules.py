@@ -10,10 +10,12 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from appliance.console import condition
 from tests.alerts import RULES, alerts
 from tests.architecture.repository import ROOT
 
@@ -39,38 +41,47 @@ class Fault:
     step: str = "1m"
 
 
-def finals(late: str) -> dict[str, tuple[str, str]]:
+def finals(good: int, bad: int) -> dict[str, tuple[str, str]]:
+    """Of a thousand finals per step, so many late."""
     name = "lingting_system_endpoint_to_final_seconds"
-    in_time = f"+{60 - int(late)}"
     return {
-        f'{name}_count{{system="a"}}': ("+60", "+60"),
-        f'{name}_bucket{{system="a",le="1.5"}}': ("+60", in_time),
+        f'{name}_count{{system="a"}}': ("+1000", "+1000"),
+        f'{name}_bucket{{system="a",le="1.5"}}': (f"+{1000 - good}", f"+{1000 - bad}"),
         # the box's own calls, all of them late, are nobody's loss
         f'{name}_count{{system="canary"}}': ("+60", "+60"),
         f'{name}_bucket{{system="canary",le="1.5"}}': ("+0", "+0"),
     }
 
 
-def calls(failed: str = "+0", refused: str = "+0") -> dict[str, tuple[str, str]]:
+def calls(
+    good: int, bad: int, *, opened: int = 10_000, refused: bool = False
+) -> dict[str, tuple[str, str]]:
+    """Of so many calls per step, so many lost: refused, or ended by the box."""
+    lost, no = (f"+{good}", f"+{bad}"), ("+0", "+0")
     return {
-        'lingting_calls_total{door="riva"}': ("+20", "+20"),
-        'lingting_calls_refused_total{door="riva",reason="capacity"}': ("+0", refused),
-        'lingting_calls_refused_total{door="riva",reason="streams"}': ("+0", "+0"),
-        'lingting_calls_refused_total{door="riva",reason="draining"}': ("+9", "+9"),
-        'lingting_calls_refused_total{door="canary",reason="capacity"}': ("+9", "+9"),
-        'lingting_calls_failed_total{door="riva",reason="internal"}': ("+0", failed),
-        'lingting_calls_failed_total{door="riva",reason="invalid_audio"}': ("+9", "+9"),
+        'lingting_calls_total{door="riva"}': (f"+{opened}", f"+{opened}"),
+        'lingting_calls_refused_total{door="riva",reason="capacity"}': lost if refused else no,
+        'lingting_calls_refused_total{door="riva",reason="streams"}': no,
+        'lingting_calls_failed_total{door="riva",reason="internal"}': no if refused else lost,
+        # what is no broken promise
+        'lingting_calls_refused_total{door="riva",reason="draining"}': ("+900", "+900"),
+        'lingting_calls_refused_total{door="openai",reason="recordings"}': ("+900", "+900"),
+        'lingting_calls_refused_total{door="canary",reason="capacity"}': ("+900", "+900"),
+        'lingting_calls_failed_total{door="riva",reason="invalid_audio"}': ("+900", "+900"),
     }
 
 
 OLDEST = 'lingting_jobs_oldest_seconds{kind="recording"}'
 BREAKERS = {'lingting_breaker_open{engine="triton"}': ("0", "1")}
+EXPIRES = 'lingting_certificate_expiry_timestamp_seconds{door="grpc"}'
 DAY = 24  # steps of an hour
 
+# In good times just below what is told, where there is such a bound.
 FAULTS = {
     "LingtingDown": Fault({'up{job="lingting"}': ("1", "0")}),
     "LingtingNoEngine": Fault({**BREAKERS, 'lingting_breaker_open{engine="cpu"}': ("0", "1")}),
     "LingtingTritonNotUsed": Fault(BREAKERS),
+    "LingtingStandbyDead": Fault({'lingting_breaker_open{engine="cpu"}': ("0", "1")}),
     "LingtingTritonDies": Fault(
         {
             'lingting_breaker_opened_total{engine="triton",reason="canary"}': ("+0", "+1"),
@@ -80,24 +91,28 @@ FAULTS = {
     "LingtingCanaryOld": Fault(
         {'lingting_canary_last_success_timestamp_seconds{engine="cpu"}': ("+60", "+0")}
     ),
-    "LingtingQuietCallFails": Fault(
-        {'lingting_canary_calls_total{result="failed"}': ("+0", "+1")}, steps=5
-    ),
+    "LingtingQuietCallFails": Fault({"lingting_canary_calls_failing": ("1", "2")}),
     "LingtingNearlyFull": Fault(
-        {"lingting_live_legs": ("40", "90"), "lingting_live_legs_capacity": ("100", "100")}
+        {"lingting_live_legs": ("84", "86"), "lingting_live_legs_capacity": ("100", "100")}
     ),
-    "LingtingRefuses": Fault(calls(refused="+2")),
+    "LingtingRefuses": Fault(calls(1, 2, refused=True)),
+    "LingtingRecordingsRefused": Fault(
+        {
+            'lingting_calls_refused_total{door="openai",reason="recordings"}': ("+0", "+1"),
+            'lingting_calls_refused_total{door="riva",reason="capacity"}': ("+9", "+9"),
+        }
+    ),
     "LingtingGpuXid": Fault({'DCGM_FI_DEV_XID_ERRORS{gpu="0"}': ("0", "79")}),
-    "LingtingGpuHot": Fault({'DCGM_FI_DEV_GPU_TEMP{gpu="0"}': ("70", "93")}),
+    "LingtingGpuHot": Fault({'DCGM_FI_DEV_GPU_TEMP{gpu="0"}': ("88", "89")}),
     "LingtingGpuMemoryFull": Fault(
         {
-            'DCGM_FI_DEV_FB_USED{gpu="0"}': ("9000", "23990"),
-            'DCGM_FI_DEV_FB_FREE{gpu="0"}': ("15000", "10"),
+            'DCGM_FI_DEV_FB_USED{gpu="0"}': ("96", "98"),
+            'DCGM_FI_DEV_FB_FREE{gpu="0"}': ("4", "2"),
         }
     ),
     "LingtingDiskLow": Fault(
         {
-            'lingting_disk_free_bytes{place="store"}': ("50", "4"),
+            'lingting_disk_free_bytes{place="store"}': ("6", "4"),
             'lingting_disk_size_bytes{place="store"}': ("100", "100"),
         }
     ),
@@ -110,14 +125,14 @@ FAULTS = {
     ),
     "LingtingDiskSlow": Fault(
         {
-            'lingting_store_commit_seconds_bucket{le="0.01"}': ("+9", "+0"),
+            'lingting_store_commit_seconds_bucket{le="0.25"}': ("+9", "+0"),
             'lingting_store_commit_seconds_bucket{le="1"}': ("+9", "+9"),
             'lingting_store_commit_seconds_bucket{le="+Inf"}': ("+9", "+9"),
         }
     ),
     "LingtingNotJournalled": Fault({"lingting_journal_failures_total": ("+0", "+1")}),
-    "LingtingJobsWait": Fault({OLDEST: ("10", "4000")}),
-    "LingtingDeadLetters": Fault({'lingting_jobs{kind="webhook",state="dead"}': ("0", "2")}),
+    "LingtingJobsWait": Fault({OLDEST: ("3600", "3601")}),
+    "LingtingDeadLetters": Fault({'lingting_jobs{kind="webhook",state="dead"}': ("0", "1")}),
     "LingtingBackupOld": Fault(
         {
             "lingting_backup_last_success_timestamp_seconds": ("+3600", "+0"),
@@ -134,29 +149,39 @@ FAULTS = {
         steps=41 * DAY,
         step="1h",
     ),
-    "LingtingAuditTampered": Fault({"lingting_audit_whole": ("1", "0")}),
-    "LingtingCertificateExpires": Fault(
-        {'lingting_certificate_expiry_timestamp_seconds{door="grpc"}': ("9000000", "2000000")}
+    "LingtingAuditTampered": Fault({"lingting_audit_whole": ("-1", "0")}),
+    "LingtingAuditUnread": Fault(
+        {
+            "lingting_audit_verified_timestamp_seconds": ("+60", "+0"),
+            "lingting_first_start_timestamp_seconds": ("1", "1"),
+        },
+        steps=200,
     ),
-    "LingtingCertificateExpired": Fault(
-        {'lingting_certificate_expiry_timestamp_seconds{door="grpc"}': ("9000000", "0")}
+    "LingtingBlind": Fault(
+        {
+            'lingting_looked_timestamp_seconds{thing="disks"}': ("+60", "+0"),
+            'lingting_looked_timestamp_seconds{thing="jobs"}': ("+60", "+60"),
+            'lingting_looked_timestamp_seconds{thing="audit"}': ("1", "1"),
+        }
     ),
-    "LingtingFirewallNotLoaded": Fault({"lingting_firewall_loaded": ("1", "0")}),
+    "LingtingCertificateExpires": Fault({EXPIRES: (str(31 * 86_400), str(29 * 86_400))}),
+    "LingtingCertificateExpired": Fault({EXPIRES: (str(3 * 86_400), str(86_400))}),
+    "LingtingFirewallNotLoaded": Fault({"lingting_firewall_loaded": ("-1", "0")}),
     "LingtingEgressDenied": Fault(
-        {'lingting_firewall_denied_packets_total{direction="egress"}': ("+1", "+9")}
+        {'lingting_firewall_denied_packets_total{direction="egress"}': ("+1", "+2")}
     ),
     "LingtingDemoModels": Fault(
         {'lingting_model_info{model="m",demo="true"}': ("_", "1")}, steps=70
     ),
-    "LingtingFinalLatencyBurnsFast": Fault(finals(late="30")),
-    "LingtingFinalLatencyBurnsSteadily": Fault(finals(late="6"), steps=400),
-    "LingtingFinalLatencyBurnsSlowly": Fault(finals(late="2"), steps=4 * DAY, step="1h"),
-    "LingtingAvailabilityBurnsFast": Fault(calls(failed="+1")),
-    "LingtingAvailabilityBurnsSteadily": Fault(calls(refused="+1"), steps=400),
-    "LingtingAvailabilityBurnsSlowly": Fault(calls(failed="+1"), steps=4 * DAY, step="1h"),
-    "LingtingJobsBurnsFast": Fault({OLDEST: ("10", "4000")}),
-    "LingtingJobsBurnsSteadily": Fault({OLDEST: ("10", "4000")}, steps=60),
-    "LingtingJobsBurnsSlowly": Fault({OLDEST: ("10", "4000")}, steps=4 * DAY, step="1h"),
+    "LingtingFinalLatencyBurnsFast": Fault(finals(130, 160), steps=70),
+    "LingtingFinalLatencyBurnsSteadily": Fault(finals(55, 65), steps=400),
+    "LingtingFinalLatencyBurnsSlowly": Fault(finals(9, 11), steps=5 * DAY, step="1h"),
+    "LingtingAvailabilityBurnsFast": Fault(calls(130, 160), steps=70),
+    "LingtingAvailabilityBurnsSteadily": Fault(calls(55, 65, refused=True), steps=400),
+    "LingtingAvailabilityBurnsSlowly": Fault(calls(9, 11), steps=5 * DAY, step="1h"),
+    "LingtingJobsBurnsFast": Fault({OLDEST: ("3600", "3601")}),
+    "LingtingJobsBurnsSteadily": Fault({OLDEST: ("3600", "3601")}, steps=60),
+    "LingtingJobsBurnsSlowly": Fault({OLDEST: ("3600", "3601")}, steps=4 * DAY, step="1h"),
 }
 
 
@@ -190,6 +215,43 @@ def test_every_alert_has_its_fault() -> None:
     assert {str(alert["alert"]) for alert in alerts()} == {"LingtingWatchdog", *FAULTS}
 
 
+def test_the_page_calls_bad_what_wakes_somebody() -> None:
+    asked = {str(alert["alert"]): str(alert["expr"]) for alert in alerts()}
+    assert asked["LingtingDiskLow"].endswith(f"< {condition.LEAST_ROOM}")
+    assert asked["LingtingCertificateExpired"].endswith(f"< {condition.LEAST_DAYS}")
+    assert asked["LingtingCertificateExpires"].endswith(f"< {condition.GOOD_DAYS}")
+    assert asked["LingtingJobsWait"].endswith(f"> {condition.OLDEST_JOB_S:g}")
+    days = condition.OLDEST_BACKUP_S / condition.DAY_S
+    assert asked["LingtingBackupOld"].endswith(f"> {days:g} * 86400")
+    assert asked["LingtingAuditUnread"].endswith(f"> {condition.OLDEST_AUDIT_S / 3600:g} * 3600")
+
+
+def test_an_xid_of_yesterday_is_no_news(tmp_path: Path) -> None:
+    """DCGM goes on telling the last one."""
+    series = {"series": 'DCGM_FI_DEV_XID_ERRORS{box="box",gpu="0"}', "values": "31x200"}
+    firing = 'count(ALERTS{alertname="LingtingGpuXid",alertstate="firing"}) or vector(0)'
+    expected = [
+        {"expr": firing, "eval_time": at, "exp_samples": [{"value": count}]}
+        for at, count in (("30m", 1), ("3h", 0))
+    ]
+    promtool(tmp_path, "1m", [series], expected)
+
+
+def test_a_few_lost_calls_in_a_quiet_night_wake_nobody(tmp_path: Path) -> None:
+    """Two of twenty: far above the allowance, and no more than two."""
+    tells = calls(0, 0, opened=0) | {'lingting_calls_total{door="riva"}': ("+0", "+1")}
+    lost = 'lingting_calls_failed_total{door="riva",reason="internal"}'
+    series = [
+        {"series": _in_a_box(name), "values": _values(*values, 20)}
+        for name, values in tells.items()
+        if name != lost
+    ]
+    series.append({"series": _in_a_box(lost), "values": f"0x{GOOD + 8} 2x20"})
+    firing = 'count(ALERTS{alertname=~"LingtingAvailability.*"}) or vector(0)'
+    expected = [{"expr": firing, "eval_time": f"{GOOD + 20}m", "exp_samples": [{"value": 0}]}]
+    promtool(tmp_path, "1m", series, expected)
+
+
 @pytest.mark.parametrize("alert", FAULTS)
 def test_an_alert_is_silent_in_good_times_and_comes_in_its_fault(
     alert: str, tmp_path: Path
@@ -197,30 +259,28 @@ def test_an_alert_is_silent_in_good_times_and_comes_in_its_fault(
     fault = FAULTS[alert]
     firing = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
     unit = fault.step[-1]
+    series = [
+        {"series": _in_a_box(name), "values": _values(*values, fault.steps)}
+        for name, values in fault.tells.items()
+    ]
+    expected = [
+        {"expr": firing, "eval_time": f"{at}{unit}", "exp_samples": [{"value": count}]}
+        for at, count in ((GOOD - 1, 0), (GOOD + fault.steps, 1))
+    ]
+    promtool(tmp_path, fault.step, series, expected)
+
+
+def promtool(
+    folder: Path, step: str, series: list[dict[str, str]], expected: list[dict[str, Any]]
+) -> None:
     told = {
         "rule_files": [str(path) for path in RULES],
-        "evaluation_interval": fault.step,
-        "group_eval_order": [
-            "calls",
-            "slo",
-            "slo-alerts",
-            "keeping",
-        ],  # an hour's step is longer than samples last
-        "tests": [
-            {
-                "interval": fault.step,
-                "input_series": [
-                    {"series": _in_a_box(series), "values": _values(*values, fault.steps)}
-                    for series, values in fault.tells.items()
-                ],
-                "promql_expr_test": [
-                    {"expr": firing, "eval_time": f"{at}{unit}", "exp_samples": [{"value": count}]}
-                    for at, count in ((GOOD - 1, 0), (GOOD + fault.steps, 1))
-                ],
-            }
-        ],
+        "evaluation_interval": step,
+        # An hour's step is longer than samples last.
+        "group_eval_order": ["calls", "slo", "slo-long", "slo-alerts", "keeping"],
+        "tests": [{"interval": step, "input_series": series, "promql_expr_test": expected}],
     }
-    path = tmp_path / "test.yml"
+    path = folder / "test.yml"
     path.write_text(yaml.safe_dump(told))
     run("promtool", "test", "rules", str(path))
 

@@ -14,7 +14,7 @@ from monitoring import wecom
 
 ALERT = {
     "status": "firing",
-    "labels": {"alertname": "LingtingDown", "instance": "box:9000"},
+    "labels": {"alertname": "LingtingDown", "box": "box-1"},
     "annotations": {"summary": "聆听没有应答"},
 }
 
@@ -62,8 +62,8 @@ def test_alerts_become_a_message(robot: Robot, url: str) -> None:
     assert httpx.post(url, json={"alerts": [ALERT, resolved]}).status_code == 200
     content = robot.got[0]["markdown"]["content"]  # type: ignore[index]
     assert content.splitlines() == [
-        '<font color="warning">告警</font> **聆听没有应答** box:9000',
-        '<font color="info">恢复</font> **聆听没有应答** box:9000',
+        '<font color="warning">告警</font> **聆听没有应答** box-1',
+        '<font color="info">恢复</font> **聆听没有应答** box-1',
     ]
 
 
