@@ -18,6 +18,7 @@ from appliance.cli.bench_probe import Figures
 from appliance.errors import SettingsError
 from appliance.settings import load_settings
 
+WATCHED = ("-m", "appliance.cli.bench_watched", "serve")
 SEARCH_S = 20.0  # a trial of the search, at least
 SEARCH_CALLS_S = 80.0  # of all its calls together: few calls need longer to say enough
 AUTO = "auto"
@@ -198,6 +199,12 @@ def page(
     with _doing(host.engine) as say, host, bench_live.recording() as audio:
         say(f"{calls} calls, without pages and with {pages}")
         figures = bench_page.trial(host, audio, calls, pages, seconds)
+        host.drop()
+        say(f"{calls} calls, and a gateway that times how it is watched")
+        timing = Host(host.engine, unlimited=True, program=WATCHED)
+        with timing:
+            share = bench_page.watching_share(timing, audio, calls, seconds)
+        figures["watching_cpu_share"] = share
     goals = [report.UPDATE, report.METRICS, report.PAGES, report.WATCHING]
     report.tell("Open pages", _titled(figures), goals, as_json=as_json)
 

@@ -23,6 +23,7 @@ class Host:
     Args:
         engine: the one to be measured; a box is given out once this one answers.
         environment: settings on top.
+        program: that serves; else as the engine has it.
         unlimited: let the box take whatever comes, where the bench looks for the limit itself.
     """
 
@@ -32,9 +33,10 @@ class Host:
         *,
         unlimited: bool = False,
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = (),
     ) -> None:
         self.engine = engine
-        self._program: Sequence[str] = NAIVE_PROGRAM if engine == "naive" else SERVE
+        self._program = program or (NAIVE_PROGRAM if engine == "naive" else SERVE)
         self._environment = dict(NAIVE_ENVIRONMENT) if engine == "naive" else {}
         self._environment |= environment or {}
         if unlimited:

@@ -9,13 +9,11 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import grpc
 import httpx
 
 from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
-from appliance.cli import bench_counting
 from appliance.cli.bench_host import Host
 from appliance.cli.bench_live import (
     CLIENT_START_S,
@@ -25,12 +23,14 @@ from appliance.cli.bench_live import (
     play,
     warm_up,
 )
-from appliance.cli.bench_probe import Figures, Scrape, Watch, figures_of_use
+from appliance.cli.bench_probe import WATCHING, Figures, Scrape, Watch, figures_of_use
+from appliance.cli.running import RunningBox
 
 STREAM = "/lingting.hotline.v1.Hotline/StreamCall"
 PROBE = "bench-probe"  # the call whose lines are timed
 CHUNK_S, BYTES_PER_S = 0.1, 16_000
 SCRAPE_EVERY_S = 1.0
+SCRAPE_S = 15.0  # as monitoring/prometheus.yml does
 
 
 @dataclass
@@ -131,11 +131,8 @@ def trial(host: Host, audio: Recording, calls: int, pages: int, seconds: float) 
     without = load()
     watching = Pages(box.address, box.url, pages, audio.files[2].read_bytes())
     watching.start()
-    asked, begun = _asked(box), time.monotonic()
     watched = load()
-    questions_per_s = (_asked(box) - asked) / (time.monotonic() - begun)
     watching.stop()
-    scrape_s, busy = statistics.median(watching.seen.scrapes_s), sum(without.cores.values())
     seen, cost = watching.seen, watched.cores["gateway"] - without.cores["gateway"]
     return {
         "calls": calls,
@@ -143,14 +140,34 @@ def trial(host: Host, audio: Recording, calls: int, pages: int, seconds: float) 
         "updates": len(seen.waits_s()),
         "update_p50_s": percentile(seen.waits_s(), 50),
         "update_p95_s": percentile(seen.waits_s(), 95),
-        "metrics_p50_s": round(scrape_s, 4),
-        "watching_cpu_share": bench_counting.share(questions_per_s, scrape_s, busy),
+        "metrics_p50_s": round(statistics.median(seen.scrapes_s), 4),
         "pages_cpu_cores": round(max(0.0, cost), 3),
         "pages_cpu_share": round(max(0.0, cost) / max(without.cores["gateway"], 1e-3), 3),
         **figures_of_use(watched),
     }
 
 
-def _asked(box: Any) -> float:
-    """Questions that engines have answered so far."""
-    return Scrape(httpx.get(f"{box.url}/metrics").text).total("lingting_engine_windows_total")
+def watching_share(host: Host, audio: Recording, calls: int, seconds: float) -> float:
+    """Of the CPU time of the gateway and its engine, what goes into being watched: 0..1.
+
+    By a gateway that times itself, scraped every SCRAPE_S.
+    """
+    box = host.box(lambda fresh: warm_up(fresh, audio))
+    over = threading.Event()
+
+    def scrape() -> None:
+        while not over.wait(SCRAPE_S):
+            httpx.get(f"{box.url}/metrics")
+
+    scraper = threading.Thread(target=scrape, daemon=True)
+    scraper.start()
+    spent_s, begun = _watching_s(box), time.monotonic()
+    with Watch(box.process.pid) as watch:
+        play(box.address, make_plans(calls, 1, seconds, audio, time.time() + CLIENT_START_S))
+    spent_s, wall_s = _watching_s(box) - spent_s, time.monotonic() - begun
+    over.set()
+    return round(spent_s / max(sum(watch.cores.values()) * wall_s, 1e-3), 4)
+
+
+def _watching_s(box: RunningBox) -> float:
+    return Scrape(httpx.get(f"{box.url}/metrics").text).total(WATCHING)

@@ -29,6 +29,7 @@ MARKS = {  # in a command line -> the group it belongs to; else it is the gatewa
 
 Labels = Mapping[str, str]
 Figures = dict[str, float | int | bool | str | None]  # one flat object, as --json prints it
+WATCHING = "bench_watching_seconds_total"  # of bench_watched.py
 
 
 class Scrape:

@@ -286,10 +286,32 @@ async def test_nobody_is_let_in_while_nothing_could_answer(engine: FakeEngine) -
     assert capacity() == 7
     engine.health = lambda: Health(False, "gone")  # type: ignore[method-assign]
     assert capacity() == 0
-    async with box.open_call(CallConfig(audio=AudioFormat(Encoding.ALAW, 8000, 1))) as call:
+    config = CallConfig(audio=AudioFormat(Encoding.ALAW, 8000, 1), door="riva")
+    async with box.open_call(config) as call:
         with pytest.raises(EngineUnavailable, match="no engine answers"):
             await call.accept(bytes(8000))
+    with pytest.raises(EngineUnavailable):
+        async with box.open_call(
+            CallConfig(audio=AudioFormat(Encoding.ALAW, 8000, 1), tenant="a", door="riva")
+        ) as call:
+            await call.accept(bytes(8000))
     await box.close()
+    refused = {"door": "riva", "reason": "engine"}
+    failed = {"door": "riva", "reason": "engine_unavailable"}
+    value = metrics.registry.get_sample_value
+    assert value("lingting_calls_refused_total", refused) == 2
+    assert value("lingting_calls_failed_total", failed) == 0  # it is one loss, not two
+    assert value("lingting_system_calls_refused_total", {"system": "a"}) == 1
+
+
+async def test_a_bug_counts_as_a_call_that_the_box_has_failed(engine: FakeEngine) -> None:
+    box = Box(Settings(), engine, metrics := Metrics())
+    with pytest.raises(ZeroDivisionError):
+        async with box.open_call(CallConfig(door="riva")):
+            _ = 1 / 0
+    await box.close()
+    labels = {"door": "riva", "reason": "internal"}
+    assert metrics.registry.get_sample_value("lingting_calls_failed_total", labels) == 1
 
 
 async def test_drain_finishes_what_is_being_said(box: Box, audio: bytes) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from appliance.access.pki import Authority
+from appliance.messages import CANARY_TENANT
 from appliance.metrics import MOST_SYSTEMS, OTHERS, Metrics
 from appliance.sections import Http, Store, Watch
+from appliance.security import audit
 from appliance.security.audit import AuditLog, Entry
 from appliance.settings import Settings
 from appliance.store.backup import BACKUPS, RESTORE_TESTS
@@ -107,14 +109,36 @@ async def test_jobs_and_their_age(room: Room) -> None:
 
 
 async def test_what_cannot_be_seen_hides_nothing_else(room: Room) -> None:
-    room.settings.watch.firewall.write_text("{ no json")
-    (room.folder / BACKUPS).write_text("no json either\n")
-    assert await room.value("disk_free_bytes", place="store")
-    assert await room.value("jobs", kind="recording", state="dead") == 0
+    for nonsense in ("{ no json", "[]", '{"nftables": [7]}', '{"nftables": 7}'):
+        room.settings.watch.firewall.write_text(nonsense)
+        (room.folder / BACKUPS).write_text(f"{nonsense}\n")
+        room.metrics.jobs.clear()
+        assert await room.value("disk_free_bytes", place="store")
+        assert await room.value("jobs", kind="recording", state="dead") == 0
+    assert await room.value("looked_timestamp_seconds", thing="jobs")
+    assert not await room.value("looked_timestamp_seconds", thing="firewall")
+    assert not await room.value("looked_timestamp_seconds", thing="backups")
+
+
+async def test_an_audit_log_that_cannot_be_read_is_not_read_all_the_time(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    async def fails(folder: Path) -> None:
+        nonlocal tries
+        tries += 1
+        raise OSError("no memory")
+
+    monkeypatch.setattr(audit, "verify_apart", fails)
+    for _ in range(3):
+        assert await room.value("audit_whole") == -1
+    assert tries == 1
 
 
 def test_labels_of_hotline_systems_stay_few() -> None:
     metrics = Metrics()
     named = {metrics.system(f"system-{number}") for number in range(10 * MOST_SYSTEMS)}
-    assert len(named) == MOST_SYSTEMS + 1 and OTHERS in named
+    assert len(named) == MOST_SYSTEMS - 1 and OTHERS in named  # the canary's is not among them
+    assert metrics.system(CANARY_TENANT) == CANARY_TENANT
     assert metrics.system("system-0") == "system-0"

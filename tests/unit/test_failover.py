@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +257,35 @@ def test_capacities_of_engines_are_kept_side_by_side(tmp_path: Path) -> None:
     capacity_file.write(path, "triton", one)
     capacity_file.write(path, "cpu", other)
     assert capacity_file.read(path) == {"triton": one, "cpu": other}
-    for nonsense in ("", "[]", '{"cpu": {}}', "{"):
+    good = json.loads(path.read_text())
+    wrong = [{**good["cpu"], "legs": legs} for legs in (None, 0, -4, "many", 2.5)]
+    wrong.append({**good["cpu"], "cores": "two"})
+    for nonsense in ("", "[]", '{"cpu": {}}', "{", *(json.dumps({"cpu": each}) for each in wrong)):
         path.write_text(nonsense)
-        assert capacity_file.read(path) == {}
+        assert capacity_file.read(path) == {}, nonsense
+
+
+async def test_nothing_ends_the_watch(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object) -> None:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(pair.both, "_measure_if_due", bug)
+    before = pair.canaries("triton", "good")
+    async with asyncio.timeout(5):
+        while pair.canaries("triton", "good") < before + 3:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_model_that_was_exchanged_is_told_once(pair: Pair) -> None:
+    def told() -> list[str]:
+        samples = [s for m in pair.metrics.model_info.collect() for s in m.samples]
+        return [s.labels["version"] for s in samples if s.labels["engine"] == "triton"]
+
+    assert set(told()) == {pair.triton.card().version}
+    newer = replace(pair.triton.card(), version="9")
+    pair.triton.card = lambda model="asr": newer  # type: ignore[method-assign]
+    pair.triton.gone = True
+    await pair.until_in_use("cpu")
+    pair.triton.gone = False
+    await pair.until_in_use("triton")
+    assert set(told()) == {"9"}

@@ -50,11 +50,18 @@ async def test_it_goes_the_whole_way_and_is_counted(box: Box) -> None:
 async def test_other_words_and_a_dead_engine_are_failures(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    known = quiet.load_canary
     monkeypatch.setattr(quiet, "load_canary", lambda _: Canary(KNOWN.audio, "完全不同的一句话"))
     assert not await QuietCalls(box, 0).call()
     box._engine.gone = True  # type: ignore[attr-defined]
     assert not await QuietCalls(box, 0).call()
     assert counted(box, "failed") == 2 and box.admission.calls == 0
+    failing = "lingting_canary_calls_failing"
+    assert box.metrics.registry.get_sample_value(failing) == 2
+    box._engine.gone = False  # type: ignore[attr-defined]
+    monkeypatch.setattr(quiet, "load_canary", known)
+    assert await QuietCalls(box, 0).call()
+    assert box.metrics.registry.get_sample_value(failing) == 0
 
 
 async def test_only_when_nobody_else_calls(box: Box) -> None:
