@@ -20,6 +20,7 @@ help:  ## Show this list
 	@echo
 	@echo "  make demo FAIL=triton         kill Triton in the middle of the call"
 	@echo "  make demo KEEP=1              leave the box up afterwards, for your own client"
+	@echo "  make demo LOAD=20 KEEP=1      twenty calls at once, again and again, and a page to watch them on"
 	@echo "  make test ARGS='-k riva -x'   anything pytest takes"
 	@echo "  make fault-test SEED=7 SCALE=50   the faults of seed 7, ten times as many"
 	@echo "  make ... PYTHON=python3.12    another Python, 3.11 or later (before the first set-up)"

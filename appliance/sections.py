@@ -26,7 +26,7 @@ MaybePath = Annotated[Path | None, BeforeValidator(lambda v: None if v in ("", P
 def _on_loopback(address: str) -> str:
     host, _, port = address.rpartition(":")
     if address and not (host in ("127.0.0.1", "[::1]", "localhost") and port.isdecimal()):
-        raise ValueError("an address of this machine, such as 127.0.0.1:4317")
+        raise ValueError(f"{address!r} is not HOST:PORT on loopback, such as 127.0.0.1:4317")
     return address
 
 

@@ -14,18 +14,26 @@ have too, and numbers. Never a word that was said, nor a name or number of a cal
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypedDict, Unpack
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span as Span
 from opentelemetry.trace import StatusCode
 
 from appliance.errors import LingtingError
 from appliance.sections import Traces
+
+log = logging.getLogger(__name__)
 
 QUEUE_SPANS = 4096  # that wait for the collector; more are dropped
 EXPORT_EVERY_MS = 1000
@@ -51,6 +59,26 @@ class Field(TypedDict, total=False):
     error: str  # LingtingError.code
 
 
+class Told(SpanExporter):
+    """Says once that nobody takes the spans, and once that somebody does again."""
+
+    def __init__(self, exporter: SpanExporter, collector: str) -> None:
+        self._exporter, self._collector, self._taken = exporter, collector, True
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._exporter.export(spans)
+        taken = result is SpanExportResult.SUCCESS
+        if taken and not self._taken:
+            log.info("the collector at %s takes traces again", self._collector)
+        elif self._taken and not taken:
+            log.warning("no collector at %s takes traces; calls go on", self._collector)
+        self._taken = taken
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
 def set_up_traces(settings: Traces) -> Callable[[], None]:
     """Send spans to the collector from now on; what it returns sends the last ones and ends that.
 
@@ -58,13 +86,6 @@ def set_up_traces(settings: Traces) -> Callable[[], None]:
     """
     if not settings.collector:
         return lambda: None
-    # Imported here: a box without traces need not load them.
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-
     exporter = OTLPSpanExporter(
         endpoint=settings.collector,
         insecure=True,  # loopback
@@ -78,7 +99,9 @@ def set_up_traces(settings: Traces) -> Callable[[], None]:
     )
     provider.add_span_processor(
         BatchSpanProcessor(
-            exporter, max_queue_size=QUEUE_SPANS, schedule_delay_millis=EXPORT_EVERY_MS
+            Told(exporter, settings.collector),
+            max_queue_size=QUEUE_SPANS,
+            schedule_delay_millis=EXPORT_EVERY_MS,
         )
     )
     trace.set_tracer_provider(provider)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
@@ -78,6 +79,7 @@ def _encode(answer: Answer | InvalidQuestion) -> bytes:
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for whoever started it
     parser = argparse.ArgumentParser(prog="python -m inference.worker", description=__doc__)
     parser.add_argument("--bundle", action="append", required=True, metavar="MODEL=DIR")
     parser.add_argument("--threads", default="0")

@@ -19,7 +19,7 @@ TARGET = Path(__file__).parent / "rules" / "slo.yml"
 WINDOWS, LONG_WINDOWS = ("5m", "30m", "1h"), ("6h", "3d")
 HEAD = """\
 # Written by `python -m monitoring.slo`: change it there.
-#   final latency: 99 % of live finals within 1.5 s of the end of speech
+#   final latency: 99 % of live finals within 1.5 s of the endpoint
 #   availability:  99.9 % of calls are taken and not ended by the box
 #   jobs:          99 % of the time no recording is older than an hour without its result
 # A box that is down serves nobody and tells nothing: that is LingtingDown.

@@ -98,7 +98,7 @@ class Search:
         tried: dict[int, Figures] = {}
 
         def holds(calls: int) -> bool:
-            say(f"{calls} calls at once")
+            say(f"{calls} at once")
             length_s = self.seconds or max(SEARCH_S, SEARCH_CALLS_S / calls)
             tried[calls] = bench_live.trial(host, audio, calls, self.legs, length_s)
             good = bench_live.sustained(tried[calls], self.within_s)
@@ -194,7 +194,10 @@ def page(
     seconds: Annotated[float, typer.Option(min=10, help="Length of a call.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Open pages while calls are live: how soon they show a line, and what they cost."""
+    """Open pages while calls are live: how soon they show a line, and what they cost.
+
+    On a box of its own, some three minutes; goals are in docs/bench.md.
+    """
     host = Host(_engine(), unlimited=True)
     with _doing(host.engine) as say, host, bench_live.recording() as audio:
         say(f"{calls} calls, without pages and with {pages}")

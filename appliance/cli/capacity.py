@@ -32,11 +32,14 @@ def capacity(
     ] = 0.6,
     most: Annotated[int, typer.Option(min=1, help="Most calls that are tried.")] = 256,
     engine: Annotated[
-        list[str] | None, typer.Option(help="triton or cpu; repeat it. Else: both that there are.")
+        list[str] | None,
+        typer.Option(help="triton or cpu; may be repeated. Without it: all there are."),
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=5, help="Length of a trial's calls, s. Else 20 to 80: as tells enough."),
+        typer.Option(
+            min=5, help="Length of a trial's calls, s. Without it: 20 to 80, fewer calls longer."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell; admission goes on as before.")
@@ -59,12 +62,19 @@ def capacity(
         typer.echo(json.dumps({name: asdict(each) for name, each in found.items()}, indent=2))
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("引擎 engine", "通话 calls", "路 legs", "模型 model"):
+    for column in ("引擎 engine", "通话 calls", "路 legs", "定稿 final p95", "模型 model"):
         table.add_column(column)
     for name, each in found.items():
-        table.add_row(name, str(each.legs // LEGS), str(each.legs), each.model)
+        p95 = f"{each.final_p95_s:.2f} s"
+        table.add_row(name, str(each.legs // LEGS), str(each.legs), p95, each.model)
     Console(highlight=False).print(table)
-    if not dry_run:
+    for name, each in found.items():
+        if each.legs == most * LEGS:
+            words = f"{name} 止于 --most，并非极限 ends at --most; the machine carries more"
+            console.print(f"[yellow]{words}[/]")
+    if dry_run:
+        typer.echo("未写入 nothing was written (--dry-run)")
+    else:
         typer.echo(f"{path}: 设备下次启动时采用 the box takes them at its next start")
 
 
@@ -90,6 +100,7 @@ def _measure(settings: Settings, engine: str, within_s: float, search: Search) -
     return Capacity(
         legs=best * LEGS,
         within_s=within_s,
+        final_p95_s=float(figures["endpoint_to_final_p95_s"] or 0.0),
         model=card["lingting"]["model"],
         device=card["lingting"]["device"],
         cores=os.cpu_count() or 1,

@@ -25,6 +25,7 @@ from appliance.sections import PROJECT
 from appliance.settings import load_settings
 
 CALL = PROJECT / "bundles" / "demo-call"
+TRITON_METRICS_PORT = 8002  # as monitoring/prometheus-demo.yml has it, if it is free
 FAIL_AT_S = 25.0  # into the call: somebody is speaking
 console = Console(highlight=False)
 
@@ -78,7 +79,8 @@ def _box() -> Iterator[RunningBox]:
             )
     with contextlib.ExitStack() as stack:
         with console.status("正在启动 Triton 与网关… starting Triton and the gateway"):
-            box = stack.enter_context(running_box(ports))
+            metrics = {"LINGTING_TRITON__METRICS_PORT": str(free_port(TRITON_METRICS_PORT))}
+            box = stack.enter_context(running_box(ports, metrics))
         yield box
 
 
@@ -130,7 +132,8 @@ def _keep(box: RunningBox) -> None:
         f"  curl http://127.0.0.1:{box.http_port}/api/v1/calls/first\n\n"
         f"  curl http://127.0.0.1:{box.http_port}/v1/health/ready\n"
         f"  curl http://127.0.0.1:{box.http_port}/metrics\n\n"
-        f"  在浏览器中打开 In a browser: http://127.0.0.1:{box.http_port}/\n\n"
+        f"  在浏览器中打开 In a browser: http://127.0.0.1:{box.http_port}/\n"
+        f"  prometheus --config.file=monitoring/prometheus-demo.yml\n\n"
         f'  {sys.executable} -c "import riva.client as r; '
         f"a = r.ASRService(r.Auth(uri='127.0.0.1:{box.grpc_port}')); "
         "c = r.RecognitionConfig(language_code='zh-CN', audio_channel_count=2, "

@@ -54,7 +54,7 @@ class Screen:
             table.add_row("…", f"另有 {len(live) - SHOWN} 通 {len(live) - SHOWN} more")
         told = sum(each.finals for each in self.calls.values())
         ended = len(self.calls) - len(live)
-        head = f"{len(live)} 通通话进行中，{ended} 通已结束，{told} 句定稿  live, over, finals"
+        head = f"{len(live)} 通电话进行中，{ended} 通已结束，{told} 句定稿  live, over, finals"
         look = f"[bold]在浏览器中打开 Open in a browser:[/] [link={self.url}/]{self.url}/[/link]"
         return Group(Panel(look), head, table)
 
@@ -121,7 +121,7 @@ async def run(given: argparse.Namespace) -> int:
     ends = [each.over for each in screen.calls.values()]
     whole, finals = ends.count("whole"), sum(each.finals for each in screen.calls.values())
     console.print(
-        f"{whole} / {len(ends)} 通通话完整结束，{finals} 句定稿。 "
+        f"{whole} / {len(ends)} 通电话完整结束，{finals} 句定稿。 "
         f"{whole} of {len(ends)} calls went to their end, {finals} finals."
     )
     for code in sorted(set(ends) - {"whole"}):

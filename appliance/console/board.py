@@ -29,12 +29,12 @@ class Row:
     is_final: bool
     emotion: Emotion | None
     level: Level | None
+    mood_role: Role  # whose mood
 
 
 def row_of(kept: KeptCall) -> Row:
     said = kept.latest()
     leg = said.leg if said else 0
-    role = (*kept.config.leg_roles, *[Role.UNKNOWN] * (leg + 1))[leg]
     mood = _mood(kept)
     return Row(
         id=kept.id,
@@ -42,12 +42,18 @@ def row_of(kept: KeptCall) -> Row:
         system=kept.config.tenant,
         begun_at=kept.started_at,
         leg=leg,
-        role=role,
+        role=_role(kept, leg),
         text=said.text if said else "",
         is_final=isinstance(said, Final),
         emotion=mood.emotion if mood else None,
         level=mood.level if mood else None,
+        mood_role=_role(kept, mood.leg) if mood else Role.UNKNOWN,
     )
+
+
+def _role(kept: KeptCall, leg: int) -> Role:
+    roles = kept.config.leg_roles
+    return roles[leg] if leg < len(roles) else Role.UNKNOWN
 
 
 def _mood(kept: KeptCall) -> Mood | None:

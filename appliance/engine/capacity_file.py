@@ -21,7 +21,8 @@ class Capacity:
     """Live legs that an engine carried with calls in real time, and what it was measured with."""
 
     legs: Annotated[int, Field(gt=0)]
-    within_s: float  # endpoint to final, p95, at that load
+    within_s: float  # goal: endpoint to final, p95
+    final_p95_s: float  # what it was at that load
     model: str  # "name version"
     device: str
     cores: int

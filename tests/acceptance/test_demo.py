@@ -57,7 +57,7 @@ def test_many_calls_at_once_and_where_to_watch_them(tmp_path: Path) -> None:
         assert process.poll() is None, "it tells the address only at its end"
         out, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, [*lead, out]
-    assert re.search(r"2 / 2 通通话完整结束，[1-9]\d* 句定稿", out)
+    assert re.search(r"2 / 2 通电话完整结束，[1-9]\d* 句定稿", out)
 
 
 def test_a_call_is_heard_line_by_line(tmp_path: Path) -> None:

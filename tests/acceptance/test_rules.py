@@ -194,6 +194,7 @@ def test_rules_are_sound() -> None:
     run("promtool", "check", "rules", *map(str, RULES))
     run("promtool", "test", "rules", *map(str, (MONITORING / "rule_tests").glob("*.yml")))
     run("promtool", "check", "config", "--syntax-only", str(MONITORING / "prometheus.yml"))
+    run("promtool", "check", "config", str(MONITORING / "prometheus-demo.yml"))
     run("amtool", "check-config", str(MONITORING / "alertmanager.yml"))
 
 

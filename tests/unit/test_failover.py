@@ -231,7 +231,7 @@ def measured(pair: Pair, legs: int, **other: object) -> Capacity:
     card = pair.triton.card()
     about = {"model": f"{card.name} {card.version}", "device": card.device}
     about |= {"cores": os.cpu_count() or 1, **other}
-    return Capacity(legs, 0.6, measured_at=1.8e9, **about)  # type: ignore[arg-type]
+    return Capacity(legs, 0.6, 0.4, measured_at=1.8e9, **about)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("other", [{}, {"model": "another 1"}, {"cores": 999}], ids=str)

@@ -30,6 +30,7 @@ const section = document.querySelector("[data-series]");
 const series = section && JSON.parse(section.dataset.series);
 const columns = series && [[], ...series.names.map(() => [])];  // times first, as uPlot has it
 const COLORS = ["#2b8bd0", "#e07b00", "#2a9d5c"];
+const LEAST = { use: 1, recordings: 4, refused: 4 };  // top of the axis
 const DASHES = [[], [8, 4], [2, 3]];  // as in console.css: lines differ by more than colour
 const plots = [];
 let hours = 0.25;
@@ -49,7 +50,8 @@ function draw() {
   for (const { plot, indexes, values, unit } of plots) {
     indexes.forEach((i, n) => { values[n].textContent = told(columns[i][columns[i].length - 1], unit); });
     plot.setData([columns[0], ...indexes.map((i) => columns[i])], false);
-    plot.setScale("x", { min: end - hours * 3600, max: end });
+    const first = columns[0].find((at) => at) || end;  // a young box fills its charts, too
+    plot.setScale("x", { min: Math.max(end - hours * 3600, Math.min(first, end - 60)), max: end });
   }
 }
 
@@ -82,8 +84,8 @@ async function fetchMissing() {
 
 let offset = 0;  // of the box's clock to UTC, s: its wall time is shown, wherever the browser is
 
-function clock(u, splits) {
-  return splits.map((at) => new Date((at + offset) * 1000).toISOString().slice(11, 16));
+function clock(u, splits, axis, space, step) {
+  return splits.map((at) => new Date((at + offset) * 1000).toISOString().slice(11, step < 60 ? 19 : 16));
 }
 
 function chart(figure) {
@@ -94,8 +96,8 @@ function chart(figure) {
   const options = {
     width: box.clientWidth, height: box.clientHeight, legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time: false }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, figure.dataset.chart === "use" ? 1 : 0.1)] } },
-    axes: [{ ...axis, values: clock, incrs: [60, 300, 600, 900, 1800, 3600, 7200] }, { ...axis, size: 46 }],
+    scales: { x: { time: false }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, LEAST[figure.dataset.chart] || 0.1)] } },
+    axes: [{ ...axis, values: clock, incrs: [15, 30, 60, 300, 600, 900, 1800, 3600, 7200] }, { ...axis, size: 46 }],
     series: [{}, ...lines.map(([name, label], i) => ({ label, stroke: COLORS[i], width: 2, dash: DASHES[i], spanGaps: false }))],
   };
   const plot = new uPlot(options, [[], ...lines.map(() => [])], box);
