@@ -17,7 +17,7 @@ from prometheus_client import exposition, metrics
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from appliance import traces
-from appliance.__main__ import main
+from appliance.cli.app import app
 from appliance.cli.bench_probe import WATCHING
 from appliance.metrics import Metrics
 from appliance.watch.history import History
@@ -70,4 +70,4 @@ def time_all() -> None:
 
 if __name__ == "__main__":
     time_all()
-    main()
+    app()
