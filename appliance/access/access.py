@@ -15,7 +15,7 @@ from types import MappingProxyType
 from sqlalchemy.exc import IntegrityError
 
 from appliance.access.gate import Gate, Shown, digest_of, make_key, require
-from appliance.access.roles import ADMINS, Principal, Role
+from appliance.access.roles import ADMINS, Principal, Role, roles_of
 from appliance.access.sessions import Sessions
 from appliance.errors import (
     AuditUnavailable,
@@ -167,7 +167,7 @@ class Access:
         Args:
             anew: revoke all there are first: their keys are lost.
         """
-        there = [each for each in self.gate.known if ADMINS & set(map(Role, each.roles))]
+        there = [each for each in self.gate.known if ADMINS & roles_of(each.roles)]
         if there and not anew:
             hint = "the security admin makes more; --anew revokes them all, if their keys are lost"
             raise Conflict("make the first admins", "there are admins already", hint)
@@ -233,7 +233,7 @@ class Access:
         found = self._find(credential)
         if not found.pending:
             raise Conflict("approve a credential", "it waits for no approval")
-        if Role.SECURITY_ADMIN in who.roles or who.roles & set(map(Role, found.roles)):
+        if Role.SECURITY_ADMIN in who.roles or who.roles & roles_of(found.roles):
             cause = "an admin of another kind must approve it"
             raise Forbidden("approve a credential", cause)
         await self.record(who, "credential.approve", credential)

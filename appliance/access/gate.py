@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from appliance.access.roles import ADMINS, CANARY, LOCAL, Principal, Role
+from appliance.access.roles import ADMINS, CANARY, LOCAL, Principal, Role, roles_of
 from appliance.errors import Forbidden, Overloaded, Unauthenticated
 from appliance.store.credentials import Credential
 
@@ -101,7 +101,7 @@ class Gate:
         return Principal(
             name=credential.name,
             tenant=credential.tenant,
-            roles=frozenset(Role(role) for role in credential.roles),
+            roles=roles_of(credential.roles),
             credential=credential.id,
             peer=shown.peer,
         )
@@ -192,4 +192,4 @@ def digest_of(key: str) -> str:
 
 
 def _is_admin(credential: Credential) -> bool:
-    return bool(ADMINS & {Role(role) for role in credential.roles})
+    return bool(ADMINS & roles_of(credential.roles))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,6 +27,11 @@ READS = frozenset({Role.CALLER, Role.AGENT, Role.INSPECTOR})
 INSPECTS = frozenset({Role.INSPECTOR})
 OPERATES = frozenset({Role.OPERATOR})
 ANYBODY = frozenset(Role)
+
+
+def roles_of(names: Iterable[str]) -> frozenset[Role]:
+    """Those known here; one of a newer release, left behind by its rollback, allows nothing."""
+    return frozenset(Role(name) for name in names if name in set(Role))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from appliance.console.board import News, Row
 from appliance.console.condition import Condition, Grade
-from appliance.console.words import EMOTIONS, LEVELS, ROLES
+from appliance.console.words import EMOTIONS, LEVELS, NO_ROLE, ROLES
 from appliance.watch.history import KEPT_S, SAMPLE_EVERY_S, SERIES
 
 FOLDER = Path(__file__).parent
@@ -66,6 +66,7 @@ class Renderer:
             EMOTIONS=EMOTIONS,
             LEVELS=LEVELS,
             ROLES=ROLES,
+            NO_ROLE=NO_ROLE,
             PLACES=PLACES,
             GIB=GIB,
         )
@@ -105,8 +106,8 @@ class Renderer:
         series = json.dumps({"names": SERIES, "every_s": SAMPLE_EVERY_S, "kept_s": KEPT_S})
         return self._render("page.html", viewer=viewer, series=series)
 
-    def login(self, wrong: str = "") -> str:
-        return self._render("login.html", wrong=wrong)
+    def login(self, *, without_role: bool = False) -> str:
+        return self._render("login.html", without_role=without_role)
 
     def condition(self, condition: Condition) -> dict[str, str]:
         """By the event that brings it: what changes each second moves nothing else."""

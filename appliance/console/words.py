@@ -1,4 +1,4 @@
-"""What moods, levels and roles are called, in Chinese and in English."""
+"""What moods, levels and roles are called, and what is said of them, in Chinese and in English."""
 
 from __future__ import annotations
 
@@ -14,4 +14,9 @@ EMOTIONS = {
     Emotion.SAD: ("悲伤", "sad"),
 }
 LEVELS = {Level.LOW: ("低", "low"), Level.MEDIUM: ("中", "medium"), Level.HIGH: ("高", "high")}
+NO_ROLE = (
+    "您的密钥没有查看此页的角色：请向安全管理员申请 operator（运行状况）或 agent、inspector（通话）。",
+    "Your key has no role that sees this page: ask the security admin for operator (condition) or "
+    "agent, inspector (calls).",
+)
 ROLES = {Role.AGENT: ("坐席", "agent"), Role.CITIZEN: ("市民", "citizen")}

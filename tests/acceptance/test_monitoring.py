@@ -271,7 +271,7 @@ def test_two_more_may_look_every_second(watched: Watched, tmp_path: Path) -> Non
 def test_a_lost_triton_is_told_and_its_return_too(watched: Watched) -> None:
     lost = ("LingtingTritonNotUsed", "firing")
     assert lost[0] not in watched.prometheus.firing()
-    watched.box.triton().suspend()
+    watched.box.triton().kill()
     until(lambda: lost[0] in watched.prometheus.firing())
     until(lambda: lost in watched.inbox.got)
     assert watched.prometheus.query("engine:cpu_share:ratio")

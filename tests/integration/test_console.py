@@ -17,6 +17,7 @@ from appliance.messages import AudioFormat, CallConfig, Encoding
 from appliance.metrics import MOST_SYSTEMS
 from appliance.sections import Access as AccessSettings
 from appliance.security import audit
+from appliance.store.credentials import Credentials
 from tests.integration.gateway import Gateway, alaw, gateway
 
 HTML = {"accept": "text/html"}
@@ -106,6 +107,24 @@ async def test_each_sees_what_its_roles_see(closed: Gateway) -> None:
     mine = {"authorization": f"Bearer {await key(closed, Role.AUDIT_ADMIN, tenant='*')}"}
     async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
         assert (await client.get("/console/events")).status_code in (401, 403)
+
+
+@pytest.mark.parametrize(
+    ("roles", "sees"), [("prophet operator", 'id="condition"'), ("prophet", "没有查看此页的角色")]
+)
+async def test_a_role_that_is_not_known_here_allows_nothing(
+    closed: Gateway, roles: str, sees: str
+) -> None:
+    """As a newer release may have left it behind."""
+    made = await closed.access.create(INSTALLER, Wanted("somebody", (Role.OPERATOR,), "*"))
+    table = Credentials(closed.archive.store.database)
+    await table.change(made.credential.id, roles=roles)
+    await closed.access.refresh()
+    mine = {"authorization": f"Bearer {made.key}"}
+    async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+        assert sees in (await client.get("/", headers=HTML)).text
+        assert (await client.get("/metrics")).status_code == (200 if "op" in roles else 403)
+        assert (await client.get("/api/v1/calls")).status_code == 403
 
 
 async def test_calls_of_another_hotline_system_are_not_there(closed: Gateway) -> None:

@@ -23,7 +23,7 @@ from appliance.archive.archive import Archive
 from appliance.console import condition
 from appliance.console.board import Board
 from appliance.console.page import STATIC, Language, Viewer, renderer
-from appliance.errors import NotFound, Overloaded, Unauthenticated
+from appliance.errors import Forbidden, NotFound, Overloaded, Unauthenticated
 from appliance.watch.history import SERIES, History, Sample
 
 if TYPE_CHECKING:
@@ -50,13 +50,15 @@ HEADERS = {
 
 
 class Visitor(Needs):
-    """Whoever comes with a browser and shows nothing yet is asked for a key on a page."""
+    """Whoever comes with a browser and shows no key, or one that opens nothing, is asked for one on
+    a page."""
 
     async def __call__(self, connection: HTTPConnection) -> Principal | None:  # type: ignore[override]
         try:
             return await super().__call__(connection)
-        except Unauthenticated:
+        except (Unauthenticated, Forbidden) as error:
             if wants_html(connection):
+                connection.state.without_role = isinstance(error, Forbidden)
                 return None
             raise
 
@@ -125,7 +127,9 @@ def console_routes(
             return JSONResponse(PLACES)
         words = renderer(language_of(request))
         if who is None:
-            return HTMLResponse(words.login(), 401, HEADERS)
+            without_role = request.state.without_role
+            status = 403 if without_role else 401
+            return HTMLResponse(words.login(without_role=without_role), status, HEADERS)
         return remembering(request, HTMLResponse(words.page(viewer_of(request, who)), 200, HEADERS))
 
     @router.get("/console/static/{name:path}", response_model=None)
