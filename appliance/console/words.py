@@ -15,7 +15,8 @@ EMOTIONS = {
 }
 LEVELS = {Level.LOW: ("低", "low"), Level.MEDIUM: ("中", "medium"), Level.HIGH: ("高", "high")}
 NO_ROLE = (
-    "您的密钥没有查看此页的角色：请向安全管理员申请 operator（运行状况）或 agent、inspector（通话）。",
+    "您的密钥没有查看此页的角色：请向安全管理员申请 operator（运行状况）"
+    "或 agent、inspector（通话）。",
     "Your key has no role that sees this page: ask the security admin for operator (condition) or "
     "agent, inspector (calls).",
 )

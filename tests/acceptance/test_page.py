@@ -111,7 +111,7 @@ def test_a_call_appears_as_it_is_spoken_and_goes(visit: Visit, box: Daemon) -> N
 
 def test_a_lost_triton_is_seen_and_its_return_too(visit: Visit, box: Daemon) -> None:
     engine = visit.page.locator("dt", has_text="CPU")
-    box.triton().suspend()
+    box.triton().kill()
     expect(engine).to_have_text(re.compile("在用"), timeout=20 * SECONDS)
     expect(visit.page.locator(".headline strong")).to_have_text(re.compile("注意"))
     triton = visit.page.locator("dt", has_text="Triton")

@@ -123,7 +123,7 @@ async def test_a_role_that_is_not_known_here_allows_nothing(
     mine = {"authorization": f"Bearer {made.key}"}
     async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
         assert sees in (await client.get("/", headers=HTML)).text
-        assert (await client.get("/metrics")).status_code == (200 if "op" in roles else 403)
+        assert (await client.get("/metrics")).status_code == (200 if "operator" in roles else 403)
         assert (await client.get("/api/v1/calls")).status_code == 403
 
 
