@@ -164,8 +164,8 @@ def test_a_wrong_clock_of_the_browser_does_not_matter(browser: Browser, box: Dae
     visit.page.clock.set_system_time("2031-01-01T00:00:00Z")
     visit.page.reload()
     expect(visit.page.locator("#line")).to_have_text("实时")
-    shown = visit.page.locator(".headline time").inner_text()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d", shown)
+    shown = visit.page.locator(".headline time")
+    expect(shown).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
     newest = "columns[0][columns[0].length - 1] || 0"
     deadline = time.monotonic() + 30
     while not (sampled_at := visit.page.evaluate(newest)):
