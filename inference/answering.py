@@ -45,7 +45,15 @@ def _timed(handler: Handler, questions: list[Question[Any]]) -> Answers:
     begun = time.monotonic()
     answers = handler(questions)
     seconds = time.monotonic() - begun
-    return [replace(a, seconds=seconds) if isinstance(a, Answer) else a for a in answers]
+    return [_with_cost(a, seconds, len(questions)) for a in answers]
+
+
+def _with_cost(
+    answer: Answer | InvalidQuestion, seconds: float, together: int
+) -> Answer | InvalidQuestion:
+    if not isinstance(answer, Answer):
+        return answer
+    return replace(answer, seconds=seconds, work_s=answer.work_s or seconds / together)
 
 
 def _unknown(questions: list[Question[Any]]) -> Answers:

@@ -29,7 +29,7 @@ class BundleInvalid(ValueError):
 class Serving:
     """How a model may be served; stock Whisper weights keep every default."""
 
-    trimmed_windows: bool = False  # understands windows that are not padded to `window_s`
+    margin_s: float = 5.0  # silence heard behind the audio; window_s or more pads to the full window
     window_s: float = 30.0  # longest window
     max_tokens_per_s: float = 12.0  # more text than this per second of audio is invention
     no_speech_threshold: float = 0.6  # above this, doubtful text is silence
@@ -57,6 +57,9 @@ class Manifest:
     tasks: tuple[str, ...] = ("transcribe",)
     serving: Serving = field(default_factory=Serving)
     canary: Canary | None = None
+    prompts: dict[str, str] = field(default_factory=dict)  # language -> text said to come before
+    notice: str = ""  # what everybody who reads its text should know
+    measured: dict[str, Any] = field(default_factory=dict)  # on whom, and how well it heard them
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -68,7 +71,7 @@ def load_manifest(folder: Path) -> Manifest:
             raise BundleInvalid(f"{path}: this release reads manifests of format {FORMAT}")
         raw["languages"] = tuple(raw.get("languages", ()))
         raw["tasks"] = tuple(raw.get("tasks", ("transcribe",)))
-        raw["serving"] = Serving(**raw.get("serving", {}))
+        raw["serving"] = _serving(raw.get("serving", {}))
         raw["canary"] = Canary(**raw["canary"]) if raw.get("canary") else None
         return Manifest(**raw)
     except FileNotFoundError as error:
@@ -77,6 +80,12 @@ def load_manifest(folder: Path) -> Manifest:
         if isinstance(error, BundleInvalid):
             raise
         raise BundleInvalid(f"{path} is not a manifest: {error}") from error
+
+
+def _serving(given: dict[str, Any]) -> Serving:
+    """`trimmed_windows`, of models trained without padding, is a margin of nothing."""
+    trimmed = {"margin_s": 0.0} if given.pop("trimmed_windows", False) else {}
+    return Serving(**{**trimmed, **given})
 
 
 def sha256(path: Path) -> str:

@@ -23,7 +23,7 @@ from appliance.audio.g711 import ALAW
 from appliance.sections import PROJECT
 
 DEMO_BUNDLE = PROJECT / "bundles" / "asr-demo"
-DEMO_CALL = PROJECT / "bundles" / "demo-call" / "call.wav"
+DEMO_CALL = PROJECT / "tests" / "espeak_call" / "call.wav"
 CLIENTS = PROJECT / "tests" / "acceptance" / "riva_clients"
 READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 30.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.tensors import Window
@@ -13,10 +14,8 @@ MAX_PREFIX = 100  # tokens of a forced beginning
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A window being decoded: its place in the batch and its prompt."""
+    """A window's prompt."""
 
-    index: int  # in the encoder output
-    window: Window
     previous: tuple[int, ...]  # tokens before <|startoftranscript|>
     start: tuple[int, ...]  # <|startoftranscript|> ... <|notimestamps|>
     prefix: tuple[int, ...]
@@ -27,22 +26,36 @@ class Ask:
         return [*self.previous, *self.start, *self.prefix]
 
 
-def make_ask(
-    index: int, window: Window, language: str, tokenizer: WhisperTokenizer, *, multilingual: bool
-) -> Ask:
-    """The prompt of one window; an English-only model knows neither languages nor tasks."""
-    hotwords = tokenizer.encode("，".join(window.hotwords))[: MAX_PREVIOUS // 2]
-    earlier = tokenizer.encode(window.prompt)
-    earlier = [*hotwords, *earlier[-(MAX_PREVIOUS - len(hotwords)) :]]
-    start = [tokenizer.sot]
-    if multilingual:
-        task = tokenizer.translate if window.task == "translate" else tokenizer.transcribe
-        start += [tokenizer.language(language) or tokenizer.sot, task]
-    return Ask(
-        index=index,
-        window=window,
-        previous=(tokenizer.sot_prev, *earlier) if earlier else (),
-        start=(*start, tokenizer.no_timestamps),
-        prefix=tuple(tokenizer.encode(window.prefix)[:MAX_PREFIX]) if window.prefix else (),
-        language=language,
-    )
+@dataclass(frozen=True)
+class Prompter:
+    """Makes prompts; an English-only model knows neither languages nor tasks."""
+
+    tokenizer: WhisperTokenizer
+    multilingual: bool
+    prompts: Mapping[str, str] = field(default_factory=dict)  # the bundle's own, by language
+
+    def ask(self, window: Window, language: str, *, bare: bool = False) -> Ask:
+        """`bare`: without hotwords, earlier text and the bundle's own prompt."""
+        tokenizer, previous = self.tokenizer, [] if bare else self._previous(window, language)
+        start = [tokenizer.sot]
+        if self.multilingual:
+            task = tokenizer.translate if window.task == "translate" else tokenizer.transcribe
+            start += [tokenizer.language(language) or tokenizer.sot, task]
+        prefix = tokenizer.encode(window.prefix)[:MAX_PREFIX] if window.prefix else []
+        return Ask(
+            previous=(tokenizer.sot_prev, *previous) if previous else (),
+            start=(*start, tokenizer.no_timestamps),
+            prefix=tuple(prefix),
+            language=language,
+        )
+
+    def _previous(self, window: Window, language: str) -> list[int]:
+        encode = self.tokenizer.encode
+        hotwords = encode("，".join(window.hotwords))[: MAX_PREVIOUS // 2]
+        own = self.prompts.get(language, "") if window.task == "transcribe" else ""
+        room = MAX_PREVIOUS - len(hotwords)
+        return [*hotwords, *encode(own + window.prompt)[-room:]]
+
+    def is_prompted(self, window: Window, language: str) -> bool:
+        """Whether there is anything that a bare ask would leave out."""
+        return bool(self._previous(window, language))

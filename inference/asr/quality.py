@@ -12,6 +12,7 @@ MIN_LOGPROB = -1.0  # mean per token
 MIN_REPEATS = 4  # of the same phrase, side by side
 MIN_RUN = 12  # characters
 MAX_PHRASE = 20  # characters of a phrase looked for
+EMPTY = "empty"  # the fault of a decoding without text where somebody speaks
 SPARE_TOKENS = 8  # a short window may hold this many tokens whatever its length
 
 
@@ -25,6 +26,7 @@ class Decoding:
     no_speech: float  # 0..1
     audio_s: float
     temperature: float = 0.0
+    fault: str | None = None  # why it should be tried again, see `fault`
 
 
 def compression_ratio(text: str) -> float:
@@ -70,6 +72,8 @@ def fault(decoding: Decoding, serving: Serving) -> str | None:
     """Why this decoding should be tried again, or None."""
     if is_silence(decoding, serving):
         return None
+    if not decoding.text:
+        return EMPTY if decoding.no_speech <= serving.no_speech_threshold else None
     if repeated(decoding.text):
         return "repeats"
     if compression_ratio(decoding.text) > MAX_COMPRESSION_RATIO:
@@ -79,3 +83,12 @@ def fault(decoding: Decoding, serving: Serving) -> str | None:
     if decoding.logprob < MIN_LOGPROB:
         return "doubtful"
     return None
+
+
+def better(old: Decoding, new: Decoding) -> Decoding:
+    """Without a fault before with one, with text before empty, then the likelier."""
+    if bool(old.fault) != bool(new.fault):
+        return old if new.fault else new
+    if old.fault and bool(old.text) != bool(new.text):
+        return old if old.text else new
+    return max(old, new, key=lambda decoding: decoding.logprob)

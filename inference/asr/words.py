@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from inference.asr import quality
 from inference.tensors import Word
@@ -13,6 +14,7 @@ def timed_words(
     path: Sequence[tuple[int, int]],
     probabilities: Sequence[float],
     *,
+    text: str,
     ms_per_frame: float,
     length_ms: int,
 ) -> tuple[Word, ...]:
@@ -22,6 +24,7 @@ def timed_words(
         texts: (word, number of tokens), in order.
         path: (token, encoder frame) pairs of the alignment, in order.
         probabilities: of each token.
+        text: of the window; where it differs from the words' in characters alone, it is right.
         ms_per_frame: of the encoder.
         length_ms: of the window.
     """
@@ -30,14 +33,26 @@ def timed_words(
         starts.setdefault(token, min(length_ms, int(frame * ms_per_frame)))
     words: list[Word] = []
     at = 0
-    for text, count in texts:
+    for piece, count in texts:
         begin, end = starts.get(at, 0), starts.get(at + count, length_ms)
         confidence = sum(probabilities[at : at + count]) / max(1, count)
-        text = text.lstrip() if not words else text  # as the text of the whole
-        if text:
-            words.append(Word(text, begin, max(begin, end), round(confidence, 4)))
+        piece = piece.lstrip() if not words else piece  # as the text of the whole
+        if piece:
+            words.append(Word(piece, begin, max(begin, end), round(confidence, 4)))
         at += count
-    return tuple(words)
+    return _spelt_as(text, words)
+
+
+def _spelt_as(text: str, words: Sequence[Word]) -> tuple[Word, ...]:
+    """Words with the characters of the window's text, which may be in another script."""
+    if len("".join(word.text for word in words).rstrip()) != len(text):
+        return tuple(words)
+    spelt, at = [], 0
+    for word in words:
+        end = at + len(word.text)
+        spelt.append(replace(word, text=text[at:end] + word.text[len(text[at:end]) :]))
+        at = end
+    return tuple(spelt)
 
 
 def without_loop(text: str, words: tuple[Word, ...]) -> tuple[str, tuple[Word, ...]]:

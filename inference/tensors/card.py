@@ -23,6 +23,9 @@ class ModelCard(Answer):
     hop_s: float = 0.0  # between windows, for models that hear a call in overlapping ones
     description: str = ""
     device: str = "cpu"
+    compute_type: str = ""  # CTranslate2's, where it runs the model
+    lanes: int = 1  # questions, or groups of them, worked on at once
+    notice: str = ""  # what everybody who reads its text should know
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Answer:
     model: str = ""  # "name version" of the bundle
     demo: bool = False  # the bundle's weights are for demonstration only
     batch: int = 1  # questions answered together with this one
+    work_s: float = field(default=0.0, compare=False)  # its own share of one lane's time
     seconds: float = field(default=0.0, compare=False)  # the model worked on that batch
     engine: str = ""  # which engine answered; filled in by the gateway
 

@@ -1,6 +1,9 @@
-"""Makes the demo call: two legs, 8 kHz G.711 A-law, spoken by espeak-ng, with its reference text.
+"""Makes the demo call: two legs, 8 kHz G.711 A-law, with its reference text.
 
-python -m inference.training.demo_call --out bundles/demo-call
+python -m inference.training.demo_call --out bundles/demo-call --kokoro SITE_PACKAGES VOICES
+python -m inference.training.demo_call --out tests/espeak_call
+
+The first is spoken by two of Kokoro's voices, see kokoro.py; the second by espeak-ng, with moods.
 """
 
 from __future__ import annotations
@@ -9,18 +12,18 @@ import argparse
 import json
 import random
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from inference.training.augment import at_level, encode_alaw
-from inference.training.emotion.voices import say
-from inference.training.voice import RATE_HZ, Audio, Voice, as_audio, resample, say_apart
+from inference.training.voice import RATE_HZ, Audio, as_audio, resample
 
 CALL_RATE_HZ = 8000
-AGENT = Voice("f2", rate_wpm=225, pitch=62)
-CITIZEN = Voice("m4", rate_wpm=210, pitch=38)
+ESPEAK = {"agent": ("f2", 225, 62), "citizen": ("m4", 210, 38)}  # voice, words a minute, pitch
+KOKORO = {"agent": ("zf_xiaoxiao", 1.1), "citizen": ("zm_yunjian", 1.0)}  # voice, speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Turn:
     pause_s: float = 0.7
     mood: tuple[str, str] = ("calm", "low")  # and its level
 
+
+Speak = Callable[[Turn], Audio]  # 16 kHz
 
 TURNS = (
     Turn("agent", "您好，大同市幺二三四五热线，请问您有什么需要反映？", 0.8),
@@ -59,14 +64,28 @@ TURNS = (
 )
 
 
-def lay_out() -> tuple[dict[str, Audio], list[dict[str, object]]]:
+def by_espeak(turn: Turn) -> Audio:
+    from inference.training.emotion.voices import say
+    from inference.training.voice import Voice, say_apart
+
+    name, rate_wpm, pitch = ESPEAK[turn.leg]
+    voice = Voice(name, rate_wpm=rate_wpm, pitch=pitch)
+    return say(say_apart, turn.text, voice, *turn.mood, random.Random(turn.text))
+
+
+def by_kokoro(wheels: Path, voices: Path) -> Speak:
+    from inference.training.kokoro import Kokoro
+
+    kokoro = Kokoro(wheels, voices)
+    return lambda turn: kokoro.say(turn.text, *KOKORO[turn.leg])
+
+
+def lay_out(speak: Speak) -> tuple[dict[str, Audio], list[dict[str, object]]]:
     """Both legs as 8 kHz audio of equal length, and the reference: leg, start_ms, end_ms, text."""
     placed: list[tuple[Turn, int, Audio]] = []
     at = 0
     for turn in TURNS:
-        voice = AGENT if turn.leg == "agent" else CITIZEN
-        said = say(say_apart, turn.text, voice, *turn.mood, random.Random(turn.text))
-        spoken = at_level(said, -9.0)
+        spoken = at_level(speak(turn), -9.0)
         narrow = resample(spoken, CALL_RATE_HZ / RATE_HZ)
         start = max(0, at + round(turn.pause_s * CALL_RATE_HZ))
         placed.append((turn, start, narrow))
@@ -94,11 +113,11 @@ def wave_file(left: Audio, right: Audio) -> bytes:
     return struct.pack("<4sI", b"RIFF", len(body)) + body
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, speak: Speak) -> None:
     """call.wav and call.json in `folder`; the same bytes every time."""
     folder.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(12345)
-    legs, reference = lay_out()
+    legs, reference = lay_out(speak)
     hiss = {leg: as_audio(audio + noise.normal(0, 3e-4, len(audio))) for leg, audio in legs.items()}
     (folder / "call.wav").write_bytes(wave_file(hiss["agent"], hiss["citizen"]))
     text = json.dumps(reference, ensure_ascii=False, indent=1)
@@ -108,4 +127,6 @@ def write(folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    write(parser.parse_args().out)
+    parser.add_argument("--kokoro", nargs=2, type=Path, metavar=("SITE_PACKAGES", "VOICES"))
+    given = parser.parse_args()
+    write(given.out, by_kokoro(*given.kokoro) if given.kokoro else by_espeak)

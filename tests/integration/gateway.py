@@ -21,7 +21,7 @@ from appliance.sections import Access as AccessSettings
 from appliance.settings import Settings
 from tests.fakes import FakeEngine
 
-CALL = PROJECT / "bundles" / "demo-call" / "call.wav"
+CALL = PROJECT / "tests" / "espeak_call" / "call.wav"
 BYTES_PER_S = 16_000  # two legs of A-law
 
 

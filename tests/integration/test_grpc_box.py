@@ -28,7 +28,7 @@ from tests.fakes import FakeEngine
 from tests.integration.pki import make_pki
 
 ROOT = Path(__file__).parents[2]
-CALL = ROOT / "bundles" / "demo-call" / "call.wav"  # 62 s, 8 kHz A-law, agent and citizen
+CALL = ROOT / "tests" / "espeak_call" / "call.wav"  # 62 s, 8 kHz A-law, agent and citizen
 CLIENTS = ROOT / "tests" / "acceptance" / "riva_clients"
 SOON_S = 60.0
 

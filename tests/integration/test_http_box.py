@@ -15,7 +15,7 @@ from appliance.metrics import Metrics
 from appliance.settings import Settings
 from tests.fakes import FakeEngine
 
-CALL = Path(__file__).parents[2] / "bundles" / "demo-call" / "call.wav"
+CALL = Path(__file__).parents[1] / "espeak_call" / "call.wav"
 PATH = "/v1/audio/transcriptions"
 
 

@@ -37,7 +37,7 @@ from appliance.sections import PROJECT, CallPolicy, Limits
 from appliance.settings import Settings
 from tests.fakes import FakeEngine
 
-CALL = PROJECT / "bundles" / "demo-call"
+CALL = PROJECT / "tests" / "espeak_call"
 BYTES_PER_S = 16_000  # two legs of A-law
 POLICY = CallPolicy(final_deadline_s=1.0, final_timeout_s=0.5)
 

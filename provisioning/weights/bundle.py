@@ -1,0 +1,99 @@
+"""Whisper base as a sealed bundle: weights, tokenizer, card, and a canary in its own words."""
+
+from __future__ import annotations
+
+import json
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+
+from appliance.audio.g711 import ALAW
+from inference.asr.whisper import KIND, WhisperModel
+from inference.bundles import MANIFEST, seal
+from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Window
+from provisioning.weights import ct2
+from provisioning.weights.source import Weights
+from provisioning.weights.tokenizer import rebuilt
+
+ROOT = Path(__file__).resolve().parents[2]
+CALL = ROOT / "bundles" / "demo-call"
+CANARY = "canary.wav"
+CANARY_SENTENCE = 2  # of the demo call: some seconds of clear, natural speech
+CALL_HZ, WAV_HEAD, LEGS = 8000, 58, ("agent", "citizen")
+PROMPT = "以下是普通话的句子。"
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    name: str
+    weights: str  # CTranslate2's word
+    device: str
+
+
+BUNDLES = (
+    Precision("whisper-base", "int8_float32", "CPU"),
+    Precision("whisper-base-float16", "float16", "GPU"),
+)
+
+
+def write(precision: Precision, weights: Weights, folder: Path) -> None:
+    """Fill an empty folder and seal it."""
+    tokenizer = rebuilt(weights.tokenizer)
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    names = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
+    ct2.write(weights.tensors, names, weights.config, folder, precision.weights)
+    card = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")
+    (folder / "README.md").write_text(
+        card.format(name=precision.name, weights=precision.weights), encoding="utf-8"
+    )
+    facts = _facts(precision)
+    seal(folder, **facts)
+    clip = canary_clip()
+    text = _heard(folder, clip)
+    (folder / MANIFEST).unlink()
+    _write_wav(folder / CANARY, clip)
+    seal(folder, **facts, canary={"audio": CANARY, "text": text})
+
+
+def _facts(precision: Precision) -> dict[str, Any]:
+    own = json.loads((Path(__file__).parent / "manifest.json").read_text(encoding="utf-8"))
+    return {
+        "name": precision.name,
+        "version": VERSION,
+        "kind": KIND,
+        "licence": "MIT",
+        "demo": False,
+        "description": f"OpenAI Whisper base, multilingual, {precision.weights}",
+        **own,
+    }
+
+
+def canary_clip() -> Audio:
+    """A sentence of the demo call, at 16 kHz."""
+    sentence = json.loads((CALL / "call.json").read_text(encoding="utf-8"))[CANARY_SENTENCE]
+    raw = np.frombuffer((CALL / "call.wav").read_bytes()[WAV_HEAD:], np.uint8)
+    leg = ALAW[raw.reshape(-1, len(LEGS))[:, LEGS.index(sentence["leg"])]]
+    begin, end = (sentence[key] * CALL_HZ // 1000 for key in ("start_ms", "end_ms"))
+    narrow = leg[begin:end].astype(np.float32)
+    wide: Audio = soxr.resample(narrow, CALL_HZ, SAMPLE_RATE_HZ).astype(np.float32)
+    return wide
+
+
+def _heard(folder: Path, clip: Audio) -> str:
+    (heard,) = WhisperModel(folder, threads=1).listen([Window(clip, language="zh")])
+    if not isinstance(heard, Hypothesis) or not heard.text:
+        raise ValueError(f"{folder.name} hears nothing in the canary: {heard}")
+    return heard.text
+
+
+def _write_wav(path: Path, clip: Audio) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes((np.clip(clip, -1, 1) * 32767).astype("<i2").tobytes())
