@@ -97,7 +97,12 @@ class Audit(Section):
 
 class Models(Section):
     asr: Path = Field(
-        PROJECT / "bundles" / "asr-demo", description="folder of the speech bundle (a manifest)"
+        PROJECT / "bundles" / "whisper-base",
+        description="folder of the speech bundle (a manifest)",
+    )
+    asr_standby: MaybePath = Field(
+        None,
+        description="folder of another speech bundle, for the CPU path alone; empty: the same one",
     )
     diarization: MaybePath = Field(
         PROJECT / "bundles" / "diarization-demo",
@@ -110,10 +115,13 @@ class Models(Section):
         description="folder of the emotion bundle; empty: no moods are told",
     )
 
-    def bundles(self) -> dict[str, Path]:
-        """Folder of each model's bundle, by the model's name in model_repo/."""
+    def bundles(self, *, standby: bool = False) -> dict[str, Path]:
+        """Folder of each model's bundle, by the model's name in model_repo/.
+
+        `standby`: as the CPU path serves them.
+        """
         named = {
-            ASR_MODEL: self.asr,
+            ASR_MODEL: (self.asr_standby if standby else None) or self.asr,
             DIARIZATION_MODEL: self.diarization,
             EMOTION_MODEL: self.emotion,
         }
@@ -139,7 +147,9 @@ class Triton(Section):
         "auto", description="where instances run; auto: on GPUs if there are any"
     )
     compute_type: str = Field(
-        "default", description="CTranslate2 compute type there: default, float16, int8_float16 ..."
+        "auto",
+        description="CTranslate2 compute type there: auto measures which is fastest; float16, "
+        "int8_float16, int8 ...",
     )
     pyannote: MaybePath = Field(
         None,
@@ -148,7 +158,7 @@ class Triton(Section):
     )
     instances: int = Field(1, ge=1, le=64, description="model instances (per GPU, if on GPUs)")
     threads: int = Field(
-        0, ge=0, description="CPU threads of one instance; 0: one for a small model, else all cores"
+        0, ge=0, description="CPU threads of one instance; 0: lanes and threads as measured"
     )
     max_batch: int = Field(16, ge=1, le=256, description="windows decoded together at most")
     queue_final: int = Field(256, ge=1, description="final windows that may wait")
@@ -160,7 +170,7 @@ class Triton(Section):
 class Cpu(Section):
     workers: int = Field(2, ge=0, le=64, description="worker processes; 0 turns the CPU path off")
     threads: int = Field(
-        0, ge=0, description="threads of one worker; 0: one for a small model, else cores / workers"
+        0, ge=0, description="threads of one worker; 0: lanes and threads as measured"
     )
     max_batch: int = Field(8, ge=1, le=256, description="windows decoded together at most")
     queue: int = Field(128, ge=1, description="windows of each priority that may wait")
@@ -169,7 +179,8 @@ class Cpu(Section):
     )
     start_timeout_s: float = Field(60, gt=0, description="how long a worker may take to load, s")
     compute_type: str = Field(
-        "default", description="CTranslate2 compute type on the CPU: default, int8, float32 ..."
+        "auto",
+        description="CTranslate2 compute type on the CPU: auto measures which is fastest; int8 ...",
     )
 
 
@@ -179,7 +190,7 @@ class Failover(Section):
     )
     canary_interval_s: float = Field(5, gt=0, description="time between probes of an engine, s")
     canary_timeout_s: float = Field(
-        2, gt=0, description="deadline of a probe; three times the engine's best if longer, s"
+        5, gt=0, description="deadline of a probe; five times the engine's best if longer, s"
     )
     failures_to_open: int = Field(3, ge=1, description="failed probes in a row that open a breaker")
     successes_to_close: int = Field(10, ge=1, description="good probes in a row that close it")
@@ -198,11 +209,9 @@ class CallPolicy(Section):
         8, ge=2, le=28, description="audio a partial looks back on at most, s"
     )
     partial_timeout_s: float = Field(3, gt=0, description="a partial later than this is dropped, s")
-    final_timeout_s: float = Field(
-        10, gt=0, description="one engine's time for a final before the other is asked, s"
-    )
     final_deadline_s: float = Field(
-        60, gt=0, description="how long a final is tried again before its call is failed, s"
+        60, gt=0, description="how long a final is tried again, while no engine answers, before its "
+        "call is failed, s",
     )
     final_beam: int = Field(1, ge=1, le=16, description="beam of the final pass")
     stop_history_ms: int = Field(

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         """Where `lingting capacity` writes what it has measured."""
         return self.store.folder.parent / "capacity.json"
 
+    @property
+    def tuning_file(self) -> Path:
+        """Where a model writes what runs it best on this machine; measured anew without it."""
+        return self.store.folder.parent / "tuning.json"
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -11,14 +11,19 @@ import hashlib
 import json
 import os
 import sys
+import wave
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 REFUSED_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt"}  # these execute code when loaded
 READ_SIZE = 1 << 20  # bytes
+CANARY_SHAPE = (16_000, 1, 2)  # Hz, channels, bytes of a sample
 
 
 class BundleInvalid(ValueError):
@@ -111,6 +116,22 @@ def verify(folder: Path) -> Manifest:
     if strangers:
         raise BundleInvalid(f"{folder / min(strangers)} is not in the manifest")
     return manifest
+
+
+def read_canary(folder: Path, manifest: Manifest) -> NDArray[np.float32] | None:
+    """Its samples, 16 kHz mono; None if the bundle has none. Raises BundleInvalid."""
+    if manifest.canary is None:
+        return None
+    path = folder / manifest.canary.audio
+    try:
+        with wave.open(str(path)) as file:
+            shape = file.getframerate(), file.getnchannels(), file.getsampwidth()
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    except (OSError, EOFError, wave.Error) as error:
+        raise BundleInvalid(f"{path} is no canary: {error}") from error
+    if shape != CANARY_SHAPE:
+        raise BundleInvalid(f"{path} must be 16 kHz, one channel, 16 bit")
+    return (samples / 32768).astype(np.float32)
 
 
 def seal(folder: Path, **facts: Any) -> Path:

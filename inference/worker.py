@@ -84,7 +84,8 @@ def main() -> int:
     parser.add_argument("--bundle", action="append", required=True, metavar="MODEL=DIR")
     parser.add_argument("--threads", default="0")
     parser.add_argument("--cores", default="1")
-    parser.add_argument("--compute-type", default="default")
+    parser.add_argument("--compute-type", default="auto")
+    parser.add_argument("--tuning", default="", help="file of what was measured before")
     given = parser.parse_args()
     # Libraries that print must not write into the frames.
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
@@ -93,6 +94,7 @@ def main() -> int:
         "threads": given.threads,
         "cores": given.cores,
         "compute_type": given.compute_type,
+        "tuning": given.tuning,
     }
     models = dict[str, Model]()
     try:

@@ -33,7 +33,6 @@ QUICK = {  # failing over and back within seconds
     "LINGTING_FAILOVER__SUCCESSES_TO_CLOSE": "2",
     "LINGTING_FAILOVER__DWELL_S": "1",
     "LINGTING_FAILOVER__MAX_DWELL_S": "2",
-    "LINGTING_CALL__FINAL_TIMEOUT_S": "5",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from appliance.engine.cost import CostModel
 from appliance.errors import EngineTimeout, EngineUnavailable, InvalidRequest, Overloaded
 from appliance.messages import Health
 from inference.tensors import (
@@ -54,6 +55,7 @@ class FakeEngine:
 
     def __init__(self, name: str = "fake", *, delay_s: float = 0.0, queue: int = 64) -> None:
         self.name = name
+        self.cost = CostModel()
         self.delay_s = delay_s
         self.queue = queue
         self.gone = False
@@ -67,7 +69,7 @@ class FakeEngine:
             raise EngineUnavailable("start the fake engine", "it is gone")
 
     async def ask(
-        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
         if not np.isfinite(question.audio).all():
             raise InvalidRequest("ask", "the audio holds NaN or infinity")

@@ -334,7 +334,7 @@ class Leg:
         delay, longest = RETRY_DELAY_S
         while True:
             try:
-                return await self._ear.engine.ask(window, priority, policy.final_timeout_s)
+                return await self._ear.engine.ask(window, priority, None)
             except (EngineUnavailable, Overloaded) as error:
                 waits = isinstance(error, Overloaded) and not self._config.live
                 if time.monotonic() > deadline and not waits:

@@ -16,6 +16,7 @@ from typing import Any
 
 from appliance.cli.logs import set_up_logs
 from appliance.cli.serve import run_gateway
+from appliance.engine.cost import CostModel
 from appliance.errors import (
     BundleError,
     EngineUnavailable,
@@ -52,6 +53,7 @@ class NaiveEngine:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._folder = settings.models.asr
         self._metrics = metrics
+        self.cost = CostModel()
         self._workers = os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._workers, "faster-whisper")
         self._model: Any = None
@@ -70,7 +72,7 @@ class NaiveEngine:
         self._card = _card(manifest)
 
     async def ask(
-        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
         if self._model is None or self._card is None:
             raise EngineUnavailable(LISTENING, "it is not started")

@@ -23,4 +23,7 @@ def build_engine(settings: Settings, metrics: Metrics) -> FailoverEngine:
         raise SettingsError(
             "choose an engine", "triton.mode is off and cpu.workers is 0", "turn one of them on"
         )
-    return FailoverEngine(engines, load_canary(settings.models.asr), settings, metrics)
+    canary = load_canary(settings.models.asr)
+    standby = settings.models.asr_standby
+    own = {CpuEngine.name: load_canary(standby)} if standby else {}
+    return FailoverEngine(engines, canary, settings, metrics, own)

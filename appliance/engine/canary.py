@@ -13,7 +13,7 @@ from rapidfuzz.distance import Levenshtein
 
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import BundleError, EngineTimeout, LingtingError
-from inference.tensors import SAMPLE_RATE_HZ, Audio, Priority, Window
+from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
 # Another device rounds differently: an answer this close to the known one is right.
 MAX_DISTANCE = 0.34  # share of characters
@@ -28,6 +28,7 @@ class Verdict:
     reason: str = ""
     seconds: float = 0.0
     late: bool = False  # no answer in time, which may only mean a busy engine
+    heard: Hypothesis | None = None  # what it answered, right or wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,13 @@ class Canary:
     audio: Audio
     text: str | None
 
+    @property
+    def window(self) -> Window:
+        return Window(self.audio, word_times=False, retries=False)
+
     async def probe(self, engine: SpeechEngine, timeout_s: float) -> Verdict:
         """Ask `engine`; never raises."""
-        window = Window(self.audio, word_times=False, retries=False)
+        window = self.window
         begun = time.monotonic()
         try:
             heard = await engine.ask(window, Priority.FINAL, timeout_s)
@@ -47,8 +52,8 @@ class Canary:
             return Verdict(False, str(error), late=isinstance(error, EngineTimeout))
         seconds = time.monotonic() - begun
         if self.text is not None and not is_close(heard.text, self.text):
-            return Verdict(False, f"the canary answered {heard.text!r}", seconds)
-        return Verdict(True, seconds=seconds)
+            return Verdict(False, f"the canary answered {heard.text!r}", seconds, heard=heard)
+        return Verdict(True, seconds=seconds, heard=heard)
 
 
 def is_close(heard: str, known: str) -> bool:

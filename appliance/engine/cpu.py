@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.engine.cost import MOST_BATCH_S, CostModel
 from appliance.engine.process import ONE_BLAS_THREAD, leash
 from appliance.errors import (
     BundleError,
@@ -52,7 +53,8 @@ from inference.tensors import (
 
 log = logging.getLogger(__name__)
 
-HANG_TIMEOUT_S = 60.0  # a batch that takes longer has hung its worker
+# A batch that takes longer has hung its worker: so many times what it should take, at least so long.
+HANG_TIMES, HANG_LEAST_S, HANG_UNKNOWN_S = 20, 30.0, 300.0
 RESTART_DELAY_S = (0.1, 5.0)  # first and longest pause before a dead worker is replaced
 ASKING = "ask a model on the CPU"
 
@@ -80,10 +82,11 @@ def worker_command(settings: Settings) -> list[str]:
     return [
         *leash("start a CPU worker"),
         *(sys.executable, "-m", "inference.worker"),
-        *(f"--bundle={name}={folder}" for name, folder in settings.models.bundles().items()),
+        *(f"--bundle={name}={folder}" for name, folder in settings.models.bundles(standby=True).items()),
         *("--threads", str(cpu.threads)),
         *("--cores", str(max(1, (os.cpu_count() or 1) // cpu.workers))),
         *("--compute-type", cpu.compute_type),
+        *("--tuning", str(settings.tuning_file)),
     ]
 
 
@@ -201,6 +204,7 @@ class CpuEngine:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.cost = CostModel()
         self._queue: list[Job] = []
         self._numbers = itertools.count()
         self._arrived = asyncio.Condition()
@@ -223,13 +227,14 @@ class CpuEngine:
             await self.close()
             raise
         self._cards, self._reason = cards[0], ""
+        self.cost.lanes = sum(worker[ASR_MODEL].lanes for worker in cards)
         self._tasks = [
             asyncio.create_task(self._serve(worker), name=f"cpu-worker-{i}")
             for i, worker in enumerate(self._workers)
         ]
 
     async def ask(
-        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
         self.card(question.MODEL)
         if not self._tasks:
@@ -263,10 +268,23 @@ class CpuEngine:
             batch, passed = [heapq.heappop(self._queue)], list[Job]()
             while self._queue and len(batch) < self._settings.cpu.max_batch:
                 following = heapq.heappop(self._queue)
-                (batch if batch[0].goes_with(following) else passed).append(following)
+                if not batch[0].goes_with(following):
+                    passed.append(following)
+                elif (self._lasts_s([*batch, following]) or 0.0) <= MOST_BATCH_S:
+                    batch.append(following)
+                else:
+                    passed.append(following)
+                    break
             for job in passed:
                 heapq.heappush(self._queue, job)
             return batch
+
+    def _lasts_s(self, batch: list[Job]) -> float | None:
+        """How long a worker should take for a batch; None while that is not known."""
+        costs = [self.cost.of(job.question, job.priority, len(batch)) for job in batch]
+        known = [cost for cost in costs if cost is not None]
+        lanes = max(1, self.cost.lanes // len(self._workers))
+        return sum(known) / lanes if len(known) == len(batch) else None
 
     async def _serve(self, worker: Worker) -> None:
         """Feed one worker for ever; replace its process when it dies or hangs."""
@@ -274,7 +292,7 @@ class CpuEngine:
             batch = await self._take()
             try:
                 questions = [job.question for job in batch]
-                async with asyncio.timeout(HANG_TIMEOUT_S):
+                async with asyncio.timeout(self._patience_s(batch)):
                     answers = await worker.exchange(questions)
             except Exception as error:  # whatever it is, this process is of no more use
                 log.warning("a CPU worker is replaced: %r", error)
@@ -283,6 +301,12 @@ class CpuEngine:
             else:
                 for job, answer in zip(batch, answers, strict=True):
                     _settle(job, answer)
+
+    def _patience_s(self, batch: list[Job]) -> float:
+        lasts_s = self._lasts_s(batch)
+        if lasts_s is None:
+            return HANG_UNKNOWN_S
+        return max(HANG_LEAST_S, HANG_TIMES * lasts_s)
 
     async def _give_back(self, batch: list[Job]) -> None:
         for job in batch:

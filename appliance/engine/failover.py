@@ -13,13 +13,16 @@ import contextlib
 import logging
 import math
 import time
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from appliance import traces
 from appliance.engine import capacity_file
 from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
-from appliance.engine.capacity import measure_legs
+from appliance.engine.capacity import legs_at, measure
+from appliance.engine.cost import MOST_BATCH_S, CostModel
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import (
     BundleError,
@@ -48,7 +51,7 @@ log = logging.getLogger(__name__)
 SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
 RESTART_AFTER = 6  # failed probes in a row after which an engine is started anew
 FIRST_PROBE_S = 30.0  # until an engine has answered once: large weights on a CPU take their time
-SLOWER = 3  # times its best probe an engine may take before it counts as late
+SLOWER = 5  # times its best probe, or its longest window, before an engine counts as late
 READY = "ready"  # for windows, in use or standing by
 QUIET_S = 10.0  # without a real window, before an engine is measured a second time
 
@@ -59,9 +62,13 @@ class Watched:
 
     engine: SpeechEngine
     breaker: Breaker
+    canary: Canary
+    left: asyncio.Event = field(default_factory=asyncio.Event)  # no more used: ask elsewhere
     wake: asyncio.Event = field(default_factory=asyncio.Event)  # a window came late: probe now
     up: bool = False  # started
     served: int = 0  # windows answered
+    asked: int = 0  # windows under way
+    heard_at: float = 0.0  # monotonic s, of its last answer
     tried: bool = False  # its first start has come to an end, good or bad
     best_probe_s: float | None = None
     legs: int | None = None  # live legs it carries, once measured
@@ -80,12 +87,21 @@ class FailoverEngine:
     name = "failover"
 
     def __init__(
-        self, engines: list[SpeechEngine], canary: Canary, settings: Settings, metrics: Metrics
+        self,
+        engines: list[SpeechEngine],
+        canary: Canary,
+        settings: Settings,
+        metrics: Metrics,
+        own_canaries: Mapping[str, Canary] | None = None,
     ) -> None:
-        self._canary = canary
+        """`own_canaries`: of engines, by name, that serve another bundle."""
+        own = own_canaries or {}
         self._settings = settings.failover
         self._metrics = metrics
-        self._engines = [Watched(e, Breaker(settings.failover, time.monotonic)) for e in engines]
+        self._engines = [
+            Watched(e, Breaker(settings.failover, time.monotonic), own.get(e.name, canary))
+            for e in engines
+        ]
         self._tasks: list[asyncio.Task[None]] = []
         self._known = capacity_file.read(settings.capacity_file)
         self._measuring = asyncio.Lock()  # engines share the machine: one is measured at a time
@@ -142,9 +158,12 @@ class FailoverEngine:
 
     async def _probe(self, watched: Watched) -> None:
         served = watched.served
-        verdict = await self._canary.probe(watched.engine, self._patience_s(watched))
+        verdict = await watched.canary.probe(watched.engine, self._probe_patience_s(watched))
         result = "good" if verdict.ok else "failed"
         self._metrics.canary_total.labels(watched.name, result).inc()
+        if verdict.heard:
+            watched.heard_at = time.monotonic()
+            watched.engine.cost.learn(watched.canary.window, Priority.PARTIAL, verdict.heard)
         if verdict.ok:
             watched.best_probe_s = min(watched.best_probe_s or math.inf, verdict.seconds)
             self._metrics.canary_seconds.labels(watched.name).observe(verdict.seconds)
@@ -155,16 +174,24 @@ class FailoverEngine:
                 self._in_use(watched)
         elif not (verdict.late and watched.served > served):  # busy, but at work
             self._failed(watched, verdict.reason, "canary")
-            if watched.breaker.failures >= RESTART_AFTER and not watched.breaker.closed:
+            hopeless = watched.breaker.failures >= RESTART_AFTER and not watched.breaker.closed
+            if hopeless and not watched.asked:
                 await self._restart(watched)
 
-    def _patience_s(self, watched: Watched) -> float:
+    def _probe_patience_s(self, watched: Watched) -> float:
         """How long a probe may take: an engine's own pace counts, not only the settings."""
         best_s = watched.best_probe_s
-        own_s = FIRST_PROBE_S if best_s is None else SLOWER * best_s
+        own_s = FIRST_PROBE_S if best_s is None else SLOWER * best_s + MOST_BATCH_S
+        return max(self._settings.canary_timeout_s, own_s)
+
+    def _patience_s(self, watched: Watched) -> float:
+        """How long an engine may answer nobody although it is asked: busy is not dead."""
+        longest_s = watched.engine.cost.longest_s()
+        own_s = FIRST_PROBE_S if longest_s is None else SLOWER * longest_s
         return max(self._settings.canary_timeout_s, own_s)
 
     def _in_use(self, watched: Watched) -> None:
+        watched.left.clear()
         self._metrics.breaker_open.labels(watched.name).set(0)
         for model in (ASR_MODEL, DIARIZATION_MODEL, EMOTION_MODEL):
             with contextlib.suppress(EngineUnavailable):
@@ -203,10 +230,11 @@ class FailoverEngine:
             await asyncio.sleep(SUSPICION_S)
         async with self._measuring:
             begun = time.monotonic()
-            legs = await measure_legs(watched.engine, self._canary.audio)
-        if legs is None or not watched.breaker.closed:
+            whole = await measure(watched.engine, watched.canary.audio)
+        legs = legs_at(watched.engine.cost)
+        if not whole or legs is None or not watched.breaker.closed:
             return  # it failed meanwhile; its next good canary brings the next attempt
-        self._carries(watched, max(legs, watched.legs or 0))
+        self._carries(watched, legs)
         watched.measured = self._last_window_at < begun
 
     def _carries(self, watched: Watched, legs: int) -> None:
@@ -226,6 +254,7 @@ class FailoverEngine:
     def _failed(self, watched: Watched, reason: str, where: str) -> None:
         breaker, known = watched.breaker, watched.breaker.reason
         if breaker.failed(reason, at_once=not watched.engine.health().ok):
+            watched.left.set()
             self._metrics.breaker_open.labels(watched.name).set(1)
             self._metrics.breaker_opened_total.labels(watched.name, where).inc()
             log.warning("%s is not used any more: %s", watched.name, reason)
@@ -235,11 +264,11 @@ class FailoverEngine:
     # --- serving
 
     async def ask(
-        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
         """Ask the engine in use; on failure each other one.
 
-        A full first engine passes finals on; partials and recordings can wait. A partial that
+        Without a time an engine is waited for while it answers anybody at all. A full first engine passes finals on; partials and recordings can wait. A partial that
         came late is of no more use to anyone.
         """
         last: LingtingError = EngineUnavailable(
@@ -272,7 +301,11 @@ class FailoverEngine:
         return sorted(self._engines, key=lambda watched: not watched.breaker.closed)
 
     async def _ask(
-        self, watched: Watched, question: Question[AnswerT], priority: Priority, timeout_s: float
+        self,
+        watched: Watched,
+        question: Question[AnswerT],
+        priority: Priority,
+        timeout_s: float | None,
     ) -> AnswerT:
         name, model, kind = watched.name, question.MODEL, priority.name.lower()
         waiting = self._metrics.engine_waiting_windows.labels(name, kind)
@@ -283,14 +316,47 @@ class FailoverEngine:
         with traces.spanning("ask", **told):
             try:
                 with waiting.track_inprogress():
-                    answer = await watched.engine.ask(question, priority, timeout_s)
+                    asking = watched.engine.ask(question, priority, timeout_s)
+                    answer = await self._patiently(watched, asking, timeout_s)
             except LingtingError as error:
                 self._metrics.engine_errors_total.labels(name, error.code).inc()
                 raise
             watched.served += 1
+            watched.heard_at = time.monotonic()
             watched.breaker.served()
+            watched.engine.cost.learn(question, priority, answer)
             self._count(watched.engine, question, priority, answer, time.monotonic() - begun)
         return replace(answer, engine=name)
+
+    async def _patiently(
+        self, watched: Watched, asking: Coroutine[Any, Any, AnswerT], timeout_s: float | None
+    ) -> AnswerT:
+        """An engine's answer, while it is at work and in use."""
+        if timeout_s is not None:
+            return await asking
+        begun, left = time.monotonic(), None
+        task = asyncio.create_task(asking)
+        watched.asked += 1
+        try:
+            if not watched.left.is_set():
+                left = asyncio.create_task(watched.left.wait())
+            while not task.done():
+                patience_s = self._patience_s(watched)
+                quiet_s = time.monotonic() - max(begun, watched.heard_at)
+                if quiet_s >= patience_s:
+                    raise EngineTimeout("ask a model", f"it answered nobody for {quiet_s:.1f} s")
+                waited_for = {task, left} if left else {task}
+                await asyncio.wait(
+                    waited_for, timeout=patience_s - quiet_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                if left and left.done() and not task.done():
+                    raise EngineUnavailable("ask a model", watched.breaker.reason)
+            return task.result()
+        finally:
+            watched.asked -= 1
+            task.cancel()
+            if left:
+                left.cancel()
 
     def _count(
         self,
@@ -313,6 +379,11 @@ class FailoverEngine:
             metrics.engine_retries_total.labels(name).inc(answer.retries)
         traces.past("queue", took_s, worked_s)
         traces.past("model", worked_s, 0, batch=answer.batch)
+
+    @property
+    def cost(self) -> CostModel:
+        """Of the engine in use."""
+        return self.in_use.cost
 
     @property
     def in_use(self) -> SpeechEngine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from appliance.engine.cost import CostModel
 from appliance.messages import Health
 from inference.tensors import ASR_MODEL, AnswerT, ModelCard, Priority, Question
 
@@ -14,21 +15,25 @@ class SpeechEngine(Protocol):
     Contract (tests/contract/ runs it over every implementation):
     - `ask` answers each question as if it were alone: what else is in the batch changes nothing.
     - A question no model can answer raises `errors.InvalidRequest`, at once and for it alone.
-    - A full queue raises `errors.Overloaded`; an engine that is gone, too slow or without that
-      model raises `errors.EngineUnavailable`. Nothing else is raised.
+    - A full queue raises `errors.Overloaded`; an engine that is gone, later than the time given, or
+      without that model raises `errors.EngineUnavailable`. Nothing else is raised.
     - Cancelling `ask` frees its place in the queue.
     - Silence is answered with empty text and no voices.
     """
 
     name: str  # "triton", "cpu", ...: a metric label
+    cost: CostModel  # what questions have cost it; whoever hears its answers keeps it up to date
 
     async def start(self) -> None:
         """Come up far enough to answer; raises EngineUnavailable or BundleError."""
 
     async def ask(
-        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
-        """Return the answer of the model that `question` names."""
+        """Return the answer of the model that `question` names.
+
+        `timeout_s`: after which the answer is of no more use; None: whenever it comes.
+        """
 
     def card(self, model: str = ASR_MODEL) -> ModelCard:
         """A model that answers; raises EngineUnavailable if there is none of that name."""

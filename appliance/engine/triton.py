@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import logging
 import time
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import tritonclient.grpc.aio as grpcclient
 from tritonclient.utils import InferenceServerException
 
+from appliance.engine.cost import MOST_BATCH_S, CostModel
+from appliance.engine.gate import Gate
 from appliance.engine.triton_server import TritonServer
 from appliance.errors import (
     EngineTimeout,
@@ -42,6 +45,7 @@ POLL_S = 0.05  # between looks at a server that is loading
 RESTART_DELAY_S = (0.5, 30.0)  # first and longest pause before a dead child is started again
 CARD_TIMEOUT_S = 1.0
 QUEUE_FULL = "maximum queue size"  # in Triton's message
+BATCHES = 2  # under way at once
 ASKING = "ask a model through Triton"
 
 
@@ -53,6 +57,8 @@ class TritonEngine:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
+        self.cost = CostModel()
+        self._gates: dict[str, Gate] = {}  # by model
         self.server: TritonServer | None = None
         self._client: grpcclient.InferenceServerClient | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -118,6 +124,7 @@ class TritonEngine:
             else:
                 self._cards[model] = CARD.unpack(fields)
         self._reason, self._failure = "", None
+        self.cost.lanes = self._cards[ASR_MODEL].lanes * self._settings.triton.instances
         return True
 
     async def _keep(self) -> None:
@@ -143,19 +150,39 @@ class TritonEngine:
                 delay = min(2 * delay, longest)
 
     async def ask(
-        self, question: Question[AnswerT], priority: Priority, timeout_s: float
+        self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
         if self._client is None or (not self._cards and not await self._answers()):
             raise EngineUnavailable(ASKING, self._reason or "no answer")
         self.card(question.MODEL)
         try:
-            fields = await self._infer(question.MODEL, question, priority, timeout_s)
+            async with asyncio.timeout(timeout_s), self._passing(question, priority):
+                fields = await self._infer(question.MODEL, question, priority, timeout_s)
         except InferenceServerException as error:
             raise _translate(error) from error
+        except TimeoutError as error:
+            raise EngineTimeout(ASKING, f"no answer in {timeout_s:.1f} s") from error
         return question.unpack(fields)
 
+    def _passing(
+        self, question: Question[Any], priority: Priority
+    ) -> AbstractAsyncContextManager[None]:
+        """A place among what Triton works on: one batch that runs, one that gathers."""
+        gate = self._gates.get(question.MODEL)
+        if gate is None:
+            triton = self._settings.triton
+            waiting = {
+                Priority.FINAL: triton.queue_final,
+                Priority.PARTIAL: triton.queue_partial,
+                Priority.RECORDING: triton.queue_recording,
+            }
+            most_s = BATCHES * MOST_BATCH_S * self.cost.lanes
+            gate = self._gates[question.MODEL] = Gate(most_s, waiting, ASKING)
+        cost_s = self.cost.of(question, priority, together=gate.under_way + 1)
+        return gate.passing(priority, cost_s or 0.0)
+
     async def _infer(
-        self, model: str, question: Question[Any], priority: Priority, timeout_s: float
+        self, model: str, question: Question[Any], priority: Priority, timeout_s: float | None
     ) -> dict[str, Any]:
         assert self._client is not None
         packed = pack_question(question)
@@ -167,7 +194,7 @@ class TritonEngine:
             model,
             [audio, options],
             priority=int(priority),
-            timeout=int(timeout_s * 1e6),  # µs in Triton's queue
+            timeout=int((timeout_s or 0) * 1e6),  # µs in Triton's queue; 0: as long as it takes
             client_timeout=timeout_s,
         )
         fields: dict[str, Any] = from_bytes_tensor(answer.as_numpy(RESULT).reshape(-1))

@@ -310,6 +310,7 @@ def complete_config(text: str, settings: Settings) -> str:
         "threads": str(triton.threads),
         "cores": str(max(1, (os.cpu_count() or 1) // triton.instances)),
         "compute_type": triton.compute_type,
+        "tuning": str(settings.tuning_file),
         "runtime": "pyannote" if triton.pyannote else "onnx",
     }
     if config.name == DIARIZATION_MODEL and triton.pyannote:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from inference.asr.whisper import WhisperModel
+import numpy as np
 
-# Below this size a second thread costs more in waiting than it computes.
-SMALL_BYTES = 100_000_000
+from inference.asr.tuning import AUTO, Tuning, candidates, tuned
+from inference.asr.whisper import WhisperModel
+from inference.bundles import load_manifest, read_canary
+from inference.tensors import SAMPLE_RATE_HZ, Window
+
+TRIAL_WINDOWS = 4  # of the canary, to measure with
+TRIAL_S = 4.0  # of each, where the bundle has no canary
 
 
 def load_asr(
@@ -17,19 +23,33 @@ def load_asr(
     """Load the bundle that `parameters` name, all strings.
 
     Args:
-        parameters: bundle (folder), compute_type, threads (0: one for small models, else all
-            cores), cores (that this process may use).
+        parameters: bundle (folder); compute_type (CTranslate2's, or auto: the fastest); cores that
+            this process may use; threads (0: as measured, else of one lane); tuning (file of what
+            was measured before, may be empty).
         device: "cpu" or "cuda".
         device_index: which GPU.
     """
     folder = Path(parameters["bundle"])
-    weights = folder / "model.bin"
-    small = weights.exists() and weights.stat().st_size < SMALL_BYTES
-    cores = 1 if small else int(parameters.get("cores", "0"))
-    return WhisperModel(
-        folder,
-        device=device,
-        device_index=device_index,
-        threads=int(parameters.get("threads", "0")) or cores,
-        compute_type=parameters.get("compute_type", "default"),
+    threads, cores = int(parameters.get("threads", "0")), int(parameters.get("cores", "1"))
+    compute_type = parameters.get("compute_type", AUTO)
+    given = candidates(device, device_index, compute_type, 1 if threads else cores)
+    if threads:
+        given = [Tuning(t.compute_type, 1, threads) for t in given]
+    written = parameters.get("tuning")
+    on = {"device": device, "device_index": device_index}
+    trial = _trial(folder)
+    return tuned(
+        *(folder, given),
+        lambda tuning: WhisperModel(folder, **asdict(tuning), **on),
+        lambda model: model.listen(trial),
+        Path(written) if written else None,
     )
+
+
+def _trial(folder: Path) -> list[Window]:
+    """Some natural speech if the bundle brings it, else noise."""
+    audio = read_canary(folder, load_manifest(folder))
+    if audio is None:
+        noise = np.random.default_rng(0).standard_normal(int(TRIAL_S * SAMPLE_RATE_HZ))
+        audio = (0.05 * noise).astype(np.float32)
+    return [Window(audio, word_times=False, retries=False)] * TRIAL_WINDOWS

@@ -11,12 +11,13 @@ import ctranslate2
 import numpy as np
 
 from inference.asr.features import LogMel
-from inference.asr.load import SMALL_BYTES
 from inference.bundles import BundleInvalid, verify
 from inference.emotion.model import EmotionModel, Head, Matrix
 from inference.tensors import Audio
 
 KIND = "lingting-emotion"
+# Below this size a second thread costs more in waiting than it computes.
+SMALL_BYTES = 100_000_000
 FRAME_SAMPLES = 320  # of audio in one step of a Whisper encoder's output
 
 

@@ -39,7 +39,7 @@ from tests.fakes import FakeEngine
 
 CALL = PROJECT / "tests" / "espeak_call"
 BYTES_PER_S = 16_000  # two legs of A-law
-POLICY = CallPolicy(final_deadline_s=1.0, final_timeout_s=0.5)
+POLICY = CallPolicy(final_deadline_s=1.0)
 
 
 @pytest.fixture(scope="module")

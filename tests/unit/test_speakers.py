@@ -164,7 +164,7 @@ PCM = AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1)
 
 @pytest.fixture
 async def box() -> AsyncIterator[Box]:
-    policy = CallPolicy(final_deadline_s=1.0, final_timeout_s=0.5)
+    policy = CallPolicy(final_deadline_s=1.0)
     made = Box(Settings(call=policy, speakers=QUICK), FakeEngine(), Metrics())
     await made.start()
     yield made

@@ -1,0 +1,154 @@
+"""How a model runs best on this device: arithmetic, lanes and threads, measured when it is loaded.
+
+CTranslate2's own default turns float16 weights into float32 on a CPU, several times slower than
+int8. What was measured is written down, so that the next start need not measure again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import ctranslate2
+
+from inference.bundles import MANIFEST, sha256
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+# In order of what is tried first; of those the device supports the fastest is taken.
+ON_CPU = ("int8", "int8_bfloat16", "int8_float32")
+ON_GPU = ("float16", "int8_float16", "bfloat16", "int8_bfloat16")
+LAST_RESORT = "float32"
+GAIN = 0.95  # a later candidate must take less than this share of the best one's time
+ROUNDS = 2  # of which the faster counts
+
+Model = TypeVar("Model")
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    compute_type: str
+    lanes: int = 1  # groups of windows worked on at once
+    threads: int = 1  # of each lane
+
+
+def candidates(device: str, device_index: int, compute_type: str, cores: int) -> list[Tuning]:
+    """What is worth measuring; one candidate needs no measuring."""
+    types = [compute_type]
+    if compute_type == AUTO:
+        supported = ctranslate2.get_supported_compute_types(device, device_index)
+        known = ON_CPU if device == "cpu" else ON_GPU
+        types = [t for t in known if t in supported] or [LAST_RESORT]
+        if "int8" in types and "int8_float32" in types:
+            types.remove("int8_float32")  # the same by another name
+    if device != "cpu":
+        return [Tuning(t) for t in types]
+    shapes = {(cores, 1), (1, cores)}
+    return [Tuning(t, *shape) for t in types for shape in sorted(shapes, reverse=True)]
+
+
+def tuned(
+    folder: Path,
+    given: list[Tuning],
+    load: Callable[[Tuning], Model],
+    listen: Callable[[Model], object],
+    written: Path | None,
+) -> Model:
+    """The model loaded in the fastest of the given ways.
+
+    Args:
+        folder: its bundle.
+        given: at least one candidate.
+        load: makes the model.
+        listen: some typical work for it.
+        written: what was measured before; None: measured anew each time.
+    """
+    if len(given) == 1:
+        return load(given[0])
+    key = _key(folder, given)
+    with _held(written) as known:
+        if key in known:
+            return load(Tuning(**known[key]))
+        model, best = _fastest(given, load, listen)
+        known[key] = asdict(best)
+    return model
+
+
+def _fastest(
+    given: list[Tuning], load: Callable[[Tuning], Model], listen: Callable[[Model], object]
+) -> tuple[Model, Tuning]:
+    model, best, least_s = load(given[0]), given[0], 0.0
+    least_s = _time(model, listen)
+    for tuning in given[1:]:
+        other = load(tuning)
+        took_s = _time(other, listen)
+        if took_s < GAIN * least_s:
+            model, best, least_s = other, tuning, took_s
+    return model, best
+
+
+def _time(model: Model, listen: Callable[[Model], object]) -> float:
+    """Seconds of the faster of some rounds, after one that warms up."""
+    listen(model)
+    rounds = []
+    for _ in range(ROUNDS):
+        begun = time.monotonic()
+        listen(model)
+        rounds.append(time.monotonic() - begun)
+    return min(rounds)
+
+
+def _key(folder: Path, given: list[Tuning]) -> str:
+    """Another bundle, machine, library or choice is measured for itself."""
+    parts = (
+        *(sha256(folder / MANIFEST)[:16], ctranslate2.__version__, _processor()),
+        *(str(os.cpu_count()), repr(given)),
+    )
+    return " | ".join(parts)
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+@contextmanager
+def _held(path: Path | None) -> Iterator[dict[str, dict[str, object]]]:
+    """What is written down, for one process at a time: others wait rather than measure beside it.
+
+    A file that cannot be read or written costs nothing but another measurement.
+    """
+    if path is None:
+        yield {}
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError:
+        yield {}
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        try:
+            known = dict(json.loads(file.read() or "{}"))
+        except ValueError:
+            known = {}
+        before = dict(known)
+        yield known
+        if known != before:
+            file.truncate(0)
+            file.write(json.dumps(known, indent=2) + "\n")
