@@ -371,6 +371,7 @@ class Leg:
             hotwords=config.hotwords,
             beam_size=self._ear.policy.final_beam,
             temperature=config.temperature,
+            word_times=config.word_times,
         )
 
 
@@ -383,6 +384,7 @@ def _partial_window(window: Window) -> Window:
         beam_size=1,
         word_times=window.duration_s > WORDS_FROM_S,
         retries=False,
+        draft=True,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,15 +21,18 @@ RESERVE = 0.7  # of what is reckoned is sold; bursts need the rest
 LEAST_LEGS = 2  # one stereo call is taken, if its finals can be had at the pace of speech
 
 
-async def measure(engine: SpeechEngine, audio: Audio) -> bool:
+async def measure(engine: SpeechEngine, audio: Audio, idle: Callable[[], bool]) -> bool:
     """Ask for windows of `audio`, alone and together, and let the engine's cost model learn.
 
-    Returns whether the engine answered them all. Real calls go first: these wait like recordings.
+    Returns whether the engine answered them all. Real calls go first: these wait like recordings,
+    and once the engine is not `idle` any more the calls themselves tell what they cost.
     """
     for together in (1, TOGETHER):
         for length_s in LENGTHS_S:
             sound = np.resize(audio, int(length_s * SAMPLE_RATE_HZ)).astype(np.float32)
-            final, partial = Window(sound), Window(sound, word_times=False, retries=False)
+            final, partial = Window(sound), draft(sound)
+            if not idle():
+                return True
             for window, priority in ((final, Priority.FINAL), (partial, Priority.PARTIAL)):
                 asking = (_ask(engine, window, priority) for _ in range(together))
                 try:
@@ -36,6 +40,11 @@ async def measure(engine: SpeechEngine, audio: Audio) -> bool:
                 except LingtingError:
                     return False
     return True
+
+
+def draft(sound: Audio) -> Window:
+    """As a partial is asked for."""
+    return Window(sound, word_times=False, retries=False, draft=True)
 
 
 async def _ask(engine: SpeechEngine, window: Window, taken_for: Priority) -> None:

@@ -1,7 +1,6 @@
 """The CPU path: worker processes that run the models of inference/ and batch across calls.
 
-While one batch runs the next one gathers. Live questions go before recordings and are never put
-into one batch with them. A worker that dies takes no question with it: each is tried once more,
+A worker that dies takes no question with it: each is tried once more,
 alone, so that a question which kills workers harms no other.
 """
 
@@ -9,27 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
-import itertools
 import json
 import logging
 import os
 import sys
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from appliance.engine.cost import MOST_BATCH_S, CostModel
+from appliance.engine.cost import CostModel
+from appliance.engine.dispatch import Dispatcher, Job
 from appliance.engine.process import ONE_BLAS_THREAD, leash
 from appliance.errors import (
     BundleError,
-    EngineTimeout,
     EngineUnavailable,
     InvalidRequest,
-    Overloaded,
 )
 from appliance.messages import Health
 from appliance.settings import Settings
@@ -40,7 +35,6 @@ from inference.tensors import (
     CARD,
     FRAME_HEAD,
     REFUSED,
-    Answer,
     AnswerT,
     ModelCard,
     Priority,
@@ -57,23 +51,6 @@ log = logging.getLogger(__name__)
 HANG_TIMES, HANG_LEAST_S, HANG_UNKNOWN_S = 20, 30.0, 300.0
 RESTART_DELAY_S = (0.1, 5.0)  # first and longest pause before a dead worker is replaced
 ASKING = "ask a model on the CPU"
-
-
-@dataclass(order=True, slots=True)
-class Job:
-    """A question in the queue; ordered by priority, then by arrival."""
-
-    priority: Priority
-    number: int
-    question: Question[Any] = field(compare=False)
-    answer: asyncio.Future[Answer] = field(compare=False)
-    alone: bool = field(default=False, compare=False)  # it may have killed a worker
-
-    def goes_with(self, other: Job) -> bool:
-        """Whether both may be answered in one batch."""
-        if self.alone or other.alone or self.question.MODEL != other.question.MODEL:
-            return False
-        return (self.priority is Priority.RECORDING) is (other.priority is Priority.RECORDING)
 
 
 def worker_command(settings: Settings) -> list[str]:
@@ -205,9 +182,9 @@ class CpuEngine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.cost = CostModel()
-        self._queue: list[Job] = []
-        self._numbers = itertools.count()
-        self._arrived = asyncio.Condition()
+        cpu = settings.cpu
+        places = dict.fromkeys(Priority, cpu.queue)
+        self._jobs = Dispatcher(self.cost, cpu.max_batch, places, ASKING)
         self._workers: list[Worker] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._cards: dict[str, ModelCard] = {}
@@ -239,57 +216,12 @@ class CpuEngine:
         self.card(question.MODEL)
         if not self._tasks:
             raise EngineUnavailable(ASKING, self._reason or "not started")
-        waiting = sum(j.priority is priority and not j.answer.done() for j in self._queue)
-        if waiting >= self._settings.cpu.queue:
-            raise Overloaded(ASKING, "the queue is full", "send less at once, or later")
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        await self._put(Job(priority, next(self._numbers), question, answer))
-        try:
-            async with asyncio.timeout(timeout_s):
-                given: AnswerT = await answer
-                return given
-        except TimeoutError as error:
-            raise EngineTimeout(ASKING, f"no answer in {timeout_s:.1f} s") from error
-
-    async def _put(self, job: Job) -> None:
-        async with self._arrived:
-            heapq.heappush(self._queue, job)
-            self._arrived.notify()
-
-    async def _take(self) -> list[Job]:
-        """The next batch: by priority, of one model, recordings apart, suspects alone."""
-        async with self._arrived:
-            while True:
-                self._queue = [job for job in self._queue if not job.answer.done()]
-                heapq.heapify(self._queue)
-                if self._queue:
-                    break
-                await self._arrived.wait()
-            batch, passed = [heapq.heappop(self._queue)], list[Job]()
-            while self._queue and len(batch) < self._settings.cpu.max_batch:
-                following = heapq.heappop(self._queue)
-                if not batch[0].goes_with(following):
-                    passed.append(following)
-                elif (self._lasts_s([*batch, following]) or 0.0) <= MOST_BATCH_S:
-                    batch.append(following)
-                else:
-                    passed.append(following)
-                    break
-            for job in passed:
-                heapq.heappush(self._queue, job)
-            return batch
-
-    def _lasts_s(self, batch: list[Job]) -> float | None:
-        """How long a worker should take for a batch; None while that is not known."""
-        costs = [self.cost.of(job.question, job.priority, len(batch)) for job in batch]
-        known = [cost for cost in costs if cost is not None]
-        lanes = max(1, self.cost.lanes // len(self._workers))
-        return sum(known) / lanes if len(known) == len(batch) else None
+        return await self._jobs.ask(question, priority, timeout_s)
 
     async def _serve(self, worker: Worker) -> None:
         """Feed one worker for ever; replace its process when it dies or hangs."""
         while True:
-            batch = await self._take()
+            batch = await self._jobs.take()
             try:
                 questions = [job.question for job in batch]
                 async with asyncio.timeout(self._patience_s(batch)):
@@ -303,7 +235,7 @@ class CpuEngine:
                     _settle(job, answer)
 
     def _patience_s(self, batch: list[Job]) -> float:
-        lasts_s = self._lasts_s(batch)
+        lasts_s = self._jobs.work_s(batch)
         if lasts_s is None:
             return HANG_UNKNOWN_S
         return max(HANG_LEAST_S, HANG_TIMES * lasts_s)
@@ -316,7 +248,7 @@ class CpuEngine:
                     job.answer.set_exception(gone)
             else:
                 job.alone = True
-                await self._put(job)
+                await self._jobs.put(job)
 
     async def _replace(self, worker: Worker) -> None:
         delay, longest = RESTART_DELAY_S
@@ -345,17 +277,15 @@ class CpuEngine:
 
     def health(self) -> Health:
         ready = bool(self._tasks) and not self._reason
-        return Health(ready, self._reason, {"waiting": str(len(self._queue))})
+        return Health(ready, self._reason, {"waiting": str(len(self._jobs))})
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in self._workers))
-        for job in self._queue:
-            if not job.answer.done():
-                job.answer.set_exception(EngineUnavailable(ASKING, "the engine is closed"))
-        self._tasks, self._workers, self._queue = [], [], []
+        self._jobs.refuse(EngineUnavailable(ASKING, "the engine is closed"))
+        self._tasks, self._workers = [], []
         self._reason = self._reason or "closed"
 
 

@@ -230,7 +230,9 @@ class FailoverEngine:
             await asyncio.sleep(SUSPICION_S)
         async with self._measuring:
             begun = time.monotonic()
-            whole = await measure(watched.engine, watched.canary.audio)
+            whole = await measure(
+                watched.engine, watched.canary.audio, lambda: self._last_window_at < begun
+            )
         legs = legs_at(watched.engine.cost)
         if not whole or legs is None or not watched.breaker.closed:
             return  # it failed meanwhile; its next good canary brings the next attempt

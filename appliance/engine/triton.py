@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import tritonclient.grpc.aio as grpcclient
 from tritonclient.utils import InferenceServerException
 
-from appliance.engine.cost import MOST_BATCH_S, CostModel
-from appliance.engine.gate import Gate
+from appliance.engine.cost import CostModel
+from appliance.engine.dispatch import Dispatcher, Job
 from appliance.engine.triton_server import TritonServer
 from appliance.errors import (
     EngineTimeout,
@@ -45,7 +44,8 @@ POLL_S = 0.05  # between looks at a server that is loading
 RESTART_DELAY_S = (0.5, 30.0)  # first and longest pause before a dead child is started again
 CARD_TIMEOUT_S = 1.0
 QUEUE_FULL = "maximum queue size"  # in Triton's message
-BATCHES = 2  # under way at once
+BATCHES_ON_GPU = 2  # one runs, one is on its way
+OTHERS = 2  # batches of the models beside the speech model under way at once
 ASKING = "ask a model through Triton"
 
 
@@ -58,7 +58,8 @@ class TritonEngine:
         self._settings = settings
         self._metrics = metrics
         self.cost = CostModel()
-        self._gates: dict[str, Gate] = {}  # by model
+        self._dispatchers: dict[str, Dispatcher] = {}  # by model
+        self._serving: list[asyncio.Task[None]] = []
         self.server: TritonServer | None = None
         self._client: grpcclient.InferenceServerClient | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -155,34 +156,56 @@ class TritonEngine:
         if self._client is None or (not self._cards and not await self._answers()):
             raise EngineUnavailable(ASKING, self._reason or "no answer")
         self.card(question.MODEL)
-        try:
-            async with asyncio.timeout(timeout_s), self._passing(question, priority):
-                fields = await self._infer(question.MODEL, question, priority, timeout_s)
-        except InferenceServerException as error:
-            raise _translate(error) from error
-        except TimeoutError as error:
-            raise EngineTimeout(ASKING, f"no answer in {timeout_s:.1f} s") from error
-        return question.unpack(fields)
+        return await self._jobs(question.MODEL).ask(question, priority, timeout_s)
 
-    def _passing(
-        self, question: Question[Any], priority: Priority
-    ) -> AbstractAsyncContextManager[None]:
-        """A place among what Triton works on: one batch that runs, one that gathers."""
-        gate = self._gates.get(question.MODEL)
-        if gate is None:
-            triton = self._settings.triton
-            waiting = {
-                Priority.FINAL: triton.queue_final,
-                Priority.PARTIAL: triton.queue_partial,
-                Priority.RECORDING: triton.queue_recording,
-            }
-            most_s = BATCHES * MOST_BATCH_S * self.cost.lanes
-            gate = self._gates[question.MODEL] = Gate(most_s, waiting, ASKING)
-        cost_s = self.cost.of(question, priority, together=gate.under_way + 1)
-        return gate.passing(priority, cost_s or 0.0)
+    def _jobs(self, model: str) -> Dispatcher:
+        """A model's queue; those who take from it are made with it."""
+        if model in self._dispatchers:
+            return self._dispatchers[model]
+        triton = self._settings.triton
+        places = {
+            Priority.FINAL: triton.queue_final,
+            Priority.PARTIAL: triton.queue_partial,
+            Priority.RECORDING: triton.queue_recording,
+        }
+        jobs = Dispatcher(self.cost, triton.max_batch, places, ASKING)
+        self._dispatchers[model] = jobs
+        on_cpu = self._cards[model].device == "cpu"
+        slots = self.cost.lanes if on_cpu else BATCHES_ON_GPU * self.cost.lanes
+        for _ in range(slots if model == ASR_MODEL else OTHERS):
+            self._serving.append(asyncio.create_task(self._serve(jobs)))
+        return jobs
+
+    async def _serve(self, jobs: Dispatcher) -> None:
+        """Send one batch after the other: Triton, which waits a moment, puts it together again."""
+        while True:
+            batch = await jobs.take()
+            await asyncio.gather(*(self._answer(job) for job in batch))
+
+    async def _answer(self, job: Job) -> None:
+        """Settle a job; a caller who gives up takes the question back from Triton."""
+        question = job.question
+        asking = asyncio.create_task(self._infer(question.MODEL, question, job.priority))
+        job.answer.add_done_callback(lambda answer: answer.cancelled() and asking.cancel())
+        try:
+            fields = await asking
+        except asyncio.CancelledError:
+            if not asking.cancelled():
+                asking.cancel()
+                raise
+        except InferenceServerException as error:
+            if not job.answer.done():
+                job.answer.set_exception(_translate(error))
+        else:
+            if not job.answer.done():
+                job.answer.set_result(question.unpack(fields))
 
     async def _infer(
-        self, model: str, question: Question[Any], priority: Priority, timeout_s: float | None
+        self,
+        model: str,
+        question: Question[Any],
+        priority: Priority,
+        timeout_s: float | None = None,
     ) -> dict[str, Any]:
         assert self._client is not None
         packed = pack_question(question)
@@ -194,7 +217,6 @@ class TritonEngine:
             model,
             [audio, options],
             priority=int(priority),
-            timeout=int((timeout_s or 0) * 1e6),  # µs in Triton's queue; 0: as long as it takes
             client_timeout=timeout_s,
         )
         fields: dict[str, Any] = from_bytes_tensor(answer.as_numpy(RESULT).reshape(-1))
@@ -229,6 +251,12 @@ class TritonEngine:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
             self._keeper = None
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        for jobs in self._dispatchers.values():
+            jobs.refuse(EngineUnavailable(ASKING, "the engine is closed"))
+        self._serving, self._dispatchers = [], {}
         if self._client:
             with contextlib.suppress(InferenceServerException):
                 await self._client.close()

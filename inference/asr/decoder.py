@@ -79,10 +79,9 @@ class Decoder:
         said = [t for t in result.sequences_ids[0][:own_cap] if t < self._tokenizer.eot]
         # `scores` is the mean over the text; the end token belongs to the count (as in OpenAI's).
         logprob = result.scores[0] * len(said) / (len(said) + 1)
-        tokens = (*hearing.asked.prefix, *said)
         decoding = Decoding(
-            text=simplified(self._tokenizer.decode(tokens).strip(), hearing.asked.language),
-            tokens=tokens,
+            text=simplified(self._tokenizer.decode(said).strip(), hearing.asked.language),
+            tokens=tuple(said),  # a forced beginning is among them
             logprob=logprob,
             no_speech=result.no_speech_prob,
             audio_s=hearing.window.duration_s,

@@ -12,7 +12,7 @@ import math
 
 from inference.asr.features import LogMel
 from inference.bundles import Serving
-from inference.tensors import SAMPLE_RATE_HZ
+from inference.tensors import SAMPLE_RATE_HZ, Window
 
 MIN_ENCODED_S = 0.32  # shorter windows are padded: `align` needs a few frames
 STEP_RATIO = 1.25  # between one step and the next
@@ -31,14 +31,17 @@ class Padding:
     """How many samples a window of so many seconds becomes."""
 
     def __init__(self, serving: Serving, mel: LogMel) -> None:
-        self._margin_s, self._longest_s = serving.margin_s, serving.window_s
+        self._serving, self._longest_s = serving, serving.window_s
         self._steps_s = ladder_s(serving.window_s)
         self._samples = [_whole(step, mel) for step in self._steps_s]
         self.full = self._samples[-1]
 
-    def samples(self, audio_s: float) -> int:
+    def samples(self, window: Window) -> int:
         """Of the shortest step that holds the audio and the margin."""
-        wanted_s = min(audio_s + self._margin_s, self._longest_s)
+        margin_s = window.margin_s
+        if margin_s is None:
+            margin_s = self._serving.draft_margin_s if window.draft else self._serving.margin_s
+        wanted_s = min(window.duration_s + margin_s, self._longest_s)
         return self._samples[bisect.bisect_left(self._steps_s, wanted_s - 1e-6)]
 
     def step_s(self, audio_s: float) -> float:

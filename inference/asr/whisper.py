@@ -42,6 +42,7 @@ from inference.tensors import (
 )
 
 KIND = "ctranslate2-whisper"
+MAX_MARGIN_S = 30.0
 SILENT_PEAK = 1e-4  # -80 dBFS: nothing was said, whatever a decoder would make of it
 # What a window that fails its checks at full length too is decoded with: (beam, temperature).
 RETRIES = ((5, 0.0), (1, 0.4), (1, 0.8))
@@ -133,7 +134,7 @@ class WhisperModel(Model):
         """Answer each window, in order; one that cannot be served costs the others nothing."""
         quick = [self._quick(window) for window in windows]
         heard = [
-            Hearing(window, self._padding.samples(window.duration_s))
+            Hearing(window, self._padding.samples(window))
             for window, answer in zip(windows, quick, strict=True)
             if answer is None
         ]
@@ -167,6 +168,8 @@ class WhisperModel(Model):
             return f"task {window.task!r}: this model can only {', '.join(self.manifest.tasks)}"
         if not 1 <= window.beam_size <= 16 or not 0 <= window.temperature <= 1:
             return "beam_size must be 1..16 and temperature 0..1"
+        if window.margin_s is not None and not 0 <= window.margin_s <= MAX_MARGIN_S:
+            return f"margin_s must be 0..{MAX_MARGIN_S:.0f}"
         return ""
 
     def _silence(self, language: str, no_speech: float = 1.0) -> Hypothesis:

@@ -54,6 +54,8 @@ class Window(Question[Hypothesis]):
     temperature: float = 0.0
     word_times: bool = True
     retries: bool = True  # decode again what fails the quality checks
+    draft: bool = False  # text that will be replaced: heard with less margin
+    margin_s: float | None = None  # of silence behind the audio; None: the bundle's
 
     @classmethod
     def parse(cls, audio: Audio, fields: dict[str, Any]) -> Self:

@@ -149,7 +149,7 @@ def test_only_what_failed_is_heard_again_at_full_length(
     monkeypatch.setattr(quality, "fault", lambda d, _: "repeats" if d.audio_s > 1 else None)
     heard = model.listen([Window(noise(1), language="zh"), Window(noise(1.1), language="zh")])
     assert [h.retries for h in heard] == [0, 1 + len(whisper.RETRIES)]
-    short = model._padding.samples(1.1)
+    short = model._padding.samples(Window(noise(1.1)))
     assert encodings == [(2, short), (1, 30 * SAMPLE_RATE_HZ)], "retries share one encoder pass"
 
 
@@ -178,13 +178,13 @@ def test_a_trimmed_bundle_is_padded_little(tmp_path: Path) -> None:
     seal(folder, **facts, demo=True, serving={"trimmed_windows": True})
     model = WhisperModel(folder)
     for seconds in (0.1, 0.5, 1.0, 5.0, 29.9, 30.0):
-        padded = model._padding.samples(seconds) / SAMPLE_RATE_HZ
+        padded = model._padding.samples(Window(noise(seconds))) / SAMPLE_RATE_HZ
         assert seconds <= padded <= max(0.5, seconds * 1.26)
 
 
 def test_stock_weights_hear_a_margin_behind_the_audio(model: WhisperModel) -> None:
     for seconds in (0.1, 0.5, 1.0, 5.0, 20.0, 29.9, 30.0):
-        padded = model._padding.samples(seconds) / SAMPLE_RATE_HZ
+        padded = model._padding.samples(Window(noise(seconds))) / SAMPLE_RATE_HZ
         assert min(seconds + 5, 30) <= padded <= min((seconds + 5) * 1.26, 30)
 
 
