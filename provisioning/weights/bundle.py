@@ -18,13 +18,13 @@ from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Window
 from provisioning.weights import ct2
 from provisioning.weights.source import Weights
 from provisioning.weights.tokenizer import rebuilt
+from provisioning.weights.vocabulary import LANGUAGES, Pruned, pruned
 
 ROOT = Path(__file__).resolve().parents[2]
 CALL = ROOT / "bundles" / "demo-call"
 CANARY = "canary.wav"
 CANARY_SENTENCE = 2  # of the demo call: some seconds of clear, natural speech
 CALL_HZ, WAV_HEAD, LEGS = 8000, 58, ("agent", "citizen")
-PROMPT = "以下是普通话的句子。"
 VERSION = "1"
 
 
@@ -32,21 +32,34 @@ VERSION = "1"
 class Precision:
     name: str
     weights: str  # CTranslate2's word
-    device: str
+    pruned: bool  # to the vocabulary of LANGUAGES
+    description: str
 
 
 BUNDLES = (
-    Precision("whisper-base", "int8_float32", "CPU"),
-    Precision("whisper-base-float16", "float16", "GPU"),
+    Precision(
+        "whisper-base",
+        "int8_float32",
+        True,
+        "OpenAI Whisper base, int8, vocabulary of Chinese and English: for a CPU",
+    ),
+    Precision(
+        "whisper-base-float16",
+        "float16",
+        False,
+        "OpenAI Whisper base, multilingual, float16 as published: for a GPU",
+    ),
 )
 
 
 def write(precision: Precision, weights: Weights, folder: Path) -> None:
     """Fill an empty folder and seal it."""
-    tokenizer = rebuilt(weights.tokenizer)
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    names = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
-    ct2.write(weights.tensors, names, weights.config, folder, precision.weights)
+    model = Pruned(weights.tensors, rebuilt(weights.tokenizer), weights.config)
+    if precision.pruned:
+        model = pruned(model.tensors, model.tokenizer, model.config)
+    model.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    names = [model.tokenizer.id_to_token(i) for i in range(model.tokenizer.get_vocab_size())]
+    ct2.write(model.tensors, names, model.config, folder, precision.weights)
     card = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")
     (folder / "README.md").write_text(
         card.format(name=precision.name, weights=precision.weights), encoding="utf-8"
@@ -68,7 +81,8 @@ def _facts(precision: Precision) -> dict[str, Any]:
         "kind": KIND,
         "licence": "MIT",
         "demo": False,
-        "description": f"OpenAI Whisper base, multilingual, {precision.weights}",
+        "description": precision.description,
+        "languages": list(LANGUAGES) if precision.pruned else [],
         **own,
     }
 
