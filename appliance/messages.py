@@ -12,6 +12,8 @@ EVERY_TENANT, LOCAL_TENANT = "*", "local"  # hotline systems; a real one has ano
 CANARY_TENANT = "canary"  # whose calls the box places itself
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # callers' names for calls and requests
 # Said wherever demo weights show text.
+BOX_LANGUAGE = ""  # that of calls which name none, as the settings say
+AUTO = "auto"  # heard from the call's first seconds
 DEMO_NOTICE = "演示权重：仅供试用，不可用于真实通话。 Demonstration weights: not for real calls."
 
 
@@ -69,7 +71,7 @@ class CallConfig:
 
     audio: AudioFormat = field(default_factory=AudioFormat)
     separate_legs: bool = True  # recognise each channel; else only the first
-    language: str | None = "zh"  # None: detect
+    language: str | None = "zh"  # None: heard from its first seconds; BOX_LANGUAGE
     task: str = "transcribe"
     interim: bool = True
     live: bool = True  # False: a recording, run as fast as the engine allows

@@ -201,6 +201,11 @@ class Failover(Section):
 
 
 class CallPolicy(Section):
+    language: str = Field(
+        "zh",
+        description="language of calls that name none, ISO 639-1; auto: heard from the first "
+        "seconds of each leg",
+    )
     partial_interval_ms: int = Field(400, ge=50, description="time between partials, ms")
     partial_interval_max_ms: int = Field(
         3000, ge=50, description="what the interval widens to under load, ms"

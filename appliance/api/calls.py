@@ -7,6 +7,7 @@ import binascii
 import re
 
 from appliance.errors import InvalidRequest
+from appliance.messages import AUTO, BOX_LANGUAGE
 from inference.tensors import ModelCard
 
 DEFAULT_PAGE, MOST_PER_PAGE = 50, 1000  # calls in a list
@@ -14,9 +15,11 @@ MOST_LEGS = 2
 
 
 def choose_language(given: str, card: ModelCard) -> str | None:
-    """ISO 639-1, a region after it is ignored; None lets the model detect it."""
+    """ISO 639-1, a region after it is ignored; "" is the box's own, None is heard by the model."""
     language = re.split("[-_]", given.strip().lower())[0]
-    if language in ("", "auto"):
+    if not language:
+        return BOX_LANGUAGE
+    if language == AUTO:
         return card.languages[0] if len(card.languages) == 1 else None
     if card.languages and language not in card.languages:
         known = ", ".join(card.languages)

@@ -19,9 +19,9 @@ from appliance.call.lexicon import load_lexicon
 from appliance.call.pace import Pace
 from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import LingtingError, NoEngine, Overloaded
+from appliance.errors import BundleError, LingtingError, NoEngine, Overloaded
 from appliance.log_fields import CALL_ID, CALL_NAME, TRACE_ID
-from appliance.messages import CallConfig, Final, Health, Transcript
+from appliance.messages import AUTO, CallConfig, Final, Health, Transcript
 from appliance.metrics import Metrics
 from appliance.sections import CallPolicy
 from appliance.settings import Settings
@@ -60,7 +60,9 @@ class Box:
     async def start(self) -> None:
         """Until an engine answers; raises BundleError or EngineUnavailable."""
         await asyncio.gather(self._engine.start(), self._vad.warm())
-        self._ear = replace(self._ear, policy=_fitted(self.settings.call, self._engine.card()))
+        card = self._engine.card()
+        policy = _fitted(self.settings.call, card)
+        self._ear = replace(self._ear, policy=policy, language=_language(policy, card))
 
     async def close(self) -> None:
         for call in list(self._calls):
@@ -219,6 +221,17 @@ def _fitted(policy: CallPolicy, card: ModelCard) -> CallPolicy:
         "partial_window_s": min(policy.partial_window_s, longest),
     }
     return policy.model_copy(update=fitted)
+
+
+def _language(policy: CallPolicy, card: ModelCard) -> str | None:
+    """Of calls that name none; None: heard from their first seconds."""
+    if policy.language == AUTO:
+        return None
+    if card.languages and policy.language not in card.languages:
+        cause = f"{card.name} does not know call.language {policy.language!r}"
+        hint = f"set it to one of {', '.join(card.languages)}, or to auto; or models.asr to another"
+        raise BundleError("choose a language", cause, hint)
+    return policy.language
 
 
 async def _end(call: Call) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 
 from appliance.audio.decoder import AudioDecoder
 from appliance.call.backlog import Backlog
@@ -18,6 +19,7 @@ from appliance.call.timeline import Timeline
 from appliance.call.track import Clip
 from appliance.errors import EngineUnavailable, LingtingError
 from appliance.messages import (
+    BOX_LANGUAGE,
     Attribution,
     CallConfig,
     Event,
@@ -51,7 +53,8 @@ class Call:
         admit: Callable[[int], None],
         keeper: Keeper | None = None,
     ) -> None:
-        self.config = config
+        own = {"language": ear.language} if config.language == BOX_LANGUAGE else {}
+        self.config = config = replace(config, **own)
         self._ear = ear
         self._admit = admit
         self._decoder = AudioDecoder(config.audio, live=config.live, max_duration_s=max_duration_s)

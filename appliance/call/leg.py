@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 PAD = int(0.2 * SAMPLE_RATE_HZ)  # samples kept before and after the speech of an utterance
 PRE_ROLL = int(0.6 * SAMPLE_RATE_HZ)  # samples remembered while nobody speaks
 MIN_PARTIAL = int(0.4 * SAMPLE_RATE_HZ)  # no partial of less audio than this
+LANGUAGE_FROM = int(2.0 * SAMPLE_RATE_HZ)  # samples that tell a language
 WORDS_FROM_S = 4.0  # windows longer than this are aligned, so that they can be shortened
 LIVE_FINALS, RECORDED_FINALS = 4, 16  # finals one leg may have under way
 RETRY_DELAY_S = (0.1, 2.0)  # first and longest pause before a final is tried again
@@ -54,6 +55,7 @@ class Ear:
     speakers: Speakers
     emotions: Emotions
     lexicon: Lexicon
+    language: str | None = "zh"  # of calls that name none; None: heard from their first seconds
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Leg:
         self.number = number
         self._spoken = spoken  # told each final with text, once it is published
         self._config, self._ear, self._events = config, ear, events
+        self._language = config.language  # None until it was heard
         self._track = Track()
         self._vad_state = VadState.fresh()
         self._pending = np.zeros(0, np.float32)  # less than a frame
@@ -318,10 +321,16 @@ class Leg:
             self.finals.append(final)
         if final.text:
             self.last_final = final
+            self._learn_language(heard, len(audio))
         await self._events.put(final)
         traces.end(utterance.span)
         if final.text:
             await self._spoken(final, Clip(audio, _ms(utterance.begin)))
+
+    def _learn_language(self, heard: Hypothesis, samples: int) -> None:
+        """The first utterance that is long enough decides for the leg: no guess at every window."""
+        if self._language is None and samples >= LANGUAGE_FROM:
+            self._language = heard.language
 
     async def _listen_final(self, window: Window) -> Hypothesis:
         """One engine or the other answers in the end; only a long outage fails the call.
@@ -365,7 +374,7 @@ class Leg:
         config = self._config
         return Window(
             audio=self._track.read(begin, end),
-            language=config.language,
+            language=self._language,
             task=config.task,
             prompt=config.prompt,
             hotwords=config.hotwords,

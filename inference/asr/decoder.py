@@ -16,7 +16,7 @@ from inference.asr.hearing import Hearing, encoded_of, grouped
 from inference.asr.padding import Padding
 from inference.asr.prompt import Ask
 from inference.asr.quality import Decoding
-from inference.asr.script import simplified
+from inference.asr.script import mandarin
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.asr.words import timed_words
 from inference.bundles import Serving
@@ -80,7 +80,7 @@ class Decoder:
         # `scores` is the mean over the text; the end token belongs to the count (as in OpenAI's).
         logprob = result.scores[0] * len(said) / (len(said) + 1)
         decoding = Decoding(
-            text=simplified(self._tokenizer.decode(said).strip(), hearing.asked.language),
+            text=mandarin(self._tokenizer.decode(said).strip(), hearing.asked.language),
             tokens=tuple(said),  # a forced beginning is among them
             logprob=logprob,
             no_speech=result.no_speech_prob,

@@ -42,7 +42,7 @@ ENCODINGS = {
     audio.OGGOPUS: Encoding.OGG_OPUS,
 }
 
-DETECT = ("", "multi", "auto")  # language codes that leave it to the model
+DETECT = ("multi", "auto")  # language codes that leave it to the model
 PRIMARY = {"cmn": "zh"}  # ISO 639-3 names that callers use for what models call otherwise
 
 ENDPOINTING = {  # Riva's name -> ours; histories in ms, thresholds 0..1
@@ -144,7 +144,7 @@ def choose_model(
     language = None if code.lower() in DETECT else PRIMARY.get(primary, primary)
     for card in cards:
         named = config.model in ("", card.name, model_name(card))
-        if named and (language is None or language in card.languages):
+        if named and (not language or language in card.languages):
             return card, language
     refused = [
         *([f"model={config.model[:80]}"] if config.model else []),
