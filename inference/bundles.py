@@ -38,6 +38,7 @@ class Serving:
     draft_margin_s: float = 2.5  # the same for text that will be replaced
     window_s: float = 30.0  # longest window
     max_tokens_per_s: float = 12.0  # more text than this per second of audio is invention
+    forced_length: bool = False  # random weights: text as long as that allows, and not judged
     no_speech_threshold: float = 0.6  # above this, doubtful text is silence
     no_speech_logprob: float = -1.0  # text below this mean log probability is doubtful
 

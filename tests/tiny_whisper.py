@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
-from ctranslate2.specs import common_spec, whisper_spec
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from inference.bundles import seal
+from inference.training.shapes import RandomWeights, Shape
 
 LANGUAGES = ("en", "zh", "de", "ja", "yue")
 TASKS = ("transcribe", "translate")
 D_MODEL, LAYERS, HEADS = 16, 2, 2
-POSITIONS, CONTEXT = 1500, 448
+SPREAD = 0.5  # of weights so few: they should decide for themselves
 
 
 def _merges(*words: str) -> list[tuple[str, str]]:
@@ -78,10 +77,8 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     tokens = tokenizer(multilingual)
     vocabulary = [tokens.id_to_token(i) for i in range(tokens.get_vocab_size())]
-    rng = np.random.default_rng(seed)
-    spec = whisper_spec.WhisperSpec(LAYERS, HEADS, LAYERS, HEADS)
-    _fill_encoder(spec.encoder, rng, n_mels)
-    _fill_decoder(spec.decoder, rng, len(vocabulary))
+    shape = Shape(D_MODEL, LAYERS, LAYERS, HEADS, n_mels, len(vocabulary))
+    spec = RandomWeights(shape, seed, SPREAD).spec()
     spec.register_vocabulary(vocabulary)
     spec.config.suppress_ids = [1, 2]
     spec.config.suppress_ids_begin = [220, tokens.token_to_id("<|endoftext|>")]
@@ -104,51 +101,3 @@ def write(
         tasks=list(tasks or TASKS),
     )
     return folder
-
-
-def _random(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return (rng.standard_normal(shape) * 0.5).astype(np.float32)
-
-
-def _linear(layer: common_spec.LinearSpec, rng: np.random.Generator, rows: int, cols: int) -> None:
-    layer.weight = _random(rng, rows, cols)
-    layer.bias = _random(rng, rows)
-
-
-def _norm(layer: common_spec.LayerNormSpec) -> None:
-    layer.gamma, layer.beta = np.ones(D_MODEL, np.float32), np.zeros(D_MODEL, np.float32)
-
-
-def _attention(spec: object, rng: np.random.Generator, *, own: bool) -> None:
-    """Self-attention fuses query, key, value; cross-attention keeps the query apart."""
-    sizes = (3 * D_MODEL, D_MODEL) if own else (D_MODEL, 2 * D_MODEL, D_MODEL)
-    for layer, rows in zip(spec.linear, sizes, strict=True):
-        _linear(layer, rng, rows, D_MODEL)
-    _norm(spec.layer_norm)
-
-
-def _feed_forward(spec: object, rng: np.random.Generator) -> None:
-    _linear(spec.linear_0, rng, 4 * D_MODEL, D_MODEL)
-    _linear(spec.linear_1, rng, D_MODEL, 4 * D_MODEL)
-    _norm(spec.layer_norm)
-
-
-def _fill_encoder(spec: object, rng: np.random.Generator, n_mels: int) -> None:
-    for conv, channels in ((spec.conv1, n_mels), (spec.conv2, D_MODEL)):
-        conv.weight, conv.bias = _random(rng, D_MODEL, channels, 3), _random(rng, D_MODEL)
-    spec.position_encodings.encodings = _random(rng, POSITIONS, D_MODEL)
-    _norm(spec.layer_norm)
-    for layer in spec.layer:
-        _attention(layer.self_attention, rng, own=True)
-        _feed_forward(layer.ffn, rng)
-
-
-def _fill_decoder(spec: object, rng: np.random.Generator, vocabulary: int) -> None:
-    spec.embeddings.weight = _random(rng, vocabulary, D_MODEL)
-    spec.position_encodings.encodings = _random(rng, CONTEXT, D_MODEL)
-    spec.projection.weight = spec.embeddings.weight
-    _norm(spec.layer_norm)
-    for layer in spec.layer:
-        _attention(layer.self_attention, rng, own=True)
-        _attention(layer.attention, rng, own=False)
-        _feed_forward(layer.ffn, rng)

@@ -58,10 +58,13 @@ def _is_number(text: str) -> bool:
 
 def max_tokens(audio_s: float, serving: Serving) -> int:
     """More tokens than this cannot have been said in `audio_s`."""
-    return SPARE_TOKENS + int(audio_s * serving.max_tokens_per_s)
+    spare = 0 if serving.forced_length else SPARE_TOKENS
+    return max(1, spare + int(audio_s * serving.max_tokens_per_s))
 
 
 def is_silence(decoding: Decoding, serving: Serving) -> bool:
+    if serving.forced_length:
+        return False
     return (
         decoding.no_speech > serving.no_speech_threshold
         and decoding.logprob < serving.no_speech_logprob
@@ -70,6 +73,8 @@ def is_silence(decoding: Decoding, serving: Serving) -> bool:
 
 def fault(decoding: Decoding, serving: Serving) -> str | None:
     """Why this decoding should be tried again, or None."""
+    if serving.forced_length:
+        return None
     if is_silence(decoding, serving):
         return None
     if not decoding.text:
