@@ -57,7 +57,7 @@ class RandomWeights:
         return spec
 
     def _random(self, *shape: int) -> np.ndarray:
-        return self._rng.standard_normal(shape, np.float32) * np.float32(self._spread)
+        return (self._rng.standard_normal(shape) * self._spread).astype(np.float32)
 
     def _linear(self, layer: common_spec.LinearSpec, rows: int, columns: int) -> None:
         layer.weight, layer.bias = self._random(rows, columns), self._random(rows)
