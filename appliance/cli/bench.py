@@ -50,6 +50,10 @@ def live(
     within: Annotated[
         float, typer.Option(min=0.05, help="Endpoint to final, p95, of sustained calls, s.")
     ] = 0.6,
+    kill_triton: Annotated[
+        float | None,
+        typer.Option(min=0, help="Kill Triton (-9) so long after the calls have begun, s."),
+    ] = None,
     against: Against = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,7 +61,7 @@ def live(
     count = _count(calls)
     _check_peer(against)
 
-    load = Load(count, legs, seconds, within)
+    load = Load(count, legs, seconds, within, kill_triton)
     search = Search(most, within, legs) if against or count is None else None
 
     def measure(engine: str) -> Figures:
@@ -82,6 +86,7 @@ class Load:
     legs: int
     seconds: float
     within_s: float
+    kill_triton_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,8 @@ def _live_run(host: Host, load: Load, search: Search | None, say: Callable[[str]
         best = 0
         if load.calls:
             say(f"{load.calls} calls at once")
-            figures = bench_live.trial(host, audio, load.calls, load.legs, load.seconds)
+            shape = (load.calls, load.legs, load.seconds, load.kill_triton_s)
+            figures = bench_live.trial(host, audio, *shape)
             best = load.calls if bench_live.sustained(figures, load.within_s) else 0
         if search:
             best, trial = search.run(host, audio, say)

@@ -6,9 +6,11 @@ import contextlib
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -128,12 +130,22 @@ def warm_up(box: RunningBox, audio: Recording) -> None:
     play(box.address, make_plans(1, 2, WARM_UP_S, audio, time.time()))
 
 
-def trial(host: Host, audio: Recording, calls: int, legs: int, seconds: float) -> Figures:
-    """Play `calls` calls and measure; keys as in docs/bench.md."""
+def trial(
+    host: Host,
+    audio: Recording,
+    calls: int,
+    legs: int,
+    seconds: float,
+    kill_triton_s: float | None = None,
+) -> Figures:
+    """Play `calls` calls and measure; keys as in docs/bench.md.
+
+    `kill_triton_s`: so long after their start Triton is killed (-9).
+    """
     box = host.box(lambda fresh: warm_up(fresh, audio))
     before = host.pages()
     plans = make_plans(calls, legs, seconds, audio, time.time() + CLIENT_START_S)
-    with Watch(box.process.pid) as watch:
+    with Watch(box.process.pid) as watch, _killing(box, kill_triton_s):
         heard = play(box.address, plans)
     after = host.pages()
     for error in (errors := sorted({h.error for h in heard if h.error})):
@@ -149,6 +161,25 @@ def trial(host: Host, audio: Recording, calls: int, legs: int, seconds: float) -
         **batches(before[1], after[1]),
         **figures_of_use(watch),
     }
+
+
+@contextlib.contextmanager
+def _killing(box: RunningBox, after_s: float | None) -> Iterator[None]:
+    """Kill its Triton `after_s` seconds after the calls have begun."""
+    if after_s is None:
+        yield
+        return
+
+    def kill() -> None:
+        if pid := box.triton_pid():
+            os.kill(pid, signal.SIGKILL)
+
+    timer = threading.Timer(CLIENT_START_S + after_s, kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _clients_view(plans: Sequence[Plan], heard: Sequence[Heard], audio: Recording) -> Figures:

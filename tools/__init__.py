@@ -1,0 +1,1 @@
+"""For development: none of it is part of an installed box."""

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Measure this machine's GPU: start.sh KIT_FOLDER [arguments of tools.gpu_check]. Needs no internet.
+# The kit is unpacked into /opt/lingting-kit once; the folder may be empty if that was done.
+set -euo pipefail
+kit=$1 && shift
+root=$(cd "$(dirname "$0")/../.." && pwd)
+home=/opt/lingting-kit
+if [ ! -e $home/site ]; then
+  mkdir -p $home
+  cat "$kit"/kit-*.part | tar -xJ -C $home
+fi
+
+# An environment of the machine's Python whose first packages are the kit's: Triton's Python backend
+# looks for its packages where python3 has them, not where PYTHONPATH says.
+python3 -m venv --without-pip $home/venv
+packages=$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+printf '%s\n' $home/site "$root" "$packages" \
+  > "$($home/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kit.pth"
+ln -sfn $home/whisper-base "$root/bundles/whisper-base" 2>/dev/null || true
+
+# CTranslate2 asks for CUDA 12's cuBLAS by name. CUDA 13's has the same functions: lend it the name.
+library() { ldconfig -p | awk -v name="$1" '$1 == name {print $NF; exit}' | grep . \
+  || find / -name "$1" -not -path '/proc/*' 2>/dev/null | head -n 1; }
+mkdir -p $home/cuda
+for name in libcublas libcublasLt; do
+  found=$(library $name.so.12)
+  [ -n "$found" ] || found=$(library $name.so.13)
+  [ -n "$found" ] && ln -sf "$found" $home/cuda/$name.so.12 && paths="${paths:-}:$(dirname "$found")"
+done
+cudnn=$(library libcudnn.so.9)
+export LD_LIBRARY_PATH="$home/cuda${paths:-}:$(dirname "${cudnn:-/}"):${LD_LIBRARY_PATH:-}"
+echo "cuBLAS: $(readlink -f $home/cuda/libcublas.so.12 2>/dev/null || echo none); cuDNN: ${cudnn:-none}"
+cd "$root" && exec $home/venv/bin/python -m tools.gpu_check "$@"
