@@ -21,6 +21,7 @@ from inference.bundles import seal
 
 POSITIONS, CONTEXT = 1500, 448
 TOKENS_PER_S = 6.0  # of Mandarin, as Whisper writes it
+NEVER = -1e4  # a logit; float16 holds it
 SPREAD = 0.02  # standard deviation of random weights, as they are initialised for training
 
 
@@ -108,8 +109,11 @@ def write(name: str, tokenizer: Tokenizer, folder: Path, precision: str) -> Path
     spec = RandomWeights(shape).spec()
     spec.register_vocabulary(_vocabulary(tokenizer, shape.vocabulary))
     eot = tokenizer.token_to_id("<|endoftext|>")
-    # Neither the end of the text nor anything else that is not text: it never ends of itself.
-    spec.config.suppress_ids = list(range(eot, shape.vocabulary))
+    # Neither the end of the text nor anything else that is not text: it never ends of itself. (A
+    # list of suppressed tokens as long as that would cost more than the decoder.)
+    spec.decoder.projection.bias = np.zeros(shape.vocabulary, np.float32)
+    spec.decoder.projection.bias[eot:] = NEVER
+    spec.config.suppress_ids = [eot]
     spec.config.suppress_ids_begin = [eot]
     spec.config.lang_ids = [tokenizer.token_to_id("<|zh|>"), tokenizer.token_to_id("<|en|>")]
     spec.config.alignment_heads = [[shape.decoder_layers - 1, 0]]

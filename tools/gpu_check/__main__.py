@@ -38,6 +38,7 @@ class Check:
     out: Path
     calls: list[int]
     deadline: float  # monotonic s
+    compute_type: str = "auto"
     rows: list[tuple[str, str]] = field(default_factory=list)
 
     def tell(self, what: str, found: str) -> None:
@@ -71,6 +72,8 @@ class Check:
             "MODELS__EMOTION": "",
             "TRITON__KIND": "gpu" if self.device == "cuda" else "cpu",
             "TRITON__MAX_BATCH": "64",
+            "TRITON__COMPUTE_TYPE": self.compute_type,
+            "LIMITS__LIVE_LEGS": "100000",
             "STORE__FOLDER": str(self.out / "run" / "store"),
             **settings,
         }
@@ -131,9 +134,10 @@ def make_shape(check: Check) -> None:
 
 
 def curve(check: Check, name: str, bundle: Path) -> None:
-    batches = "1,2,4,8,16,32,64" if check.device == "cuda" else "1,2,4"
+    batches = "1,4,16,32,64" if check.device == "cuda" else "1,2,4"
     command = ["-m", "tools.gpu_check.curve", str(bundle), "--device", check.device]
-    found = last_json(run([*command, "--batches", batches, "--like", str(BASE)]))
+    command += ["--batches", batches, "--like", str(BASE), "--compute-type", check.compute_type]
+    found = last_json(run(command))
     check.tell(f"{name}: arithmetic, time to load", f"{found['compute_type']}, {found['loaded_s']} s")
     rates = ", ".join(f"{n}: {rate}" for n, rate in found["windows_per_s"].items())
     check.tell(f"{name}: 4 s windows a second, by batch", rates)
@@ -205,21 +209,24 @@ def main() -> None:
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--shape", default="turbo", help="of the model beside base")
     parser.add_argument("--calls", default="16,32,64,96,128", help="live calls tried, ascending")
+    parser.add_argument(
+        "--compute-type", default="auto", help="auto measures, which takes a large model a minute"
+    )
     parser.add_argument("--minutes", type=float, default=9.0, help="no step begins after these")
     parser.add_argument("--out", type=Path, default=Path("/tmp/lingting-gpu-check"))
     given = parser.parse_args()
     deadline = time.monotonic() + given.minutes * 60
     calls = [int(n) for n in given.calls.split(",")]
-    check = Check(given.device, given.shape, given.out, calls, deadline)
+    check = Check(given.device, given.shape, given.out, calls, deadline, given.compute_type)
     shape = f"{given.shape}-shaped"
     check.step("machine", lambda: facts(check))
     check.step("base: text", lambda: text(check))
     check.step(f"{shape}: made", lambda: make_shape(check))
-    check.step("base: speed", lambda: curve(check, "base", BASE))
     check.step(f"{shape}: speed", lambda: curve(check, shape, check.shaped))
     check.step(f"{shape}: live", lambda: live(check, shape, check.shaped))
     check.step(f"{shape}: kill", lambda: kill(check, shape, check.shaped))
     check.step(f"{shape}: recordings", lambda: recordings(check, shape, check.shaped))
+    check.step("base: speed", lambda: curve(check, "base", BASE))
     check.step("base: recordings", lambda: recordings(check, "base", BASE))
     check.step("base: live", lambda: live(check, "base", BASE))
 

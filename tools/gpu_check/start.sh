@@ -4,7 +4,8 @@
 set -euo pipefail
 kit=$1 && shift
 root=$(cd "$(dirname "$0")/../.." && pwd)
-home=/opt/lingting-kit
+home=${LINGTING_KIT_HOME:-/opt/lingting-kit}
+unset LINGTING_KIT_HOME
 if [ ! -e $home/site ]; then
   mkdir -p $home
   cat "$kit"/kit-*.part | tar -xJ -C $home
@@ -16,11 +17,14 @@ python3 -m venv --without-pip $home/venv
 packages=$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 printf '%s\n' $home/site "$root" "$packages" \
   > "$($home/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kit.pth"
-ln -sfn $home/whisper-base "$root/bundles/whisper-base" 2>/dev/null || true
+# Installed packages say their version; the checkout is not installed.
+mkdir -p $home/site/lingting-0.dist-info
+printf 'Metadata-Version: 2.1\nName: lingting\nVersion: 0\n' > $home/site/lingting-0.dist-info/METADATA
+[ -e "$root/bundles/whisper-base" ] || ln -s $home/whisper-base "$root/bundles/whisper-base"
 
 # CTranslate2 asks for CUDA 12's cuBLAS by name. CUDA 13's has the same functions: lend it the name.
 library() { ldconfig -p | awk -v name="$1" '$1 == name {print $NF; exit}' | grep . \
-  || find / -name "$1" -not -path '/proc/*' 2>/dev/null | head -n 1; }
+  || find / -name "$1" -not -path '/proc/*' -not -path "$home/*" 2>/dev/null | head -n 1 || true; }
 mkdir -p $home/cuda
 for name in libcublas libcublasLt; do
   found=$(library $name.so.12)
