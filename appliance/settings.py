@@ -78,8 +78,12 @@ class Settings(BaseSettings):
 
     @property
     def tuning_file(self) -> Path:
-        """Where a model writes what runs it best on this machine; measured anew without it."""
-        return self.store.folder.parent / "tuning.json"
+        """Where a model writes what runs it best on this machine; measured anew without it.
+
+        systemd gives the models' services a folder of their own: the store is closed to them.
+        """
+        own = os.environ.get("CACHE_DIRECTORY")
+        return Path(own or self.store.folder.parent) / "tuning.json"
 
     @classmethod
     def settings_customise_sources(

@@ -13,6 +13,10 @@ from appliance.sections import PROJECT, Cpu, Failover, Grpc, Http, Models, Trito
 from appliance.settings import Settings
 from tests import tiny_whisper
 
+# The small model trained on synthetic speech hears the synthetic call exactly, and quickly; what
+# real weights do is for tests/acceptance/test_real_weights.py.
+os.environ.setdefault("LINGTING_MODELS__ASR", str(PROJECT / "bundles" / "asr-demo"))
+
 # Every draw of a test comes from one seed, which is printed; how much is done grows with the scale.
 SEED = int(os.environ.get("FAULT_SEED", "1"))
 SCALE = int(os.environ.get("FAULT_SCALE", "1"))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from inference.bundles import BundleInvalid
 from provisioning.medium import inputs, medium
 from provisioning.medium.inputs import FetchFailed
 from provisioning.medium.signature import Signer, SigningFailed
@@ -97,6 +98,8 @@ if __name__ == "__main__":
         app()
     except (FetchFailed, SigningFailed) as error:
         raise SystemExit(f"{error}") from None
+    except BundleInvalid as error:
+        raise SystemExit(f"{error}; make weights") from None
     except subprocess.CalledProcessError as error:
         words = error.stderr.decode(errors="replace") if error.stderr else ""
         raise SystemExit(f"{error.cmd[0]} failed: {words.strip()}") from None

@@ -71,7 +71,7 @@ def build(
         shutil.rmtree(target)
     target.mkdir(parents=True)
     tell("packages")
-    _packages(root, fetched, target, version, epoch)
+    _packages(root, fetched, target, version, epoch, profiles)
     tell("wheels")
     for profile in profiles:
         _wheels(fetched, target, profile)
@@ -87,13 +87,20 @@ def build(
     _same_time(target, epoch)
 
 
-def _packages(root: Path, fetched: Path, target: Path, version: str, epoch: int) -> None:
+def _packages(
+    root: Path,
+    fetched: Path,
+    target: Path,
+    version: str,
+    epoch: int,
+    profiles: tuple[str, ...],
+) -> None:
     release = packages.RELEASES / version
     wheel = next((fetched / "wheels" / "cpu").glob(f"{inputs.TRITON_WHEEL}-*.whl"))
     for package, stage in (
         (packages.LINGTING, lambda to: packages.stage_box(root, to)),
         (packages.TRITON, lambda to: packages.stage_triton(wheel, to)),
-        (packages.MODELS, lambda to: packages.stage_models(root, to)),
+        (packages.MODELS, lambda to: packages.stage_models(root, to, profiles)),
     ):
         with tempfile.TemporaryDirectory(prefix="lingting-stage-") as folder:
             staged = Path(folder)

@@ -1,4 +1,4 @@
-"""Our own .deb packages: one release each of the box, of Triton, of the demo models.
+"""Our own .deb packages: one release each of the box, of Triton, of the models.
 
 Every file lies under /opt/lingting/releases/VERSION, so that releases stand side by side and none
 overwrites another's files. They hold no maintainer scripts: provisioning/install does the work.
@@ -11,8 +11,11 @@ import shutil
 import stat
 import subprocess
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from inference.bundles import MANIFEST, verify
 
 RELEASES = Path("opt/lingting/releases")
 ARCHITECTURE = "amd64"
@@ -20,7 +23,7 @@ MAINTAINER = "Lingting <lingting@localhost>"
 # What a box needs of this repository; tests and training stay at home.
 SHIPPED = ("appliance", "inference", "model_repo", "provisioning", "docs", "monitoring")
 SHIPPED_FILES = ("pyproject.toml", "README.md", "README.zh-CN.md", "LICENSE", "CHANGELOG.md")
-LEFT_OUT = ("inference/training", "provisioning/medium", "provisioning/vm")
+LEFT_OUT = ("inference/training", *(f"provisioning/{n}" for n in ("medium", "vm", "weights")))
 EXECUTABLE = 0o755
 PLAIN = 0o644
 
@@ -38,7 +41,9 @@ LINGTING = Package(
     "python3 (>= 3.11), python3-venv, nftables, systemd (>= 252)",
 )
 TRITON = Package("lingting-triton", "NVIDIA Triton Inference Server for Lingting", "libpython3.11")
-MODELS = Package("lingting-models-demo", "demonstration models; not for real calls")
+MODELS = Package("lingting-models", "models: Whisper base; speakers and moods for demonstration")
+# Built from published weights (`make weights`), by the profile that serves it.
+BUILT = {"cpu": "whisper-base", "gpu": "whisper-base-float16"}
 
 
 def tracked(root: Path) -> list[Path]:
@@ -63,10 +68,19 @@ def stage_box(root: Path, release: Path) -> None:
             _place(root / path, release / path)
 
 
-def stage_models(root: Path, release: Path) -> None:
+def stage_models(root: Path, release: Path, profiles: Iterable[str] = ("cpu",)) -> None:
+    """Bundles under version control, and those that were built here from published weights.
+
+    Raises BundleInvalid if one of the latter is missing or altered.
+    """
     for path in tracked(root):
         if path.parts[0] == "bundles":
             _place(root / path, release / path)
+    for profile in profiles:
+        bundle = root / "bundles" / BUILT[profile]
+        names = (MANIFEST, *verify(bundle).files)
+        for name in names:
+            _place(bundle / name, release / "bundles" / bundle.name / name)
 
 
 def stage_triton(wheel: Path, release: Path) -> None:
