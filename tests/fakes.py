@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -87,7 +88,7 @@ class FakeEngine:
             self.failed += 1
             raise EngineUnavailable("ask", "it is gone")
         self.asked.append((question, priority))
-        answer: Any = self._answer(question)
+        answer: Any = replace(self._answer(question), work_s=self.delay_s)
         return cast(AnswerT, answer)
 
     @property

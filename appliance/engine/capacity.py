@@ -52,15 +52,16 @@ async def _ask(engine: SpeechEngine, window: Window, taken_for: Priority) -> Non
     engine.cost.learn(window, taken_for, answer)
 
 
-def legs_at(cost: CostModel) -> int | None:
+def legs_at(cost: CostModel, cores: int) -> int | None:
     """Live legs whose finals keep up, partials given up; None while nothing is known.
 
-    0 if not one call's finals would.
+    Engine and gateway share `cores`. 0 if not one call's finals would keep up.
     """
     final_s = cost.seconds(UTTERANCE_S, TOGETHER)
     if final_s is None:
         return None
-    most = cost.lanes * UTTERANCE_S / max(final_s, 1e-6) / SPEAKING_SHARE
+    heard = cost.lanes * UTTERANCE_S / max(final_s, 1e-6) / SPEAKING_SHARE
+    most = 1 / (1 / heard + 1 / (MOST_LEGS * cores))
     if most < LEAST_LEGS:
         return 0
     return min(MOST_LEGS, max(LEAST_LEGS, int(RESERVE * most)))

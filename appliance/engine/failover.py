@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
@@ -233,7 +234,7 @@ class FailoverEngine:
             whole = await measure(
                 watched.engine, watched.canary.audio, lambda: self._last_window_at < begun
             )
-        legs = legs_at(watched.engine.cost)
+        legs = legs_at(watched.engine.cost, os.cpu_count() or 1)
         if not whole or legs is None or not watched.breaker.closed:
             return  # it failed meanwhile; its next good canary brings the next attempt
         self._carries(watched, legs)

@@ -12,17 +12,10 @@ import pytest
 
 from appliance.engine import capacity
 from appliance.engine.canary import Canary, load_canary
-from appliance.engine.capacity import (
-    LEAST_LEGS,
-    MOST_LEGS,
-    RESERVE,
-    TOGETHER,
-    legs_at,
-    measure_legs,
-    rate,
-)
+from appliance.engine.capacity import RESERVE, legs_at, measure
+from appliance.engine.cost import CostModel
 from appliance.errors import BundleError
-from inference.tensors import SAMPLE_RATE_HZ
+from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Priority, Window
 from tests.fakes import TEXT, FakeEngine
 
 SOUND = np.full(SAMPLE_RATE_HZ, 0.1, np.float32)
@@ -81,17 +74,29 @@ def test_another_rate_is_refused(tmp_path: Path) -> None:
         load_canary(made)
 
 
-async def test_a_faster_engine_is_sold_more_legs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "MEASURE_S", 0.3)
-    slow = await measure_legs(FakeEngine(delay_s=0.1), SOUND)
-    fast = await measure_legs(FakeEngine(delay_s=0.01), SOUND)
+def always() -> bool:
+    return True
+
+
+async def measured_legs(engine: FakeEngine) -> int | None:
+    assert await measure(engine, SOUND, always)
+    return legs_at(engine.cost, 2)
+
+
+async def test_a_faster_engine_is_sold_more_legs() -> None:
+    slow = await measured_legs(FakeEngine(delay_s=0.1))
+    fast = await measured_legs(FakeEngine(delay_s=0.01))
     assert slow and fast and fast > slow
 
 
-async def test_an_engine_that_fails_meanwhile_is_not_measured(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(capacity, "MEASURE_S", 0.3)
+async def test_weights_too_slow_for_one_call_are_sold_none() -> None:
+    cost = CostModel()
+    window = Window(np.zeros(4 * SAMPLE_RATE_HZ, np.float32))
+    cost.learn(window, Priority.FINAL, Hypothesis("", "zh", work_s=9.0))
+    assert legs_at(cost, 2) == 0
+
+
+async def test_an_engine_that_fails_meanwhile_is_not_measured() -> None:
     dying = FakeEngine(delay_s=0.02)
 
     async def die() -> None:
@@ -99,27 +104,22 @@ async def test_an_engine_that_fails_meanwhile_is_not_measured(
         dying.gone = True
 
     death = asyncio.create_task(die())
-    assert await measure_legs(dying, SOUND) is None
+    assert not await measure(dying, SOUND, always)
     await death
 
 
-async def test_a_queue_shorter_than_we_ask_at_once_is_measured_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(capacity, "MEASURE_S", 0.3)
-    assert await measure_legs(FakeEngine(delay_s=0.01, queue=2), SOUND)
-
-
-def test_the_median_round_counts() -> None:
-    steady = [0.1 * (i // TOGETHER) for i in range(8 * TOGETHER)]
-    disturbed = [t + (2.0 if i >= 5 * TOGETHER else 0.0) for i, t in enumerate(steady)]
-    assert rate(steady) == pytest.approx(TOGETHER / 0.1)
-    assert rate(disturbed) == pytest.approx(rate(steady))
-    assert rate([0.1]) == pytest.approx(1 / capacity.MEASURE_S)
+async def test_calls_that_come_end_the_measuring() -> None:
+    engine = FakeEngine()
+    looks = iter([True, False])
+    assert await measure(engine, SOUND, lambda: next(looks))
+    assert len(engine.listened) == 2, "one length, as a final and as a partial"
+    assert {priority for _, priority in engine.listened} == {Priority.RECORDING}
 
 
 def test_the_gateway_keeps_its_share_of_the_cores() -> None:
-    assert legs_at(0.0, 2) == LEAST_LEGS
-    assert legs_at(1e9, 64) == MOST_LEGS
-    heard = 100 * capacity.INTERVAL_S / capacity.SPEAKING_SHARE  # legs, had the gateway no work
-    assert legs_at(100, 2) == int(RESERVE * heard * 800 / (heard + 800))
+    assert legs_at(CostModel(), 2) is None, "nothing is known yet"
+    cost = CostModel(lanes=2)
+    window = Window(np.zeros(int(capacity.UTTERANCE_S) * SAMPLE_RATE_HZ, np.float32))
+    cost.learn(window, Priority.FINAL, Hypothesis("", "zh", work_s=0.2))
+    heard = 2 * capacity.UTTERANCE_S / 0.2 / capacity.SPEAKING_SHARE
+    assert legs_at(cost, 2) == int(RESERVE * heard * 800 / (heard + 800))

@@ -16,7 +16,7 @@ from appliance.engine import capacity, capacity_file
 from appliance.engine.canary import Canary
 from appliance.engine.capacity_file import Capacity
 from appliance.engine.failover import FailoverEngine
-from appliance.errors import BundleError, EngineUnavailable, Overloaded
+from appliance.errors import BundleError, EngineTimeout, EngineUnavailable, Overloaded
 from appliance.metrics import Metrics
 from appliance.sections import Failover, Store
 from appliance.settings import Settings
@@ -96,6 +96,31 @@ async def test_a_liar_is_found_out(pair: Pair) -> None:
     pair.triton._hear = lambda window: Hypothesis("谢谢观看", "zh")  # type: ignore[method-assign]
     await pair.until_in_use("cpu")
     assert "canary" in pair.both.health().detail["triton"]
+
+
+async def test_a_busy_engine_is_waited_for(pair: Pair) -> None:
+    """It answers others: however long its queue, a final asked without a time gets its turn."""
+    turn = asyncio.Lock()
+
+    async def slowly(question: object, priority: Priority, timeout_s: float | None) -> Hypothesis:
+        try:
+            async with asyncio.timeout(timeout_s), turn:  # one after the other
+                await asyncio.sleep(0.04)
+        except TimeoutError as error:
+            raise EngineTimeout("ask", "late") from error
+        return pair.triton._hear(WINDOW)
+
+    pair.triton.ask = slowly  # type: ignore[method-assign, assignment]
+    asking = [pair.both.ask(WINDOW, Priority.FINAL, None) for _ in range(20)]
+    heard = await asyncio.gather(*asking)
+    assert {each.engine for each in heard} == {"triton"}
+
+
+async def test_one_that_answers_nobody_is_left(pair: Pair) -> None:
+    pair.triton.delay_s = 60
+    begun = asyncio.get_running_loop().time()
+    assert (await pair.both.ask(WINDOW, Priority.FINAL, None)).engine == "cpu"
+    assert asyncio.get_running_loop().time() - begun < 5
 
 
 async def test_a_stopped_engine_is_left_after_its_time(pair: Pair) -> None:
@@ -208,12 +233,10 @@ async def test_one_that_lies_from_the_start_is_started_anew() -> None:
     await made.both.close()
 
 
-async def test_one_that_failed_while_it_was_measured_is_measured_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(capacity, "MEASURE_S", 0.2)
+async def test_one_that_failed_while_it_was_measured_is_measured_again() -> None:
     made = Pair()
     made.cpu.gone = True
+    made.triton.delay_s = 0.05
     await made.both.start()
     await asyncio.sleep(0.1)
     made.triton.gone = True  # in the middle of its measurement
@@ -236,9 +259,8 @@ def measured(pair: Pair, legs: int, **other: object) -> Capacity:
 
 @pytest.mark.parametrize("other", [{}, {"model": "another 1"}, {"cores": 999}], ids=str)
 async def test_what_was_measured_with_calls_is_believed_while_nothing_changed(
-    tmp_path: Path, other: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, other: dict[str, object]
 ) -> None:
-    monkeypatch.setattr(capacity, "MEASURE_S", 0.2)
     settings = SETTINGS.model_copy(update={"store": Store(folder=tmp_path / "store")})
     capacity_file.write(settings.capacity_file, "triton", measured(Pair(), 7, **other))
     pair = Pair(settings)
