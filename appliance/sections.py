@@ -215,7 +215,9 @@ class CallPolicy(Section):
     )
     partial_timeout_s: float = Field(3, gt=0, description="a partial later than this is dropped, s")
     final_deadline_s: float = Field(
-        60, gt=0, description="how long a final is tried again, while no engine answers, before its "
+        60,
+        gt=0,
+        description="how long a final is tried again, while no engine answers, before its "
         "call is failed, s",
     )
     final_beam: int = Field(1, ge=1, le=16, description="beam of the final pass")

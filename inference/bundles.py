@@ -34,7 +34,9 @@ class BundleInvalid(ValueError):
 class Serving:
     """How a model may be served; stock Whisper weights keep every default."""
 
-    margin_s: float = 5.0  # silence heard behind the audio; window_s or more pads to the full window
+    margin_s: float = (
+        5.0  # silence heard behind the audio; window_s or more pads to the full window
+    )
     draft_margin_s: float = 2.5  # the same for text that will be replaced
     window_s: float = 30.0  # longest window
     max_tokens_per_s: float = 12.0  # more text than this per second of audio is invention
@@ -91,7 +93,9 @@ def load_manifest(folder: Path) -> Manifest:
 
 def _serving(given: dict[str, Any]) -> Serving:
     """`trimmed_windows`, of models trained without padding, is a margin of nothing."""
-    trimmed = {"margin_s": 0.0, "draft_margin_s": 0.0} if given.pop("trimmed_windows", False) else {}
+    trimmed = (
+        {"margin_s": 0.0, "draft_margin_s": 0.0} if given.pop("trimmed_windows", False) else {}
+    )
     return Serving(**{**trimmed, **given})
 
 

@@ -31,3 +31,11 @@ def _mulaw() -> NDArray[np.int16]:
 ALAW_S16, MULAW_S16 = _alaw(), _mulaw()  # [256] int16
 ALAW: Table = (ALAW_S16 / np.float32(32768)).astype(np.float32)
 MULAW: Table = (MULAW_S16 / np.float32(32768)).astype(np.float32)
+
+
+def encode(audio: NDArray[np.float32], table: Table) -> bytes:
+    """Samples -> the code of the nearest value each."""
+    order = np.argsort(table)
+    values = table[order]
+    bounds = (values[1:] + values[:-1]) / 2
+    return bytes(order.astype(np.uint8)[np.searchsorted(bounds, audio)].tobytes())

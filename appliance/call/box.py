@@ -13,8 +13,8 @@ from appliance import traces
 from appliance.audio.vad import Vad
 from appliance.call.admission import Admission
 from appliance.call.call import Call
+from appliance.call.ear import Ear
 from appliance.call.keeping import Ending, Keep, Keeper, keep_nothing
-from appliance.call.leg import Ear
 from appliance.call.lexicon import load_lexicon
 from appliance.call.pace import Pace
 from appliance.engine.failover import READY

@@ -10,9 +10,10 @@ from dataclasses import replace
 from appliance.audio.decoder import AudioDecoder
 from appliance.call.backlog import Backlog
 from appliance.call.bleed import Bleed
+from appliance.call.ear import Ear
 from appliance.call.events import Events
 from appliance.call.keeping import Ending, Keeper
-from appliance.call.leg import Ear, Leg
+from appliance.call.leg import Leg
 from appliance.call.moods import Moods
 from appliance.call.speakers import Count, Speakers
 from appliance.call.timeline import Timeline
@@ -53,8 +54,9 @@ class Call:
         admit: Callable[[int], None],
         keeper: Keeper | None = None,
     ) -> None:
-        own = {"language": ear.language} if config.language == BOX_LANGUAGE else {}
-        self.config = config = replace(config, **own)
+        if config.language == BOX_LANGUAGE:
+            config = replace(config, language=ear.language)
+        self.config = config
         self._ear = ear
         self._admit = admit
         self._decoder = AudioDecoder(config.audio, live=config.live, max_duration_s=max_duration_s)

@@ -16,20 +16,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from appliance import traces
-from appliance.audio.vad import FRAME, Vad, VadState
+from appliance.audio.vad import FRAME, VadState
 from appliance.call.agreement import Agreement
+from appliance.call.ear import Ear
 from appliance.call.endpointing import Endpointer, Mark, Signal
 from appliance.call.events import Events
 from appliance.call.final import dressed, dressed_words, spoken_words
-from appliance.call.lexicon import Lexicon
-from appliance.call.pace import Pace
 from appliance.call.track import Clip, Track
 from appliance.call.utterance import Utterance
-from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Partial
-from appliance.metrics import Metrics
-from appliance.sections import CallPolicy, Emotions, Speakers
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
 log = logging.getLogger(__name__)
@@ -41,21 +37,6 @@ LANGUAGE_FROM = int(2.0 * SAMPLE_RATE_HZ)  # samples that tell a language
 WORDS_FROM_S = 4.0  # windows longer than this are aligned, so that they can be shortened
 LIVE_FINALS, RECORDED_FINALS = 4, 16  # finals one leg may have under way
 RETRY_DELAY_S = (0.1, 2.0)  # first and longest pause before a final is tried again
-
-
-@dataclass(frozen=True, slots=True)
-class Ear:
-    """What all legs of the box share."""
-
-    engine: SpeechEngine
-    vad: Vad
-    policy: CallPolicy
-    metrics: Metrics
-    pace: Pace
-    speakers: Speakers
-    emotions: Emotions
-    lexicon: Lexicon
-    language: str | None = "zh"  # of calls that name none; None: heard from their first seconds
 
 
 @dataclass(slots=True)

@@ -63,9 +63,7 @@ class CostModel:
 
     def of(self, question: Question[Any], priority: Priority, together: int = 1) -> float | None:
         """Seconds of one lane for this question."""
-        return self.seconds(
-            question.duration_s, together, priority=priority, model=question.MODEL
-        )
+        return self.seconds(question.duration_s, together, priority=priority, model=question.MODEL)
 
     def longest_s(self) -> float | None:
         """What the longest window would take, s."""

@@ -47,7 +47,7 @@ from inference.tensors import (
 
 log = logging.getLogger(__name__)
 
-# A batch that takes longer has hung its worker: so many times what it should take, at least so long.
+# A batch has hung its worker after so many times what it should take, and at least so long.
 HANG_TIMES, HANG_LEAST_S, HANG_UNKNOWN_S = 20, 30.0, 300.0
 RESTART_DELAY_S = (0.1, 5.0)  # first and longest pause before a dead worker is replaced
 ASKING = "ask a model on the CPU"
@@ -55,11 +55,11 @@ ASKING = "ask a model on the CPU"
 
 def worker_command(settings: Settings) -> list[str]:
     """The `inference.worker` that serves this box's bundles."""
-    cpu = settings.cpu
+    cpu, bundles = settings.cpu, settings.models.bundles(standby=True)
     return [
         *leash("start a CPU worker"),
         *(sys.executable, "-m", "inference.worker"),
-        *(f"--bundle={name}={folder}" for name, folder in settings.models.bundles(standby=True).items()),
+        *(f"--bundle={name}={folder}" for name, folder in bundles.items()),
         *("--threads", str(cpu.threads)),
         *("--cores", str(max(1, (os.cpu_count() or 1) // cpu.workers))),
         *("--compute-type", cpu.compute_type),

@@ -14,17 +14,17 @@ import logging
 import math
 import os
 import time
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
 
 from appliance import traces
 from appliance.engine import capacity_file
 from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
 from appliance.engine.capacity import legs_at, measure
-from appliance.engine.cost import MOST_BATCH_S, CostModel
+from appliance.engine.cost import CostModel
 from appliance.engine.protocol import SpeechEngine
+from appliance.engine.watched import Watched
 from appliance.errors import (
     BundleError,
     EngineTimeout,
@@ -51,35 +51,8 @@ log = logging.getLogger(__name__)
 
 SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
 RESTART_AFTER = 6  # failed probes in a row after which an engine is started anew
-FIRST_PROBE_S = 30.0  # until an engine has answered once: large weights on a CPU take their time
-SLOWER = 5  # times its best probe, or its longest window, before an engine counts as late
 READY = "ready"  # for windows, in use or standing by
 QUIET_S = 10.0  # without a real window, before an engine is measured a second time
-
-
-@dataclass(slots=True)
-class Watched:
-    """An engine and what is known of it."""
-
-    engine: SpeechEngine
-    breaker: Breaker
-    canary: Canary
-    left: asyncio.Event = field(default_factory=asyncio.Event)  # no more used: ask elsewhere
-    wake: asyncio.Event = field(default_factory=asyncio.Event)  # a window came late: probe now
-    up: bool = False  # started
-    served: int = 0  # windows answered
-    asked: int = 0  # windows under way
-    heard_at: float = 0.0  # monotonic s, of its last answer
-    tried: bool = False  # its first start has come to an end, good or bad
-    best_probe_s: float | None = None
-    legs: int | None = None  # live legs it carries, once measured
-    measured: bool = False  # and no call disturbed that
-    measuring: asyncio.Task[None] | None = None
-    told: dict[str, tuple[str, ...]] = field(default_factory=dict)  # labels of model_info
-
-    @property
-    def name(self) -> str:
-        return self.engine.name
 
 
 class FailoverEngine:
@@ -159,7 +132,7 @@ class FailoverEngine:
 
     async def _probe(self, watched: Watched) -> None:
         served = watched.served
-        verdict = await watched.canary.probe(watched.engine, self._probe_patience_s(watched))
+        verdict = await watched.canary.probe(watched.engine, watched.probe_patience_s)
         result = "good" if verdict.ok else "failed"
         self._metrics.canary_total.labels(watched.name, result).inc()
         if verdict.heard:
@@ -178,18 +151,6 @@ class FailoverEngine:
             hopeless = watched.breaker.failures >= RESTART_AFTER and not watched.breaker.closed
             if hopeless and not watched.asked:
                 await self._restart(watched)
-
-    def _probe_patience_s(self, watched: Watched) -> float:
-        """How long a probe may take: an engine's own pace counts, not only the settings."""
-        best_s = watched.best_probe_s
-        own_s = FIRST_PROBE_S if best_s is None else SLOWER * best_s + MOST_BATCH_S
-        return max(self._settings.canary_timeout_s, own_s)
-
-    def _patience_s(self, watched: Watched) -> float:
-        """How long an engine may answer nobody although it is asked: busy is not dead."""
-        longest_s = watched.engine.cost.longest_s()
-        own_s = FIRST_PROBE_S if longest_s is None else SLOWER * longest_s
-        return max(self._settings.canary_timeout_s, own_s)
 
     def _in_use(self, watched: Watched) -> None:
         watched.left.clear()
@@ -271,8 +232,9 @@ class FailoverEngine:
     ) -> AnswerT:
         """Ask the engine in use; on failure each other one.
 
-        Without a time an engine is waited for while it answers anybody at all. A full first engine passes finals on; partials and recordings can wait. A partial that
-        came late is of no more use to anyone.
+        Without a time an engine is waited for while it answers anybody at all. A full first engine
+        passes finals on; partials and recordings can wait. A partial that came late is of no more
+        use to anyone.
         """
         last: LingtingError = EngineUnavailable(
             "ask a model", "no engine is ready", "try again shortly"
@@ -320,7 +282,7 @@ class FailoverEngine:
             try:
                 with waiting.track_inprogress():
                     asking = watched.engine.ask(question, priority, timeout_s)
-                    answer = await self._patiently(watched, asking, timeout_s)
+                    answer = await watched.patiently(asking, timeout_s)
             except LingtingError as error:
                 self._metrics.engine_errors_total.labels(name, error.code).inc()
                 raise
@@ -330,36 +292,6 @@ class FailoverEngine:
             watched.engine.cost.learn(question, priority, answer)
             self._count(watched.engine, question, priority, answer, time.monotonic() - begun)
         return replace(answer, engine=name)
-
-    async def _patiently(
-        self, watched: Watched, asking: Coroutine[Any, Any, AnswerT], timeout_s: float | None
-    ) -> AnswerT:
-        """An engine's answer, while it is at work and in use."""
-        if timeout_s is not None:
-            return await asking
-        begun, left = time.monotonic(), None
-        task = asyncio.create_task(asking)
-        watched.asked += 1
-        try:
-            if not watched.left.is_set():
-                left = asyncio.create_task(watched.left.wait())
-            while not task.done():
-                patience_s = self._patience_s(watched)
-                quiet_s = time.monotonic() - max(begun, watched.heard_at)
-                if quiet_s >= patience_s:
-                    raise EngineTimeout("ask a model", f"it answered nobody for {quiet_s:.1f} s")
-                waited_for = {task, left} if left else {task}
-                await asyncio.wait(
-                    waited_for, timeout=patience_s - quiet_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                if left and left.done() and not task.done():
-                    raise EngineUnavailable("ask a model", watched.breaker.reason)
-            return task.result()
-        finally:
-            watched.asked -= 1
-            task.cancel()
-            if left:
-                left.cancel()
 
     def _count(
         self,

@@ -22,7 +22,10 @@ class SpeechEngine(Protocol):
     """
 
     name: str  # "triton", "cpu", ...: a metric label
-    cost: CostModel  # what questions have cost it; whoever hears its answers keeps it up to date
+
+    @property
+    def cost(self) -> CostModel:
+        """What questions have cost it; whoever hears its answers keeps it up to date."""
 
     async def start(self) -> None:
         """Come up far enough to answer; raises EngineUnavailable or BundleError."""

@@ -44,9 +44,7 @@ class Decoder:
         """In order, for hearings padded to one length."""
         found: dict[Hearing, Decoding] = {}
         for group in grouped(hearings, lambda h: self.alike(h.asked, h.window, beam)):
-            found.update(
-                zip(group, self._decode_alike(group, beam, temperature), strict=True)
-            )
+            found.update(zip(group, self._decode_alike(group, beam, temperature), strict=True))
         return [found[hearing] for hearing in hearings]
 
     def _decode_alike(

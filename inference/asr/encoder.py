@@ -23,7 +23,7 @@ class Encoded:
 
 
 class Encoder:
-    """Immutable. `together` windows share a pass: one on a CPU, whose caches more would overflow."""
+    """Immutable. `together` windows share a pass: one on a CPU, whose caches hold no more."""
 
     def __init__(self, model: Any, mel: LogMel, together: int) -> None:
         self._model, self.mel, self._together = model, mel, together

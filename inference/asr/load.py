@@ -36,11 +36,12 @@ def load_asr(
     if threads:
         given = [Tuning(t.compute_type, 1, threads) for t in given]
     written = parameters.get("tuning")
-    on = {"device": device, "device_index": device_index}
     trial = _trial(folder)
     return tuned(
         *(folder, given),
-        lambda tuning: WhisperModel(folder, **asdict(tuning), **on),
+        lambda tuning: WhisperModel(
+            folder, device=device, device_index=device_index, **asdict(tuning)
+        ),
         lambda model: model.listen(trial),
         Path(written) if written else None,
     )

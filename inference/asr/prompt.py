@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from inference.asr.quality import echoes
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.tensors import Window
 
@@ -55,6 +56,10 @@ class Prompter:
         own = self.prompts.get(language, "") if window.task == "transcribe" else ""
         room = MAX_PREVIOUS - len(hotwords)
         return [*hotwords, *encode(own + window.prompt)[-room:]]
+
+    def echoed(self, text: str, language: str) -> bool:
+        """Whether a text begins with the bundle's own prompt."""
+        return echoes(text, self.prompts.get(language, ""))
 
     def is_prompted(self, window: Window, language: str) -> bool:
         """Whether there is anything that a bare ask would leave out."""

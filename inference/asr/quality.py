@@ -5,13 +5,17 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+from rapidfuzz.distance import Levenshtein
+
 from inference.bundles import Serving
 
 MAX_COMPRESSION_RATIO = 2.4  # text that compresses better than this repeats itself (OpenAI's bound)
 MIN_LOGPROB = -1.0  # mean per token
+MOST_UNLIKE_ECHO = 0.4  # share of characters in which an echo differs from its prompt
 MIN_REPEATS = 4  # of the same phrase, side by side
 MIN_RUN = 12  # characters
 MAX_PHRASE = 20  # characters of a phrase looked for
+ECHO = "echo"  # the fault of a decoding that says its prompt
 EMPTY = "empty"  # the fault of a decoding without text where somebody speaks
 SPARE_TOKENS = 8  # a short window may hold this many tokens whatever its length
 
@@ -88,6 +92,12 @@ def fault(decoding: Decoding, serving: Serving) -> str | None:
     if decoding.logprob < MIN_LOGPROB:
         return "doubtful"
     return None
+
+
+def echoes(text: str, prompt: str) -> bool:
+    """Whether a text begins with its prompt, more or less: nobody has said that."""
+    head = text[: len(prompt)]
+    return bool(prompt) and Levenshtein.normalized_distance(head, prompt) <= MOST_UNLIKE_ECHO
 
 
 def better(old: Decoding, new: Decoding) -> Decoding:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import ctranslate2
 
@@ -126,7 +126,7 @@ def _processor() -> str:
 
 
 @contextmanager
-def _held(path: Path | None) -> Iterator[dict[str, dict[str, object]]]:
+def _held(path: Path | None) -> Iterator[dict[str, dict[str, Any]]]:
     """What is written down, for one process at a time: others wait rather than measure beside it.
 
     A file that cannot be read or written costs nothing but another measurement.

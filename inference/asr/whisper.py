@@ -215,7 +215,7 @@ class WhisperModel(Model):
             part, self._decoder.decode(part, window.beam_size, window.temperature), strict=True
         ):
             hearing.decoding = decoding
-        self._ask_bare([h for h in part if self._is_empty(h)])
+        self._ask_bare([h for h in part if self._is_spoilt(h)])
         self._align([h for h in part if not self._is_faulty(h)])
 
     def _hear_again(self, part: list[Hearing]) -> None:
@@ -261,18 +261,23 @@ class WhisperModel(Model):
             hearing.retries += 1
             hearing.decoding = quality.better(hearing.decoded, decoding)
 
-    def _ask_bare(self, empty: list[Hearing]) -> None:
-        """Hotwords and prompts can silence a model: what they left empty is asked without them."""
-        if not empty:
+    def _ask_bare(self, spoilt: list[Hearing]) -> None:
+        """Hotwords and prompts can silence a model, or be repeated: asked again without them."""
+        if not spoilt:
             return
-        for hearing in empty:
+        for hearing in spoilt:
             hearing.bare = True
             hearing.ask = self._prompter.ask(hearing.window, hearing.asked.language, bare=True)
-        self._retry(empty, empty[0].window.beam_size, empty[0].window.temperature)
+            hearing.decoding = replace(hearing.decoded, fault=hearing.decoded.fault or quality.ECHO)
+        self._retry(spoilt, spoilt[0].window.beam_size, spoilt[0].window.temperature)
 
-    def _is_empty(self, hearing: Hearing) -> bool:
-        prompted = self._prompter.is_prompted(hearing.window, hearing.asked.language)
-        return prompted and hearing.decoded.fault == quality.EMPTY
+    def _is_spoilt(self, hearing: Hearing) -> bool:
+        language, decoding = hearing.asked.language, hearing.decoded
+        if self._prompter.echoed(decoding.text, language):
+            return True
+        return decoding.fault == quality.EMPTY and self._prompter.is_prompted(
+            hearing.window, language
+        )
 
     def _is_faulty(self, hearing: Hearing) -> bool:
         return hearing.window.retries and hearing.decoded.fault is not None
@@ -292,11 +297,11 @@ class WhisperModel(Model):
     # --- answers
 
     def _hypothesis(self, hearing: Hearing, batch: int) -> Hypothesis:
-        told, decoding = {"batch": batch, "work_s": hearing.work_s}, hearing.decoded
+        decoding, work_s = hearing.decoded, hearing.work_s
         language, retries = hearing.asked.language, hearing.retries
         if self._is_silent(decoding):
             silence = self._silence(language, decoding.no_speech)
-            return replace(silence, retries=retries, **told)
+            return replace(silence, retries=retries, batch=batch, work_s=work_s)
         text, words = without_loop(decoding.text, hearing.words)
         return Hypothesis(
             text=text,
@@ -309,7 +314,8 @@ class WhisperModel(Model):
             retries=retries,
             model=self._identity,
             demo=self.manifest.demo,
-            **told,
+            batch=batch,
+            work_s=work_s,
         )
 
     def _known_languages(self, folder: Path, tokenizer: WhisperTokenizer) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 `python -m inference.training.shapes tiny|base|small|turbo --out DIR`. What they write means
 nothing, but it is as long as speech would make it: the end of the text is forbidden, and the cap
-on tokens stands where a speaker of Mandarin would have come to. Every figure taken with one says so.
+on tokens stands where a speaker of Mandarin would have come to. Figures taken with one say so.
 """
 
 from __future__ import annotations
@@ -150,7 +150,9 @@ def _vocabulary(tokenizer: Tokenizer, size: int) -> Sequence[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m inference.training.shapes", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m inference.training.shapes", description=__doc__
+    )
     parser.add_argument("shape", choices=list(SHAPES))
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--tokenizer", type=Path, default=Path("bundles/whisper-base"))

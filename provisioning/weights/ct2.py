@@ -90,7 +90,7 @@ def write(
     folder: Path,
     precision: str,
 ) -> None:
-    """model.bin, config.json and vocabulary.json of a Whisper; `precision` is CTranslate2's word."""
+    """model.bin, config.json, vocabulary.json of a Whisper; `precision` is CTranslate2's word."""
     spec = whisper_spec.WhisperSpec(*_shape(tensors))
     for name, value in tensors.items():
         scope, _, attribute = name.rpartition("/")
@@ -116,4 +116,3 @@ def _shape(tensors: Mapping[str, NDArray[Any]]) -> tuple[int, int, int, int]:
 def _layers(tensors: Mapping[str, NDArray[Any]], side: str) -> int:
     numbers = {re.match(rf"{side}/layer_(\d+)/", name) for name in tensors}
     return 1 + max(int(number[1]) for number in numbers if number)
-

@@ -69,8 +69,10 @@ def find(folder: Path) -> Weights:
         WeightsUnusable: nothing is there, or a part is missing or altered; it is named.
     """
     for publisher in PUBLISHERS:
-        parts = [folder / name / "data" / f"{MODEL}.part{i + 1}"
-                 for i, name in enumerate(publisher.packages)]
+        parts = [
+            folder / name / "data" / f"{MODEL}.part{i + 1}"
+            for i, name in enumerate(publisher.packages)
+        ]
         if any(part.parent.exists() for part in parts):
             for part, (size, digest) in zip(parts, publisher.parts, strict=True):
                 _check(part, size, digest)

@@ -31,7 +31,7 @@ from appliance.errors import (
     SettingsError,
     TooLarge,
 )
-from appliance.messages import AudioFormat, Encoding, Health
+from appliance.messages import BOX_LANGUAGE, AudioFormat, Encoding, Health
 from tests.integration.http_fakes import BAD, CARD, FakeBox, final
 
 TRANSCRIBE, TRANSLATE = "/v1/audio/transcriptions", "/v1/audio/translations"
@@ -189,7 +189,8 @@ async def test_language_is_detected_when_the_model_knows_several(
     box.cards = (replace(CARD, languages=("zh", "en")),)
     await post(client)
     await post(client, language="en")
-    assert [config.language for config in box.configs] == [None, "en"]
+    await post(client)
+    assert [config.language for config in box.configs] == [None, "en", BOX_LANGUAGE]
 
 
 async def test_logprobs_are_filled_from_the_words(client: httpx.AsyncClient) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from appliance.audio import g711
+from appliance.audio.g711 import encode
 
 TABLES = {"pcm_alaw": g711.ALAW_S16, "pcm_mulaw": g711.MULAW_S16}
 
@@ -38,3 +39,12 @@ def test_encoding_a_decoded_code_gives_it_back(codec):
     frame.sample_rate = 8000
     codes = np.frombuffer(b"".join(bytes(p) for p in encoder.encode(frame)), np.uint8)
     assert np.array_equal(TABLES[codec][codes], TABLES[codec])
+
+
+@pytest.mark.parametrize("codec", TABLES)
+def test_the_nearest_value_is_sent(codec):
+    table = TABLES[codec] / np.float32(32768)
+    assert np.array_equal(table[np.frombuffer(encode(table, table), np.uint8)], table)
+    nearby = np.float32([0.0, 0.5, -0.5, 2.0, -2.0])
+    heard = table[np.frombuffer(encode(nearby, table), np.uint8)]
+    assert np.allclose(heard[:3], nearby[:3], atol=0.02) and abs(heard[3:]).min() > 0.97

@@ -24,7 +24,7 @@ from appliance.metrics import Metrics
 from appliance.sections import Models
 from appliance.settings import Settings
 from inference.tensors import Priority, Window
-from tests.daemon import DEMO_CALL, read_call
+from tests.daemon import read_call
 
 BEFORE = """
 # TYPE wait histogram
@@ -188,7 +188,7 @@ def test_a_process_and_its_children_are_watched() -> None:
 def test_a_recordings_length_is_read_from_its_header() -> None:
     legs, seconds = bench_recordings.legs_and_seconds(bench_recordings.FILE.read_bytes())
     assert legs == 2
-    assert seconds == pytest.approx(len(read_call(DEMO_CALL)) / 8000, abs=0.01)
+    assert seconds == pytest.approx(len(read_call(bench_recordings.FILE)) / 8000, abs=0.01)
 
 
 @pytest.mark.parametrize("calls", ["none", "0", "-1", "1.5"])

@@ -25,6 +25,7 @@ from appliance.errors import (
     Unsupported,
 )
 from appliance.messages import (
+    BOX_LANGUAGE,
     Attribution,
     Encoding,
     Endpointing,
@@ -90,7 +91,8 @@ def test_every_field_arrives() -> None:
 def test_nothing_said_means_the_box_chooses() -> None:
     call = understood(asr.RecognitionConfig(), live=False)
     assert call.audio == requests.AudioFormat()
-    assert call.language is None and call.itn and not call.punctuation and not call.separate_legs
+    assert call.language == BOX_LANGUAGE and call.itn
+    assert not call.punctuation and not call.separate_legs
     assert call.endpointing == Endpointing() and call.hotwords == ()
     assert not call.live
 
@@ -99,7 +101,7 @@ def test_nothing_said_means_the_box_chooses() -> None:
     ("code", "language"),
     [
         ("zh-CN", "zh"), ("zh", "zh"), ("cmn-Hans-CN", "zh"), ("zh_CN", "zh"), ("ZH-cn", "zh"),
-        ("en-US", "en"), ("multi", None), ("", None), (" ", None), ("auto", None),
+        ("en-US", "en"), ("multi", None), ("", BOX_LANGUAGE), (" ", BOX_LANGUAGE), ("auto", None),
     ],
 )  # fmt: skip
 def test_languages(code: str, language: str | None) -> None:

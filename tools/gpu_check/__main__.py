@@ -103,7 +103,11 @@ def last_json(output: str) -> dict[str, Any]:
 
 def facts(check: Check) -> None:
     if check.device == "cuda":
-        query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+        query = [
+            "nvidia-smi",
+            "--query-gpu=name,driver_version,memory.total",
+            "--format=csv,noheader",
+        ]
         check.tell("card", subprocess.run(query, capture_output=True, text=True).stdout.strip())
     check.tell("cores beside it", str(os.cpu_count()))
 
@@ -138,7 +142,9 @@ def curve(check: Check, name: str, bundle: Path) -> None:
     command = ["-m", "tools.gpu_check.curve", str(bundle), "--device", check.device]
     command += ["--batches", batches, "--like", str(BASE), "--compute-type", check.compute_type]
     found = last_json(run(command))
-    check.tell(f"{name}: arithmetic, time to load", f"{found['compute_type']}, {found['loaded_s']} s")
+    check.tell(
+        f"{name}: arithmetic, time to load", f"{found['compute_type']}, {found['loaded_s']} s"
+    )
     rates = ", ".join(f"{n}: {rate}" for n, rate in found["windows_per_s"].items())
     check.tell(f"{name}: 4 s windows a second, by batch", rates)
     rates = ", ".join(f"{n}: {rate}" for n, rate in found["encoder_tflops"].items())
@@ -155,8 +161,10 @@ def live(check: Check, name: str, bundle: Path) -> None:
             break
         command = ["-m", "appliance", "bench", "live", "--json", "--calls", str(calls)]
         found = last_json(
-            run([*command, "--seconds", str(LIVE_S), "--within", str(GOAL_S)],
-                check.environment(bundle))
+            run(
+                [*command, "--seconds", str(LIVE_S), "--within", str(GOAL_S)],
+                check.environment(bundle),
+            )
         )
         p95 = found["endpoint_to_final_p95_s"]
         check.tell(
@@ -189,8 +197,10 @@ def kill(check: Check, name: str, bundle: Path) -> None:
     calls = str(min(check.calls))
     command = ["-m", "appliance", "bench", "live", "--json", "--calls", calls]
     found = last_json(
-        run([*command, "--seconds", str(LIVE_S), "--kill-triton", str(LIVE_S / 2)],
-            check.environment(bundle))
+        run(
+            [*command, "--seconds", str(LIVE_S), "--kill-triton", str(LIVE_S / 2)],
+            check.environment(bundle),
+        )
     )
     check.tell(
         f"{name}: Triton killed (-9) under {found['legs']} legs",

@@ -27,7 +27,9 @@ LEFT_OUT = {
     *("huggingface_hub", "grpcio_tools", "ml_dtypes", "pygments"),
 }
 VAD_FILES = ("silero_vad_op18_ifless.onnx", "silero_vad_16k_sequence.onnx", "__init__.py")
-NOT_NEEDED = re.compile(r"libpython3\.\d+|/s?bin/(?!tritonserver)|python_backend_stubs/(?!{python}/)")
+NOT_NEEDED = re.compile(
+    r"libpython3\.\d+|/s?bin/(?!tritonserver)|python_backend_stubs/(?!{python}/)"
+)
 
 
 def main() -> None:

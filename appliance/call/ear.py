@@ -1,0 +1,27 @@
+"""What all legs of the box hear with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.audio.vad import Vad
+from appliance.call.lexicon import Lexicon
+from appliance.call.pace import Pace
+from appliance.engine.protocol import SpeechEngine
+from appliance.metrics import Metrics
+from appliance.sections import CallPolicy, Emotions, Speakers
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """One per box."""
+
+    engine: SpeechEngine
+    vad: Vad
+    policy: CallPolicy
+    metrics: Metrics
+    pace: Pace
+    speakers: Speakers
+    emotions: Emotions
+    lexicon: Lexicon
+    language: str | None = "zh"  # of calls that name none; None: heard from their first seconds

@@ -1,0 +1,214 @@
+"""How well a bundle hears people: anybody's recordings with their text, as the box hears them."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from appliance.audio.decoder import AudioDecoder
+from appliance.audio.g711 import ALAW, encode
+from appliance.call.box import Box
+from appliance.engine.protocol import SpeechEngine
+from appliance.errors import LingtingError, SettingsError
+from appliance.messages import AudioFormat, CallConfig, Encoding
+from inference.cer import normalise, score
+from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
+
+COLUMNS = ("file", "text")
+MARGINS_S = (0.0, 1.28, 2.56, 5.0, 10.0, 30.0)  # 30: padded as the weights were trained
+RESAMPLES = 2000  # of the clips, for the confidence interval
+CONFIDENCE = 0.95
+SEED = 12345  # of the resampling: the same list gives the same interval
+TOGETHER = 8  # windows asked at once
+ALAW_HZ = 8000
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    path: Path
+    text: str  # what is said; empty where nobody speaks
+    speaker: str
+    audio: Audio
+
+    @property
+    def seconds(self) -> float:
+        return len(self.audio) / SAMPLE_RATE_HZ
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was heard of the same clips in one way."""
+
+    pairs: list[tuple[str, str]] = field(default_factory=list)  # said, heard
+    seconds: float = 0.0  # it took
+
+    @property
+    def rate(self) -> float:
+        return score(self.pairs).rate
+
+    def interval(self) -> tuple[float, float]:
+        """Bounds of the error rate, by resampling whole clips."""
+        each = [score([pair]) for pair in self.pairs]
+        edits = np.array([s.edits for s in each])
+        characters = np.array([s.characters for s in each])
+        draw = np.random.default_rng(SEED).integers(0, len(each), (RESAMPLES, len(each)))
+        rates = edits[draw].sum(axis=1) / np.maximum(1, characters[draw].sum(axis=1))
+        outside = (1 - CONFIDENCE) / 2
+        low, high = np.quantile(rates, [outside, 1 - outside])
+        return float(low), float(high)
+
+
+async def read_list(path: Path, say: Say) -> list[Clip]:
+    """Clips of a TSV list with a head line: file, text and, if known, speaker.
+
+    Files lie beside the list, in any format the box takes. Raises SettingsError naming the line.
+    """
+    doing = "read the list of recordings"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(doing, f"{path}: {error}") from error
+    if not rows or any(rows[0].get(name) is None for name in COLUMNS):
+        hint = "a head line with file, text and, if known, speaker; tabs between"
+        raise SettingsError(doing, f"{path} has no columns {' and '.join(COLUMNS)}", hint)
+    clips = []
+    for number, row in enumerate(rows, 2):
+        say(f"reading {number - 1} of {len(rows)}")
+        file_path = path.parent / row["file"]
+        try:
+            audio = await decode(file_path)
+        except (LingtingError, OSError) as error:
+            raise SettingsError(doing, f"{path}, line {number}: {error}") from error
+        speaker = row.get("speaker") or "-"
+        clips.append(Clip(file_path, row["text"] or "", speaker, audio))
+    return clips
+
+
+async def decode(path: Path) -> Audio:
+    """One leg of a recording in any format the box takes, 16 kHz."""
+    decoder = AudioDecoder(AudioFormat(), live=False, max_duration_s=3600.0)
+    pieces: list[Audio] = []
+    try:
+        for chunk in _chunks(path):
+            pieces.append(_mono(await decoder.feed(chunk)))
+        async for legs in decoder.drain():
+            pieces.append(_mono(legs))
+    finally:
+        await decoder.close()
+    return np.concatenate(pieces).astype(np.float32) if pieces else np.zeros(0, np.float32)
+
+
+def _mono(legs: Sequence[Audio]) -> Audio:
+    return np.mean(legs, axis=0) if legs else np.zeros(0, np.float32)
+
+
+def _chunks(path: Path) -> Iterable[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(64 << 10):
+            yield chunk
+
+
+async def through_the_box(box: Box, clips: Sequence[Clip], telephone: bool, say: Say) -> Heard:
+    """As a recording of its own each: speech found, cut into utterances, heard, joined."""
+    heard, begun = Heard(), time.monotonic()
+    for number, clip in enumerate(clips, 1):
+        say(f"{'8 kHz A-law, ' if telephone else ''}{number} of {len(clips)}")
+        config = CallConfig(
+            audio=_alaw_format() if telephone else _pcm_format(),
+            interim=False,
+            live=False,
+            itn=False,
+            word_times=False,
+            door="cli",
+        )
+        content = to_alaw(clip.audio) if telephone else to_pcm(clip.audio)
+        transcript = await box.transcribe(config, _once(content))
+        heard.pairs.append((clip.text, "".join(final.text for final in transcript.finals)))
+    heard.seconds = time.monotonic() - begun
+    return heard
+
+
+async def by_margin(
+    engine: SpeechEngine, clips: Sequence[Clip], margin_s: float, telephone: bool, say: Say
+) -> Heard:
+    """One window a clip, with so much silence behind it."""
+    heard, begun = Heard(), time.monotonic()
+    places = asyncio.Semaphore(TOGETHER)
+
+    async def ask(clip: Clip) -> Hypothesis:
+        audio = through_alaw(clip.audio) if telephone else clip.audio
+        window = Window(audio, language="zh", word_times=False, margin_s=margin_s)
+        async with places:
+            return await engine.ask(window, Priority.RECORDING, None)
+
+    answers = await asyncio.gather(*(ask(clip) for clip in clips))
+    heard.pairs = [(c.text, a.text) for c, a in zip(clips, answers, strict=True)]
+    heard.seconds = time.monotonic() - begun
+    say(f"margin {margin_s:g} s: {heard.rate:.1%}")
+    return heard
+
+
+def figures(clips: Sequence[Clip], wide: Heard, narrow: Heard) -> dict[str, float | int]:
+    """One flat object; keys as in docs/cli.md."""
+    spoken = [pair for pair in wide.pairs if normalise(pair[0])]
+    silent = [pair for pair in (*wide.pairs, *narrow.pairs) if not normalise(pair[0])]
+    low, high = wide.interval()
+    seconds = sum(clip.seconds for clip in clips)
+    return {
+        "cer": round(wide.rate, 4),
+        "cer_low": round(low, 4),
+        "cer_high": round(high, 4),
+        "cer_alaw": round(narrow.rate, 4),
+        "n": len(clips),
+        "speakers": len({clip.speaker for clip in clips}),
+        "seconds": round(seconds, 1),
+        "rtf": round(wide.seconds / max(seconds, 1e-6), 4),
+        "empty": sum(not normalise(heard) for _, heard in spoken),
+        "invented": sum(len(normalise(heard)) for _, heard in silent),
+    }
+
+
+def by_speaker(clips: Sequence[Clip], heard: Heard) -> dict[str, tuple[int, float]]:
+    """Clips and error rate of each speaker."""
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for clip, pair in zip(clips, heard.pairs, strict=True):
+        pairs.setdefault(clip.speaker, []).append(pair)
+    return {name: (len(some), score(some).rate) for name, some in sorted(pairs.items())}
+
+
+def to_pcm(audio: Audio) -> bytes:
+    return (np.clip(audio, -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def to_alaw(audio: Audio) -> bytes:
+    """What a telephone makes of it: 8 kHz, 8 bits."""
+    return encode(soxr.resample(audio, SAMPLE_RATE_HZ, ALAW_HZ), ALAW)
+
+
+def through_alaw(audio: Audio) -> Audio:
+    codes = np.frombuffer(to_alaw(audio), np.uint8)
+    wide: Audio = soxr.resample(ALAW[codes], ALAW_HZ, SAMPLE_RATE_HZ).astype(np.float32)
+    return wide
+
+
+def _pcm_format() -> AudioFormat:
+    return AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1)
+
+
+def _alaw_format() -> AudioFormat:
+    return AudioFormat(Encoding.ALAW, ALAW_HZ, 1)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(content), 64 << 10):
+        yield content[at : at + (64 << 10)]

@@ -1,0 +1,91 @@
+"""One engine as failover sees it: what is known of it, and how long it is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from appliance.engine.breaker import Breaker
+from appliance.engine.canary import Canary
+from appliance.engine.cost import MOST_BATCH_S
+from appliance.engine.protocol import SpeechEngine
+from appliance.errors import EngineTimeout, EngineUnavailable
+from inference.tensors import AnswerT
+
+FIRST_PROBE_S = 30.0  # until an engine has answered once: large weights on a CPU take their time
+SLOWER = 5  # times its best probe, or its longest window, before an engine counts as late
+ASKING = "ask a model"
+
+
+@dataclass(slots=True)
+class Watched:
+    """An engine and what is known of it."""
+
+    engine: SpeechEngine
+    breaker: Breaker
+    canary: Canary
+    left: asyncio.Event = field(default_factory=asyncio.Event)  # no more used: ask elsewhere
+    wake: asyncio.Event = field(default_factory=asyncio.Event)  # a window came late: probe now
+    up: bool = False  # started
+    served: int = 0  # windows answered
+    asked: int = 0  # windows under way
+    heard_at: float = 0.0  # monotonic s, of its last answer
+    tried: bool = False  # its first start has come to an end, good or bad
+    best_probe_s: float | None = None
+    legs: int | None = None  # live legs it carries, once measured
+    measured: bool = False  # and no call disturbed that
+    measuring: asyncio.Task[None] | None = None
+    told: dict[str, tuple[str, ...]] = field(default_factory=dict)  # labels of model_info
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    @property
+    def probe_patience_s(self) -> float:
+        """How long a probe may take: an engine's own pace counts, not only the settings."""
+        best_s = self.best_probe_s
+        own_s = FIRST_PROBE_S if best_s is None else SLOWER * best_s + MOST_BATCH_S
+        return max(self.breaker.settings.canary_timeout_s, own_s)
+
+    @property
+    def patience_s(self) -> float:
+        """How long an engine may answer nobody although it is asked: busy is not dead."""
+        longest_s = self.engine.cost.longest_s()
+        own_s = FIRST_PROBE_S if longest_s is None else SLOWER * longest_s
+        return max(self.breaker.settings.canary_timeout_s, own_s)
+
+    async def patiently(
+        self, asking: Coroutine[Any, Any, AnswerT], timeout_s: float | None
+    ) -> AnswerT:
+        """An engine's answer, while it is at work and in use.
+
+        Raises EngineTimeout if it answers nobody for too long, EngineUnavailable if it is used no
+        more; with a time given that alone counts, and the engine keeps it.
+        """
+        if timeout_s is not None:
+            return await asking
+        task, begun = asyncio.create_task(asking), time.monotonic()
+        left = None if self.left.is_set() else asyncio.create_task(self.left.wait())
+        self.asked += 1
+        try:
+            while not task.done():
+                quiet_s = time.monotonic() - max(begun, self.heard_at)
+                if quiet_s >= self.patience_s:
+                    raise EngineTimeout(ASKING, f"it answered nobody for {quiet_s:.1f} s")
+                await asyncio.wait(
+                    {task, left} if left else {task},
+                    timeout=self.patience_s - quiet_s,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if left and left.done() and not task.done():
+                    raise EngineUnavailable(ASKING, self.breaker.reason)
+            return task.result()
+        finally:
+            self.asked -= 1
+            task.cancel()
+            if left:
+                left.cancel()
