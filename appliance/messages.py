@@ -341,6 +341,7 @@ class Transcript:
     demo: bool
     cut_short: bool = False  # the header promised more audio than came
     attributions: tuple[Attribution, ...] = ()  # settled, of legs that carry several people
+    notice: str = ""  # what its readers should know of the model
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,6 +292,7 @@ class Call:
         finals = tuple(sorted(self._finals(), key=lambda f: (f.start_ms, f.leg)))
         model, demo = self._model(finals)
         return Transcript(
+            notice=self._notice(),
             finals=finals,
             duration_ms=self.duration_ms,
             legs=len(self._legs),
@@ -331,6 +332,12 @@ class Call:
             card = self._ear.engine.card()
             return f"{card.name} {card.version}", card.demo
         return "", False
+
+    def _notice(self) -> str:
+        """What readers of its text should know of the model, as its card says."""
+        with contextlib.suppress(LingtingError):
+            return self._ear.engine.card().notice
+        return ""
 
     def _finals(self) -> Iterator[Final]:
         return (final for leg in self._legs for final in leg.finals if final.text)

@@ -20,12 +20,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from appliance.cli.bench_probe import scrape
 from appliance.cli.running import POLL_S, START_TIMEOUT_S, RunningBox, free_port, running_box
 from appliance.sections import PROJECT
 from appliance.settings import load_settings
 
 CALL = PROJECT / "bundles" / "demo-call"
 TRITON_METRICS_PORT = 8002  # as monitoring/prometheus-demo.yml has it, if it is free
+AUTO, LEGS = "auto", 2
+MEASURED_WITHIN_S = 60.0
 FAIL_AT_S = 25.0  # into the call: somebody is speaking
 console = Console(highlight=False)
 
@@ -43,14 +46,18 @@ def demo(
         float, typer.Option(min=0.5, max=20, help="Play the call this many times as fast.")
     ] = 1.0,
     load: Annotated[
-        int, typer.Option(min=0, max=500, help="Instead: so many calls at once; see the page.")
-    ] = 0,
+        str,
+        typer.Option(
+            help="Instead: so many calls at once, but no more than the box says it can hold, which "
+            "auto takes; see the page."
+        ),
+    ] = "",
 ) -> None:
     """Watch a two-leg 8 kHz call being transcribed live."""
     with _box() as box:
         _wait_for_triton(box)
         if load:
-            raise typer.Exit(_under_load(box, load, again=keep))
+            raise typer.Exit(_under_load(box, _calls(box, load), again=keep))
         if fail and box.triton_pid() is None:
             console.print("[yellow]没有 Triton 可杀。 There is no Triton to kill.[/]")
         timer = _kill_triton_later(box, FAIL_AT_S / speed) if fail else None
@@ -97,6 +104,29 @@ def _wait_for_triton(box: RunningBox) -> None:
                 )
                 return
             time.sleep(POLL_S)
+
+
+def _calls(box: RunningBox, wanted: str) -> int:
+    """As many calls as are wanted, but no more than the box would take."""
+    if wanted != AUTO and not (wanted.isdecimal() and int(wanted)):
+        raise typer.BadParameter("a number, or auto", param_hint="--load")
+    with console.status("等待设备测量自己的容量… waiting for the box to measure what it can hold"):
+        most = max(1, _capacity(box) // LEGS)
+    calls = most if wanted == AUTO else min(most, int(wanted))
+    if wanted not in (AUTO, str(calls)):
+        console.print(f"[yellow]本机可承载 {most} 通。 This machine holds {most} calls.[/]")
+    return calls
+
+
+def _capacity(box: RunningBox) -> int:
+    """Live legs the box takes, once it has measured them."""
+    deadline, engine = time.monotonic() + MEASURED_WITHIN_S, "lingting_engine_live_legs"
+    while time.monotonic() < deadline:
+        page = scrape(f"{box.url}/metrics")
+        if page.has(engine):
+            break
+        time.sleep(POLL_S)
+    return round(scrape(f"{box.url}/metrics").total("lingting_live_legs_capacity"))
 
 
 def _under_load(box: RunningBox, calls: int, *, again: bool) -> int:

@@ -30,7 +30,6 @@ from appliance.cli.demo_after import (
     show_matrix,
     show_speakers,
 )
-from appliance.messages import DEMO_NOTICE
 from inference.cer import cer
 
 LEGS = {1: ("坐席", "cyan"), 2: ("市民", "green")}  # channel_tag -> name and colour
@@ -84,6 +83,8 @@ class Screen:
         default_factory=dict
     )  # by leg, start in ms
     begun: float = 0.0
+    weights: str = ""  # name and arithmetic of the speech model
+    notice: str = ""  # what its readers should know
 
     @property
     def elapsed_s(self) -> float:
@@ -121,14 +122,15 @@ class Screen:
             settled = round(len(text) * stability)
             words = Text(text[:settled]) + Text(text[settled:], "dim italic") + Text("▌", "dim")
             speaking.add_row(Text(name, colour), words if text else Text("", "dim"))
-        status = Text(f"{self.elapsed_s:5.1f} s   应答引擎 engine: {self.engine}", "bold")
+        who = f"应答引擎 engine: {self.engine}   模型 weights: {self.weights}"
+        status = Text(f"{self.elapsed_s:5.1f} s   {who}", "bold")
         notes = [Text(note, "bold red") for note in self.notes]
         return Group(
             Panel(table, title="定稿 finals", border_style="dim"),
             Panel(speaking, title="正在说 being said", border_style="dim"),
             *notes,
             status,
-            Text(DEMO_NOTICE, "yellow"),
+            Text(self.notice, "yellow"),
         )
 
 
@@ -141,6 +143,17 @@ def samples(url: str, metric: str) -> dict[str, float]:
         return {}
     found = (line for line in lines if line.startswith(f"{metric}{{engine="))
     return {line.split('"')[1]: float(line.rpartition(" ")[2]) for line in found}
+
+
+def weights_of(url: str) -> tuple[str, str]:
+    """Name and arithmetic of the speech model, and what its readers should know."""
+    try:
+        with urllib.request.urlopen(f"{url}/v1/models", timeout=2) as answer:
+            model = json.loads(answer.read())["data"][0]
+    except (OSError, ValueError, LookupError):
+        return "?", ""
+    about = model["lingting"]
+    return f"{model['id']} ({about['compute_type']})", about.get("notice", "")
 
 
 def engine_in_use(url: str) -> str:
@@ -213,7 +226,7 @@ def shown(console: Console, screen: Screen) -> Iterator[Live | Log]:
             yield live
             screen.partials.clear()
     else:
-        console.print(DEMO_NOTICE, soft_wrap=True)
+        console.print(f"{screen.weights}: {screen.notice}", soft_wrap=True)
         yield Log(console, screen)
 
 
@@ -298,6 +311,7 @@ def main() -> int:
     given = parser.parse_args()
     console = Console(highlight=False)
     screen = Screen(load(given.folder), given.speed, engine=engine_in_use(given.url))
+    screen.weights, screen.notice = weights_of(given.url)
     moods = follow_moods(given.url, screen.felt)
     try:
         with shown(console, screen) as view:

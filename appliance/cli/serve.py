@@ -164,9 +164,12 @@ def _announce(gateway: Gateway, grpc_port: int, http_port: int, seconds: float) 
     if health.detail["in_use"] == "cpu" and "triton" in health.detail:
         log.warning("calls are served on the CPU; Triton: %s", health.detail["triton"])
     for model in gateway.box.models():
-        log.info("model %s %s on %s", model.name, model.version, model.device)
+        told = (model.name, model.version, model.device, model.compute_type)
+        log.info("model %s %s on %s, %s", *told)
         if model.demo:
             log.warning(DEMO_NOTICE)
+        elif model.notice:
+            log.info(model.notice)
 
 
 def serve(

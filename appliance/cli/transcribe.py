@@ -344,9 +344,10 @@ class Shown:
         """Once: what these weights are not for. And that a recording is not whole."""
         if transcript.cut_short:
             self.complain(f"{name}: it is cut short: its header promises more than there is")
-        if transcript.demo and not self._noticed:
+        notice = DEMO_NOTICE if transcript.demo else transcript.notice
+        if notice and not self._noticed:
             self._noticed = True
-            self.say(f"{transcript.model}: {DEMO_NOTICE}")
+            self.say(f"{transcript.model}: {notice}")
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

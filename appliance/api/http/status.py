@@ -152,6 +152,8 @@ def _model(card: ModelCard, loaded_at: int) -> dict[str, Any]:
             "tasks": list(card.tasks),
             "window_s": card.window_s,
             "device": card.device,
+            "compute_type": card.compute_type,
             "description": card.description,
+            **({"notice": card.notice} if card.notice and not card.demo else {}),
         },
     }
