@@ -108,6 +108,9 @@ class Metrics:
         self.partials_dropped_total = counter(
             "partials_dropped_total", "partials given up", "reason"
         )
+        self.partials_paused = gauge(
+            "partials_paused", "1 while partials are given up for the sake of finals"
+        )
         self.partial_interval_seconds = gauge(
             "partial_interval_seconds", "time between partials now, as load has widened it"
         )

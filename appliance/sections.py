@@ -214,6 +214,12 @@ class CallPolicy(Section):
         8, ge=2, le=28, description="audio a partial looks back on at most, s"
     )
     partial_timeout_s: float = Field(3, gt=0, description="a partial later than this is dropped, s")
+    finals_late_s: float = Field(
+        1.2,
+        gt=0,
+        description="when live finals take an engine longer, partials are given up until they are "
+        "quick again, s",
+    )
     final_deadline_s: float = Field(
         60,
         gt=0,

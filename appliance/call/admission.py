@@ -18,9 +18,22 @@ DRAINING = "the box is shutting down or being upgraded"
 class Admission:
     """Counts what is running; refuses what would make the rest suffer."""
 
-    def __init__(self, limits: Limits, metrics: Metrics, measured: Callable[[], int]) -> None:
-        """`measured` tells how many live legs the engine in use carries."""
+    def __init__(
+        self,
+        limits: Limits,
+        metrics: Metrics,
+        measured: Callable[[], int],
+        why_none: Callable[[], str] = lambda: "no engine answers",
+    ) -> None:
+        """
+        Args:
+            limits: as set.
+            metrics: of the box.
+            measured: how many live legs the engine in use carries.
+            why_none: the reason if that is none.
+        """
         self._limits, self._metrics, self._measured = limits, metrics, measured
+        self._why_none = why_none
         self.draining = False
         self.calls = 0
         self.live_legs = 0
@@ -56,7 +69,7 @@ class Admission:
         capacity = self.capacity
         if not capacity:
             self._metrics.calls_refused_total.labels(door, "engine").inc()
-            raise NoEngine("open a call", "no engine answers", "try again shortly")
+            raise NoEngine("open a call", self._why_none(), "try again shortly")
         if self.live_legs + legs > capacity:
             self._refuse(
                 door, "capacity", f"{self.live_legs} of {capacity} live legs are busy", RETRY_LIVE_S

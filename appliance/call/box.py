@@ -54,7 +54,7 @@ class Box:
             *(engine, self._vad, settings.call, metrics, pace),
             *(settings.speakers, settings.emotions, load_lexicon(settings.city.pack)),
         )
-        self.admission = Admission(settings.limits, metrics, self._measured_legs)
+        self.admission = Admission(settings.limits, metrics, self._measured_legs, self._why_none)
         self._calls: set[Call] = set()
 
     async def start(self) -> None:
@@ -202,6 +202,11 @@ class Box:
         ending = [asyncio.create_task(_end(call)) for call in self._calls]
         if ending:
             await asyncio.wait(ending, timeout=SETTLE_S)
+
+    def _why_none(self) -> str:
+        if self._engine.health().ok:
+            return "these weights are too slow here for live speech; recordings are taken"
+        return "no engine answers"
 
     def _measured_legs(self) -> int:
         """Of the engine in use; none while no engine answers."""

@@ -159,6 +159,8 @@ class Leg:
         utterance = self._utterance
         if utterance is None or not (self._config.interim and self._config.live):
             return
+        if self._ear.pace.finals_only:
+            return
         if utterance.partial or utterance.early or self._track.end < utterance.next_partial:
             return
         interval = int(self._ear.pace.interval_s * SAMPLE_RATE_HZ)
@@ -170,7 +172,7 @@ class Leg:
         try:
             heard = await self._listen_partial(utterance, end)
         except LingtingError as error:
-            self._ear.pace.took(self._ear.policy.partial_timeout_s)
+            self._ear.pace.partial_took(self._ear.policy.partial_timeout_s)
             self._ear.metrics.partials_dropped_total.labels(error.code).inc()
             return
         finally:
@@ -191,7 +193,7 @@ class Leg:
         window = _partial_window(window)
         begun = time.monotonic()
         heard = await self._ear.engine.ask(window, Priority.PARTIAL, policy.partial_timeout_s)
-        self._ear.pace.took(time.monotonic() - begun)
+        self._ear.pace.partial_took(time.monotonic() - begun)
         return heard
 
     async def _publish_partial(
@@ -323,8 +325,12 @@ class Leg:
         deadline = time.monotonic() + policy.final_deadline_s
         delay, longest = RETRY_DELAY_S
         while True:
+            begun = time.monotonic()
             try:
-                return await self._ear.engine.ask(window, priority, None)
+                heard = await self._ear.engine.ask(window, priority, None)
+                if self._config.live:
+                    self._ear.pace.final_took(time.monotonic() - begun)
+                return heard
             except (EngineUnavailable, Overloaded) as error:
                 waits = isinstance(error, Overloaded) and not self._config.live
                 if time.monotonic() > deadline and not waits:

@@ -1,4 +1,5 @@
-"""How often partials are asked for: as often as configured, less often when the box is busy."""
+"""How often partials are asked for: as often as configured, less often when the box is busy, and
+not at all while finals come late."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from appliance.sections import CallPolicy
 
 SMOOTHING = 0.2  # weight of the newest latency
 BUSY_SHARE = 0.5  # a partial may take this share of its interval before the interval widens
+RELAXED_TIMES = 2.0  # the shortest interval
+BACK_SHARE = 0.5  # finals must come within this share of the limit before partials come back
 
 
 class Pace:
@@ -14,22 +17,41 @@ class Pace:
 
     def __init__(self, policy: CallPolicy, metrics: Metrics) -> None:
         self._policy = policy
-        self._gauge = metrics.partial_interval_seconds
-        self._latency_s = 0.0
-        self._gauge.set(policy.partial_interval_ms / 1000)
+        self._interval, self._paused = metrics.partial_interval_seconds, metrics.partials_paused
+        self._partial_s = 0.0  # smoothed
+        self._final_s = 0.0
+        self.finals_only = False
+        self._tell()
 
-    def took(self, seconds: float) -> None:
+    def partial_took(self, seconds: float) -> None:
         """A partial came back after `seconds`."""
-        self._latency_s += SMOOTHING * (seconds - self._latency_s)
-        self._gauge.set(self.interval_s)
+        self._partial_s += SMOOTHING * (seconds - self._partial_s)
+        self._tell()
+
+    def final_took(self, seconds: float) -> None:
+        """A live final came back after `seconds`: partials make room for those that are late."""
+        self._final_s += SMOOTHING * (seconds - self._final_s)
+        limit_s = self._policy.finals_late_s
+        if self.finals_only:
+            self.finals_only = self._final_s > BACK_SHARE * limit_s
+            if not self.finals_only:
+                self._partial_s = self._policy.partial_interval_max_ms / 1000  # slowly at first
+        else:
+            self.finals_only = self._final_s > limit_s
+        self._tell()
 
     @property
     def interval_s(self) -> float:
         least = self._policy.partial_interval_ms / 1000
         most = max(least, self._policy.partial_interval_max_ms / 1000)
-        return min(most, max(least, self._latency_s / BUSY_SHARE))
+        return min(most, max(least, self._partial_s / BUSY_SHARE))
 
     @property
     def relaxed(self) -> bool:
         """Whether there is time to spare for work that may prove needless."""
-        return self.interval_s <= self._policy.partial_interval_ms / 1000
+        least = self._policy.partial_interval_ms / 1000
+        return not self.finals_only and self.interval_s <= RELAXED_TIMES * least
+
+    def _tell(self) -> None:
+        self._interval.set(self.interval_s)
+        self._paused.set(self.finals_only)

@@ -86,6 +86,7 @@ class Condition:
     live: tuple[tuple[str, int], ...]  # calls by hotline system, most first
     legs: int
     capacity: int
+    finals_only: bool  # partials are given up for the sake of finals
     recordings: int
     disks: tuple[Disk, ...]
     certificates: tuple[Certificate, ...]
@@ -102,6 +103,7 @@ class Condition:
         if not self.serves or self.draining or not self.firewall:
             return Grade.BAD
         grades = {
+            Grade.LOOK if self.finals_only else Grade.GOOD,
             self.jobs.grade,
             self.backup.grade,
             self.audit.grade,
@@ -122,6 +124,7 @@ def look(box: Box) -> Condition:
         live=tuple(sorted(((s, int(n)) for s, n in live.items() if n), key=lambda pair: -pair[1])),
         legs=int(value_of(metrics.live_legs)),
         capacity=int(value_of(metrics.live_legs_capacity)),
+        finals_only=bool(value_of(metrics.partials_paused)),
         recordings=int(value_of(metrics.recordings_running)),
         disks=tuple(_disks(metrics)),
         certificates=tuple(_certificates(metrics)),

@@ -361,11 +361,26 @@ def test_partials_widen_under_load_and_narrow_again() -> None:
     pace = Pace(CallPolicy(), Metrics())
     relaxed = pace.interval_s
     for _ in range(50):
-        pace.took(1.0)
+        pace.partial_took(1.0)
     assert pace.interval_s > 3 * relaxed and not pace.relaxed
     for _ in range(50):
-        pace.took(0.01)
+        pace.partial_took(0.01)
     assert pace.interval_s == relaxed and pace.relaxed
+
+
+def test_late_finals_stop_partials_until_they_are_quick_again() -> None:
+    metrics = Metrics()
+    pace = Pace(CallPolicy(), metrics)
+    paused = "lingting_partials_paused"
+    for _ in range(20):
+        pace.final_took(3.0)
+    assert pace.finals_only and metrics.registry.get_sample_value(paused) == 1
+    pace.final_took(0.1)
+    assert pace.finals_only, "one quick final is not enough"
+    for _ in range(20):
+        pace.final_took(0.1)
+    assert not pace.finals_only and metrics.registry.get_sample_value(paused) == 0
+    assert pace.interval_s == CallPolicy().partial_interval_max_ms / 1000, "slowly at first"
 
 
 def test_a_track_forgets_only_what_it_may() -> None:
