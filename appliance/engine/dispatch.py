@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +19,10 @@ from typing import Any
 from appliance.engine.cost import MOST_BATCH_S, CostModel
 from appliance.errors import EngineTimeout, Overloaded
 from inference.tensors import Answer, AnswerT, Priority, Question
+
+
+# While nobody speaks nothing is urgent, and longer batches cost less.
+QUIET_S, QUIET_BATCH_S = 10.0, 2.0
 
 
 @dataclass(order=True, slots=True)
@@ -54,6 +60,7 @@ class Dispatcher:
         self._queue: list[Job] = []
         self._numbers = itertools.count()
         self._arrived = asyncio.Condition()
+        self._live_at = -math.inf  # monotonic s, when a live question came last
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -69,6 +76,8 @@ class Dispatcher:
         waiting = sum(j.priority is priority and not j.answer.done() for j in self._queue)
         if waiting >= self._places[priority]:
             raise Overloaded(self._doing, "the queue is full", "send less at once, or later")
+        if priority is not Priority.RECORDING:
+            self._live_at = time.monotonic()
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         length_s = question.duration_s if priority is Priority.PARTIAL else 0.0
         await self.put(Job(priority, length_s, next(self._numbers), question, answer))
@@ -96,12 +105,14 @@ class Dispatcher:
                 await self._arrived.wait()
 
     def _batch(self) -> list[Job]:
+        quiet = time.monotonic() - self._live_at > QUIET_S
+        most_s = QUIET_BATCH_S if quiet else MOST_BATCH_S
         batch, passed = [heapq.heappop(self._queue)], list[Job]()
         while self._queue and len(batch) < self._max_batch:
             following = heapq.heappop(self._queue)
             if not batch[0].goes_with(following):
                 passed.append(following)
-            elif (self.work_s([*batch, following]) or 0.0) <= MOST_BATCH_S:
+            elif (self.work_s([*batch, following]) or 0.0) <= most_s:
                 batch.append(following)
             else:
                 passed.append(following)
