@@ -18,18 +18,43 @@ NUMERALS = "零〇一二两三四五六七八九十百千万亿"
 _TO_ARABIC = str.maketrans(DIGITS, "00123456789" + "1")
 UNITS = (
     "号楼|号院|单元|公里|千米|平方米|平米|立方米|小时|分钟|毫米|厘米|块钱|楼|室|号|栋|幢|弄|年|月|日|点|分|秒|"
-    "元|块|层|岁|米|吨|公斤|斤|度|兆|户|人|辆|路|天|周|亿|万"
+    "元|块|层|岁|米|吨|公斤|斤|度|兆|户|人|辆|路|天|周|套"
 )
 MIN_STRING = 3  # digits in a row that are a number and not a phrase
+# What is written as a number although only 一 is said; elsewhere 一天 and 一块 are phrases.
+NUMBERED = "号楼|号院|单元|楼|室|号|栋|幢|弄|月"
+
+_D = "[一二两三四五六七八九]"
+_TENS = f"{_D}?十{_D}?"
+_HUNDREDS = f"{_D}百(?:{_D}十{_D}?|零{_D})?"
+_THOUSANDS = f"{_D}千(?:{_HUNDREDS}|零{_D}十{_D}?|零{_D})?"
+_SECTION = f"(?:{_THOUSANDS}|{_HUNDREDS}|{_TENS})"  # well formed, below 10,000, not a lone digit
+_CARDINAL = f"(?:(?:{_SECTION}|{_D})万(?:{_THOUSANDS}|零{_HUNDREDS}|零{_TENS}|零{_D})|{_SECTION})"
+# Neighbouring digits name a range: 两三天, 十七八岁, 五六千元.
+_PAIR = "(?:一两|一二|两三|二三|三四|三五|四五|五六|六七|七八|八九)"
+_RANGE = f"(?:{_D}千)?(?:{_D}百)?(?:{_D}?十)?{_PAIR}(?![{DIGITS}两])[十百千万亿]*"
+_IDIOM = "(?P<aa>[一二三四五六七八九])(?P=aa)(?P<bb>[一二三四五六七八九])(?P=bb)|九九归一|一五一十"
+# A rate: 三千一年 is 3000 for one year, not 3001 years.
+_EACH = f"一(?:{UNITS}|个|次|趟)"
+_MEASURED = f"(?=(?:{UNITS})|{_EACH})"
 _PATTERN = re.compile(
-    rf"(?P<percent>百分之(?P<share>[{NUMERALS}]+(?:点[{DIGITS}]+)?))"
+    rf"(?P<kept>(?<![{DIGITS}])(?:(?:{_IDIOM})(?![{DIGITS}])|{_RANGE}))"
+    rf"|(?P<percent>百分之(?P<share>百|[{NUMERALS}]+(?:点[{DIGITS}]+)?))"
+    rf"|(?P<under>{_SECTION}|{_D})分之(?P<over>{_SECTION}|{_D})"
     rf"|(?P<year>[{DIGITS}]{{4}})(?=年)"
     rf"|(?P<string>[{DIGITS}]{{{MIN_STRING},}})(?![十百千万亿])"
-    rf"|(?P<decimal>[{NUMERALS}]+点[{DIGITS}]+)(?=[元块米吨度万亿公平厘毫斤小])"
-    rf"|(?<![几数上好])(?P<value>[{NUMERALS}]*[十百千][{NUMERALS}]*|[{DIGITS}两]{{1,2}})(?=(?:{UNITS}))"
+    rf"|(?P<decimal>(?:{_CARDINAL}|零|{_D})点[{DIGITS}]+)(?=[元块米吨度万亿公平厘毫斤小])"
+    rf"|(?P<fraction>零点[{DIGITS}]+)"
+    rf"|(?<![几数上好])(?P<short>(?:{_SECTION}|{_D})[百千万](?=[二三四五六七八九](?:{UNITS}|{_EACH})))"
+    rf"(?P<rest>[二三四五六七八九])"
+    rf"|(?<![几数上好])(?P<value>{_CARDINAL}){_MEASURED}"
+    rf"|(?<![几数上好])(?P<large>{_SECTION}|{_D})(?=[万亿])"
+    rf"|(?P<price>{_D}|{_TENS})块(?P<dime>{_D})(?!(?!{_EACH}){_D}|[十百千万点块])"
+    rf"|(?P<digits>[{DIGITS}两]{{2}})(?=(?:{UNITS}))"
+    rf"|(?<![{NUMERALS}])(?P<one>[一幺])(?=(?:{NUMBERED}))"
+    rf"|(?P<digit>[零〇二两三四五六七八九])(?=(?:{UNITS}))"
 )
-# 一点 (a little), 一号 is a date but 一块 (together), 一天到晚, 一路 ... are phrases.
-_PHRASES = re.compile(r"一(?:点|块|路|天|人|度|层|分|日|周|元)")
+_STEP = {"百": 10, "千": 100, "万": 1000}  # what a digit is worth that follows without a unit
 
 
 def written(text: str) -> str:
@@ -86,7 +111,7 @@ def _parts(text: str) -> Iterator[tuple[str, int, int]]:
     """(written form, begin, end) of stretches that cover `text`."""
     at = 0
     for match in _PATTERN.finditer(text):
-        number = _number(match, text)
+        number = _number(match)
         if number is None:
             continue
         if match.start() > at:
@@ -97,15 +122,29 @@ def _parts(text: str) -> Iterator[tuple[str, int, int]]:
         yield text[at:], at, len(text)
 
 
-def _number(match: re.Match[str], text: str) -> str | None:
+def _number(match: re.Match[str]) -> str | None:
+    """What a match is written as; None: as it was said."""
+    if match["kept"]:
+        return None
     if match["year"] or match["string"]:
         return match[0].translate(_TO_ARABIC)
     if match["percent"]:
-        value = _value(match["share"])
+        value = "100" if match["share"] == "百" else _value(match["share"])
         return None if value is None else f"{value}%"
-    if match["value"] == "一" and _PHRASES.match(text, match.start()):
-        return None
+    if match["under"]:
+        over, under = _value(match["over"]), _value(match["under"])
+        return f"{over}/{under}" if over and under else None
+    if match["short"]:
+        return _with_rest(match["short"], match["rest"])
+    if match["price"]:
+        return f"{_value(match['price'])}块{_value(match['dime'])}"
     return _value(match[0])
+
+
+def _with_rest(whole: str, rest: str) -> str | None:
+    """一百五 -> 150, 三万五 -> 35000: the last digit counts the next lower unit."""
+    value, digit = _value(whole), _value(rest)
+    return str(int(value) + int(digit) * _STEP[whole[-1]]) if value and digit else None
 
 
 def _value(spoken: str) -> str | None:
