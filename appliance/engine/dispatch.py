@@ -20,7 +20,6 @@ from appliance.engine.cost import MOST_BATCH_S, CostModel
 from appliance.errors import EngineTimeout, Overloaded
 from inference.tensors import Answer, AnswerT, Priority, Question
 
-
 # While nobody speaks nothing is urgent, and longer batches cost less.
 QUIET_S, QUIET_BATCH_S = 10.0, 2.0
 

@@ -13,7 +13,7 @@ import soxr
 
 from appliance.audio.g711 import ALAW
 from inference.asr.whisper import KIND, WhisperModel
-from inference.bundles import MANIFEST, seal
+from inference.bundles import load_manifest, read_canary, seal
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Window
 from provisioning.weights import ct2
 from provisioning.weights.source import Weights
@@ -65,12 +65,10 @@ def write(precision: Precision, weights: Weights, folder: Path) -> None:
         card.format(name=precision.name, weights=precision.weights), encoding="utf-8"
     )
     facts = _facts(precision)
-    seal(folder, **facts)
-    clip = canary_clip()
-    text = _heard(folder, clip)
-    (folder / MANIFEST).unlink()
-    _write_wav(folder / CANARY, clip)
-    seal(folder, **facts, canary={"audio": CANARY, "text": text})
+    _write_wav(folder / CANARY, canary_clip())
+    unheard = {"audio": CANARY, "text": ""}
+    seal(folder, **facts, canary=unheard)
+    seal(folder, **facts, canary={**unheard, "text": _heard(folder)})
 
 
 def _facts(precision: Precision) -> dict[str, Any]:
@@ -98,8 +96,12 @@ def canary_clip() -> Audio:
     return wide
 
 
-def _heard(folder: Path, clip: Audio) -> str:
-    (heard,) = WhisperModel(folder, threads=1).listen([Window(clip, language="zh")])
+def _heard(folder: Path) -> str:
+    """What these weights hear in their canary, as it will be asked of them."""
+    clip = read_canary(folder, load_manifest(folder))
+    assert clip is not None
+    model = WhisperModel(folder, threads=1, compute_type="int8")
+    (heard,) = model.listen([Window(clip, language="zh")])
     if not isinstance(heard, Hypothesis) or not heard.text:
         raise ValueError(f"{folder.name} hears nothing in the canary: {heard}")
     return heard.text
