@@ -156,7 +156,13 @@ class Triton(Section):
         description="virtual environment with requirements/diarization.txt; then diarization in "
         "Triton runs pyannote.audio itself, else its port to ONNX",
     )
-    instances: int = Field(1, ge=1, le=64, description="model instances (per GPU, if on GPUs)")
+    instances: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="instances of the speech model (per GPU, if on GPUs); 0: one on a GPU, on a "
+        "CPU one for each core while copies of the weights are small beside the memory",
+    )
     threads: int = Field(
         0, ge=0, description="CPU threads of one instance; 0: lanes and threads as measured"
     )
@@ -168,7 +174,13 @@ class Triton(Section):
 
 
 class Cpu(Section):
-    workers: int = Field(2, ge=0, le=64, description="worker processes; 0 turns the CPU path off")
+    workers: int = Field(
+        2,
+        ge=0,
+        le=64,
+        description="worker processes at most, fewer where copies of the weights are large beside "
+        "the memory; 0 turns the CPU path off",
+    )
     threads: int = Field(
         0, ge=0, description="threads of one worker; 0: lanes and threads as measured"
     )

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,6 +19,7 @@ from appliance.cli import bench_calls, bench_idle, bench_live, bench_page, bench
 from appliance.cli import bench_report as report
 from appliance.cli.bench_host import Host
 from appliance.cli.bench_probe import Figures
+from appliance.engine.process import ONE_BLAS_THREAD
 from appliance.errors import SettingsError
 from appliance.settings import load_settings
 
@@ -29,11 +34,15 @@ progress = Console(stderr=True, highlight=False)
 
 class Peer(enum.StrEnum):
     NAIVE = "naive"
+    BATCHED = "batched"
 
 
 Against = Annotated[
     Peer | None,
-    typer.Option(help="Measure also what one would write instead: a faster-whisper call a window."),
+    typer.Option(
+        help="Measure a peer too. naive: a faster-whisper call a window, behind our doors; "
+        "batched, for recordings: faster-whisper's BatchedInferencePipeline at its best."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one flat JSON object.")]
 
@@ -60,6 +69,8 @@ def live(
     """Play calls in real time over gRPC: latencies, refusals, CPU, memory, batches."""
     count = _count(calls)
     _check_peer(against)
+    if against is Peer.BATCHED:
+        raise typer.BadParameter("batched hears recordings only", param_hint="--against")
 
     load = Load(count, legs, seconds, within, kill_triton)
     search = Search(most, within, legs) if against or count is None else None
@@ -154,7 +165,8 @@ def recordings(
 
     figures = measure(_engine())
     if against:
-        figures = report.against(figures, measure("naive"), ("audio_seconds_per_second",))
+        peer = _batched(files) if against is Peer.BATCHED else measure(against)
+        figures = report.against(figures, peer, ("audio_seconds_per_second",), against)
     goals = [report.RECORDINGS] if against else []
     report.tell("Recordings", _titled(figures), goals, as_json=as_json)
 
@@ -234,6 +246,22 @@ def _check_peer(against: Peer | None) -> None:
     if against and importlib.util.find_spec("faster_whisper") is None:
         hint = "run `make .venv/.dev`"
         raise SettingsError("run the naive peer", "faster-whisper is not installed", hint)
+
+
+def _batched(files: int) -> Figures:
+    """In a process of its own, with our workers' one BLAS thread."""
+    bundle = str(load_settings().models.asr)
+    command = ["-m", "appliance.cli.batched", bundle, str(bench_recordings.FILE), str(files)]
+    with progress.status("faster-whisper, batched, every way …"):
+        done = subprocess.run(
+            [sys.executable, *command],
+            env={**os.environ, **ONE_BLAS_THREAD},
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+    found: Figures = json.loads(done.stdout)
+    return found
 
 
 def _engine() -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 from appliance.cli.bench_probe import Figures
 from appliance.messages import DEMO_NOTICE
 
-NAIVE = "naive_"
+PEERS = ("naive", "batched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +77,14 @@ def medians(runs: Sequence[Figures]) -> Figures:
     return together
 
 
-def against(ours: Figures, naive: Figures, ratios: Iterable[str]) -> Figures:
-    """Both in one object, with ours / naive of some figures.
+def against(ours: Figures, peers: Figures, ratios: Iterable[str], peer: str = "naive") -> Figures:
+    """Both in one object, with ours / the peer's of some figures.
 
-    Where a count of naive is 0 it is taken for 1: the ratio is at least that.
+    Where a count of the peer is 0 it is taken for 1: the ratio is at least that.
     """
-    both: Figures = {**ours, **{f"{NAIVE}{key}": value for key, value in naive.items()}}
+    both: Figures = {**ours, **{f"{peer}_{key}": value for key, value in peers.items()}}
     for key in ratios:
-        mine, theirs = number(ours.get(key)), number(naive.get(key))
+        mine, theirs = number(ours.get(key)), number(peers.get(key))
         measured = mine is not None and theirs is not None
         both[f"ratio_{key}"] = round((mine or 0) / (theirs or 1), 2) if measured else None
     return both
@@ -116,17 +116,17 @@ def tell(title: str, figures: Figures, goals: Sequence[Goal], *, as_json: bool) 
 
 def table(title: str, figures: Mapping[str, object]) -> Table:
     """One row a figure; a column for the peer if there is one."""
-    peer = any(key.startswith(NAIVE) for key in figures)
+    peer = next((p for p in PEERS if any(key.startswith(f"{p}_") for key in figures)), "")
     drawn = Table(title=title, title_justify="left")
     drawn.add_column("")
     drawn.add_column("lingting", justify="right")
     if peer:
-        drawn.add_column("naive", justify="right")
+        drawn.add_column(peer, justify="right")
     for key, value in figures.items():
-        if key.startswith(NAIVE):
+        if peer and key.startswith(f"{peer}_"):
             continue
         row = [key, _shown(value)]
-        drawn.add_row(*row, *([_shown(figures.get(NAIVE + key))] if peer else []))
+        drawn.add_row(*row, *([_shown(figures.get(f"{peer}_{key}"))] if peer else []))
     return drawn
 
 

@@ -6,6 +6,7 @@ from appliance.engine.canary import load_canary
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.failover import FailoverEngine
 from appliance.engine.protocol import SpeechEngine
+from appliance.engine.sizing import check_memory
 from appliance.engine.triton import TritonEngine
 from appliance.errors import SettingsError
 from appliance.metrics import Metrics
@@ -14,6 +15,7 @@ from appliance.settings import Settings
 
 def build_engine(settings: Settings, metrics: Metrics) -> FailoverEngine:
     """Triton first, the CPU behind it; raises BundleError if the bundle cannot be read."""
+    check_memory(settings)
     engines: list[SpeechEngine] = []
     if settings.triton.mode != "off":
         engines.append(TritonEngine(settings, metrics))

@@ -74,7 +74,9 @@ def load_canary(bundle: Path) -> Canary:
         return Canary((samples / 32768).astype(np.float32), str(canary["text"]))
     except (OSError, ValueError, KeyError, TypeError, wave.Error) as error:
         raise BundleError(
-            "load the speech model", f"{bundle}: {error}", "set models.asr to a bundle's folder"
+            "load the speech model",
+            f"{bundle}: {error}",
+            "make weights builds the default; or set models.asr to another bundle's folder",
         ) from error
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from appliance.engine.cost import CostModel
 from appliance.engine.dispatch import Dispatcher, Job
 from appliance.engine.process import ONE_BLAS_THREAD, leash
+from appliance.engine.sizing import cpu_workers
 from appliance.errors import (
     BundleError,
     EngineUnavailable,
@@ -61,7 +62,7 @@ def worker_command(settings: Settings) -> list[str]:
         *(sys.executable, "-m", "inference.worker"),
         *(f"--bundle={name}={folder}" for name, folder in bundles.items()),
         *("--threads", str(cpu.threads)),
-        *("--cores", str(max(1, (os.cpu_count() or 1) // cpu.workers))),
+        *("--cores", str(max(1, (os.cpu_count() or 1) // max(1, cpu_workers(settings))))),
         *("--compute-type", cpu.compute_type),
         *("--tuning", str(settings.tuning_file)),
     ]
@@ -191,7 +192,7 @@ class CpuEngine:
         self._reason = "not started"
 
     async def start(self) -> None:
-        count = self._settings.cpu.workers
+        count = cpu_workers(self._settings)
         if not count:
             raise EngineUnavailable("start the CPU engine", "cpu.workers is 0")
         if self._tasks:

@@ -13,6 +13,7 @@ from tritonclient.utils import InferenceServerException
 
 from appliance.engine.cost import CostModel
 from appliance.engine.dispatch import Dispatcher, Job
+from appliance.engine.sizing import triton_instances
 from appliance.engine.triton_server import TritonServer
 from appliance.errors import (
     EngineTimeout,
@@ -125,7 +126,7 @@ class TritonEngine:
             else:
                 self._cards[model] = CARD.unpack(fields)
         self._reason, self._failure = "", None
-        self.cost.lanes = self._cards[ASR_MODEL].lanes * self._settings.triton.instances
+        self.cost.lanes = self._cards[ASR_MODEL].lanes * triton_instances(self._settings)
         return True
 
     async def _keep(self) -> None:

@@ -29,10 +29,11 @@ from tritonclient.grpc import model_config_pb2
 
 from appliance.engine.keeper import ENDED
 from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep
+from appliance.engine.sizing import triton_instances
 from appliance.errors import EngineUnavailable
 from appliance.sections import PROJECT
 from appliance.settings import Settings
-from inference.tensors import DIARIZATION_MODEL, Priority
+from inference.tensors import ASR_MODEL, DIARIZATION_MODEL, Priority
 
 STUB = "triton_python_backend_stub"
 LOG_LINES = 50  # of the child's output kept for error messages
@@ -295,7 +296,8 @@ def complete_config(text: str, settings: Settings) -> str:
     config.max_batch_size = triton.max_batch
     kinds = model_config_pb2.ModelInstanceGroup
     kind = {"auto": kinds.KIND_AUTO, "gpu": kinds.KIND_GPU, "cpu": kinds.KIND_CPU}[triton.kind]
-    config.instance_group.add(count=triton.instances, kind=kind)
+    instances = triton_instances(settings) if config.name == ASR_MODEL else 1
+    config.instance_group.add(count=instances, kind=kind)
     queues = {
         Priority.FINAL: triton.queue_final,
         Priority.PARTIAL: triton.queue_partial,
@@ -308,7 +310,7 @@ def complete_config(text: str, settings: Settings) -> str:
     parameters = {
         "bundle": str(settings.models.bundles()[config.name]),
         "threads": str(triton.threads),
-        "cores": str(max(1, (os.cpu_count() or 1) // triton.instances)),
+        "cores": str(max(1, (os.cpu_count() or 1) // instances)),
         "compute_type": triton.compute_type,
         "tuning": str(settings.tuning_file),
         "runtime": "pyannote" if triton.pyannote else "onnx",
