@@ -24,6 +24,7 @@ from appliance.sections import PROJECT
 
 DEMO_BUNDLE = PROJECT / "bundles" / "asr-demo"
 DEMO_CALL = PROJECT / "tests" / "espeak_call" / "call.wav"
+NATURAL_CALL = PROJECT / "bundles" / "demo-call" / "call.wav"  # for real weights
 CLIENTS = PROJECT / "tests" / "acceptance" / "riva_clients"
 READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 30.0

@@ -58,7 +58,7 @@ def live(
     most: Annotated[int, typer.Option(min=1, help="Most calls that the search tries.")] = 128,
     within: Annotated[
         float, typer.Option(min=0.05, help="Endpoint to final, p95, of sustained calls, s.")
-    ] = 0.6,
+    ] = 1.0,
     kill_triton: Annotated[
         float | None,
         typer.Option(min=0, help="Kill Triton (-9) so long after the calls have begun, s."),

@@ -43,7 +43,7 @@ class Goal:
         return f"[red]✗ {wanted}: {value:g}, missed by {abs(value - self.bound):.3g}[/]"
 
 
-LATENCY = Goal("endpoint_to_final", "endpoint_to_final_p95_s", 0.6)
+LATENCY = Goal("endpoint_to_final", "endpoint_to_final_p95_s", 1.0)
 CALLS = Goal("calls_ratio", "ratio_sustained_calls", 2.0, at_least=True)
 RECORDINGS = Goal("recordings_ratio", "ratio_audio_seconds_per_second", 2.0, at_least=True)
 MEMORY = Goal("idle_memory", "gateway_rss_mb", 300)

@@ -29,7 +29,7 @@ console = Console(stderr=True, highlight=False)
 def capacity(
     within: Annotated[
         float, typer.Option(min=0.05, help="The goal: endpoint to final, p95, s.")
-    ] = 0.6,
+    ] = 1.0,
     most: Annotated[int, typer.Option(min=1, help="Most calls that are tried.")] = 256,
     engine: Annotated[
         list[str] | None,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from inference.bundles import MANIFEST, verify
 
+HERE = Path(__file__).resolve().parents[2]
 RELEASES = Path("opt/lingting/releases")
 ARCHITECTURE = "amd64"
 MAINTAINER = "Lingting <lingting@localhost>"
@@ -78,6 +79,8 @@ def stage_models(root: Path, release: Path, profiles: Iterable[str] = ("cpu",)) 
             _place(root / path, release / path)
     for profile in profiles:
         bundle = root / "bundles" / BUILT[profile]
+        if not bundle.is_dir():  # another release's sources: the weights are the same
+            bundle = HERE / "bundles" / BUILT[profile]
         names = (MANIFEST, *verify(bundle).files)
         for name in names:
             _place(bundle / name, release / "bundles" / bundle.name / name)

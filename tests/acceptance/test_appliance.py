@@ -23,7 +23,7 @@ import pytest
 from installer.steps import STEPS
 
 from provisioning.vm.container import Container, Result, container
-from tests.daemon import CLIENTS, DEMO_CALL
+from tests.daemon import CLIENTS, DEMO_CALL, NATURAL_CALL
 from tests.machine import BASE, BUILD, INPUTS, MEDIA, MIGRATION, medium
 from tests.netns import namespace
 
@@ -260,7 +260,7 @@ def call(box: Container, *flags: str, port: int = 50051, source: str = "caller")
     authority = box.root / "etc" / "lingting" / "pki" / "ca.pem"
     command = ["ip", "netns", "exec", source, sys.executable, str(CLIENTS / "offline.py")]
     command += ["--server", f"{BOX}:{port}", "--use-ssl", "--ssl-root-cert", str(authority)]
-    command += ["--file", str(DEMO_CALL), "--separate-channels", *flags]
+    command += ["--file", str(NATURAL_CALL), "--separate-channels", *flags]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -276,7 +276,7 @@ def key(box: Container) -> str:
 
 def test_a_hotline_system_calls_from_its_network(box: Container, key: str) -> None:
     lines = call(box, "--metadata", "authorization", f"Bearer {key}")
-    assert "暖气" in "".join(str(line.get("text", "")) for line in lines)
+    assert "热力公司" in "".join(str(line.get("text", "")) for line in lines)
     assert call(box)[-1]["code"] == "UNAUTHENTICATED"
 
 

@@ -25,10 +25,11 @@ WORST_CER = 15.0  # %: the demo shows speech recognised
 @contextlib.contextmanager
 def demo(tmp: Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
     """The command on free ports, its temporary files under `tmp`."""
+    own = {k: v for k, v in os.environ.items() if k != "LINGTING_MODELS__ASR"}  # as a newcomer's
     ports = {f"LINGTING_{door}__PORT": str(free_port()) for door in ("GRPC", "HTTP")}
     process = subprocess.Popen(
         [sys.executable, "-m", "appliance", "demo", *flags],
-        env={**os.environ, **ports, "TMPDIR": str(tmp)},
+        env={**own, **ports, "TMPDIR": str(tmp)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -66,7 +67,7 @@ def test_a_call_is_heard_line_by_line(tmp_path: Path) -> None:
         lead = list(itertools.takewhile(lambda line: not line.startswith("0:"), process.stdout))
         assert process.poll() is None, "it speaks only at its end"
         out, _ = process.communicate(timeout=TIMEOUT_S)
-    assert any("演示权重" in line for line in lead), "it must say so before it shows text"
+    assert any("字错率" in line for line in lead), "it must say so before it shows text"
     assert "坐席" in out and "市民" in out
     assert "情绪矩阵" in out and all(mood in out for mood in ("平静", "愤怒", "unsure"))
     assert len(rates(out)) == 2 and max(rates(out)) < WORST_CER
