@@ -94,7 +94,9 @@ def write(
     spec = whisper_spec.WhisperSpec(*_shape(tensors))
     for name, value in tensors.items():
         scope, _, attribute = name.rpartition("/")
-        setattr(index_spec(spec, scope), attribute, value)
+        setattr(
+            index_spec(spec, scope), attribute, np.array(value)
+        )  # a copy: it is scaled in place
     for key, value in config.items():
         setattr(spec.config, key, value)
     spec.register_vocabulary(vocabulary)
