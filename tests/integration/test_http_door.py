@@ -187,7 +187,7 @@ async def test_language_is_detected_when_the_model_knows_several(
     client: httpx.AsyncClient, box: FakeBox
 ) -> None:
     box.cards = (replace(CARD, languages=("zh", "en")),)
-    await post(client)
+    await post(client, language="auto")
     await post(client, language="en")
     await post(client)
     assert [config.language for config in box.configs] == [None, "en", BOX_LANGUAGE]
