@@ -200,7 +200,11 @@ class Failover(Section):
     start_timeout_s: float = Field(
         90, gt=0, description="how long until some engine must answer its canary after a start, s"
     )
-    canary_interval_s: float = Field(5, gt=0, description="time between probes of an engine, s")
+    canary_interval_s: float = Field(
+        5,
+        gt=0,
+        description="time between probes, s; an engine that stands by may be probed less often",
+    )
     canary_timeout_s: float = Field(
         5, gt=0, description="deadline of a probe; five times the engine's best if longer, s"
     )

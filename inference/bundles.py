@@ -37,7 +37,8 @@ class Serving:
     margin_s: float = (
         5.0  # silence heard behind the audio; window_s or more pads to the full window
     )
-    draft_margin_s: float = 2.5  # the same for text that will be replaced
+    min_margin_s: float = 2.5  # the same for long windows, and for text that will be replaced
+    joined_s: float = 9.75  # of utterances of a recording heard together; 0: each by itself
     window_s: float = 30.0  # longest window
     max_tokens_per_s: float = 12.0  # more text than this per second of audio is invention
     forced_length: bool = False  # random weights: text as long as that allows, and not judged
@@ -92,11 +93,9 @@ def load_manifest(folder: Path) -> Manifest:
 
 
 def _serving(given: dict[str, Any]) -> Serving:
-    """`trimmed_windows`, of models trained without padding, is a margin of nothing."""
-    trimmed = (
-        {"margin_s": 0.0, "draft_margin_s": 0.0} if given.pop("trimmed_windows", False) else {}
-    )
-    return Serving(**{**trimmed, **given})
+    """`trimmed_windows`, of models trained on single utterances as long as they are: no margin."""
+    trimmed = {"margin_s": 0.0, "min_margin_s": 0.0, "joined_s": 0.0}
+    return Serving(**{**(trimmed if given.pop("trimmed_windows", False) else {}), **given})
 
 
 def sha256(path: Path) -> str:

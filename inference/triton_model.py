@@ -15,14 +15,19 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from inference.answering import Model
+from inference.answering import Answers, Model
 from inference.tensors import (
     AUDIO,
     OPTIONS,
+    REFUSAL,
     RESULT,
+    Answer,
+    Audio,
+    Bytes,
     InvalidQuestion,
     Question,
     to_bytes_tensor,
+    to_rows,
     unpack_question,
 )
 
@@ -45,49 +50,47 @@ class BatchModel(ABC):
         self.model = self.load(parameters, device, int(args["model_instance_device_id"] or 0))
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """One response per request, in order; an error stays with its own request."""
-        responses: list[Any] = [None] * len(requests)
-        questions: list[Question[Any]] = []
-        places: list[int] = []
-        for place, request in enumerate(requests):
-            if request.is_cancelled():
-                responses[place] = _failed("cancelled", pb_utils.TritonError.CANCELLED)
-                continue
-            try:
-                questions.append(_question(request))
-                places.append(place)
-            except InvalidQuestion as error:
-                responses[place] = _refused(error)
-        for place, response in zip(places, self._answer(questions), strict=True):
-            responses[place] = response
-        return responses
-
-    def _answer(self, questions: list[Question[Any]]) -> list[Any]:
+        """One response per request, in order, with a row for each of its questions."""
+        asked = [[] if r.is_cancelled() else _questions(r) for r in requests]
         try:
-            answers = self.model.answer(questions)
+            answers = iter(self._answer([question for rows in asked for question in rows]))
         except Exception as error:  # the batch fails, the server lives; the gateway tries elsewhere
             pb_utils.Logger.log_error(f"inference failed: {error!r}")
-            return [_failed(repr(error), pb_utils.TritonError.INTERNAL) for _ in questions]
+            return [_failed(repr(error), pb_utils.TritonError.INTERNAL) for _ in requests]
         return [
-            _refused(a) if isinstance(a, InvalidQuestion) else _response(to_bytes_tensor(a.pack()))
-            for a in answers
+            _response([next(answers) for _ in rows])
+            if rows
+            else _failed("cancelled", pb_utils.TritonError.CANCELLED)
+            for rows in asked
         ]
 
+    def _answer(self, rows: list[Question[Any] | InvalidQuestion]) -> Answers:
+        """In order; what is no question costs the others nothing."""
+        given = iter(self.model.answer([q for q in rows if isinstance(q, Question)]))
+        return [row if isinstance(row, InvalidQuestion) else next(given) for row in rows]
 
-def _question(request: Any) -> Question[Any]:
+
+def _questions(request: Any) -> list[Question[Any] | InvalidQuestion]:
     audio = _tensor(request, AUDIO).astype(np.float32, copy=False)
-    return unpack_question(audio, _tensor(request, OPTIONS))
+    return [_question(*row) for row in zip(audio, _tensor(request, OPTIONS), strict=True)]
+
+
+def _question(audio: Audio, options: Bytes) -> Question[Any] | InvalidQuestion:
+    try:
+        return unpack_question(audio, options)
+    except InvalidQuestion as error:
+        return error
 
 
 def _tensor(request: Any, name: str) -> NDArray[Any]:
-    """One input, without its batch axis of 1."""
+    """One input, [questions, n]."""
     tensor = pb_utils.get_input_tensor_by_name(request, name)
     array: NDArray[Any] = np.from_dlpack(tensor)
-    return array.reshape(-1)
+    return array
 
 
-def _response(result: NDArray[np.uint8]) -> Any:
-    capsule = np.array(result)[None, :].__dlpack__()
+def _response(answers: Answers) -> Any:
+    capsule = to_rows([_told(answer) for answer in answers]).__dlpack__()
     tensor = pb_utils.Tensor.from_dlpack(RESULT, capsule)
     # The stub takes the memory but names the capsule "used_dlpack", which numpy does not know and
     # reports as an error on every response; the standard's name says the same.
@@ -95,8 +98,10 @@ def _response(result: NDArray[np.uint8]) -> Any:
     return pb_utils.InferenceResponse([tensor])
 
 
-def _refused(error: InvalidQuestion) -> Any:
-    return _failed(str(error), pb_utils.TritonError.INVALID_ARG)
+def _told(answer: Answer | InvalidQuestion) -> Bytes:
+    if isinstance(answer, InvalidQuestion):
+        return to_bytes_tensor({REFUSAL: str(answer)})
+    return to_bytes_tensor(answer.pack())
 
 
 def _failed(message: str, code: Any) -> Any:

@@ -8,6 +8,7 @@ from appliance.audio.vad import Vad
 from appliance.call.lexicon import Lexicon
 from appliance.call.pace import Pace
 from appliance.engine.protocol import SpeechEngine
+from appliance.errors import EngineUnavailable
 from appliance.metrics import Metrics
 from appliance.sections import CallPolicy, Emotions, Speakers
 
@@ -25,3 +26,10 @@ class Ear:
     emotions: Emotions
     lexicon: Lexicon
     language: str | None = "zh"  # of calls that name none; None: heard from their first seconds
+
+    def joined_s(self) -> float:
+        """Of neighbouring utterances of a recording that the model hears best together, s."""
+        try:
+            return self.engine.card().joined_s
+        except EngineUnavailable:
+            return 0.0

@@ -22,6 +22,7 @@ from appliance.call.ear import Ear
 from appliance.call.endpointing import Endpointer, Mark, Signal
 from appliance.call.events import Events
 from appliance.call.final import dressed, dressed_words, spoken_words
+from appliance.call.passage import Passages
 from appliance.call.track import Clip, Track
 from appliance.call.utterance import Utterance
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
@@ -74,6 +75,7 @@ class Leg:
         self._spoken_until = 0  # last sample of the last utterance
         places = LIVE_FINALS if config.live else RECORDED_FINALS
         self._finishing = Finishing(asyncio.Semaphore(places))
+        self._passages = Passages(self._listen_final, ear.joined_s)
         self.finals: list[Final] = []  # of a recording
         self.last_final: Final | None = None
         self._failed: BaseException | None = None
@@ -106,6 +108,7 @@ class Leg:
     async def finish(self) -> None:
         """No more audio: finish what is being said and wait for every final."""
         await self.force_endpoint()
+        self._passages.close()
         await self.catch_up()
         if self._failed:
             raise self._failed
@@ -121,6 +124,7 @@ class Leg:
             self._cancel_partial(self._utterance)
             self._drop_early(self._utterance)
             traces.end(self._utterance.span)
+        self._passages.abort()
         for task in self._finishing.tasks:
             task.cancel()
 
@@ -250,9 +254,7 @@ class Leg:
             end = utterance.early_end
         self._spoken_until = end
         with traces.within(utterance.span):
-            hearing = utterance.early or asyncio.create_task(
-                self._listen_final(self._window(utterance.begin, end))
-            )
+            hearing = utterance.early or self._hearing(self._window(utterance.begin, end))
         hearing.add_done_callback(_swallow)
         finishing = self._finishing
         try:
@@ -269,6 +271,11 @@ class Leg:
         finishing.tasks.add(task)
         task.add_done_callback(self._final_done)
 
+    def _hearing(self, window: Window) -> asyncio.Future[Hypothesis]:
+        if self._config.live:
+            return asyncio.create_task(self._listen_final(window))
+        return self._passages.add(window)
+
     def _final_done(self, task: asyncio.Task[None]) -> None:
         self._finishing.tasks.discard(task)
         self._finishing.places.release()
@@ -279,7 +286,7 @@ class Leg:
         self,
         utterance: Utterance,
         audio: Audio,
-        hearing: asyncio.Task[Hypothesis],
+        hearing: asyncio.Future[Hypothesis],
         before: asyncio.Task[None] | None,
         ended_at: float,
     ) -> None:
@@ -388,7 +395,7 @@ def _ms(sample: int) -> int:
     return sample * 1000 // SAMPLE_RATE_HZ
 
 
-def _swallow(task: asyncio.Task[Hypothesis]) -> None:
+def _swallow(task: asyncio.Future[Hypothesis]) -> None:
     """An early pass that was dropped may fail unheard."""
     if not task.cancelled():
         task.exception()

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,7 +16,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from appliance.cli import bench_calls, bench_idle, bench_live, bench_page, bench_recordings
+from appliance.cli import (
+    bench_calls,
+    bench_idle,
+    bench_live,
+    bench_page,
+    bench_recordings,
+    wyoming,
+)
 from appliance.cli import bench_report as report
 from appliance.cli.bench_host import Host
 from appliance.cli.bench_probe import Figures
@@ -27,6 +35,7 @@ WATCHED = ("-m", "appliance.cli.bench_watched", "serve")
 SEARCH_S = 20.0  # a trial of the search, at least
 SEARCH_CALLS_S = 80.0  # of all its calls together: few calls need longer to say enough
 AUTO = "auto"
+SERVED = "LINGTING_MODELS__ASR"
 FIVE_MINUTES = 5.0  # the recording that has goals
 app = typer.Typer(help="Measure what this machine carries with the bundled call.")
 progress = Console(stderr=True, highlight=False)
@@ -35,13 +44,28 @@ progress = Console(stderr=True, highlight=False)
 class Peer(enum.StrEnum):
     NAIVE = "naive"
     BATCHED = "batched"
+    WYOMING = "wyoming"
+
+
+class Shape(enum.StrEnum):
+    TINY = "tiny"
+    SMALL = "small"
+    TURBO = "turbo"
 
 
 Against = Annotated[
     Peer | None,
     typer.Option(
         help="Measure a peer too. naive: a faster-whisper call a window, behind our doors; "
-        "batched, for recordings: faster-whisper's BatchedInferencePipeline at its best."
+        "batched, for recordings: faster-whisper's BatchedInferencePipeline at its best; wyoming, "
+        "for live calls: wyoming-faster-whisper, a public server, told where sentences end."
+    ),
+]
+OfShape = Annotated[
+    Shape | None,
+    typer.Option(
+        help="Random weights in the shape of another Whisper, which write nothing that means "
+        "anything, but as many tokens as the speech would need: for its speed alone."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one flat JSON object.")]
@@ -64,6 +88,7 @@ def live(
         typer.Option(min=0, help="Kill Triton (-9) so long after the calls have begun, s."),
     ] = None,
     against: Against = None,
+    shape: OfShape = None,
     as_json: AsJson = False,
 ) -> None:
     """Play calls in real time over gRPC: latencies, refusals, CPU, memory, batches."""
@@ -73,22 +98,23 @@ def live(
         raise typer.BadParameter("batched hears recordings only", param_hint="--against")
 
     load = Load(count, legs, seconds, within, kill_triton)
-    search = Search(most, within, legs) if against or count is None else None
+    search = Search(most, within) if against or count is None else None
 
     def measure(engine: str) -> Figures:
         measured = []
         for number in range(runs):
-            host = Host(engine, unlimited=bool(search))
-            with _doing(f"{engine}, run {number + 1} of {runs}") as say, host:
-                measured.append(_live_run(host, load, search, say))
+            doing = _doing(f"{engine}, run {number + 1} of {runs}")
+            with doing as say, _player(engine, load, search) as player:
+                measured.append(_live_run(player, load, search, say))
         return report.medians(measured)
 
-    figures = measure(_engine())
-    if against:
-        figures = report.against(figures, measure("naive"), ("sustained_calls",))
-    goals = [report.LATENCY] if legs * (count or 4) >= 8 else []
-    goals += [report.CALLS] if against else []
-    report.tell("Live calls", _titled(figures), goals, as_json=as_json)
+    with _shaped(shape):
+        figures = measure(_engine())
+        if against:
+            figures = report.against(figures, measure(against), ("sustained_calls",), against)
+        goals = [report.LATENCY] if legs * (count or 4) >= 8 else []
+        goals += [report.CALLS[against]] if against else []
+        report.tell("Live calls", _titled(figures), goals, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,47 +127,77 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Player:
+    """Plays calls to one who is measured."""
+
+    play: Callable[[int, float], Figures]  # calls, seconds of each
+    drop: Callable[[], None]  # what overloaded it must not burden what comes next
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     most: int
     within_s: float
-    legs: int
     seconds: float | None = None  # of a trial's calls; else as long as tells enough
 
-    def run(
-        self, host: Host, audio: bench_live.Recording, say: Callable[[str], None]
-    ) -> tuple[int, Figures]:
+    def run(self, player: Player, say: Callable[[str], None]) -> tuple[int, Figures]:
         """The most calls that are sustained, and the figures of that trial."""
         tried: dict[int, Figures] = {}
 
         def holds(calls: int) -> bool:
             say(f"{calls} at once")
             length_s = self.seconds or max(SEARCH_S, SEARCH_CALLS_S / calls)
-            tried[calls] = bench_live.trial(host, audio, calls, self.legs, length_s)
+            tried[calls] = player.play(calls, length_s)
             good = bench_live.sustained(tried[calls], self.within_s)
             if not good:
-                host.drop()
+                player.drop()
             return good
 
         best = bench_live.largest(holds, self.most)
         return best, tried[max(best, 1)]
 
 
-def _live_run(host: Host, load: Load, search: Search | None, say: Callable[[str], None]) -> Figures:
-    """Some calls measured, or the most that are sustained searched, or both."""
+@contextlib.contextmanager
+def _player(engine: str, load: Load, search: Search | None) -> Iterator[Player]:
+    """Who hears the calls: a box, or a public server."""
     with bench_live.recording() as audio:
-        figures: Figures = {}
-        best = 0
-        if load.calls:
-            say(f"{load.calls} calls at once")
-            shape = (load.calls, load.legs, load.seconds, load.kill_triton_s)
-            figures = bench_live.trial(host, audio, *shape)
-            best = load.calls if bench_live.sustained(figures, load.within_s) else 0
-        if search:
-            best, trial = search.run(host, audio, say)
-            figures = figures or trial
-        figures |= {"sustained_calls": best, "sustained_legs": best * load.legs}
-        figures["sustained_within_s"] = load.within_s
-        return figures
+        if engine == Peer.WYOMING:
+            with wyoming.Server(load_settings().models.asr) as server:
+                yield Player(
+                    lambda calls, seconds: server.trial(audio, calls, load.legs, seconds),
+                    lambda: None,
+                )
+            return
+        with Host(engine, unlimited=bool(search)) as host:
+            yield player_of(host, audio, load.legs, load.kill_triton_s)
+
+
+def player_of(
+    host: Host, audio: bench_live.Recording, legs: int, kill_triton_s: float | None = None
+) -> Player:
+    """Plays calls to a box."""
+    return Player(
+        lambda calls, seconds: bench_live.trial(host, audio, calls, legs, seconds, kill_triton_s),
+        host.drop,
+    )
+
+
+def _live_run(
+    player: Player, load: Load, search: Search | None, say: Callable[[str], None]
+) -> Figures:
+    """Some calls measured, or the most that are sustained searched, or both."""
+    figures: Figures = {}
+    best = 0
+    if load.calls:
+        say(f"{load.calls} calls at once")
+        figures = player.play(load.calls, load.seconds)
+        best = load.calls if bench_live.sustained(figures, load.within_s) else 0
+    if search:
+        best, trial = search.run(player, say)
+        figures = figures or trial
+    figures |= {"sustained_calls": best, "sustained_legs": best * load.legs}
+    figures["sustained_within_s"] = load.within_s
+    return figures
 
 
 @app.command()
@@ -150,10 +206,13 @@ def recordings(
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="How many at once.")] = 4,
     runs: Annotated[int, typer.Option(min=1, max=20, help="Repeat; tell medians.")] = 3,
     against: Against = None,
+    shape: OfShape = None,
     as_json: AsJson = False,
 ) -> None:
     """Send recordings to the OpenAI door: seconds of audio a second, memory, batches."""
     _check_peer(against)
+    if against is Peer.WYOMING:
+        raise typer.BadParameter("wyoming hears live calls only", param_hint="--against")
 
     def measure(engine: str) -> Figures:
         with _doing(engine) as say, Host(engine) as host:
@@ -163,12 +222,13 @@ def recordings(
                 measured.append(bench_recordings.trial(host, files, concurrency))
             return report.medians(measured)
 
-    figures = measure(_engine())
-    if against:
-        peer = _batched(files) if against is Peer.BATCHED else measure(against)
-        figures = report.against(figures, peer, ("audio_seconds_per_second",), against)
-    goals = [report.RECORDINGS] if against else []
-    report.tell("Recordings", _titled(figures), goals, as_json=as_json)
+    with _shaped(shape):
+        figures = measure(_engine())
+        if against:
+            peer = _batched(files) if against is Peer.BATCHED else measure(against)
+            figures = report.against(figures, peer, ("audio_seconds_per_second",), against)
+        goals = [report.RECORDINGS[against]] if against else []
+        report.tell("Recordings", _titled(figures), goals, as_json=as_json)
 
 
 @app.command()
@@ -243,9 +303,30 @@ def _check_peer(against: Peer | None) -> None:
     """Before minutes are spent on ours."""
     import importlib.util
 
-    if against and importlib.util.find_spec("faster_whisper") is None:
+    package = "wyoming_faster_whisper" if against is Peer.WYOMING else "faster_whisper"
+    if against and importlib.util.find_spec(package) is None:
         hint = "run `make .venv/.dev`"
-        raise SettingsError("run the naive peer", "faster-whisper is not installed", hint)
+        raise SettingsError(f"run the {against} peer", f"{package} is not installed", hint)
+
+
+@contextlib.contextmanager
+def _shaped(shape: Shape | None) -> Iterator[None]:
+    """With random weights of that shape instead of what the settings name."""
+    if shape is None:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="lingting-shape-") as folder:
+        command = [sys.executable, "-m", "inference.training.shapes", shape, "--out", folder]
+        with progress.status(f"random weights in the shape of Whisper {shape} …"):
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        before = os.environ.get(SERVED)
+        os.environ[SERVED] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(SERVED)
+            if before is not None:
+                os.environ[SERVED] = before
 
 
 def _batched(files: int) -> Figures:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from appliance.cli import bench_live
-from appliance.cli.bench import Search
+from appliance.cli.bench import Search, player_of
 from appliance.cli.bench_host import Host
 from appliance.cli.canary import own_settings
 from appliance.engine import capacity_file
@@ -55,7 +55,7 @@ def capacity(
     names = engine or (["cpu"] if settings.triton.mode == "off" else ["triton", "cpu"])
     found, path = dict[str, Capacity](), settings.capacity_file
     for name in names:
-        found[name] = _measure(settings, name, within, Search(most, within, LEGS, seconds))
+        found[name] = _measure(settings, name, within, Search(most, within, seconds))
         if not dry_run:  # at once: the next engine may not be measurable
             capacity_file.write(path, name, found[name])
     if as_json:
@@ -88,7 +88,7 @@ def _measure(settings: Settings, engine: str, within_s: float, search: Search) -
             if not console.is_terminal:
                 console.print(f"{engine}: {step}")
 
-        best, figures = search.run(host, audio, say)
+        best, figures = search.run(player_of(host, audio, LEGS), say)
         if not host.proven:
             cause = f"{engine} is not ready"
             raise EngineUnavailable("measure an engine", cause, "run `lingting doctor`")

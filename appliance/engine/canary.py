@@ -47,7 +47,7 @@ class Canary:
         window = self.window
         begun = time.monotonic()
         try:
-            heard = await engine.ask(window, Priority.FINAL, timeout_s)
+            heard = await engine.ask(window, Priority.PROBE, timeout_s)
         except LingtingError as error:
             return Verdict(False, str(error), late=isinstance(error, EngineTimeout))
         seconds = time.monotonic() - begun

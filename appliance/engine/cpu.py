@@ -244,9 +244,7 @@ class CpuEngine:
     async def _give_back(self, batch: list[Job]) -> None:
         for job in batch:
             if job.alone:
-                gone = EngineUnavailable(ASKING, "the worker died on this question")
-                if not job.answer.done():
-                    job.answer.set_exception(gone)
+                job.fail(EngineUnavailable(ASKING, "the worker died on this question"))
             else:
                 job.alone = True
                 await self._jobs.put(job)

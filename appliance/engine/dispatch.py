@@ -21,7 +21,7 @@ from appliance.errors import EngineTimeout, Overloaded
 from inference.tensors import Answer, AnswerT, Priority, Question
 
 # While nobody speaks nothing is urgent, and longer batches cost less.
-QUIET_S, QUIET_BATCH_S = 10.0, 2.0
+QUIET_S, QUIET_BATCH_S = 10.0, 2.5
 
 
 @dataclass(order=True, slots=True)
@@ -34,6 +34,16 @@ class Job:
     question: Question[Any] = field(compare=False)
     answer: asyncio.Future[Answer] = field(compare=False)
     alone: bool = field(default=False, compare=False)  # it may have killed a worker
+
+    def settle(self, answer: Answer) -> None:
+        """Unless its caller has given up."""
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        """Likewise."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
     def goes_with(self, other: Job) -> bool:
         """Whether both may be answered in one batch."""
@@ -75,7 +85,7 @@ class Dispatcher:
         waiting = sum(j.priority is priority and not j.answer.done() for j in self._queue)
         if waiting >= self._places[priority]:
             raise Overloaded(self._doing, "the queue is full", "send less at once, or later")
-        if priority is not Priority.RECORDING:
+        if priority in (Priority.FINAL, Priority.PARTIAL):
             self._live_at = time.monotonic()
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         length_s = question.duration_s if priority is Priority.PARTIAL else 0.0
@@ -129,6 +139,5 @@ class Dispatcher:
     def refuse(self, error: Exception) -> None:
         """Settle everything that waits with an error."""
         for job in self._queue:
-            if not job.answer.done():
-                job.answer.set_exception(error)
+            job.fail(error)
         self._queue = []

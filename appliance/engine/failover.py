@@ -49,7 +49,7 @@ from inference.tensors import (
 
 log = logging.getLogger(__name__)
 
-SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
+POLL_S = 0.2
 RESTART_AFTER = 6  # failed probes in a row after which an engine is started anew
 READY = "ready"  # for windows, in use or standing by
 QUIET_S = 10.0  # without a real window, before an engine is measured a second time
@@ -189,7 +189,7 @@ class FailoverEngine:
     async def _measure(self, watched: Watched) -> None:
         # An engine that loads its model would slow down the one measured.
         while not all(w.tried for w in self._engines):
-            await asyncio.sleep(SUSPICION_S)
+            await asyncio.sleep(POLL_S)
         async with self._measuring:
             begun = time.monotonic()
             whole = await measure(
@@ -207,11 +207,10 @@ class FailoverEngine:
         log.info("%s carries some %d live legs", watched.name, legs)
 
     async def _pause(self, watched: Watched) -> None:
-        suspect = watched.breaker.closed and watched.breaker.failures
+        used = next((w for w in self._engines if w.breaker.closed), watched)
+        standing_by = watched.breaker.closed and used is not watched
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(
-                SUSPICION_S if suspect else self._settings.canary_interval_s
-            ):
+            async with asyncio.timeout(watched.probe_pause_s(standing_by=standing_by)):
                 await watched.wake.wait()
         watched.wake.clear()
 

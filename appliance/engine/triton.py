@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import tritonclient.grpc.aio as grpcclient
@@ -30,13 +31,14 @@ from inference.tensors import (
     AUDIO,
     CARD,
     OPTIONS,
+    REFUSAL,
     RESULT,
     AnswerT,
     ModelCard,
     Priority,
     Question,
     from_bytes_tensor,
-    pack_question,
+    pack_questions,
 )
 
 log = logging.getLogger(__name__)
@@ -115,7 +117,7 @@ class TritonEngine:
             return False
         for model in self._settings.models.bundles():
             try:
-                fields = await self._infer(model, CARD, Priority.FINAL, CARD_TIMEOUT_S)
+                (fields,) = await self._infer([CARD], Priority.PROBE, CARD_TIMEOUT_S, model)
             except (InferenceServerException, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError):
                     raise
@@ -165,6 +167,7 @@ class TritonEngine:
             return self._dispatchers[model]
         triton = self._settings.triton
         places = {
+            Priority.PROBE: triton.queue_final,
             Priority.FINAL: triton.queue_final,
             Priority.PARTIAL: triton.queue_partial,
             Priority.RECORDING: triton.queue_recording,
@@ -180,48 +183,57 @@ class TritonEngine:
     async def _serve(self, jobs: Dispatcher) -> None:
         """Send one batch after the other: Triton, which waits a moment, puts it together again."""
         while True:
-            batch = await jobs.take()
-            await asyncio.gather(*(self._answer(job) for job in batch))
+            await self._answer(await jobs.take())
 
-    async def _answer(self, job: Job) -> None:
-        """Settle a job; a caller who gives up takes the question back from Triton."""
-        question = job.question
-        asking = asyncio.create_task(self._infer(question.MODEL, question, job.priority))
-        job.answer.add_done_callback(lambda answer: answer.cancelled() and asking.cancel())
+    async def _answer(self, batch: list[Job]) -> None:
+        """Settle a batch; once every caller has given up it is taken back from Triton."""
+        asking = asyncio.create_task(
+            self._infer([job.question for job in batch], batch[0].priority)
+        )
+
+        def given_up(_: object) -> None:
+            if all(job.answer.cancelled() for job in batch):
+                asking.cancel()
+
+        for job in batch:
+            job.answer.add_done_callback(given_up)
         try:
-            fields = await asking
+            rows = await asking
         except asyncio.CancelledError:
             if not asking.cancelled():
                 asking.cancel()
                 raise
         except InferenceServerException as error:
-            if not job.answer.done():
-                job.answer.set_exception(_translate(error))
+            for job in batch:
+                job.fail(_translate(error))
         else:
-            if not job.answer.done():
-                job.answer.set_result(question.unpack(fields))
+            for job, fields in zip(batch, rows, strict=True):
+                if REFUSAL in fields:
+                    job.fail(InvalidRequest("ask a model", fields[REFUSAL]))
+                else:
+                    job.settle(job.question.unpack(fields))
 
     async def _infer(
         self,
-        model: str,
-        question: Question[Any],
+        questions: Sequence[Question[Any]],
         priority: Priority,
         timeout_s: float | None = None,
-    ) -> dict[str, Any]:
+        model: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Ask as one request, which Triton cannot part; a row of fields for each question."""
         assert self._client is not None
-        packed = pack_question(question)
-        audio = grpcclient.InferInput(AUDIO, [1, len(packed.audio)], "FP32")
-        audio.set_data_from_numpy(packed.audio[None, :])
-        options = grpcclient.InferInput(OPTIONS, [1, len(packed.options)], "UINT8")
-        options.set_data_from_numpy(packed.options[None, :])
+        packed = pack_questions(questions)
+        audio = grpcclient.InferInput(AUDIO, packed.audio.shape, "FP32")
+        audio.set_data_from_numpy(packed.audio)
+        options = grpcclient.InferInput(OPTIONS, packed.options.shape, "UINT8")
+        options.set_data_from_numpy(packed.options)
         answer = await self._client.infer(
-            model,
+            model or questions[0].MODEL,
             [audio, options],
             priority=int(priority),
             client_timeout=timeout_s,
         )
-        fields: dict[str, Any] = from_bytes_tensor(answer.as_numpy(RESULT).reshape(-1))
-        return fields
+        return [from_bytes_tensor(row) for row in answer.as_numpy(RESULT)]
 
     async def answered(self) -> int:
         """Questions that the speech model of a running server has answered; -1 if unknown."""

@@ -299,6 +299,7 @@ def complete_config(text: str, settings: Settings) -> str:
     instances = triton_instances(settings) if config.name == ASR_MODEL else 1
     config.instance_group.add(count=instances, kind=kind)
     queues = {
+        Priority.PROBE: triton.queue_final,
         Priority.FINAL: triton.queue_final,
         Priority.PARTIAL: triton.queue_partial,
         Priority.RECORDING: triton.queue_recording,

@@ -16,6 +16,8 @@ from appliance.errors import EngineTimeout, EngineUnavailable
 from inference.tensors import AnswerT
 
 FIRST_PROBE_S = 30.0  # until an engine has answered once: large weights on a CPU take their time
+STANDBY_SHARE = 0.03  # of the time, at most, an engine that stands by is busy with probes
+SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
 SLOWER = 5  # times its best probe, or its longest window, before an engine counts as late
 ASKING = "ask a model"
 
@@ -50,6 +52,13 @@ class Watched:
         best_s = self.best_probe_s
         own_s = FIRST_PROBE_S if best_s is None else SLOWER * best_s + MOST_BATCH_S
         return max(self.breaker.settings.canary_timeout_s, own_s)
+
+    def probe_pause_s(self, *, standing_by: bool) -> float:
+        """Until the next probe: soon if something is amiss; who stands by must not take much."""
+        if self.breaker.closed and self.breaker.failures:
+            return SUSPICION_S
+        cheap_s = (self.best_probe_s or 0.0) / STANDBY_SHARE if standing_by else 0.0
+        return max(self.breaker.settings.canary_interval_s, cheap_s)
 
     @property
     def patience_s(self) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.asr.tuning import AUTO, Tuning, candidates, tuned
+from inference.asr.tuning import AUTO, Tuning, candidates, tuned, use_widest_vectors
 from inference.asr.whisper import WhisperModel
 from inference.bundles import load_manifest, read_canary
 from inference.tensors import SAMPLE_RATE_HZ, Window
@@ -29,6 +29,7 @@ def load_asr(
         device: "cpu" or "cuda".
         device_index: which GPU.
     """
+    use_widest_vectors()
     folder = Path(parameters["bundle"])
     threads, cores = int(parameters.get("threads", "0")), int(parameters.get("cores", "1"))
     compute_type = parameters.get("compute_type", AUTO)

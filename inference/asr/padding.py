@@ -15,6 +15,7 @@ from inference.bundles import Serving
 from inference.tensors import SAMPLE_RATE_HZ, Window
 
 MIN_ENCODED_S = 0.32  # shorter windows are padded: `align` needs a few frames
+LONG_S = 8.0  # windows from here on repeat themselves no more often for a smaller margin
 STEP_RATIO = 1.25  # between one step and the next
 GRAIN = SAMPLE_RATE_HZ * 8 // 100  # samples, 80 ms: a whole number of frames in any geometry
 
@@ -40,7 +41,8 @@ class Padding:
         """Of the shortest step that holds the audio and the margin."""
         margin_s = window.margin_s
         if margin_s is None:
-            margin_s = self._serving.draft_margin_s if window.draft else self._serving.margin_s
+            bears_less = window.draft or window.duration_s >= LONG_S
+            margin_s = self._serving.min_margin_s if bears_less else self._serving.margin_s
         wanted_s = min(window.duration_s + margin_s, self._longest_s)
         return self._samples[bisect.bisect_left(self._steps_s, wanted_s - 1e-6)]
 

@@ -120,6 +120,7 @@ class WhisperModel(Model):
             languages=self._languages,
             tasks=m.tasks,
             window_s=self._serving.window_s,
+            joined_s=self._serving.joined_s,
             description=m.description,
             device=self.device,
             compute_type=self._model.compute_type,

@@ -32,6 +32,7 @@ from inference.tensors.wire import (
     FAILED,
     FRAME_HEAD,
     OPTIONS,
+    REFUSAL,
     REFUSED,
     RESULT,
     SAMPLE_RATE_HZ,
@@ -46,8 +47,10 @@ from inference.tensors.wire import (
     from_bytes_tensor,
     pack_frame,
     pack_question,
+    pack_questions,
     split_frame,
     to_bytes_tensor,
+    to_rows,
 )
 from inference.tensors.wire import unpack_question as _unpack_question
 
@@ -76,6 +79,7 @@ __all__ = [
     "LEVELS",
     "MOST_SPEAKERS",
     "OPTIONS",
+    "REFUSAL",
     "REFUSED",
     "RESULT",
     "SAMPLE_RATE_HZ",
@@ -102,7 +106,9 @@ __all__ = [
     "from_bytes_tensor",
     "pack_frame",
     "pack_question",
+    "pack_questions",
     "split_frame",
     "to_bytes_tensor",
+    "to_rows",
     "unpack_question",
 ]

@@ -20,6 +20,7 @@ class ModelCard(Answer):
     languages: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     window_s: float = 0.0  # the longest window it takes
+    joined_s: float = 0.0  # of utterances of a recording that are heard together
     hop_s: float = 0.0  # between windows, for models that hear a call in overlapping ones
     description: str = ""
     device: str = "cpu"

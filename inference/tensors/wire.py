@@ -3,12 +3,12 @@
 Text travels as UTF-8 JSON in UINT8, because the Python backend's numpy bridge mangles BYTES under
 numpy 2.
 
-    audio    FP32  [n]  16 kHz mono samples in -1..1; may be empty
-    options  UINT8 [m]  JSON of the question: its kind and every other field
-    result   UINT8 [k]  JSON of the answer
+    audio    FP32  [b, n]  16 kHz mono samples in -1..1, zeros behind the shorter ones; n may be 0
+    options  UINT8 [b, m]  JSON of each question: its kind, its samples and every other field
+    result   UINT8 [b, k]  JSON of each answer, or of why there is none: {"refused": ...}
 
-CPU workers speak the same over pipes, in frames: a length (4 bytes, big-endian), a JSON list of
-part lengths, then the parts.
+Rows of JSON are filled up with spaces. CPU workers speak the same over pipes, question by question
+in frames: a length (4 bytes, big-endian), a JSON list of part lengths, then the parts.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 16_000
 AUDIO, OPTIONS, RESULT = "audio", "options", "result"
+REFUSAL = "refused"  # instead of an answer's fields
 ANSWERED, REFUSED, FAILED = b"A", b"R", b"F"  # first byte of a CPU worker's answer
 BAD_BUNDLE = 3  # exit code of a worker whose bundle cannot be used
 FRAME_HEAD = struct.Struct("!I")  # bytes of the JSON list that follows
@@ -39,9 +40,10 @@ Bytes = NDArray[np.uint8]  # [n]
 class Priority(IntEnum):
     """Triton's priority levels: 1 is served first."""
 
-    FINAL = 1
-    PARTIAL = 2
-    RECORDING = 3
+    PROBE = 1
+    FINAL = 2
+    PARTIAL = 3
+    RECORDING = 4
 
 
 class InvalidQuestion(ValueError):
@@ -108,8 +110,17 @@ class Packed:
 
 
 def pack_question(question: Question[Any]) -> Packed:
-    options = {"kind": question.KIND, **question.pack()}
+    options = {"kind": question.KIND, "samples": len(question.audio), **question.pack()}
     return Packed(np.ascontiguousarray(question.audio, np.float32), to_bytes_tensor(options))
+
+
+def pack_questions(questions: Sequence[Question[Any]]) -> Packed:
+    """Several as the rows of one batch."""
+    packed = [pack_question(question) for question in questions]
+    audio = np.zeros((len(packed), max(len(p.audio) for p in packed)), np.float32)
+    for row, one in zip(audio, packed, strict=True):
+        row[: len(one.audio)] = one.audio
+    return Packed(audio, to_rows([p.options for p in packed]))
 
 
 def unpack_question(
@@ -118,7 +129,8 @@ def unpack_question(
     """The inverse of `pack_question`; raises InvalidQuestion on anything malformed."""
     try:
         fields = from_bytes_tensor(options)
-        return kinds[fields.pop("kind")].parse(np.ravel(audio), fields)
+        samples = fields.pop("samples", None)
+        return kinds[fields.pop("kind")].parse(np.ravel(audio)[:samples], fields)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InvalidQuestion(f"options are no question: {error!r}") from error
 
@@ -127,6 +139,14 @@ def to_bytes_tensor(value: Any) -> Bytes:
     """JSON value -> UINT8 [k]."""
     raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return np.frombuffer(raw, dtype=np.uint8)
+
+
+def to_rows(lines: Sequence[Bytes]) -> Bytes:
+    """JSON of unlike length -> UINT8 [b, k]."""
+    rows = np.full((len(lines), max(map(len, lines))), ord(" "), np.uint8)
+    for row, line in zip(rows, lines, strict=True):
+        row[: len(line)] = line
+    return rows
 
 
 def from_bytes_tensor(tensor: Bytes) -> Any:

@@ -8,6 +8,7 @@ from appliance.engine.triton_server import complete_config, find_binary, render_
 from appliance.errors import EngineUnavailable
 from appliance.sections import PROJECT, Models, Triton
 from appliance.settings import Settings
+from inference.tensors import Priority
 
 TEXT = (PROJECT / "model_repo" / "asr" / "config.pbtxt").read_text()
 
@@ -28,9 +29,9 @@ def test_the_device_is_chosen_by_settings(kind: str) -> None:
 def test_every_priority_has_its_bounded_queue() -> None:
     config = completed(queue_final=7, queue_partial=5, queue_recording=3)
     policies = config.dynamic_batching.priority_queue_policy
-    assert [policies[level].max_queue_size for level in (1, 2, 3)] == [7, 5, 3]
-    assert config.dynamic_batching.priority_levels == 3
-    assert all(policies[level].allow_timeout_override for level in (1, 2, 3))
+    assert [policies[level].max_queue_size for level in Priority] == [7, 7, 5, 3]
+    assert config.dynamic_batching.priority_levels == len(Priority)
+    assert all(policies[level].allow_timeout_override for level in Priority)
 
 
 def test_inputs_are_ragged_so_that_any_windows_share_a_batch() -> None:
