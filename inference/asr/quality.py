@@ -16,6 +16,7 @@ MIN_REPEATS = 4  # of the same phrase, side by side
 MIN_RUN = 12  # characters
 MAX_PHRASE = 20  # characters of a phrase looked for
 ECHO = "echo"  # the fault of a decoding that says its prompt
+DOUBTFUL = "doubtful"  # the fault of a decoding whose words are all unlikely
 EMPTY = "empty"  # the fault of a decoding without text where somebody speaks
 SPARE_TOKENS = 8  # a short window may hold this many tokens whatever its length
 
@@ -90,7 +91,7 @@ def fault(decoding: Decoding, serving: Serving) -> str | None:
     if len(decoding.tokens) >= max_tokens(decoding.audio_s, serving):
         return "too long"
     if decoding.logprob < MIN_LOGPROB:
-        return "doubtful"
+        return DOUBTFUL
     return None
 
 

@@ -45,7 +45,8 @@ KIND = "ctranslate2-whisper"
 MAX_MARGIN_S = 30.0
 SILENT_PEAK = 1e-4  # -80 dBFS: nothing was said, whatever a decoder would make of it
 # What a window that fails its checks at full length too is decoded with: (beam, temperature).
-RETRIES = ((5, 0.0), (1, 0.4), (1, 0.8))
+CAREFULLY = (5, 0.0)
+RETRIES = (CAREFULLY, (1, 0.4), (1, 0.8))
 ON_GPU = 1 << 10  # windows that share an encoder pass there: all of a batch
 
 Step = Callable[[list[Hearing]], None]
@@ -140,7 +141,10 @@ class WhisperModel(Model):
             if answer is None
         ]
         self._share_out(heard, self._hear)
-        self._share_out([h for h in heard if self._is_faulty(h)], self._hear_again)
+        faulty = [h for h in heard if self._is_faulty(h)]
+        doubtful = [h for h in faulty if h.decoded.fault == quality.DOUBTFUL]
+        self._share_out(doubtful, self._hear_with_care)
+        self._share_out([h for h in faulty if h not in doubtful], self._hear_again)
         told = iter([self._hypothesis(hearing, len(windows)) for hearing in heard])
         return [answer or next(told) for answer in quick]
 
@@ -218,6 +222,11 @@ class WhisperModel(Model):
             hearing.decoding = decoding
         self._ask_bare([h for h in part if self._is_spoilt(h)])
         self._align([h for h in part if not self._is_faulty(h)])
+
+    def _hear_with_care(self, part: list[Hearing]) -> None:
+        """Unsure of its words: more silence would not help, nor would chance."""
+        self._retry(part, *CAREFULLY)
+        self._align(part)
 
     def _hear_again(self, part: list[Hearing]) -> None:
         """At full length, then with more care, keeping the best."""
