@@ -68,6 +68,7 @@ class Manifest:
     serving: Serving = field(default_factory=Serving)
     canary: Canary | None = None
     prompts: dict[str, str] = field(default_factory=dict)  # language -> text said to come before
+    phantoms: tuple[str, ...] = ()  # what the weights like to write where nobody speaks
     notice: str = ""  # what everybody who reads its text should know
     measured: dict[str, Any] = field(default_factory=dict)  # on whom, and how well it heard them
 
@@ -81,6 +82,7 @@ def load_manifest(folder: Path) -> Manifest:
             raise BundleInvalid(f"{path}: this release reads manifests of format {FORMAT}")
         raw["languages"] = tuple(raw.get("languages", ()))
         raw["tasks"] = tuple(raw.get("tasks", ("transcribe",)))
+        raw["phantoms"] = tuple(raw.get("phantoms", ()))
         raw["serving"] = _serving(raw.get("serving", {}))
         raw["canary"] = Canary(**raw["canary"]) if raw.get("canary") else None
         return Manifest(**raw)

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
+
+from dataclasses import dataclass, field
 
 from appliance.errors import NoEngine, Overloaded
 from appliance.metrics import Metrics
 from appliance.sections import Limits
 
-RETRY_LIVE_S = 2.0  # when a refused live call may try again
-RETRY_RECORDING_S = 10.0
+RETRY_LIVE_S, RETRY_RECORDING_S = 2.0, 10.0  # before any has ended, nothing else is known
+LONGEST_GAP_S, WEIGHT = 60.0, 0.2  # between two ends; of the newest gap
 DRAINING = "the box is shutting down or being upgraded"
+
+
+@dataclass(slots=True)
+class Turnover:
+    """How often one ends and makes room: when it is worth trying again."""
+
+    gap_s: float  # between two ends, on average; at first a guess
+    _last: float | None = field(default=None)  # monotonic s
+
+    def ended(self) -> None:
+        now = time.monotonic()
+        if self._last is not None:
+            gap_s = min(now - self._last, LONGEST_GAP_S)
+            self.gap_s += WEIGHT * (gap_s - self.gap_s)
+        self._last = now
 
 
 class Admission:
@@ -39,6 +57,7 @@ class Admission:
         self.live_legs = 0
         self._recordings = asyncio.Semaphore(limits.recordings)
         self._waiting = 0
+        self._calls_end, self._recordings_end = Turnover(RETRY_LIVE_S), Turnover(RETRY_RECORDING_S)
         metrics.live_legs.set_function(lambda: self.live_legs)
         metrics.live_legs_capacity.set_function(lambda: self.capacity)
 
@@ -54,12 +73,14 @@ class Admission:
         if self.draining:
             self._refuse(door, "draining", DRAINING, RETRY_RECORDING_S)
         if self.calls >= self._limits.idle_streams:
-            self._refuse(door, "streams", f"{self.calls} calls are open", RETRY_LIVE_S)
+            self._refuse(door, "streams", f"{self.calls} calls are open", self._calls_end.gap_s)
         self.calls += 1
 
     def close(self, live_legs: int) -> None:
         self.calls -= 1
         self.live_legs -= live_legs
+        if live_legs:
+            self._calls_end.ended()
 
     def talk(self, door: str, legs: int) -> None:
         """A live call's first audio has come.
@@ -71,18 +92,16 @@ class Admission:
             self._metrics.calls_refused_total.labels(door, "engine").inc()
             raise NoEngine("open a call", self._why_none(), "try again shortly")
         if self.live_legs + legs > capacity:
-            self._refuse(
-                door, "capacity", f"{self.live_legs} of {capacity} live legs are busy", RETRY_LIVE_S
-            )
+            cause = f"{self.live_legs} of {capacity} live legs are busy"
+            self._refuse(door, "capacity", cause, self._calls_end.gap_s)
         self.live_legs += legs
 
     @contextlib.asynccontextmanager
     async def recording(self, door: str) -> AsyncIterator[None]:
         """A place among the recordings; waits for one while not too many wait."""
         if self._recordings.locked() and self._waiting >= self._limits.recordings_waiting:
-            self._refuse(
-                door, "recordings", f"{self._waiting} recordings are waiting", RETRY_RECORDING_S
-            )
+            cause = f"{self._waiting} recordings are waiting"
+            self._refuse(door, "recordings", cause, self._recordings_end.gap_s)
         self._waiting += 1
         try:
             await self._recordings.acquire()
@@ -94,9 +113,9 @@ class Admission:
         finally:
             self._metrics.recordings_running.dec()
             self._recordings.release()
+            self._recordings_end.ended()
 
     def _refuse(self, door: str, reason: str, cause: str, retry_after_s: float) -> None:
         self._metrics.calls_refused_total.labels(door, reason).inc()
-        raise Overloaded(
-            "open a call", cause, f"try again in {retry_after_s:.0f} s", retry_after_s=retry_after_s
-        )
+        hint = f"try again in {max(1, round(retry_after_s))} s"
+        raise Overloaded("open a call", cause, hint, retry_after_s=retry_after_s)

@@ -6,10 +6,16 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from appliance.cli.bench_probe import Scrape, scrape, wait_for_engine
+from appliance.cli.bench_probe import (
+    Scrape,
+    scrape,
+    wait_for_engine,
+    wait_until_measured,
+)
 from appliance.cli.running import SERVE, RunningBox, free_port, running_box
 
 TRITON_TIMEOUT_S = 60.0
+MEASURED_TIMEOUT_S = 30.0
 NAIVE_PROGRAM = ("-m", "appliance.cli.naive")
 # Idle OpenBLAS threads spin: our model processes have one each, and the peer gets the same help.
 NAIVE_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
@@ -59,6 +65,7 @@ class Host:
             self._box = self._stack.enter_context(box)
             self.proven = wait_for_engine(self._box, self.engine, TRITON_TIMEOUT_S)
             self.proven_s = time.monotonic() - begun
+            wait_until_measured(self._box, MEASURED_TIMEOUT_S)
             if warm_up:
                 warm_up(self._box)
         return self._box

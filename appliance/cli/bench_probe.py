@@ -217,3 +217,14 @@ def wait_for_engine(box: RunningBox, engine: str, timeout_s: float) -> bool:
             raise EngineUnavailable("run the bench", "the box has ended")
         time.sleep(0.1)
     return False
+
+
+def wait_until_measured(box: RunningBox, timeout_s: float) -> None:
+    """Until its engines have been measured, as every start does, so that no call shares that."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        page = scrape(f"{box.url}/metrics")
+        engines = {e for e in ("triton", "cpu") if page.has("lingting_breaker_open", engine=e)}
+        if all(page.has("lingting_engine_live_legs", engine=engine) for engine in engines):
+            return
+        time.sleep(0.2)

@@ -30,10 +30,15 @@ class Decoder:
     """Immutable: what it finds goes into the hearings."""
 
     def __init__(
-        self, model: Any, tokenizer: WhisperTokenizer, serving: Serving, padding: Padding
+        self,
+        model: Any,
+        tokenizer: WhisperTokenizer,
+        serving: Serving,
+        padding: Padding,
+        phantoms: Sequence[str] = (),
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
-        self._serving, self._padding = serving, padding
+        self._serving, self._padding, self._phantoms = serving, padding, phantoms
 
     def alike(self, ask: Ask, window: Window, beam: int) -> Hashable:
         """What windows that are decoded together have in common."""
@@ -77,11 +82,13 @@ class Decoder:
         said = [t for t in result.sequences_ids[0][:own_cap] if t < self._tokenizer.eot]
         # `scores` is the mean over the text; the end token belongs to the count (as in OpenAI's).
         logprob = result.scores[0] * len(said) / (len(said) + 1)
+        text = mandarin(self._tokenizer.decode(said).strip(), hearing.asked.language)
+        phantom = quality.is_phantom(text, self._phantoms)
         decoding = Decoding(
-            text=mandarin(self._tokenizer.decode(said).strip(), hearing.asked.language),
-            tokens=tuple(said),  # a forced beginning is among them
+            text="" if phantom else text,
+            tokens=() if phantom else tuple(said),  # a forced beginning is among them
             logprob=logprob,
-            no_speech=result.no_speech_prob,
+            no_speech=1.0 if phantom else result.no_speech_prob,
             audio_s=hearing.window.duration_s,
             temperature=temperature,
         )

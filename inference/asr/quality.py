@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
@@ -93,6 +94,23 @@ def fault(decoding: Decoding, serving: Serving) -> str | None:
     if decoding.logprob < MIN_LOGPROB:
         return DOUBTFUL
     return None
+
+
+def is_phantom(text: str, phantoms: Sequence[str]) -> bool:
+    """Whether a text is nothing but phrases that a model writes where nobody speaks.
+
+    Stock Whisper learned them from subtitles; only what no caller would say belongs to them.
+    """
+    left = _letters(text)
+    if not left:
+        return False
+    for phantom in sorted(map(_letters, phantoms), key=len, reverse=True):
+        left = left.replace(phantom, "")
+    return not left
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalnum())
 
 
 def echoes(text: str, prompt: str) -> bool:

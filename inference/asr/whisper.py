@@ -102,7 +102,9 @@ class WhisperModel(Model):
         mel = _log_mel(folder, self._model.n_mels, self._serving.window_s)
         self._padding = Padding(self._serving, mel)
         self._encoder = Encoder(self._model, mel, 1 if device == "cpu" else ON_GPU)
-        self._decoder = Decoder(self._model, tokenizer, self._serving, self._padding)
+        self._decoder = Decoder(
+            *(self._model, tokenizer, self._serving, self._padding), self.manifest.phantoms
+        )
         multilingual = self._model.is_multilingual
         self._prompter = Prompter(tokenizer, multilingual, self.manifest.prompts)
         self._languages = self._known_languages(folder, tokenizer)

@@ -206,6 +206,21 @@ def test_words_keep_every_byte_together(tiny_bundle: Path) -> None:
     assert sum(count for _, count in words) == len(tokenizer.encode(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "phantom"),
+    [
+        ("谢谢观看。", True),
+        ("谢谢观看，谢谢观看！", True),
+        ("字幕由Amara.org社区提供", True),
+        ("谢谢", False),  # people do say that
+        ("谢谢观看，我家没有暖气。", False),
+        ("", False),
+    ],
+)
+def test_text_of_nothing_but_phantoms_is_known(text: str, phantom: bool) -> None:
+    assert quality.is_phantom(text, ("谢谢观看", "字幕由 Amara.org 社区提供")) is phantom
+
+
 def decoding(text: str, **changes: float) -> Decoding:
     fields = {"logprob": -0.2, "no_speech": 0.0, "audio_s": 10.0, **changes}
     return Decoding(text, tuple(range(len(text))), **fields)
