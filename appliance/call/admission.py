@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-
 from dataclasses import dataclass, field
 
 from appliance.errors import NoEngine, Overloaded

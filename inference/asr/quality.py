@@ -114,9 +114,11 @@ def _letters(text: str) -> str:
 
 
 def echoes(text: str, prompt: str) -> bool:
-    """Whether a text begins with its prompt, more or less: nobody has said that."""
-    head = text[: len(prompt)]
-    return bool(prompt) and Levenshtein.normalized_distance(head, prompt) <= MOST_UNLIKE_ECHO
+    """Whether a text begins with its prompt, more or less, or holds it: nobody has said that."""
+    if not prompt:
+        return False
+    head = Levenshtein.normalized_distance(text[: len(prompt)], prompt) <= MOST_UNLIKE_ECHO
+    return head or _letters(prompt) in _letters(text)
 
 
 def better(old: Decoding, new: Decoding) -> Decoding:

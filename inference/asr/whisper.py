@@ -280,7 +280,8 @@ class WhisperModel(Model):
         for hearing in spoilt:
             hearing.bare = True
             hearing.ask = self._prompter.ask(hearing.window, hearing.asked.language, bare=True)
-            hearing.decoding = replace(hearing.decoded, fault=hearing.decoded.fault or quality.ECHO)
+            # Whatever is said bare is better than an echo.
+            hearing.decoding = replace(hearing.decoded, text="", tokens=(), fault=quality.ECHO)
         self._retry(spoilt, spoilt[0].window.beam_size, spoilt[0].window.temperature)
 
     def _is_spoilt(self, hearing: Hearing) -> bool:

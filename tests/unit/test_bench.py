@@ -151,7 +151,8 @@ def test_ratios_and_goals() -> None:
         "naive_sustained_calls": 4,
         "ratio_sustained_calls": 2.25,
     }
-    assert bench_report.CALLS.met(both) is True
+    assert bench_report.CALLS["wyoming"].met(both) is True
+    assert bench_report.CALLS["naive"].met(both) is False
     assert bench_report.LATENCY.met(both) is None
     assert "missed by 0.15" in bench_report.LATENCY.sentence({"endpoint_to_final_p95_s": 1.15})
     nothing = bench_report.against({"n": 3}, {"n": 0}, ["n"])
