@@ -14,6 +14,7 @@ from appliance.sections import Limits
 
 RETRY_LIVE_S, RETRY_RECORDING_S = 2.0, 10.0  # before any has ended, nothing else is known
 LONGEST_GAP_S, WEIGHT = 60.0, 0.2  # between two ends; of the newest gap
+NONE_ANSWERS = ("no engine answers", "try again shortly")
 DRAINING = "the box is shutting down or being upgraded"
 
 
@@ -40,14 +41,14 @@ class Admission:
         limits: Limits,
         metrics: Metrics,
         measured: Callable[[], int],
-        why_none: Callable[[], str] = lambda: "no engine answers",
+        why_none: Callable[[], tuple[str, str]] = lambda: NONE_ANSWERS,
     ) -> None:
         """
         Args:
             limits: as set.
             metrics: of the box.
             measured: how many live legs the engine in use carries.
-            why_none: the reason if that is none.
+            why_none: the reason if that is none, and what to do.
         """
         self._limits, self._metrics, self._measured = limits, metrics, measured
         self._why_none = why_none
@@ -89,7 +90,7 @@ class Admission:
         capacity = self.capacity
         if not capacity:
             self._metrics.calls_refused_total.labels(door, "engine").inc()
-            raise NoEngine("open a call", self._why_none(), "try again shortly")
+            raise NoEngine("open a call", *self._why_none())
         if self.live_legs + legs > capacity:
             cause = f"{self.live_legs} of {capacity} live legs are busy"
             self._refuse(door, "capacity", cause, self._calls_end.gap_s)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from appliance import traces
 from appliance.audio.vad import Vad
-from appliance.call.admission import Admission
+from appliance.call.admission import NONE_ANSWERS, Admission
 from appliance.call.call import Call
 from appliance.call.ear import Ear
 from appliance.call.keeping import Ending, Keep, Keeper, keep_nothing
@@ -19,7 +19,7 @@ from appliance.call.lexicon import load_lexicon
 from appliance.call.pace import Pace
 from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import BundleError, LingtingError, NoEngine, Overloaded
+from appliance.errors import LingtingError, NoEngine, Overloaded
 from appliance.log_fields import CALL_ID, CALL_NAME, TRACE_ID
 from appliance.messages import AUTO, CallConfig, Final, Health, Transcript
 from appliance.metrics import Metrics
@@ -62,7 +62,7 @@ class Box:
         await asyncio.gather(self._engine.start(), self._vad.warm())
         card = self._engine.card()
         policy = _fitted(self.settings.call, card)
-        self._ear = replace(self._ear, policy=policy, language=_language(policy, card))
+        self._ear = replace(self._ear, policy=policy, language=_language(policy))
 
     async def close(self) -> None:
         for call in list(self._calls):
@@ -203,10 +203,11 @@ class Box:
         if ending:
             await asyncio.wait(ending, timeout=SETTLE_S)
 
-    def _why_none(self) -> str:
+    def _why_none(self) -> tuple[str, str]:
         if self._engine.health().ok:
-            return "these weights are too slow here for live speech; recordings are taken"
-        return "no engine answers"
+            cause = "these weights are too slow here for live speech; recordings are taken"
+            return cause, "set models.asr to smaller weights, or take a faster machine"
+        return NONE_ANSWERS
 
     def _measured_legs(self) -> int:
         """Of the engine in use; none while no engine answers."""
@@ -228,15 +229,9 @@ def _fitted(policy: CallPolicy, card: ModelCard) -> CallPolicy:
     return policy.model_copy(update=fitted)
 
 
-def _language(policy: CallPolicy, card: ModelCard) -> str | None:
+def _language(policy: CallPolicy) -> str | None:
     """Of calls that name none; None: heard from their first seconds."""
-    if policy.language == AUTO:
-        return None
-    if card.languages and policy.language not in card.languages:
-        cause = f"{card.name} does not know call.language {policy.language!r}"
-        hint = f"set it to one of {', '.join(card.languages)}, or to auto; or models.asr to another"
-        raise BundleError("choose a language", cause, hint)
-    return policy.language
+    return None if policy.language == AUTO else policy.language
 
 
 async def _end(call: Call) -> None:

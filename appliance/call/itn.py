@@ -37,16 +37,20 @@ _IDIOM = "(?P<aa>[一二三四五六七八九])(?P=aa)(?P<bb>[一二三四五六
 # A rate: 三千一年 is 3000 for one year, not 3001 years.
 _EACH = f"一(?:{UNITS}|个|次|趟)"
 _MEASURED = f"(?=(?:{UNITS})|{_EACH})"
+_SHARE = f"[{NUMERALS}]+(?:点[{DIGITS}]+)?"
 _PATTERN = re.compile(
     rf"(?P<kept>(?<![{DIGITS}])(?:(?:{_IDIOM})(?![{DIGITS}])|{_RANGE}))"
-    rf"|(?P<percent>百分之(?P<share>百|[{NUMERALS}]+(?:点[{DIGITS}]+)?))"
+    rf"|(?P<percent>百分之(?P<share>百|{_SHARE})(?:(?P<until>[到至])(?P<most>百|{_SHARE}))?)"
     rf"|(?P<under>{_SECTION}|{_D})分之(?P<over>{_SECTION}|{_D})"
     rf"|(?P<year>[{DIGITS}]{{4}})(?=年)"
     rf"|(?P<string>[{DIGITS}]{{{MIN_STRING},}})(?![十百千万亿])"
     rf"|(?P<decimal>(?:{_CARDINAL}|零|{_D})点[{DIGITS}]+)(?=[元块米吨度万亿公平厘毫斤小])"
-    rf"|(?P<fraction>零点[{DIGITS}]+)"
+    rf"|(?P<fraction>零点[{DIGITS}]+|{_D}点[一二三四五六七八九][{DIGITS}]+(?![{NUMERALS}分刻]))"
+    rf"|(?<={_D}点|十点)(?P<minute>{_TENS})(?![{NUMERALS}分])"
+    rf"|(?P<coins>{_D}块{_D}[毛角]{_D})(?![{NUMERALS}])"
     rf"|(?<![几数上好])(?P<short>(?:{_SECTION}|{_D})[百千万](?=[二三四五六七八九](?:{UNITS}|{_EACH})))"
     rf"(?P<rest>[二三四五六七八九])"
+    rf"|(?<![几数上好{NUMERALS}])(?P<bare>(?:{_SECTION}|{_D})[千万])(?P<left>[二三四五六七八九])(?![{NUMERALS}点])"
     rf"|(?<![几数上好])(?P<value>{_CARDINAL}){_MEASURED}"
     rf"|(?<![几数上好])(?P<large>{_SECTION}|{_D})(?=[万亿])"
     rf"|(?P<price>{_D}|{_TENS})块(?P<dime>{_D})(?!(?!{_EACH}){_D}|[十百千万点块])"
@@ -128,17 +132,27 @@ def _number(match: re.Match[str]) -> str | None:
         return None
     if match["year"] or match["string"]:
         return match[0].translate(_TO_ARABIC)
+    if match["coins"]:
+        return match[0].replace("两", "二").translate(_TO_ARABIC)
     if match["percent"]:
-        value = "100" if match["share"] == "百" else _value(match["share"])
-        return None if value is None else f"{value}%"
+        return _percent(match)
     if match["under"]:
         over, under = _value(match["over"]), _value(match["under"])
         return f"{over}/{under}" if over and under else None
     if match["short"]:
         return _with_rest(match["short"], match["rest"])
+    if match["bare"]:
+        return _with_rest(match["bare"], match["left"])
     if match["price"]:
         return f"{_value(match['price'])}块{_value(match['dime'])}"
     return _value(match[0])
+
+
+def _percent(match: re.Match[str]) -> str | None:
+    """百分之三十 -> 30%, 百分之三十到四十 -> 30%到40%."""
+    shares = [share for share in (match["share"], match["most"]) if share]
+    values = ["100" if share == "百" else _value(share) for share in shares]
+    return None if None in values else (match["until"] or "").join(f"{v}%" for v in values)
 
 
 def _with_rest(whole: str, rest: str) -> str | None:

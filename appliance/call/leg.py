@@ -329,18 +329,20 @@ class Leg:
         """
         policy = self._ear.policy
         priority = Priority.FINAL if self._config.live else Priority.RECORDING
-        deadline = time.monotonic() + policy.final_deadline_s
+        begun, deadline = time.monotonic(), 0.0  # the deadline runs from the first failure
         delay, longest = RETRY_DELAY_S
         while True:
-            begun = time.monotonic()
             try:
                 heard = await self._ear.engine.ask(window, priority, None)
                 if self._config.live:
                     self._ear.pace.final_took(time.monotonic() - begun)
                 return heard
             except (EngineUnavailable, Overloaded) as error:
-                waits = isinstance(error, Overloaded) and not self._config.live
-                if time.monotonic() > deadline and not waits:
+                if isinstance(error, Overloaded) and not self._config.live:
+                    deadline = 0.0  # an engine that is full is at work
+                elif not deadline:
+                    deadline = time.monotonic() + policy.final_deadline_s
+                elif time.monotonic() > deadline:
                     raise
                 log.info("a final is tried again: %s", error)
             await asyncio.sleep(delay)

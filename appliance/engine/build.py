@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from appliance.engine.canary import load_canary
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.failover import FailoverEngine
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.sizing import check_memory
 from appliance.engine.triton import TritonEngine
-from appliance.errors import SettingsError
+from appliance.errors import BundleError, SettingsError
+from appliance.messages import AUTO
 from appliance.metrics import Metrics
 from appliance.settings import Settings
+from inference.bundles import load_manifest
 
 
 def build_engine(settings: Settings, metrics: Metrics) -> FailoverEngine:
@@ -28,4 +32,17 @@ def build_engine(settings: Settings, metrics: Metrics) -> FailoverEngine:
     canary = load_canary(settings.models.asr)
     standby = settings.models.asr_standby
     own = {CpuEngine.name: load_canary(standby)} if standby else {}
+    for bundle in filter(None, (settings.models.asr, standby)):
+        _check_language(settings.call.language, bundle)
     return FailoverEngine(engines, canary, settings, metrics, own)
+
+
+def _check_language(language: str, bundle: Path) -> None:
+    """Whichever engine hears a call, it must know the language of calls that name none."""
+    known = load_manifest(bundle).languages
+    if language != AUTO and known and language not in known:
+        raise BundleError(
+            "choose a language",
+            f"{bundle.name} does not know call.language {language!r}",
+            f"set it to one of {', '.join(known)}, or to auto; or take another bundle",
+        )

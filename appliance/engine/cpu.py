@@ -48,8 +48,6 @@ from inference.tensors import (
 
 log = logging.getLogger(__name__)
 
-# A batch has hung its worker after so many times what it should take, and at least so long.
-HANG_TIMES, HANG_LEAST_S, HANG_UNKNOWN_S = 20, 30.0, 300.0
 RESTART_DELAY_S = (0.1, 5.0)  # first and longest pause before a dead worker is replaced
 ASKING = "ask a model on the CPU"
 
@@ -225,21 +223,18 @@ class CpuEngine:
             batch = await self._jobs.take()
             try:
                 questions = [job.question for job in batch]
-                async with asyncio.timeout(self._patience_s(batch)):
+                async with asyncio.timeout(self._jobs.patience_s(batch)):
                     answers = await worker.exchange(questions)
+                for job, answer in zip(batch, answers, strict=True):
+                    _settle(job, answer)
+            except asyncio.CancelledError:
+                for job in batch:
+                    job.fail(EngineUnavailable(ASKING, "the engine is closed"))
+                raise
             except Exception as error:  # whatever it is, this process is of no more use
                 log.warning("a CPU worker is replaced: %r", error)
                 await self._give_back(batch)
                 await self._replace(worker)
-            else:
-                for job, answer in zip(batch, answers, strict=True):
-                    _settle(job, answer)
-
-    def _patience_s(self, batch: list[Job]) -> float:
-        lasts_s = self._jobs.work_s(batch)
-        if lasts_s is None:
-            return HANG_UNKNOWN_S
-        return max(HANG_LEAST_S, HANG_TIMES * lasts_s)
 
     async def _give_back(self, batch: list[Job]) -> None:
         for job in batch:
@@ -289,13 +284,11 @@ class CpuEngine:
 
 
 def _settle(job: Job, answer: bytes) -> None:
-    if job.answer.done():  # its caller gave up
-        return
     status, payload = answer[:1], answer[1:]
     if status == ANSWERED:
         fields = from_bytes_tensor(np.frombuffer(payload, np.uint8))
-        job.answer.set_result(job.question.unpack(fields))
+        job.settle(job.question.unpack(fields))
     elif status == REFUSED:
-        job.answer.set_exception(InvalidRequest("ask a model", payload.decode()))
+        job.fail(InvalidRequest("ask a model", payload.decode()))
     else:
-        job.answer.set_exception(EngineUnavailable(ASKING, payload.decode()))
+        job.fail(EngineUnavailable(ASKING, payload.decode()))

@@ -22,6 +22,8 @@ from inference.tensors import Answer, AnswerT, Priority, Question
 
 # While nobody speaks nothing is urgent, and longer batches cost less.
 QUIET_S, QUIET_BATCH_S = 10.0, 2.5
+# A batch that takes so many times what it should hangs; so long at least, or if nothing is known.
+HANG_TIMES, HANG_LEAST_S, HANG_UNKNOWN_S = 20, 30.0, 300.0
 
 
 @dataclass(order=True, slots=True)
@@ -135,6 +137,11 @@ class Dispatcher:
         costs = [self._cost.of(job.question, job.priority, len(batch)) for job in batch]
         known = [cost for cost in costs if cost is not None]
         return sum(known) if len(known) == len(batch) else None
+
+    def patience_s(self, batch: list[Job]) -> float:
+        """After which whoever works on a batch hangs."""
+        lasts_s = self.work_s(batch)
+        return HANG_UNKNOWN_S if lasts_s is None else max(HANG_LEAST_S, HANG_TIMES * lasts_s)
 
     def refuse(self, error: Exception) -> None:
         """Settle everything that waits with an error."""

@@ -24,7 +24,7 @@ from appliance.engine.canary import Canary
 from appliance.engine.capacity import legs_at, measure
 from appliance.engine.cost import CostModel
 from appliance.engine.protocol import SpeechEngine
-from appliance.engine.watched import Watched
+from appliance.engine.watched import Left, Watched
 from appliance.errors import (
     BundleError,
     EngineTimeout,
@@ -125,7 +125,8 @@ class FailoverEngine:
                 raise
             except Exception as error:  # nothing may end the watch
                 self._failed(watched, str(error) or repr(error), "start")
-            watched.tried = True
+            finally:
+                watched.tried = True
             if watched.breaker.closed:
                 first.set()
             await self._pause(watched)
@@ -172,6 +173,8 @@ class FailoverEngine:
         """It runs, and does not work: what waiting has not mended a new start may."""
         log.warning("%s is started anew: %s", watched.name, watched.breaker.reason)
         watched.up, watched.breaker.failures = False, 0
+        if watched.measuring:
+            watched.measuring.cancel()
         await watched.engine.close()
 
     def _measure_if_due(self, watched: Watched) -> None:
@@ -239,7 +242,8 @@ class FailoverEngine:
             "ask a model", "no engine is ready", "try again shortly"
         )
         asked = ""
-        for watched in self._order():
+        order = self._order()
+        for watched in [w for w in order if w.takes(question)] or order[:1]:
             if asked:
                 self._metrics.failovers_total.labels(asked, watched.name).inc()
             try:
@@ -253,6 +257,8 @@ class FailoverEngine:
                 watched.wake.set()
                 if priority is Priority.PARTIAL:
                     break
+            except Left as error:
+                last = error
             except EngineUnavailable as error:
                 last = error
                 if question.MODEL == ASR_MODEL:
@@ -343,8 +349,8 @@ class FailoverEngine:
             for w in self._engines
         }
         detail["in_use"] = closed[0].name if closed else "none"
-        if closed and closed[0].legs is not None:
-            detail["live_legs"] = str(closed[0].legs)
+        if closed:
+            detail["live_legs"] = str(closed[0].carries)
         return Health(bool(closed), "" if closed else "no engine answers its canary", detail)
 
     async def close(self) -> None:

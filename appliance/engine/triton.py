@@ -181,11 +181,24 @@ class TritonEngine:
         return jobs
 
     async def _serve(self, jobs: Dispatcher) -> None:
-        """Send one batch after the other: Triton, which waits a moment, puts it together again."""
+        """Send one batch after the other; whatever comes of it, its questions are settled."""
         while True:
-            await self._answer(await jobs.take())
+            batch = await jobs.take()
+            try:
+                await self._answer(batch, jobs.patience_s(batch))
+            except asyncio.CancelledError:
+                _fail(batch, EngineUnavailable(ASKING, "the engine is closed"))
+                raise
+            except TimeoutError:
+                log.warning("Triton has hung over %d questions", len(batch))
+                _fail(batch, EngineTimeout(ASKING, "it hangs"))
+            except InferenceServerException as error:
+                _fail(batch, _translate(error))
+            except Exception as error:  # an answer nobody understands must not end the serving
+                log.exception("Triton's answer is none")
+                _fail(batch, EngineUnavailable(ASKING, repr(error)))
 
-    async def _answer(self, batch: list[Job]) -> None:
+    async def _answer(self, batch: list[Job], patience_s: float) -> None:
         """Settle a batch; once every caller has given up it is taken back from Triton."""
         asking = asyncio.create_task(
             self._infer([job.question for job in batch], batch[0].priority)
@@ -198,20 +211,18 @@ class TritonEngine:
         for job in batch:
             job.answer.add_done_callback(given_up)
         try:
-            rows = await asking
+            async with asyncio.timeout(patience_s):
+                rows = await asking
         except asyncio.CancelledError:
-            if not asking.cancelled():
-                asking.cancel()
+            task = asyncio.current_task()
+            if task and task.cancelling():
                 raise
-        except InferenceServerException as error:
-            for job in batch:
-                job.fail(_translate(error))
-        else:
-            for job, fields in zip(batch, rows, strict=True):
-                if REFUSAL in fields:
-                    job.fail(InvalidRequest("ask a model", fields[REFUSAL]))
-                else:
-                    job.settle(job.question.unpack(fields))
+            return
+        for job, fields in list(zip(batch, rows, strict=True)):
+            if REFUSAL in fields:
+                job.fail(InvalidRequest("ask a model", fields[REFUSAL]))
+            else:
+                job.settle(job.question.unpack(fields))
 
     async def _infer(
         self,
@@ -278,6 +289,11 @@ class TritonEngine:
             await self.server.stop()
             self.server = None
         self._reason = "closed"
+
+
+def _fail(batch: list[Job], error: LingtingError) -> None:
+    for job in batch:
+        job.fail(error)
 
 
 def _translate(error: InferenceServerException) -> LingtingError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -10,16 +11,21 @@ from typing import Any
 
 from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
+from appliance.engine.capacity import LEAST_LEGS, legs_at
 from appliance.engine.cost import MOST_BATCH_S
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineTimeout, EngineUnavailable
-from inference.tensors import AnswerT
+from inference.tensors import AnswerT, Question, Window
 
 FIRST_PROBE_S = 30.0  # until an engine has answered once: large weights on a CPU take their time
 STANDBY_SHARE = 0.03  # of the time, at most, an engine that stands by is busy with probes
 SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
 SLOWER = 5  # times its best probe, or its longest window, before an engine counts as late
 ASKING = "ask a model"
+
+
+class Left(EngineUnavailable):
+    """The engine is used no more: its windows are asked elsewhere, and say nothing new of it."""
 
 
 @dataclass(slots=True)
@@ -53,6 +59,24 @@ class Watched:
         own_s = FIRST_PROBE_S if best_s is None else SLOWER * best_s + MOST_BATCH_S
         return max(self.breaker.settings.canary_timeout_s, own_s)
 
+    @property
+    def carries(self) -> int:
+        """Live legs: as measured, else reckoned from what its canary has cost."""
+        if self.legs is not None:
+            return self.legs
+        return max(LEAST_LEGS, legs_at(self.engine.cost, os.cpu_count() or 1) or 0)
+
+    def takes(self, question: Question[Any]) -> bool:
+        """Whether its model is one for this question: a standby may know fewer languages."""
+        if not isinstance(question, Window):
+            return True
+        try:
+            card = self.engine.card()
+        except EngineUnavailable:
+            return True
+        language_known = not card.languages or question.language in (None, *card.languages)
+        return language_known and (not card.tasks or question.task in card.tasks)
+
     def probe_pause_s(self, *, standing_by: bool) -> float:
         """Until the next probe: soon if something is amiss; who stands by must not take much."""
         if self.breaker.closed and self.breaker.failures:
@@ -72,8 +96,8 @@ class Watched:
     ) -> AnswerT:
         """An engine's answer, while it is at work and in use.
 
-        Raises EngineTimeout if it answers nobody for too long, EngineUnavailable if it is used no
-        more; with a time given that alone counts, and the engine keeps it.
+        Raises EngineTimeout if it answers nobody for too long, Left if it is used no more; with a
+        time given that alone counts, and the engine keeps it.
         """
         if timeout_s is not None:
             return await asking
@@ -91,7 +115,7 @@ class Watched:
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if left and left.done() and not task.done():
-                    raise EngineUnavailable(ASKING, self.breaker.reason)
+                    raise Left(ASKING, self.breaker.reason)
             return task.result()
         finally:
             self.asked -= 1

@@ -28,6 +28,7 @@ class Hearing:
     decoding: Decoding | None = None  # the best one
     retries: int = 0  # decodings beyond the first
     words: tuple[Word, ...] = ()
+    error: str = ""  # why it cannot be heard
     work_s: float = 0.0  # its share of the time that the model worked
 
     @property

@@ -87,24 +87,31 @@ def tuned(
         return load(given[0])
     key = _key(folder, given)
     with _held(written) as known:
-        if key in known:
-            return load(Tuning(**known[key]))
-        model, best = _fastest(given, load, listen)
-        known[key] = asdict(best)
-    return model
+        best = _read(known.get(key))
+        if best not in given:
+            best = _fastest(given, load, listen)
+            known[key] = asdict(best)
+    return load(best)
+
+
+def _read(entry: object) -> Tuning | None:
+    """None: nobody has written that."""
+    try:
+        return Tuning(**entry) if isinstance(entry, dict) else None
+    except TypeError:
+        return None
 
 
 def _fastest(
     given: list[Tuning], load: Callable[[Tuning], Model], listen: Callable[[Model], object]
-) -> tuple[Model, Tuning]:
-    model, best, least_s = load(given[0]), given[0], 0.0
-    least_s = _time(model, listen)
+) -> Tuning:
+    """Never more than one copy of the weights is held meanwhile."""
+    best, least_s = given[0], _time(load(given[0]), listen)
     for tuning in given[1:]:
-        other = load(tuning)
-        took_s = _time(other, listen)
+        took_s = _time(load(tuning), listen)
         if took_s < GAIN * least_s:
-            model, best, least_s = other, tuning, took_s
-    return model, best
+            best, least_s = tuning, took_s
+    return best
 
 
 def _time(model: Model, listen: Callable[[Model], object]) -> float:
@@ -121,7 +128,7 @@ def _time(model: Model, listen: Callable[[Model], object]) -> float:
 def _key(folder: Path, given: list[Tuning]) -> str:
     """Another bundle, machine, library or choice is measured for itself."""
     parts = (
-        *(sha256(folder / MANIFEST)[:16], ctranslate2.__version__, _processor()),
+        *(sha256(folder / MANIFEST)[:16], ctranslate2.__version__, _processor(), *_cards()),
         *(str(os.cpu_count()), repr(given)),
     )
     return " | ".join(parts)
@@ -129,6 +136,13 @@ def _key(folder: Path, given: list[Tuning]) -> str:
 
 def _processor() -> str:
     return _told_of_cpu("model name") or platform.machine()
+
+
+def _cards() -> list[str]:
+    """What GPUs there are."""
+    told = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    lines = (line for file in told for line in file.read_text(encoding="utf-8").splitlines())
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
 
 
 def _flags() -> set[str]:
@@ -145,7 +159,7 @@ def _told_of_cpu(field: str) -> str:
 
 
 @contextmanager
-def _held(path: Path | None) -> Iterator[dict[str, dict[str, Any]]]:
+def _held(path: Path | None) -> Iterator[dict[str, Any]]:
     """What is written down, for one process at a time: others wait rather than measure beside it.
 
     A file that cannot be read or written costs nothing but another measurement.
@@ -155,19 +169,29 @@ def _held(path: Path | None) -> Iterator[dict[str, dict[str, Any]]]:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        lock = path.with_suffix(".lock").open("w", encoding="utf-8")
     except OSError:
         yield {}
         return
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        try:
-            known = dict(json.loads(file.read() or "{}"))
-        except ValueError:
-            known = {}
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = _read_all(path)
         before = dict(known)
         yield known
         if known != before:
-            file.truncate(0)
-            file.write(json.dumps(known, indent=2) + "\n")
+            _write_all(path, known)
+
+
+def _read_all(path: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write_all(path: Path, known: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    with suppress(OSError):
+        temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)

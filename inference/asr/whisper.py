@@ -147,7 +147,7 @@ class WhisperModel(Model):
         doubtful = [h for h in faulty if h.decoded.fault == quality.DOUBTFUL]
         self._share_out(doubtful, self._hear_with_care)
         self._share_out([h for h in faulty if h not in doubtful], self._hear_again)
-        told = iter([self._hypothesis(hearing, len(windows)) for hearing in heard])
+        told = iter([self._told(hearing, len(windows)) for hearing in heard])
         return [answer or next(told) for answer in quick]
 
     # --- answers that need no model
@@ -208,15 +208,24 @@ class WhisperModel(Model):
         except RuntimeError:
             if len(part) == 1:
                 raise
-            for hearing in part:
-                step([hearing])
+            self._one_by_one(part, step)
         share_s = (time.monotonic() - begun) / len(part)
         for hearing in part:
             hearing.work_s += share_s
 
+    def _one_by_one(self, part: list[Hearing], step: Step) -> None:
+        """Raises RuntimeError if none of them can be heard: then it is not for the windows."""
+        for hearing in part:
+            try:
+                step([hearing])
+            except RuntimeError as error:
+                hearing.error = f"the model cannot stand this window: {error}"
+        if all(hearing.error for hearing in part):
+            raise RuntimeError(part[0].error)
+
     def _hear(self, part: list[Hearing]) -> None:
         """As asked, at the windows' own length."""
-        self._encode(part)
+        self._encode(part, part[0].samples)
         window = part[0].window
         for hearing, decoding in zip(
             part, self._decoder.decode(part, window.beam_size, window.temperature), strict=True
@@ -233,9 +242,7 @@ class WhisperModel(Model):
     def _hear_again(self, part: list[Hearing]) -> None:
         """At full length, then with more care, keeping the best."""
         if part[0].samples < self._padding.full:
-            for hearing in part:
-                hearing.samples = self._padding.full
-            self._encode(part)
+            self._encode(part, self._padding.full)
             window = part[0].window
             self._retry(part, window.beam_size, window.temperature)
         for beam, temperature in RETRIES:
@@ -244,11 +251,10 @@ class WhisperModel(Model):
                 self._retry(faulty, beam, temperature)
         self._align(part)
 
-    def _encode(self, part: list[Hearing]) -> None:
-        windows = [hearing.window for hearing in part]
-        encoded = self._encoder.encode(windows, part[0].samples)
+    def _encode(self, part: list[Hearing], samples: int) -> None:
+        encoded = self._encoder.encode([hearing.window for hearing in part], samples)
         for hearing, output in zip(part, encoded, strict=True):
-            hearing.encoded = output
+            hearing.samples, hearing.encoded = samples, output
         for hearing, language in zip(part, self._detect(part), strict=True):
             hearing.ask = self._prompter.ask(hearing.window, language, bare=hearing.bare)
 
@@ -293,7 +299,9 @@ class WhisperModel(Model):
         )
 
     def _is_faulty(self, hearing: Hearing) -> bool:
-        return hearing.window.retries and hearing.decoded.fault is not None
+        if hearing.error or not hearing.window.retries:
+            return False
+        return hearing.decoded.fault is not None
 
     def _align(self, part: list[Hearing]) -> None:
         spoken = [
@@ -308,6 +316,9 @@ class WhisperModel(Model):
         return quality.is_silence(decoding, self._serving)
 
     # --- answers
+
+    def _told(self, hearing: Hearing, batch: int) -> Hypothesis | InvalidQuestion:
+        return InvalidQuestion(hearing.error) if hearing.error else self._hypothesis(hearing, batch)
 
     def _hypothesis(self, hearing: Hearing, batch: int) -> Hypothesis:
         decoding, work_s = hearing.decoded, hearing.work_s

@@ -42,7 +42,7 @@ def test_the_fastest_is_taken_and_written_down(bundle: Path) -> None:
     assert asked == [QUICK], "what is written down is not measured again"
     (bundle / "manifest.json").write_text('{"other": 1}')
     tuned(bundle, [SLOW, QUICK], remember, listen, path)
-    assert len(asked) == 3 and len(json.loads(path.read_text())) == 2
+    assert len(asked) == 4 and len(json.loads(path.read_text())) == 2
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]"])
