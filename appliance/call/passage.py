@@ -98,34 +98,45 @@ class Passages:
                 heard.set_result(part)
 
     async def _parts(self, windows: list[Window]) -> list[Hypothesis]:
-        """What each utterance holds; those without a word are heard once more by themselves."""
+        """What each utterance holds; those without a word are heard once more, alone."""
         if len(windows) == 1:
             return [await self._listen(windows[0])]
         audio = np.concatenate([window.audio for window in windows])
         together = await self._listen(replace(windows[0], audio=audio, word_times=True))
         parts = split(together, [window.duration_s for window in windows])
-        return [
-            part if part.text else await self._listen(window)
-            for window, part in zip(windows, parts, strict=True)
-        ]
+        return list(
+            await asyncio.gather(
+                *(
+                    _given(part) if part else self._listen(window)
+                    for window, part in zip(windows, parts, strict=True)
+                )
+            )
+        )
 
 
-def split(heard: Hypothesis, lengths_s: list[float]) -> list[Hypothesis]:
+async def _given(part: Hypothesis) -> Hypothesis:
+    return part
+
+
+def split(heard: Hypothesis, lengths_s: list[float]) -> list[Hypothesis | None]:
     """What was heard in several utterances -> what each of them holds, by the middles of words.
 
-    All are empty if the words do not make up the text: then their times say nothing.
+    None where not even the edge of a word was heard, and for all if the words do not make up the
+    text: then their times say nothing.
     """
+    if "".join(word.text for word in heard.words).strip() != heard.text:
+        return [None] * len(lengths_s)
     ends_ms = [1000 * end for end in accumulate(lengths_s)]
     words: list[list[Word]] = [[] for _ in lengths_s]
-    if "".join(word.text for word in heard.words).strip() == heard.text:
-        for word in heard.words:
-            middle_ms = (word.start_ms + word.end_ms) / 2
-            words[min(bisect.bisect_right(ends_ms, middle_ms), len(ends_ms) - 1)].append(word)
-    begins_ms = [0.0, *ends_ms]
-    return [
-        _part(heard, some, int(begin_ms), int(1000 * length_s))
-        for some, begin_ms, length_s in zip(words, begins_ms, lengths_s, strict=False)
-    ]
+    for word in heard.words:
+        middle_ms = (word.start_ms + word.end_ms) / 2
+        words[min(bisect.bisect_right(ends_ms, middle_ms), len(ends_ms) - 1)].append(word)
+    parts: list[Hypothesis | None] = []
+    for some, begin_ms, end_ms in zip(words, [0.0, *ends_ms], ends_ms, strict=False):
+        touched = any(word.start_ms < end_ms and word.end_ms > begin_ms for word in heard.words)
+        part = _part(heard, some, int(begin_ms), int(end_ms - begin_ms))
+        parts.append(part if touched else None)
+    return parts
 
 
 def _part(heard: Hypothesis, words: list[Word], begin_ms: int, length_ms: int) -> Hypothesis:

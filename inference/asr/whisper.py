@@ -30,7 +30,7 @@ from inference.asr.padding import Padding
 from inference.asr.prompt import Prompter
 from inference.asr.quality import Decoding
 from inference.asr.tokenizer import WhisperTokenizer
-from inference.asr.words import without_loop
+from inference.asr.words import without_loop, without_phantoms
 from inference.bundles import BundleInvalid, verify
 from inference.tensors import (
     SAMPLE_RATE_HZ,
@@ -327,6 +327,7 @@ class WhisperModel(Model):
             silence = self._silence(language, decoding.no_speech)
             return replace(silence, retries=retries, batch=batch, work_s=work_s)
         text, words = without_loop(decoding.text, hearing.words)
+        text, words = without_phantoms(text, words, self.manifest.phantoms)
         return Hypothesis(
             text=text,
             language=language,

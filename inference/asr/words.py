@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from inference.asr import quality
 from inference.tensors import Word
+
+_SENTENCE = re.compile(r"[^。！？!?；;]+[。！？!?；;]*")
 
 
 def timed_words(
@@ -58,11 +61,27 @@ def _spelt_as(text: str, words: Sequence[Word]) -> tuple[Word, ...]:
 def without_loop(text: str, words: tuple[Word, ...]) -> tuple[str, tuple[Word, ...]]:
     """A phrase said over and over although every retry failed: keep it once, and all the rest."""
     loop = quality.repeated(text)
-    if loop is None:
-        return text, words
+    return _without(text, words, [loop]) if loop else (text, words)
+
+
+def without_phantoms(
+    text: str, words: tuple[Word, ...], phantoms: Sequence[str]
+) -> tuple[str, tuple[Word, ...]]:
+    """Leave out the sentences that a model writes where nobody speaks."""
+    sentences = [match.span() for match in _SENTENCE.finditer(text)]
+    invented = [span for span in sentences if quality.is_phantom(text[slice(*span)], phantoms)]
+    return _without(text, words, invented) if invented else (text, words)
+
+
+def _without(
+    text: str, words: tuple[Word, ...], spans: Sequence[tuple[int, int]]
+) -> tuple[str, tuple[Word, ...]]:
+    """Without stretches [begin, end) of the text, and the words that begin there."""
     kept, at = [], 0
     for word in words:
-        if not loop[0] <= at < loop[1]:
+        if not any(begin <= at < end for begin, end in spans):
             kept.append(word)
         at += len(word.text)
-    return text[: loop[0]] + text[loop[1] :], tuple(kept)
+    for begin, end in reversed(spans):
+        text = text[:begin] + text[end:]
+    return text.strip(), tuple(kept)

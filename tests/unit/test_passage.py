@@ -124,8 +124,15 @@ async def test_aborted_nobody_waits_any_more() -> None:
             await waiting
 
 
+def test_a_word_at_the_edge_is_told_once() -> None:
+    over = heard(("一", 200, 600), ("二", 700, 1200))
+    first, second = split(over, [1.0, 0.5])
+    assert first and second and (first.text, second.text) == ("一二", "")
+
+
 def test_a_word_belongs_where_its_middle_lies() -> None:
     over = heard(("一", 0, 900), ("二", 800, 1300), ("三", 1900, 2100))
     first, second = split(over, [1.0, 1.0])
+    assert first and second
     assert (first.text, second.text) == ("一", "二三")
     assert [(w.start_ms, w.end_ms) for w in second.words] == [(0, 300), (900, 1000)]

@@ -16,7 +16,7 @@ from inference.asr.padding import LONG_S
 from inference.asr.quality import Decoding
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.asr.whisper import WhisperModel
-from inference.asr.words import without_loop
+from inference.asr.words import without_loop, without_phantoms
 from inference.bundles import BundleInvalid, Serving, seal
 from inference.tensors import (
     SAMPLE_RATE_HZ,
@@ -219,6 +219,13 @@ def test_words_keep_every_byte_together(tiny_bundle: Path) -> None:
 )
 def test_text_of_nothing_but_phantoms_is_known(text: str, phantom: bool) -> None:
     assert quality.is_phantom(text, ("谢谢观看", "字幕由 Amara.org 社区提供")) is phantom
+
+
+def test_a_phantom_among_sentences_is_left_out_with_its_words() -> None:
+    text = "我家没有暖气。谢谢观看！谢谢。"
+    words = tuple(Word(char, i * 100, i * 100 + 100, 1.0) for i, char in enumerate(text))
+    kept, left = without_phantoms(text, words, ("谢谢观看",))
+    assert kept == "我家没有暖气。谢谢。" == "".join(word.text for word in left)
 
 
 def decoding(text: str, **changes: float) -> Decoding:
