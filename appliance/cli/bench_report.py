@@ -44,6 +44,10 @@ class Goal:
 
 
 LATENCY = Goal("endpoint_to_final", "endpoint_to_final_p95_s", 1.0)
+FIRST_PARTIAL = Goal("first_partial", "first_partial_p95_s", 1.5)
+FINALS_ONLY = Goal("finals_only", "endpoint_to_final_p95_s", 2.0)
+BOX_MEMORY = Goal("box_memory", "box_pss_mb", 1500)
+LEGS, LEGS_FINALS_ONLY = 12, 20  # from which on the goals are asked for
 CALLS = {
     "naive": Goal("calls_ratio", "ratio_sustained_calls", 4.0, at_least=True),
     "wyoming": Goal("calls_ratio", "ratio_sustained_calls", 1.5, at_least=True),
@@ -61,6 +65,13 @@ METRICS = Goal("metrics", "metrics_p50_s", 0.05)
 WATCHING = Goal("watching_cost", "watching_cpu_share", 0.03)
 PAGES = Goal("pages_cost", "pages_cpu_cores", 0.15)
 DIARIZATION = Goal("diarization_cost", "diarization_ratio", 2)
+
+
+def live_goals(legs: int, *, partials: bool) -> list[Goal]:
+    """Of so many legs at once; a few say nothing of a machine."""
+    if not partials:
+        return [FINALS_ONLY] if legs >= LEGS_FINALS_ONLY else []
+    return [LATENCY, FIRST_PARTIAL, BOX_MEMORY] if legs >= LEGS else []
 
 
 def number(value: object) -> float | None:

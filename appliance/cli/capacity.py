@@ -16,6 +16,7 @@ from rich.table import Table
 from appliance.cli import bench_live
 from appliance.cli.bench import Search, player_of
 from appliance.cli.bench_host import Host
+from appliance.cli.bench_live import Load
 from appliance.cli.canary import own_settings
 from appliance.engine import capacity_file
 from appliance.engine.capacity_file import Capacity
@@ -88,7 +89,7 @@ def _measure(settings: Settings, engine: str, within_s: float, search: Search) -
             if not console.is_terminal:
                 console.print(f"{engine}: {step}")
 
-        best, figures = search.run(player_of(host, audio, LEGS), say)
+        best, figures = search.run(player_of(host, audio, Load(0, LEGS, 0.0)), say)
         if not host.proven:
             cause = f"{engine} is not ready"
             raise EngineUnavailable("measure an engine", cause, "run `lingting doctor`")

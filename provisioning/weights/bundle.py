@@ -17,7 +17,6 @@ from inference.bundles import load_manifest, read_canary, seal
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Window
 from provisioning.weights import ct2
 from provisioning.weights.source import Weights
-from provisioning.weights.tokenizer import rebuilt
 from provisioning.weights.vocabulary import LANGUAGES, Pruned, pruned
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +53,7 @@ BUNDLES = (
 
 def write(precision: Precision, weights: Weights, folder: Path) -> None:
     """Fill an empty folder and seal it."""
-    model = Pruned(weights.tensors, rebuilt(weights.tokenizer), weights.config)
+    model = Pruned(weights.tensors, weights.tokenizer, weights.config)
     if precision.pruned:
         model = pruned(model.tensors, model.tokenizer, model.config)
     model.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from provisioning.weights import ct2
+from provisioning.weights.tokenizer import content_sha256, rebuilt
 
 # Every weight of OpenAI's Whisper base, multilingual, as float16: see ct2.content_sha256.
 WEIGHTS_SHA256 = "ed8934cbd3e1f79f9069b418ec69dde938523f1cc4eb7d557d1eb87c47feb559"
+TOKENIZER_SHA256 = "a0106e7be3259e6ac89b4149212737d8a12791f370a86b0043102c0b24f16682"  # its content
+CONFIG_SHA256 = "ed56460763464e94751625fc097d87a68d1d8fd4af0d58b464caac1d246c2d87"  # keys sorted
 MODEL = "model.bin"
 
 
@@ -57,7 +62,7 @@ class Weights:
     """What was published, whole and checked."""
 
     tensors: ct2.Tensors
-    tokenizer: dict[str, Any]  # tokenizer.json
+    tokenizer: Tokenizer
     config: dict[str, Any]  # config.json
     origin: str
 
@@ -105,7 +110,30 @@ def _weights(raw: bytes, folders: list[Path], origin: str) -> Weights:
         raise WeightsUnusable(
             f"{folders[0]}: these are not the weights of Whisper base (content {found[:16]}…)"
         )
-    return Weights(tensors, _json(folders, "tokenizer"), _json(folders, "config"), origin)
+    return Weights(tensors, _tokenizer(folders), _config(folders), origin)
+
+
+def _tokenizer(folders: list[Path]) -> Tokenizer:
+    """Whisper's own, whoever published it."""
+    wrong = WeightsUnusable(f"{folders[0]}: tokenizer.json is not that of Whisper base")
+    try:
+        made = rebuilt(_json(folders, "tokenizer"))
+    except WeightsUnusable:
+        raise
+    except Exception as error:  # the library raises nothing narrower
+        raise wrong from error
+    if content_sha256(made) != TOKENIZER_SHA256:
+        raise wrong
+    return made
+
+
+def _config(folders: list[Path]) -> dict[str, Any]:
+    """Which tokens are never said, which heads tell time: as published."""
+    config = _json(folders, "config")
+    content = json.dumps(config, sort_keys=True).encode()
+    if hashlib.sha256(content).hexdigest() != CONFIG_SHA256:
+        raise WeightsUnusable(f"{folders[0]}: config.json is not that of Whisper base")
+    return config
 
 
 def _json(folders: list[Path], name: str) -> dict[str, Any]:

@@ -5,6 +5,8 @@ One publisher's lost its first merge, which spells ` the` wrong, and its timesta
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -30,3 +32,10 @@ def rebuilt(given: dict[str, Any]) -> Tokenizer:
     named = [token for token in special if token not in stamps]
     made.add_special_tokens([AddedToken(t, special=True) for t in (*named, *stamps)])
     return made
+
+
+def content_sha256(tokenizer: Tokenizer) -> str:
+    """Over every token and merge, whatever a library writes around them."""
+    merges = json.loads(tokenizer.to_str())["model"]["merges"]
+    tokens = sorted(tokenizer.get_vocab(with_added_tokens=True).items())
+    return hashlib.sha256(json.dumps([tokens, merges]).encode()).hexdigest()

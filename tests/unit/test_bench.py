@@ -132,9 +132,10 @@ def test_waits_belong_to_their_sentence() -> None:
 
 
 def test_sustained_means_in_time_and_without_a_flaw() -> None:
-    good = {"endpoint_to_final_p95_s": 0.6, "refused": 0, "errors": 0}
+    counts = ("refused", "errors", "sentences_unheard")
+    good = {"endpoint_to_final_p95_s": 0.6, **dict.fromkeys(counts, 0)}
     assert bench_live.sustained(good, 0.6)
-    for flaw in ({"endpoint_to_final_p95_s": 0.61}, {"refused": 1}, {"errors": 1}):
+    for flaw in ({"endpoint_to_final_p95_s": 0.61}, *({count: 1} for count in counts)):
         assert not bench_live.sustained(good | flaw, 0.6)
     assert not bench_live.sustained(good | {"endpoint_to_final_p95_s": None}, 0.6)
 

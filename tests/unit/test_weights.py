@@ -15,8 +15,14 @@ from inference.bundles import seal
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Window
 from provisioning.weights import ct2, source
 from provisioning.weights.source import Publisher, WeightsUnusable, find
+from provisioning.weights.tokenizer import content_sha256, rebuilt
 from provisioning.weights.vocabulary import is_kept
 from tests import tiny_whisper
+
+TOKENIZER = {  # as Whisper's is written, but for its size
+    "model": {"vocab": {"Ġ": 0, "t": 1, "Ġt": 2}, "merges": [["Ġ", "t"]]},
+    "added_tokens": [{"id": 50_257, "content": "<|endoftext|>"}],
+}
 
 
 @pytest.fixture
@@ -30,11 +36,14 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         data = site / name / "data"
         data.mkdir(parents=True)
         (data / f"model.bin.part{number}").write_bytes(half)
-        for other in ("config.json", "tokenizer.json"):
-            shutil.copy(made / other, data)
+        shutil.copy(made / "config.json", data)
+        (data / "tokenizer.json").write_text(json.dumps(TOKENIZER), encoding="utf-8")
     parts = tuple((len(half), hashlib.sha256(half).hexdigest()) for half in halves)
     monkeypatch.setattr(source, "PUBLISHERS", (Publisher("us", names, parts, "weights.txt"),))
     monkeypatch.setattr(source, "WEIGHTS_SHA256", ct2.content_sha256(ct2.read(raw)))
+    config = json.dumps(json.loads((made / "config.json").read_bytes()), sort_keys=True)
+    monkeypatch.setattr(source, "CONFIG_SHA256", hashlib.sha256(config.encode()).hexdigest())
+    monkeypatch.setattr(source, "TOKENIZER_SHA256", content_sha256(rebuilt(TOKENIZER)))
     return site
 
 
@@ -74,6 +83,15 @@ def test_an_altered_part_is_named(published: Path) -> None:
 def test_other_weights_are_refused(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(WeightsUnusable, match="not the weights of Whisper base"):
+        find(published)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+@pytest.mark.parametrize("altered", [{}, {"model": {}}, []])
+def test_what_stands_beside_them_is_checked(published: Path, name: str, altered: object) -> None:
+    for part in published.iterdir():
+        (part / "data" / name).write_text(json.dumps(altered))
+    with pytest.raises(WeightsUnusable, match=f"{name} is not that of Whisper base"):
         find(published)
 
 
