@@ -79,7 +79,7 @@ def asr(
 
     The fixed sets need espeak-ng and the dev profile (`make .venv/.dev`)."""
     if data:
-        _hear_people(bundle, data, engine, Wanted(margins, as_json, show))
+        _hear_people(bundle, data, engine, beam, Wanted(margins, as_json, show))
         return
     folder = bundle or load_settings().models.asr
     flags = [*(["--json"] if as_json else []), *(["--show"] if show else [])]
@@ -87,10 +87,15 @@ def asr(
     raise typer.Exit(subprocess.run([*command, "--beam", str(beam), *flags]).returncode)
 
 
-def _hear_people(bundle: Path | None, data: Path, path: SpeechPath, wanted: Wanted) -> None:
+def _hear_people(
+    bundle: Path | None, data: Path, path: SpeechPath, beam: int, wanted: Wanted
+) -> None:
     console = Console(stderr=True, highlight=False)
     try:
         settings = _one_engine(load_settings(), bundle, path)
+        settings = settings.model_copy(
+            update={"call": settings.call.model_copy(update={"final_beam": beam})}
+        )
         with console.status("reading the list") as status:
             asyncio.run(_measure_people(settings, data, wanted, status.update))
     except LingtingError as error:
@@ -160,10 +165,14 @@ async def _as_the_box_hears(
 async def _by_margins(
     engine: SpeechEngine, clips: Sequence[eval_speech.Clip], wanted: Wanted, say: Progress
 ) -> None:
-    rows = []
+    rows, longest_s = [], engine.card().window_s
+    short = [clip for clip in clips if clip.seconds <= longest_s]
+    if len(short) < len(clips):
+        cause = f"{len(clips) - len(short)} recordings are longer than a window of {longest_s:g} s"
+        print(f"{cause}: they are left out", file=sys.stderr)
     for margin_s in eval_speech.MARGINS_S:
         wide, narrow = [
-            await eval_speech.by_margin(engine, clips, margin_s, telephone, say)
+            await eval_speech.by_margin(engine, short, margin_s, telephone, say)
             for telephone in (False, True)
         ]
         low, high = wide.interval()
