@@ -128,8 +128,18 @@ class TritonEngine:
             else:
                 self._cards[model] = CARD.unpack(fields)
         self._reason, self._failure = "", None
-        self.cost.lanes = self._cards[ASR_MODEL].lanes * triton_instances(self._settings)
+        self.cost.lanes = self._cards[ASR_MODEL].lanes * await self._instances()
         return True
+
+    async def _instances(self) -> int:
+        """Of the speech model, on all its devices, as Triton tells; one on a GPU runs on each."""
+        assert self._client is not None
+        try:
+            told = await self._client.get_model_config(ASR_MODEL, client_timeout=CARD_TIMEOUT_S)
+        except InferenceServerException:
+            return triton_instances(self._settings)
+        groups = told.config.instance_group
+        return sum(group.count * max(1, len(group.gpus)) for group in groups) or 1
 
     async def _keep(self) -> None:
         """Start the child again whenever it has died."""
