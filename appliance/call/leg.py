@@ -24,7 +24,7 @@ from appliance.call.events import Events
 from appliance.call.final import dressed, dressed_words, spoken_words
 from appliance.call.passage import Passages
 from appliance.call.track import Clip, Track
-from appliance.call.utterance import Utterance
+from appliance.call.utterance import Utterance, partial_window
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Partial
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
@@ -35,7 +35,6 @@ PAD = int(0.2 * SAMPLE_RATE_HZ)  # samples kept before and after the speech of a
 PRE_ROLL = int(0.6 * SAMPLE_RATE_HZ)  # samples remembered while nobody speaks
 MIN_PARTIAL = int(0.4 * SAMPLE_RATE_HZ)  # no partial of less audio than this
 LANGUAGE_FROM = int(2.0 * SAMPLE_RATE_HZ)  # samples that tell a language
-WORDS_FROM_S = 4.0  # windows longer than this are aligned, so that they can be shortened
 LIVE_FINALS, RECORDED_FINALS = 4, 16  # finals one leg may have under way
 RETRY_DELAY_S = (0.1, 2.0)  # first and longest pause before a final is tried again
 
@@ -193,8 +192,7 @@ class Leg:
         longest = int(policy.partial_window_s * SAMPLE_RATE_HZ)
         if end - agreement.window_from > longest:
             agreement.give_up(end - longest)
-        window = self._window(agreement.window_from, end)
-        window = _partial_window(window)
+        window = partial_window(self._window(agreement.window_from, end))
         begun = time.monotonic()
         heard = await self._ear.engine.ask(window, Priority.PARTIAL, policy.partial_timeout_s)
         self._ear.pace.partial_took(time.monotonic() - begun)
@@ -272,9 +270,10 @@ class Leg:
         task.add_done_callback(self._final_done)
 
     def _hearing(self, window: Window) -> asyncio.Future[Hypothesis]:
-        if self._config.live:
-            return asyncio.create_task(self._listen_final(window))
-        return self._passages.add(window)
+        live = self._config.live
+        return (
+            asyncio.create_task(self._listen_final(window)) if live else self._passages.add(window)
+        )
 
     def _final_done(self, task: asyncio.Task[None]) -> None:
         self._finishing.tasks.discard(task)
@@ -302,8 +301,8 @@ class Leg:
             return
         if self._config.live:
             latency_s = time.monotonic() - ended_at
-            metrics, system = self._ear.metrics, self._ear.metrics.system(self._config.tenant)
-            example = traces.exemplar()
+            metrics, example = self._ear.metrics, traces.exemplar()
+            system = metrics.system(self._config.tenant)
             metrics.endpoint_to_final_seconds.labels(heard.engine).observe(latency_s, example)
             metrics.system_endpoint_to_final_seconds.labels(system).observe(latency_s, example)
         self._ear.metrics.finals_total.labels(heard.engine).inc()
@@ -378,19 +377,6 @@ class Leg:
             temperature=config.temperature,
             word_times=config.word_times,
         )
-
-
-def _partial_window(window: Window) -> Window:
-    """Quick and cheap: greedy, no retries, aligned only if it is to be shortened soon."""
-    return Window(
-        audio=window.audio,
-        language=window.language,
-        task=window.task,
-        beam_size=1,
-        word_times=window.duration_s > WORDS_FROM_S,
-        retries=False,
-        draft=True,
-    )
 
 
 def _ms(sample: int) -> int:

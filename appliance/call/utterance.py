@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from appliance import traces
 from appliance.call.agreement import Agreement
-from inference.tensors import Hypothesis
+from inference.tensors import Hypothesis, Window
+
+WORDS_FROM_S = 4.0  # windows longer than this are aligned, so that they can be shortened
 
 
 @dataclass(slots=True)
@@ -24,3 +26,16 @@ class Utterance:
     partial: asyncio.Task[None] | None = None
     early: asyncio.Task[Hypothesis] | None = None  # the final pass begun at the early sign
     early_end: int = 0  # where that pass ends
+
+
+def partial_window(window: Window) -> Window:
+    """Quick and cheap: greedy, no retries, aligned only if it is to be shortened soon."""
+    return Window(
+        audio=window.audio,
+        language=window.language,
+        task=window.task,
+        beam_size=1,
+        word_times=window.duration_s > WORDS_FROM_S,
+        retries=False,
+        draft=True,
+    )
