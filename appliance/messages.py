@@ -260,6 +260,7 @@ class Utterance:
     end_ms: int
     confidence: float  # 0..1
     mood: Mood | None = None
+    model: str = ""  # that heard it, "name version"
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ def _utterance(final: Final) -> dict[str, Any]:
         "language": final.language,
         "confidence": round(final.confidence, 4),
         "engine": final.engine,
+        "model": final.model,
         "words": [
             {
                 "word": word.text,

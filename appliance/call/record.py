@@ -80,6 +80,7 @@ class Ledger:
                 end_ms=part.end_ms,
                 confidence=final.confidence,
                 mood=moods.get(number),
+                model=final.model,
             )
 
     def _roles(self, parts: Sequence[Utterance], config: CallConfig) -> dict[tuple[int, int], Role]:

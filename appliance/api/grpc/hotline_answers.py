@@ -130,6 +130,7 @@ def utterance(said: Utterance) -> Any:
         end_ms=said.end_ms,
         confidence=said.confidence,
         mood=mood(said.mood) if said.mood else None,
+        model=said.model,
     )
 
 

@@ -62,6 +62,7 @@ class Utterance(BaseModel):
     end_ms: int
     confidence: float
     mood: Mood | None = Field(description="null: none was told")
+    model: str = Field(description="that heard it, name and version")
 
 
 class Leg(BaseModel):
@@ -233,6 +234,7 @@ def utterance(said: UtteranceMessage) -> Utterance:
         end_ms=said.end_ms,
         confidence=said.confidence,
         mood=_mood(said.mood) if said.mood else None,
+        model=said.model,
     )
 
 

@@ -220,7 +220,7 @@ class Mood(_message.Message):
     def __init__(self, emotion: _Optional[_Union[Emotion, str]] = ..., level: _Optional[_Union[Level, str]] = ..., probabilities: _Optional[_Mapping[str, float]] = ..., cues: _Optional[_Iterable[_Union[Cue, _Mapping]]] = ..., demo: _Optional[bool] = ...) -> None: ...
 
 class Utterance(_message.Message):
-    __slots__ = ("id", "leg", "speaker", "role", "text", "words", "start_ms", "end_ms", "confidence", "mood")
+    __slots__ = ("id", "leg", "speaker", "role", "text", "words", "start_ms", "end_ms", "confidence", "mood", "model")
     ID_FIELD_NUMBER: _ClassVar[int]
     LEG_FIELD_NUMBER: _ClassVar[int]
     SPEAKER_FIELD_NUMBER: _ClassVar[int]
@@ -231,6 +231,7 @@ class Utterance(_message.Message):
     END_MS_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     MOOD_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     id: str
     leg: int
     speaker: int
@@ -241,7 +242,8 @@ class Utterance(_message.Message):
     end_ms: int
     confidence: float
     mood: Mood
-    def __init__(self, id: _Optional[str] = ..., leg: _Optional[int] = ..., speaker: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., confidence: _Optional[float] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ...) -> None: ...
+    model: str
+    def __init__(self, id: _Optional[str] = ..., leg: _Optional[int] = ..., speaker: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., confidence: _Optional[float] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
 
 class Leg(_message.Message):
     __slots__ = ("number", "role", "speakers")
