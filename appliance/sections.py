@@ -342,7 +342,7 @@ class Limits(Section):
         description="live legs served at once; 0: as the engine was measured to carry",
     )
     idle_streams: int = Field(1000, ge=1, description="open calls at most, talking or not")
-    recordings: int = Field(4, ge=1, description="recordings worked on at once")
+    recordings: int = Field(8, ge=1, description="recordings worked on at once")
     recordings_waiting: int = Field(64, ge=0, description="recordings that may wait for their turn")
     recordings_queued: int = Field(
         10_000, ge=1, description="accepted recordings that may wait in the store"
