@@ -158,17 +158,15 @@ async def by_margin(
     return heard
 
 
-def figures(clips: Sequence[Clip], wide: Heard, narrow: Heard) -> dict[str, float | int]:
-    """One flat object; keys as in docs/cli.md."""
+def figures(clips: Sequence[Clip], wide: Heard, narrow: Heard) -> dict[str, float | None]:
+    """One flat object; keys as in docs/cli.md. Without any speech there is no error rate."""
     spoken = [pair for pair in wide.pairs if normalise(pair[0])]
     silent = [pair for pair in (*wide.pairs, *narrow.pairs) if not normalise(pair[0])]
-    low, high = wide.interval()
+    names = ("cer", "cer_low", "cer_high", "cer_alaw")
+    rates = (wide.rate, *wide.interval(), narrow.rate)
     seconds = sum(clip.seconds for clip in clips)
     return {
-        "cer": round(wide.rate, 4),
-        "cer_low": round(low, 4),
-        "cer_high": round(high, 4),
-        "cer_alaw": round(narrow.rate, 4),
+        **{n: round(rate, 4) if spoken else None for n, rate in zip(names, rates, strict=True)},
         "n": len(clips),
         "speakers": len({clip.speaker for clip in clips}),
         "seconds": round(seconds, 1),

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -151,12 +152,14 @@ async def _as_the_box_hears(
             console.print(f"  {said}\n  {heard}\n")
     table = Table("speaker", "clips", "CER", box=SIMPLE_HEAD)
     for speaker, (count, rate) in eval_speech.by_speaker(clips, wide).items():
-        table.add_row(speaker, str(count), f"{rate:.1%}")
+        table.add_row(speaker, str(count), f"{rate:.1%}" if isfinite(rate) else "–")
     console.print(table)
+    rates = (
+        "CER {cer:.1%} (95 %: {cer_low:.1%} to {cer_high:.1%}), through 8 kHz A-law {cer_alaw:.1%}"
+    )
     console.print(
-        f"CER {found['cer']:.1%} (95 %: {found['cer_low']:.1%} to {found['cer_high']:.1%}), "
-        f"through 8 kHz A-law {found['cer_alaw']:.1%}; {found['n']} clips of "
-        f"{found['speakers']} speakers, "
+        f"{rates.format(**found) if found['cer'] is not None else 'nobody speaks'}; "
+        f"{found['n']} clips of {found['speakers']} speakers, "
         f"{found['seconds']:.0f} s, heard in {found['rtf']:.3f} of their length; nothing heard in "
         f"{found['empty']}, {found['invented']} characters invented where nobody speaks"
     )

@@ -1,7 +1,7 @@
 """Pack what a bare GPU machine lacks: `python -m tools.gpu_check.pack [--python 3.12]`.
 
-Writes build/gpu-kit/kit-1.part, kit-2.part, ...: one tar.xz in parts of at most 55 MB, which start.sh
-joins again; some 125 MB in all, most of it the Triton binary and CTranslate2 for CUDA.
+Writes build/gpu-kit/kit-1.part, kit-2.part, ...: one tar.xz in parts of at most 55 MB, which
+start.sh joins again; some 125 MB in all, most of it the Triton binary and CTranslate2 for CUDA.
 """
 
 from __future__ import annotations
