@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from rapidfuzz.distance import Levenshtein
 
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import BundleError, EngineTimeout, LingtingError
+from inference.bundles import BundleInvalid, load_manifest, read_canary
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
 # Another device rounds differently: an answer this close to the known one is right.
@@ -63,21 +62,17 @@ def is_close(heard: str, known: str) -> bool:
 def load_canary(bundle: Path) -> Canary:
     """The bundle's own canary; a tone with no known text for bundles that bring none."""
     try:
-        manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-        canary = manifest.get("canary")
-        if not canary:
-            return Canary(_tone(), None)
-        with wave.open(str(bundle / canary["audio"])) as file:
-            if file.getframerate() != SAMPLE_RATE_HZ or file.getsampwidth() != 2:
-                raise ValueError(f"{canary['audio']} must be 16 kHz, 16 bit")
-            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-        return Canary((samples / 32768).astype(np.float32), str(canary["text"]))
-    except (OSError, ValueError, KeyError, TypeError, wave.Error) as error:
+        manifest = load_manifest(bundle)
+        audio = read_canary(bundle, manifest)
+    except BundleInvalid as error:
         raise BundleError(
             "load the speech model",
-            f"{bundle}: {error}",
+            str(error),
             "make weights builds the default; or set models.asr to another bundle's folder",
         ) from error
+    if audio is None or manifest.canary is None:
+        return Canary(_tone(), None)
+    return Canary(audio, manifest.canary.text)
 
 
 def _tone() -> Audio:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import wave
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from appliance.engine.canary import Canary, load_canary
 from appliance.engine.capacity import RESERVE, legs_at, measure
 from appliance.engine.cost import CostModel
 from appliance.errors import BundleError
+from inference.bundles import seal
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Priority, Window
 from tests.fakes import TEXT, FakeEngine
 
@@ -25,8 +25,8 @@ def write_bundle(folder: Path, rate_hz: int = SAMPLE_RATE_HZ, canary: object = N
     with wave.open(str(folder / "canary.wav"), "wb") as file:
         file.setparams((1, 2, rate_hz, 0, "NONE", ""))
         file.writeframes(bytes(rate_hz * 2))
-    manifest = {"canary": canary} if canary else {}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    facts = {"canary": canary} if canary else {}
+    seal(folder, name="t", version="1", kind="whisper", licence="MIT", demo=True, **facts)
     return folder
 
 
