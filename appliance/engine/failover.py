@@ -140,6 +140,7 @@ class FailoverEngine:
             watched.heard_at = time.monotonic()
             watched.engine.cost.learn(watched.canary.window, Priority.PARTIAL, verdict.heard)
         if verdict.ok:
+            watched.probes_failed = 0
             watched.best_probe_s = min(watched.best_probe_s or math.inf, verdict.seconds)
             self._metrics.canary_seconds.labels(watched.name).observe(verdict.seconds)
             self._metrics.canary_last_success_timestamp_seconds.labels(
@@ -149,7 +150,8 @@ class FailoverEngine:
                 self._in_use(watched)
         elif not (verdict.late and watched.served > served):  # busy, but at work
             self._failed(watched, verdict.reason, "canary")
-            hopeless = watched.breaker.failures >= RESTART_AFTER and not watched.breaker.closed
+            watched.probes_failed += 1
+            hopeless = watched.probes_failed >= RESTART_AFTER and not watched.breaker.closed
             if hopeless and not watched.asked:
                 await self._restart(watched)
 
@@ -172,7 +174,7 @@ class FailoverEngine:
     async def _restart(self, watched: Watched) -> None:
         """It runs, and does not work: what waiting has not mended a new start may."""
         log.warning("%s is started anew: %s", watched.name, watched.breaker.reason)
-        watched.up, watched.breaker.failures = False, 0
+        watched.up, watched.probes_failed = False, 0
         if watched.measuring:
             watched.measuring.cancel()
         await watched.engine.close()

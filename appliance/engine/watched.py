@@ -41,6 +41,7 @@ class Watched:
     served: int = 0  # windows answered
     asked: int = 0  # windows under way
     heard_at: float = 0.0  # monotonic s, of its last answer
+    probes_failed: int = 0  # in a row
     tried: bool = False  # its first start has come to an end, good or bad
     best_probe_s: float | None = None
     legs: int | None = None  # live legs it carries, once measured
