@@ -149,7 +149,7 @@ bench: $(VENV)/.dev $(WEIGHTS)  ## Measure live calls and recordings, against th
 	@$(BIN)/lingting bench idle $(ARGS)
 
 proto: $(VENV)/.dev  ## Generate Python from our .proto again
-	@$(BIN)/python -m appliance.api.proto.generate
+	@$(BIN)/python -m appliance.proto.generate
 
 docs: $(VENV)/.dev  ## Write the tables of docs/ again, from the code
 	@$(BIN)/python docs/make_reference.py

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import grpc
 import httpx
 
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from tests.daemon import DEMO_CALL
 
 STREAM = "/lingting.hotline.v1.Hotline/StreamCall"

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import grpc
 import httpx
 
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.cli.bench_host import Host
 from appliance.cli.bench_live import (
     CLIENT_START_S,
@@ -25,6 +24,7 @@ from appliance.cli.bench_live import (
 )
 from appliance.cli.bench_probe import WATCHING, Figures, Scrape, Watch, figures_of_use
 from appliance.cli.running import RunningBox
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
 STREAM = "/lingting.hotline.v1.Hotline/StreamCall"
 PROBE = "bench-probe"  # the call whose lines are timed

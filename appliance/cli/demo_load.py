@@ -20,7 +20,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
 STREAM = "/lingting.hotline.v1.Hotline/StreamCall"
 CHUNK_S = 0.1

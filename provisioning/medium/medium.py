@@ -25,7 +25,7 @@ from provisioning.medium.signature import KEYRING, SIGNATURE, SUMS, Signer
 FORMAT = 1
 DOCUMENTS = "docs"
 FRONT = (".py", ".toml", ".md", ".png", ".java", ".sh")  # of files that a person may look into
-PROTOCOL = Path("appliance/api/proto/lingting/hotline/v1/hotline.proto")
+PROTOCOL = Path("appliance/proto/lingting/hotline/v1/hotline.proto")
 README = """\
 聆听 Lingting {version}
 
@@ -138,7 +138,7 @@ def _front(root: Path, target: Path, version: str) -> None:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / path, copy)
     for path in (PROTOCOL, PROTOCOL.with_name("hotline_pb2.py")):
-        copy = target / DOCUMENTS / "examples" / path.relative_to("appliance/api/proto")
+        copy = target / DOCUMENTS / "examples" / path.relative_to("appliance/proto")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, copy)
     (target / "README.txt").write_text(README.format(version=version), encoding="utf-8")

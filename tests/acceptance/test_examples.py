@@ -14,7 +14,7 @@ from pathlib import Path
 import grpc_tools
 import pytest
 
-from appliance.api.proto.generate import HERE, SOURCE, generate
+from appliance.proto.generate import HERE, SOURCE, generate
 from tests.architecture.repository import ROOT
 from tests.daemon import DEMO_CALL
 from tests.room import Room, machine_room

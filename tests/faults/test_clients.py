@@ -20,7 +20,7 @@ import httpx
 import psutil
 import pytest
 
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from tests.callers import STREAM, Caller, alaw, listed
 from tests.daemon import Daemon, daemon
 

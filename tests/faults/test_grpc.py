@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from riva.client.proto import riva_asr_pb2 as asr
 
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from tests.conftest import SCALE, SEED
 from tests.integration.gateway import alaw, gateway
 

@@ -19,8 +19,8 @@ from appliance.access.access import Wanted
 from appliance.access.roles import ADMINS, EVERY_TENANT, Principal, Role
 from appliance.api.http.app import create_app
 from appliance.api.http.who import OPEN_PATHS, every_route, unguarded
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.errors import InvalidRequest
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.sections import Access as AccessSettings
 from appliance.security import audit
 from tests.integration.gateway import Gateway, alaw, gateway

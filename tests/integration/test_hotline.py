@@ -15,8 +15,8 @@ from google.rpc import error_details_pb2, status_pb2
 from riva.client.proto import riva_asr_pb2 as asr
 from riva.client.proto import riva_audio_pb2
 
-from appliance.api.proto.generate import HERE, SOURCE, generate
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.proto.generate import HERE, SOURCE, generate
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from tests.integration.gateway import CALL, Gateway, alaw, gateway
 
 HOTLINE, OPERATIONS = "/lingting.hotline.v1.Hotline/", "/google.longrunning.Operations/"

@@ -25,11 +25,11 @@ from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
 from appliance.api.grpc.hotline_requests import ENCODINGS, ROLES, check, claim, filter_of, id_of
 from appliance.api.grpc.interleave import Interleaver
 from appliance.api.grpc.who import Doorman
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.archive.archive import Archive
 from appliance.archive.kept import KeptCall
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
 from appliance.messages import AudioFormat, CallConfig, CallState
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
 if TYPE_CHECKING:
     from appliance.access.access import Access

@@ -9,7 +9,6 @@ from google.longrunning import operations_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.rpc import code_pb2, status_pb2
 
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.archive.kept import Told
 from appliance.messages import (
     Alert,
@@ -27,6 +26,7 @@ from appliance.messages import (
     SpokenWord,
     Utterance,
 )
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.store.calls import Summary
 
 STATES = {state: getattr(pb.Call, f"STATE_{state.name}") for state in CallState}

@@ -6,10 +6,10 @@ from typing import Any
 
 from appliance.api.calls import MOST_LEGS
 from appliance.api.grpc import hotline_answers as answers
-from appliance.api.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.archive.arrivals import Claim
 from appliance.errors import InvalidRequest
 from appliance.messages import SANE_ID, Encoding
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.store.calls import Filter
 from inference.tensors import MOST_SPEAKERS
 

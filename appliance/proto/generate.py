@@ -1,4 +1,4 @@
-"""Generate Python from our .proto again: `python -m appliance.api.proto.generate [FOLDER]`.
+"""Generate Python from our .proto again: `python -m appliance.proto.generate [FOLDER]`.
 
 Needs grpcio-tools. googleapis-common-protos ships google/longrunning/operations.proto by another
 file name; it is found here by its own.
