@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 SAMPLE_RATE_HZ = 16_000  # of all audio inside the box
 EVERY_TENANT, LOCAL_TENANT = "*", "local"  # hotline systems; a real one has another name
@@ -116,7 +117,12 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class Lasting:
+    """An event that a call's record is made of: journalled, then told. A class of each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Final(Lasting):
     """What a leg said in one utterance. Never changed afterwards."""
 
     leg: int
@@ -151,7 +157,7 @@ class SpeakerTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(Lasting):
     """Who speaks on a leg that carries several people.
 
     Provisional ones follow each final of a live call and tell what came since the last; the settled
@@ -178,6 +184,11 @@ class Emotion(StrEnum):
     SAD = "sad"
 
 
+NEGATIVE = frozenset(
+    {Emotion.DISAPPOINTED, Emotion.ANXIOUS, Emotion.ANNOYED, Emotion.FURIOUS, Emotion.SAD}
+)
+
+
 class Level(StrEnum):
     """How strong an emotion is."""
 
@@ -196,7 +207,7 @@ class Cue:
 
 
 @dataclass(frozen=True, slots=True)
-class Mood:
+class Mood(Lasting):
     """In what mood an utterance was said, or the part of it that one person said."""
 
     leg: int
@@ -209,10 +220,11 @@ class Mood:
     cues: tuple[Cue, ...]
     model: str
     demo: bool
+    speaker: int = -1  # counted from 0 over the whole call; -1: unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Lasting):
     """A leg's mood has passed the level that a deployment watches for."""
 
     leg: int
@@ -223,10 +235,6 @@ class Alert:
     demo: bool
 
 
-Event = Partial | Final | Progress | Attribution | Mood | Alert
-Lasting = Final | Attribution | Mood | Alert  # events that a call's record is made of
-
-
 class CallState(StrEnum):
     """Where a call is in its life. The last three are final."""
 
@@ -235,6 +243,28 @@ class CallState(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last that is told of a call."""
+
+    state: CallState
+    error: str = ""  # why it failed
+
+
+Event = Partial | Lasting | Progress | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as those see it who follow a call.
+
+    `sequence` counts what lasts, from 1; what is shown for the moment has the last one's.
+    """
+
+    sequence: int
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +358,7 @@ class CallRecord:
     notes: tuple[str, ...] = ()  # what a reader should know, e.g. speakers that were not told
     moods: Moods | None = None  # None: none were told
     alerts: tuple[Alert, ...] = ()
+    derived: Mapping[str, Any] = field(default_factory=dict)  # JSON, by kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,14 @@ class Metrics:
         self.audio_shed_total = counter(
             "audio_shed_total", "live calls whose audio is not kept for want of disk"
         )
+        self.subscriber_failures_total = counter(
+            "subscriber_failures_total",
+            "events that one who follows calls did not take, or calls it was cut off from",
+            *("subscriber", "reason"),
+        )
+        self.subscriber_seconds = histogram(
+            "subscriber_seconds", "what one event makes one who follows calls do", "subscriber"
+        )
         self.webhooks_total = counter("webhooks_total", "deliveries tried", "result")
         self.jobs = gauge("jobs", "durable jobs in the store", "kind", "state")
         self.jobs_oldest_seconds = gauge(

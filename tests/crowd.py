@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from appliance.archive.kept import KeptCall
+from appliance.console.board import Line, Lines
+from appliance.feed.kept import KeptCall
 from appliance.messages import CallConfig, Partial
 from appliance.metrics import Metrics
 from tests.integration.gateway import gateway
@@ -20,25 +21,27 @@ class Crowd:
     def __init__(self) -> None:
         self.url = ""
         self._metrics = Metrics()
-        self._calls: list[KeptCall] = []
+        self._lines: list[Line] = []
         self._loop = asyncio.new_event_loop()
 
     def add(self, count: int, name: str = "n-{}", system: str = "local") -> None:
         def make() -> None:
-            first = len(self._calls)
-            self._calls += [
-                KeptCall(
-                    f"id{number}",
-                    CallConfig(call_id=name.format(number), tenant=system),
-                    self._metrics,
-                )
-                for number in range(first, first + count)
-            ]
+            first = len(self._lines)
+            for number in range(first, first + count):
+                config = CallConfig(call_id=name.format(number), tenant=system)
+                line = Lines().listen(KeptCall(f"id{number}", config, self._metrics))
+                assert isinstance(line, Line)
+                self._lines.append(line)
 
         self._do(make)
 
     def say(self, number: int, text: str) -> None:
-        self._do(lambda: self._calls[number].show(Partial(0, 0, text, "", 0, 1000)))
+        def show() -> None:
+            line = self._lines[number]
+            line.call.log.show(Partial(0, 0, text, "", 0, 1000))
+            line.news += 1
+
+        self._do(show)
 
     def _do(self, work: object) -> None:
         done = threading.Event()
@@ -47,7 +50,7 @@ class Crowd:
 
     async def run(self, folder: Path, ready: threading.Event, over: asyncio.Event) -> None:
         async with gateway(folder) as made:
-            made.archive.live = lambda: self._calls  # type: ignore[method-assign]
+            made.whole.lines.live = lambda: self._lines  # type: ignore[method-assign]
             self.url = made.http
             ready.set()
             await over.wait()

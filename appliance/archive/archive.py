@@ -1,23 +1,15 @@
-"""The archive as the doors see it: accept recordings, find calls, watch them, delete them."""
+"""The archive as the doors see it: keep calls, accept recordings, find, watch and delete them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
-from appliance.archive.arrivals import Arrivals, Claim
-from appliance.archive.kept import KeptCall, LiveCall, Told, new_id
-from appliance.archive.recordings import KIND, Recordings
-from appliance.archive.recovery import JOURNAL_PAGE, recover
+from appliance.archive.recovery import recover
 from appliance.archive.retention import Retention
-from appliance.archive.webhooks import KIND as WEBHOOK
-from appliance.archive.webhooks import Deliverer, dead_letters
-from appliance.call.box import Box
 from appliance.call.keeping import Ending, Keeper
-from appliance.call.record import Ledger
 from appliance.errors import (
     Conflict,
     LingtingError,
@@ -26,8 +18,22 @@ from appliance.errors import (
     StoreDamaged,
     StoreUnavailable,
 )
-from appliance.messages import EVERY_TENANT, SANE_ID, CallConfig, CallRecord, CallState
+from appliance.feed.journal import Journal
+from appliance.feed.kept import KeptCall, new_id
+from appliance.feed.record import Ledger
+from appliance.feed.running import RunningCalls
+from appliance.feed.subscriber import Subscriber
+from appliance.messages import (
+    EVERY_TENANT,
+    SANE_ID,
+    CallConfig,
+    CallRecord,
+    CallState,
+    Ended,
+    Told,
+)
 from appliance.metrics import Metrics
+from appliance.recordings.arrivals import KIND, Arrivals, Claim
 from appliance.settings import Settings
 from appliance.store import jobs
 from appliance.store.calls import OVER, Filter, Summary
@@ -37,50 +43,39 @@ from appliance.store.vault import Writer, audio_key
 log = logging.getLogger(__name__)
 
 MOST_WATCHERS = 1000  # of calls and operations
-POLL_S = 0.2
 
 
 class Archive:
-    """Owns the store and the work on recordings. `keep` is the box's way to it.
+    """`keep` is the box's way to it; `running` holds the calls under way.
 
-    Wire it by `Box(..., keep=archive.keep)` and `archive.attach(box)`.
+    Args:
+        store: not started yet: the archive starts and closes it.
+        subscribers: follow every call.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        metrics: Metrics,
+        subscribers: Sequence[Subscriber] = (),
+    ) -> None:
         self._settings, self._metrics = settings, metrics
-        self.store = Store(settings.store, metrics)
-        self._running: dict[str, KeptCall] = {}  # by id
-        self._recordings: Recordings | None = None
-        self._deliverer = Deliverer(settings.webhooks, self.store.jobs, metrics)
-        self._arrivals = Arrivals(self.store, settings.limits)
+        self.store = store
+        self.running = RunningCalls(subscribers, metrics, agent_moods=settings.emotions.agent)
+        self._arrivals = Arrivals(store, settings.limits)
         self._watchers = 0
-        self._retention = Retention(self.store, self._arrivals.under_way)
+        self._retention = Retention(store, self._arrivals.under_way)
 
     async def start(self) -> None:
         """Open the store and finish what a crash left; raises StoreUnavailable."""
         await self.store.start()
-        await recover(self.store.calls, self._open_kept)
+        await recover(self.store.calls, self.running)
         await self._retention.start()
-
-    def attach(self, box: Box) -> None:
-        """Begin to work on recordings."""
-        self._recordings = Recordings(
-            self.store, box, self._metrics, self._running, self._open_kept
-        )
-        self._recordings.start()
-        self._deliverer.start()
-
-    async def pause(self) -> None:
-        """Work on no more recordings: what is under way is given back for the next start."""
-        if self._recordings:
-            await self._recordings.close()
 
     async def close(self) -> None:
         await self._retention.close()
-        await self.pause()
-        for kept in self._running.values():
-            kept.close()
-        await self._deliverer.close()
+        self.running.close()
         await self.store.close()
 
     # --- live calls
@@ -98,17 +93,7 @@ class Archive:
         except StoreUnavailable:
             await self.store.forget(call_id)
             raise
-        kept = LiveCall(
-            call_id,
-            config,
-            self.store,
-            self._metrics,
-            audio,
-            self._running,
-            agent_moods=self._settings.emotions.agent,
-        )
-        self._running[call_id] = self._announcing(kept)
-        return kept
+        return self.running.begin_live(call_id, config, self.store, audio)
 
     async def _live_audio(self, call_id: str) -> Writer | None:
         """Where a live call's audio goes; None if it is not kept, or cannot be."""
@@ -135,14 +120,6 @@ class Archive:
                 await self.store.calls.fail(call_id, "the caller went away")
             raise
 
-    def _open_kept(self, call_id: str, config: CallConfig) -> KeptCall:
-        agent = self._settings.emotions.agent
-        return self._announcing(KeptCall(call_id, config, self._metrics, agent_moods=agent))
-
-    def _announcing(self, kept: KeptCall) -> KeptCall:
-        kept.on_alert, kept.on_end = self._deliverer.alert, self._deliverer.ended
-        return kept
-
     # --- recordings
 
     async def accept(
@@ -154,11 +131,10 @@ class Archive:
             Overloaded: too many wait, or the disk is nearly full.
             Conflict: the Idempotency-Key was used for another request.
         """
-        assert self._recordings
         try:
             return await self._arrivals.accept(config, chunks, claimed)
         finally:
-            self._recordings.wake()
+            self.store.jobs.news.tell()
 
     # --- finding
 
@@ -171,7 +147,8 @@ class Archive:
     async def get(self, name: str, *, tenant: str = EVERY_TENANT) -> CallRecord:
         """A call as far as it has come; raises NotFound."""
         summary = await self.find(name, tenant=tenant)
-        if kept := self._running.get(summary.id):
+        kept = self.running.get(summary.id)
+        if kept and summary.state not in OVER:
             return kept.record()
         if record := await self.store.calls.record(summary.id):
             return record
@@ -207,8 +184,7 @@ class Archive:
 
     def live(self) -> list[KeptCall]:
         """Live calls under way, oldest first."""
-        kept = self._running.values()
-        return [k for k in kept if k.config.live and k.state is CallState.RUNNING]
+        return self.running.live()
 
     async def progress(self, call_id: str) -> float:
         """Of a recording, 0..1."""
@@ -232,10 +208,15 @@ class Archive:
 
     async def wait(self, name: str, within_s: float, *, tenant: str = EVERY_TENANT) -> None:
         """Until a call is over, but not longer than `within_s`; raises as `watch` does."""
+        summary = await self.find(name, tenant=tenant)
+        news = self.running.news_of(summary.id)
         with self._watching(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while (await self.find(name, tenant=tenant)).state not in OVER:
-                    await asyncio.sleep(POLL_S)
+                while True:
+                    seen = news.count
+                    if (await self.find(summary.id)).state in OVER:
+                        return
+                    await news.wait(seen)
 
     @contextlib.contextmanager
     def _watching(self) -> Iterator[None]:
@@ -248,22 +229,26 @@ class Archive:
             self._watchers -= 1
 
     async def _told(self, summary: Summary, after: int, partials: bool) -> AsyncGenerator[Told]:
+        news = self.running.news_of(summary.id)
         while summary.state not in OVER:
-            if kept := self._running.get(summary.id):
+            seen = news.count
+            if kept := self.running.get(summary.id):
                 async for told in kept.follow(after, partials=partials):
-                    if isinstance(told.event, CallState) and told.event not in OVER:
+                    if isinstance(told.event, Ended) and told.event.state not in OVER:
                         break  # tried again: what it says comes once more
                     yield told
-                    if isinstance(told.event, CallState):
+                    if isinstance(told.event, Ended):
                         return
-            else:
-                await asyncio.sleep(POLL_S)  # a queued recording
             summary = await self.find(summary.id)
-        while page := await self.store.calls.journal(summary.id, after, JOURNAL_PAGE):
+            if summary.state not in OVER and not self.running.get(summary.id):
+                await news.wait(seen)  # a queued recording
+                summary = await self.find(summary.id)
+        journal = Journal(self.store.calls)
+        while page := await journal.read(summary.id, after):
             for sequence, event in page:
                 after = sequence
                 yield Told(sequence, event)
-        yield Told(after, summary.state, summary.error)
+        yield Told(after, Ended(summary.state, summary.error))
 
     # --- deleting
 
@@ -279,34 +264,23 @@ class Archive:
             raise Conflict(
                 "delete a call", f"several are named {name!r}", "name each by the box's id"
             )
-        kept = self._running.get(summary.id)
-        if summary.live and kept and kept.state is CallState.RUNNING:
+        if summary.live and any(kept.id == summary.id for kept in self.running.live()):
             raise Conflict("delete a call", "it is still running", "hang up first")
         cancelling = jobs.cancelling(summary.id, KIND)
         await self.store.calls.end(summary.id, CallState.CANCELLED, "it was deleted", cancelling)
-        if self._recordings:
-            self._recordings.cancel(summary.id)
         await self._retention.shred([summary.id])
+        self.running.tell(summary.id)
 
     async def cancel(self, name: str, *, tenant: str = EVERY_TENANT) -> None:
         """Stop a recording and keep its row as cancelled; raises Conflict if it is over."""
         summary = await self.find(name, tenant=tenant)
         if summary.live or summary.state in OVER:
             raise Conflict("cancel a recording", f"it is {summary.state.value}")
-        kept = self._open_kept(summary.id, await self._config(summary))
+        kept = self.running.at_rest(summary.id, await self._config(summary))
         kept.started_at = summary.created_at
         also = (jobs.cancelling(summary.id, KIND), *kept.also(CallState.CANCELLED))
         if not await self.store.calls.finish(kept.record(CallState.CANCELLED), None, *also):
             raise Conflict("cancel a recording", "it has just come to its end")
-        if self._recordings:
-            self._recordings.cancel(summary.id)
         await self.store.drop_audio([summary.id])
-
-    async def dead_letters(self) -> list[dict[str, Any]]:
-        """Deliveries that failed for good, newest first."""
-        return dead_letters(await self.store.jobs.dead(WEBHOOK))
-
-    async def retry_delivery(self, delivery: str) -> None:
-        """Try a dead letter again, from the start; raises NotFound."""
-        if not await self.store.jobs.revive(WEBHOOK, delivery):
-            raise NotFound("retry a delivery", f"there is no dead letter {delivery!r}")
+        self.running.tell(summary.id)
+        self.store.jobs.news.tell()

@@ -11,9 +11,9 @@ from appliance.audio.decoder import AudioDecoder
 from appliance.call.backlog import Backlog
 from appliance.call.bleed import Bleed
 from appliance.call.ear import Ear
-from appliance.call.events import Events
 from appliance.call.keeping import Ending, Keeper
 from appliance.call.leg import Leg
+from appliance.call.log import EventLog
 from appliance.call.moods import Moods
 from appliance.call.speakers import Count, Speakers
 from appliance.call.timeline import Timeline
@@ -25,7 +25,6 @@ from appliance.messages import (
     CallConfig,
     Event,
     Final,
-    Progress,
     SpeakerTurn,
     Transcript,
 )
@@ -60,8 +59,8 @@ class Call:
         self._ear = ear
         self._admit = admit
         self._decoder = AudioDecoder(config.audio, live=config.live, max_duration_s=max_duration_s)
-        self._events = Events(keeper)
         self.keeper = keeper
+        self.log = keeper.log if keeper else EventLog()
         self._legs: list[Leg] = []
         self._bleed: Bleed | None = None  # where two legs may hear each other
         self._speakers: Speakers | None = None  # where one leg carries the whole call
@@ -115,7 +114,7 @@ class Call:
         door, kind = self.config.door, "live" if self.config.live else "recording"
         seconds = len(audio[0]) * len(self._legs) / SAMPLE_RATE_HZ
         self._ear.metrics.audio_seconds_total.labels(door, kind).inc(seconds)
-        await self._events.put(Progress(self.duration_ms))
+        self.log.heard(self.duration_ms)
 
     async def _hear(self, pieces: list[Audio]) -> None:
         """As many samples of each leg."""
@@ -128,9 +127,7 @@ class Call:
     def _open_legs(self, channels: int) -> None:
         count = channels if self.config.separate_legs else 1
         self._admit(count)
-        self._legs = [
-            Leg(i, self.config, self._ear, self._events, self._spoken) for i in range(count)
-        ]
+        self._legs = [Leg(i, self.config, self._ear, self.log, self._spoken) for i in range(count)]
         if count == 2:
             self._bleed = Bleed()
         if self.config.moods and self._ear.emotions.enabled:
@@ -146,7 +143,7 @@ class Call:
         ear = self._ear
         with contextlib.suppress(LingtingError):
             ear.engine.card(EMOTION_MODEL)
-            return Moods(ear.engine, ear.emotions, ear.lexicon, self.config, self._events.put)
+            return Moods(ear.engine, ear.emotions, ear.lexicon, self.config, self.log.put)
         return None
 
     def _tell_apart(self) -> Speakers | None:
@@ -176,7 +173,7 @@ class Call:
         """Each final gets its answer, even if that is nobody: a door may wait for it."""
         turns = tuple(await speakers.now(final.end_ms))
         told = (final.end_ms, False, speakers.model, speakers.demo)
-        await self._events.put(Attribution(final.leg, turns, *told))
+        await self.log.put(Attribution(final.leg, turns, *told))
         if self._moods:
             await self._moods.feel(final, clip, Timeline(turns))
 
@@ -199,7 +196,7 @@ class Call:
             told = (self.duration_ms, True, speakers.model, speakers.demo)
             settled = Attribution(0, turns, *told)
             self._attributions.append(settled)
-            await self._events.put(settled)
+            await self.log.put(settled)
         return turns
 
     async def force_endpoint(self) -> None:
@@ -239,9 +236,11 @@ class Call:
                 raise self._failed
             self._complete = True
             await self._settle()
+            if self.keeper:
+                await self.keeper.settle()
             if self._failed:
                 raise self._failed
-        await self._events.close()
+        self.log.close()
 
     async def close(self) -> None:
         """Free everything; what was not finished is given up."""
@@ -260,7 +259,7 @@ class Call:
         if self._backlog:
             self._backlog.close()
         await self._decoder.close()
-        await self._events.close(EngineUnavailable("follow the call", "the call was given up"))
+        self.log.close(EngineUnavailable("follow the call", "the call was given up"))
 
     async def hand_over(self) -> None:
         """Tell the keeper that it is over, once, though whoever waits for that may be cancelled."""
@@ -281,11 +280,14 @@ class Call:
     async def fail(self, error: Exception) -> None:
         """End the call with an error that is not its audio's; `accept` raises it too."""
         self._failed = self._failed or error
-        await self._events.close(error)
+        self.log.close(error)
 
-    def events(self) -> AsyncIterator[Event]:
-        """Events as they come; for one reader."""
-        return self._events.read()
+    async def events(self) -> AsyncIterator[Event]:
+        """Events as they come, then the error that ended the call, if one did."""
+        async for told in self.log.follow(progress=True):
+            yield told.event
+        if self.log.error:
+            raise self.log.error
 
     def transcript(self) -> Transcript:
         """Everything said so far, in the order it was begun."""
@@ -320,7 +322,7 @@ class Call:
             model=model,
             demo=demo,
             cut_short=self._decoder.cut_short or self._broke_off,
-            error=str(self._events.error or "") if not self._complete else "",
+            error=str(self.log.error or "") if not self._complete else "",
             notes=tuple(notes),
         )
 
@@ -348,5 +350,5 @@ class Call:
         try:
             yield
         except Exception as error:
-            await self._events.close(error)
+            self.log.close(error)
             raise

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from appliance.messages import CallConfig, Lasting, Partial
+from appliance.call.log import EventLog
+from appliance.messages import CallConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,18 @@ class Ending:
 
 
 class Keeper(Protocol):
-    """One call's. It must be quick: a final waits until it is kept, then it is published."""
+    """One call's. None of its methods raises."""
 
-    async def keep(self, event: Lasting) -> None:
-        """Called once for each event, in the order of publication; never raises."""
-
-    def show(self, partial: Partial) -> None:
-        """For who watches now; may be lost."""
+    log: EventLog
 
     async def hear(self, data: bytes) -> None:
-        """The caller's bytes, as they came; never raises."""
+        """The caller's bytes, as they came."""
+
+    async def settle(self) -> None:
+        """Everything was said: who follows the call may still have something to tell of it."""
 
     async def end(self, ending: Ending) -> None:
-        """The call is over, well or not; never raises."""
+        """The call is over, well or not."""
 
 
 Keep = Callable[[CallConfig], Awaitable[Keeper | None]]

@@ -20,8 +20,8 @@ from appliance.audio.vad import FRAME, VadState
 from appliance.call.agreement import Agreement
 from appliance.call.ear import Ear
 from appliance.call.endpointing import Endpointer, Mark, Signal
-from appliance.call.events import Events
 from appliance.call.final import dressed, dressed_words, spoken_words
+from appliance.call.log import EventLog
 from appliance.call.passage import Passages
 from appliance.call.track import Clip, Track
 from appliance.call.utterance import Utterance, partial_window
@@ -56,12 +56,12 @@ class Leg:
         number: int,
         config: CallConfig,
         ear: Ear,
-        events: Events,
+        log: EventLog,
         spoken: Callable[[Final, Clip], Awaitable[None]],
     ) -> None:
         self.number = number
         self._spoken = spoken  # told each final with text, once it is published
-        self._config, self._ear, self._events = config, ear, events
+        self._config, self._ear, self._log = config, ear, log
         self._language = config.language  # None until it was heard
         self._track = Track()
         self._vad_state = VadState.fresh()
@@ -185,7 +185,7 @@ class Leg:
         agreement.update(heard, end)
         agreement.shrink(heard.words)
         if utterance is self._utterance and agreement.text and agreement.text != before:
-            await self._publish_partial(utterance, end)
+            self._publish_partial(utterance, end)
 
     async def _listen_partial(self, utterance: Utterance, end: int) -> Hypothesis:
         policy, agreement = self._ear.policy, utterance.agreement
@@ -198,7 +198,7 @@ class Leg:
         self._ear.pace.partial_took(time.monotonic() - begun)
         return heard
 
-    async def _publish_partial(
+    def _publish_partial(
         self, utterance: Utterance, end: int, *, end_of_utterance: bool = False
     ) -> None:
         if not utterance.published:
@@ -207,7 +207,7 @@ class Leg:
             self._ear.metrics.first_partial_seconds.observe(elapsed, traces.exemplar())
         self._ear.metrics.partials_total.inc()
         agreement = utterance.agreement
-        await self._events.put(
+        self._log.show(
             Partial(
                 leg=self.number,
                 utterance=utterance.number,
@@ -236,7 +236,7 @@ class Leg:
             utterance.early.add_done_callback(_swallow)
             utterance.early_end = end
         if self._config.interim and self._config.live and utterance.agreement.text:
-            await self._publish_partial(utterance, end, end_of_utterance=True)
+            self._publish_partial(utterance, end, end_of_utterance=True)
 
     def _drop_early(self, utterance: Utterance) -> None:
         if utterance.early:
@@ -311,7 +311,7 @@ class Leg:
         if final.text:
             self.last_final = final
             self._learn_language(heard, len(audio))
-        await self._events.put(final)
+        await self._log.put(final)
         traces.end(utterance.span)
         if final.text:
             await self._spoken(final, Clip(audio, _ms(utterance.begin)))

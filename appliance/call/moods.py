@@ -1,4 +1,4 @@
-"""In what mood each utterance is said, a moment after its final; and when to raise an alert."""
+"""In what mood each utterance is said, a moment after its final."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from appliance.call.track import Clip
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError
 from appliance.messages import (
-    Alert,
     CallConfig,
     Cue,
     Emotion,
@@ -36,10 +35,6 @@ UNDER_WAY = 8  # moods of one call; a recording waits, a live call goes without
 LONGEST_S = 12.0  # of an utterance: what the model hears
 BASELINE_UTTERANCES = 12  # the newest calm ones of a voice
 TEXTS = 12  # of a voice, that its role is told by
-NEGATIVE = frozenset(
-    {Emotion.DISAPPOINTED, Emotion.ANXIOUS, Emotion.ANNOYED, Emotion.FURIOUS, Emotion.SAD}
-)
-LEVELS = list(Level)
 ENOUGH = 0.02  # of the evidence, for a cue to be told
 
 Publish = Callable[[Lasting], Awaitable[None]]
@@ -60,13 +55,11 @@ class Moods:
         self._config, self._publish = config, publish
         self._places = asyncio.Semaphore(UNDER_WAY)
         self._tasks: set[asyncio.Task[None]] = set()
-        # Of a voice one after another, so that baselines and alerts depend on nothing but the call.
+        # Of a voice one after another, so that baselines depend on nothing but the call.
         # A voice is a leg, or a speaker where several people share the only one.
         self._turn: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._said: dict[int, list[str]] = defaultdict(list)
         self._calm: dict[int, list[tuple[float, ...]]] = defaultdict(list)  # prosody
-        self._alarmed: set[int] = set()  # above the level of the alert
-        self._least = LEVELS.index(Level(policy.alert_level))
 
     async def feel(self, final: Final, clip: Clip, timeline: Timeline | None = None) -> None:
         """Ask for the moods of a final; a live call does not wait for them.
@@ -123,23 +116,7 @@ class Moods:
             return
         if felt.emotion in ("", Emotion.CALM.value) and any(felt.prosody):
             self._calm[part.speaker].append(felt.prosody)
-        mood = mood_of(final, part, felt, evidence)
-        await self._publish(mood)
-        await self._maybe_alert(mood, part.speaker)
-
-    async def _maybe_alert(self, mood: Mood, voice: int) -> None:
-        """Once when a voice passes the level, and again only after it was below."""
-        if mood.emotion is None or mood.level is None:
-            return
-        above = mood.emotion in NEGATIVE and LEVELS.index(mood.level) >= self._least
-        if not above:
-            self._alarmed.discard(voice)
-        elif voice not in self._alarmed:
-            self._alarmed.add(voice)
-            at_ms = mood.end_ms
-            await self._publish(
-                Alert(mood.leg, mood.utterance, mood.emotion, mood.level, at_ms, mood.demo)
-            )
+        await self._publish(mood_of(final, part, felt, evidence))
 
     async def catch_up(self) -> None:
         """Wait for all moods under way."""
@@ -171,4 +148,5 @@ def mood_of(final: Final, part: Part, felt: Feeling, evidence: Evidence) -> Mood
         cues=tuple(cues),
         model=felt.model,
         demo=felt.demo,
+        speaker=part.speaker,
     )

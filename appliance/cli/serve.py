@@ -3,106 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from appliance.access.access import Access
-from appliance.api import ports
-from appliance.api.grpc.server import GrpcServer
-from appliance.api.http.server import HttpServer
-from appliance.api.tls import check_tls
-from appliance.api.who import check_closed
-from appliance.archive.archive import Archive
-from appliance.call.box import Box
 from appliance.cli.logs import set_up_logs
 from appliance.cli.supervised import Supervisor
 from appliance.engine.build import build_engine
-from appliance.engine.protocol import SpeechEngine
-from appliance.engine.triton_server import free_port
-from appliance.errors import StoreUnavailable
+from appliance.gateway import BuildEngine, Gateway
 from appliance.messages import DEMO_NOTICE
-from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
 from appliance.traces import set_up_traces
-from appliance.watch.condition import Condition
-from appliance.watch.gpu import GpuReader
-from appliance.watch.history import History
-from appliance.watch.quiet import QuietCalls
 
 log = logging.getLogger("lingting")
 T = TypeVar("T")
-BuildEngine = Callable[[Settings, Metrics], SpeechEngine]
-
-DOORS_GRACE_S = 5.0  # for the doors to close once the calls are over
-
-
-class Gateway:
-    """The box and its doors."""
-
-    def __init__(self, settings: Settings, build: BuildEngine = build_engine) -> None:
-        settings = self.settings = _with_a_metrics_port(settings)
-        metrics = Metrics()
-        self.archive = Archive(settings, metrics)
-        self.box = Box(settings, build(settings, metrics), metrics, self.archive.keep)
-        self.access = Access(settings, self.archive.store)
-        store, audit = self.archive.store, self.access.audit_folder
-        self._condition = Condition(settings, store, audit, metrics)
-        self._grpc = GrpcServer(self.box, self.archive, self.access)
-        self._quiet = QuietCalls(self.box, settings.watch.quiet_call_minutes * 60)
-        self._history = History(metrics, GpuReader(settings.triton))
-        self._http = HttpServer(self.box, self.archive, self.access, self._history)
-
-    async def start(self) -> tuple[int, int]:
-        """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""
-        for kind, door in (("grpc", self.settings.grpc), ("http", self.settings.http)):
-            ports.check_free(kind, door, door.port)
-            check_tls(kind, door)
-            check_closed(kind, door)
-        await self.archive.start()
-        await self.access.start()
-        await self._condition.start()
-        await self._history.start()
-        await self.box.start()
-        self.archive.attach(self.box)
-        await self._quiet.start()
-        return await self._grpc.start(), await self._http.start()
-
-    async def drain(self) -> None:
-        """Let running calls end, refuse new ones; recordings wait for the next start."""
-        await self._quiet.close()
-        await self.archive.pause()
-        await self.box.drain(self.settings.limits.drain_s)
-
-    async def progress(self) -> bool:
-        """Whether the loop turns and the disk takes what is written; a full one answers too."""
-        with contextlib.suppress(StoreUnavailable):
-            await self.archive.store.database.write(lambda _: None)
-        return True
-
-    async def stop(self) -> None:
-        await asyncio.gather(self._grpc.stop(DOORS_GRACE_S), self._http.stop(DOORS_GRACE_S))
-        await self._quiet.close()
-        await self.box.close()
-        await self._history.close()
-        await self._condition.close()
-        await self.access.close()
-        await self.archive.close()
-
-
-def _with_a_metrics_port(settings: Settings) -> Settings:
-    """Of a Triton child, chosen here: the page reads there how busy the GPUs are."""
-    triton = settings.triton
-    if triton.mode != "child" or triton.metrics_port:
-        return settings
-    chosen = triton.model_copy(update={"metrics_port": free_port()})
-    return settings.model_copy(update={"triton": chosen})
 
 
 async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> None:

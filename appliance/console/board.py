@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from appliance.archive.kept import KeptCall
-from appliance.messages import Emotion, Final, Level, Mood, Role
+from appliance.feed.subscriber import FollowedCall, Listener, Subscriber
+from appliance.messages import Emotion, Final, Lasting, Level, Mood, Role, Told
 
 REFRESH_S = 0.1  # what several pages ask for within this is worked out once
 MOST_ROWS = 200
@@ -32,34 +32,67 @@ class Row:
     mood_role: Role  # whose mood
 
 
-def row_of(kept: KeptCall) -> Row:
-    said = kept.latest()
-    leg = said.leg if said else 0
-    mood = _mood(kept)
-    return Row(
-        id=kept.id,
-        name=kept.config.call_id or kept.id,
-        system=kept.config.tenant,
-        begun_at=kept.started_at,
-        leg=leg,
-        role=_role(kept, leg),
-        text=said.text if said else "",
-        is_final=isinstance(said, Final),
-        emotion=mood.emotion if mood else None,
-        level=mood.level if mood else None,
-        mood_role=_role(kept, mood.leg) if mood else Role.UNKNOWN,
-    )
+class Lines(Subscriber):
+    """Follows live calls for the page: the latest of each."""
+
+    name = "board"
+    partials = True
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Line] = {}  # by call id, oldest first
+
+    def listen(self, call: FollowedCall) -> Listener | None:
+        if not call.config.live:
+            return None
+        line = self._lines[call.id] = Line(call, self._lines)
+        return line
+
+    def live(self) -> list[Line]:
+        """Oldest first."""
+        return list(self._lines.values())
 
 
-def _role(kept: KeptCall, leg: int) -> Role:
-    roles = kept.config.leg_roles
-    return roles[leg] if leg < len(roles) else Role.UNKNOWN
+class Line:
+    """The latest of one call; its ear in it."""
 
+    def __init__(self, call: FollowedCall, lines: dict[str, Line]) -> None:
+        self.call, self._lines = call, lines
+        self.news = 0  # changes with everything that happens
+        self._final: Final | None = None  # the last with words
+        self._mood: Mood | None = None
 
-def _mood(kept: KeptCall) -> Mood | None:
-    """The last that was told of the call."""
-    moods = (e for e in reversed(kept.events) if isinstance(e, Mood) and e.emotion)
-    return next(moods, None)
+    async def hear(self, told: Told) -> Sequence[Lasting]:
+        self.news += 1
+        if isinstance(told.event, Final) and told.event.text:
+            self._final = told.event
+        elif isinstance(told.event, Mood) and told.event.emotion:
+            self._mood = told.event
+        return ()
+
+    def leave(self) -> None:
+        self._lines.pop(self.call.id, None)
+
+    def row(self) -> Row:
+        partials = self.call.log.partials()
+        said = max(partials, key=lambda partial: partial.end_ms) if partials else self._final
+        leg, mood, config = said.leg if said else 0, self._mood, self.call.config
+        return Row(
+            id=self.call.id,
+            name=config.call_id or self.call.id,
+            system=config.tenant,
+            begun_at=self.call.started_at,
+            leg=leg,
+            role=self._role(leg),
+            text=said.text if said else "",
+            is_final=isinstance(said, Final),
+            emotion=mood.emotion if mood else None,
+            level=mood.level if mood else None,
+            mood_role=self._role(mood.leg) if mood else Role.UNKNOWN,
+        )
+
+    def _role(self, leg: int) -> Role:
+        roles = self.call.config.leg_roles
+        return roles[leg] if leg < len(roles) else Role.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +117,14 @@ class Board:
 
     def __init__(
         self,
-        live: Callable[[], Iterable[KeptCall]],
+        live: Callable[[], Iterable[Line]],
         render: Callable[[Row], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._live, self._render, self._clock = live, render, clock
         self._version = 0
         self._refreshed_at = float("-inf")
-        self._news: dict[str, tuple[int, int]] = {}  # as last rendered, by id
+        self._news: dict[str, int] = {}  # as last rendered, by id
         self._rows: dict[str, tuple[int, int, str]] = {}  # id -> since, changed in, HTML
         self._gone: OrderedDict[str, int] = OrderedDict()  # id -> version
         self._forgot = 0  # version up to which ends are not remembered
@@ -114,21 +147,22 @@ class Board:
             return
         self._refreshed_at = self._clock()
         live = list(self._live())
-        shown = {kept.id: kept for kept in live[-MOST_ROWS:]}
-        changed = [kept for kept in shown.values() if self._news.get(kept.id) != kept.news]
+        shown = {line.call.id: line for line in live[-MOST_ROWS:]}
+        changed = [line for line in shown.values() if self._news.get(line.call.id) != line.news]
         gone = [call_id for call_id in self._rows if call_id not in shown]
         hidden = len(live) - len(shown)
         if not changed and not gone and hidden == self._hidden and self._version:
             return
         self._version += 1
         self._hidden = hidden
-        for kept in changed:
-            if kept.id in self._gone:  # back at the end of a cut list: whoever knew it is confused
+        for line in changed:
+            call_id = line.call.id
+            if call_id in self._gone:  # back at the end of a cut list: whoever knew it is confused
                 self._forgot = self._version
-            since = self._rows[kept.id][0] if kept.id in self._rows else self._version
-            self._rows[kept.id] = (since, self._version, self._render(row_of(kept)))
-            self._news[kept.id] = kept.news
-            self._gone.pop(kept.id, None)
+            since = self._rows[call_id][0] if call_id in self._rows else self._version
+            self._rows[call_id] = (since, self._version, self._render(line.row()))
+            self._news[call_id] = line.news
+            self._gone.pop(call_id, None)
         for call_id in gone:
             del self._rows[call_id], self._news[call_id]
             self._gone[call_id] = self._version

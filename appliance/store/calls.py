@@ -29,7 +29,6 @@ from appliance.messages import (
     CallRecord,
     CallState,
     Emotion,
-    Lasting,
     Level,
 )
 from appliance.security.ciphers import Cipher
@@ -119,22 +118,22 @@ class Calls:
 
         await self._database.write(work)
 
-    async def append(self, call_id: str, sequence: int, event: Lasting) -> None:
-        """Journal an event; it is on the disk when this returns."""
+    async def append(self, call_id: str, sequence: int, event: bytes) -> None:
+        """Journal a packed event; it is on the disk when this returns."""
         cipher, key = await self._ring.get(call_id)
-        body = _seal(cipher, key, call_id, f"event {sequence}", codec.pack_event(event))
+        body = _seal(cipher, key, call_id, f"event {sequence}", event)
         row = {"call_id": call_id, "sequence": sequence, "at": time.time(), "body": body}
         await self._database.write(lambda c: c.execute(insert(events).values(row)))
 
-    async def journalling(self, call_id: str, told: Sequence[Lasting]) -> Also:
-        """For `finish`: the whole journal of a call at once."""
+    async def journalling(self, call_id: str, told: Sequence[bytes]) -> Also:
+        """For `finish`: the whole journal of a call at once, packed."""
         cipher, key = await self._ring.get(call_id)
         rows = [
             {
                 "call_id": call_id,
                 "sequence": n,
                 "at": time.time(),
-                "body": _seal(cipher, key, call_id, f"event {n}", codec.pack_event(event)),
+                "body": _seal(cipher, key, call_id, f"event {n}", event),
             }
             for n, event in enumerate(told, 1)
         ]
@@ -147,8 +146,8 @@ class Calls:
         return work
 
     async def journal(
-        self, call_id: str, after: int = 0, limit: int = 1000
-    ) -> list[tuple[int, Lasting]]:
+        self, call_id: str, unpack: Callable[[bytes], T], after: int, limit: int
+    ) -> list[tuple[int, T]]:
         """Events with a sequence number above `after`, in order."""
         cipher, key = await self._ring.get(call_id)
         wanted = (
@@ -161,7 +160,7 @@ class Calls:
         told = []
         for n, body in rows:
             try:
-                event = _open(cipher, key, call_id, f"event {n}", body, codec.unpack_event)
+                event = _open(cipher, key, call_id, f"event {n}", body, unpack)
             except StoreDamaged as error:  # the others are still worth having
                 log.error("call %s: %s", call_id, error)
             else:

@@ -1,32 +1,12 @@
-"""Messages as JSON and back: what is sealed into the database."""
+"""A call's configuration and record as JSON and back: what is sealed into the database."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import TypeAdapter
 
-from appliance.messages import Alert, Attribution, CallConfig, CallRecord, Final, Lasting, Mood
+from appliance.messages import CallConfig, CallRecord
 
-_EVENTS: dict[str, TypeAdapter[Any]] = {
-    "final": TypeAdapter(Final),
-    "attribution": TypeAdapter(Attribution),
-    "mood": TypeAdapter(Mood),
-    "alert": TypeAdapter(Alert),
-}
 _CONFIG, _RECORD = TypeAdapter(CallConfig), TypeAdapter(CallRecord)
-
-
-def pack_event(event: Lasting) -> bytes:
-    """The kind, a newline, and the event's JSON."""
-    kind = type(event).__name__.lower()
-    return kind.encode() + b"\n" + _EVENTS[kind].dump_json(event)
-
-
-def unpack_event(packed: bytes) -> Lasting:
-    kind, _, body = packed.partition(b"\n")
-    event: Lasting = _EVENTS[kind.decode()].validate_json(body)
-    return event
 
 
 def pack_config(config: CallConfig) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from appliance.errors import Conflict
+from appliance.news import News
 from appliance.store.database import Database
 from appliance.store.schema import jobs
 
@@ -63,6 +64,7 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.owner = uuid.uuid4().hex
+        self.news = News()  # told by whoever has queued a job: a runner need not wait for its poll
 
     async def add(self, kind: str, **fields: Any) -> str:
         """Queue a job by itself; see `new`."""

@@ -8,14 +8,13 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 from appliance.access.pki import days_left
-from appliance.archive import recordings, webhooks
 from appliance.errors import LingtingError
 from appliance.metrics import Metrics
 from appliance.security import audit
@@ -30,7 +29,6 @@ LOOK_EVERY_S = 15.0
 AUDIT_EVERY_S = 3600.0  # it is read from its first record
 FRESH_S = 90.0  # of what the firewall's counters were written down
 DAY_S = 86_400.0
-KINDS = (recordings.KIND, webhooks.KIND)  # of jobs
 DIRECTIONS = {"ingress-denied": "ingress", "egress-denied": "egress"}  # by the counter's name
 LOADED, NOT_LOADED, NOT_USED = 1, 0, -1
 
@@ -39,8 +37,15 @@ class Condition:
     """`start` after the store, `close` before it. What cannot be looked at keeps its last value."""
 
     def __init__(
-        self, settings: Settings, store: Store, audit_folder: Path, metrics: Metrics
+        self,
+        settings: Settings,
+        store: Store,
+        audit_folder: Path,
+        metrics: Metrics,
+        kinds: Sequence[str],
     ) -> None:
+        """`kinds` of jobs there are."""
+        self._kinds = kinds
         self._settings, self._store, self._metrics = settings, store, metrics
         self._audit_folder = audit_folder
         self._kept_beside = settings.store.folder.parent
@@ -130,9 +135,9 @@ class Condition:
 
     async def _jobs(self) -> None:
         counts, begun = await self._store.jobs.counts(), await self._store.jobs.oldest()
-        for kind, state in product(KINDS, JobState):
+        for kind, state in product(self._kinds, JobState):
             self._metrics.jobs.labels(kind, state).set(counts.get((kind, state.value), 0))
-        for kind in KINDS:
+        for kind in self._kinds:
             age_s = max(0.0, time.time() - begun[kind]) if kind in begun else 0.0
             self._metrics.jobs_oldest_seconds.labels(kind).set(age_s)
 

@@ -17,6 +17,7 @@ import numpy as np
 from appliance.call.box import Box
 from appliance.call.call import Call
 from appliance.call.keeping import Ending
+from appliance.call.log import EventLog
 from appliance.engine.canary import Canary, is_close, load_canary
 from appliance.errors import LingtingError
 from appliance.messages import (
@@ -25,8 +26,6 @@ from appliance.messages import (
     CallConfig,
     Encoding,
     Final,
-    Lasting,
-    Partial,
 )
 from appliance.watch.history import by_label
 from inference.tensors import SAMPLE_RATE_HZ
@@ -133,13 +132,13 @@ class Nobody:
 
     id = ""
 
-    async def keep(self, event: Lasting) -> None:
-        pass
-
-    def show(self, partial: Partial) -> None:
-        pass
+    def __init__(self) -> None:
+        self.log = EventLog()
 
     async def hear(self, data: bytes) -> None:
+        pass
+
+    async def settle(self) -> None:
         pass
 
     async def end(self, ending: Ending) -> None:

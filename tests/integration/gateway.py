@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from appliance.access.access import Access
-from appliance.api.grpc.server import GrpcServer
-from appliance.api.http.server import HttpServer
 from appliance.archive.archive import Archive
 from appliance.call.box import Box
-from appliance.metrics import Metrics
-from appliance.sections import PROJECT, Grpc, Http, Limits, Local, Store, Webhooks
+from appliance.gateway import Gateway as Appliance
+from appliance.sections import PROJECT, Grpc, Http, Limits, Local, Store, Triton, Webhooks
 from appliance.sections import Access as AccessSettings
 from appliance.settings import Settings
 from tests.fakes import FakeEngine
@@ -34,6 +32,7 @@ class Gateway:
     access: Access
     http: str
     grpc: str
+    whole: Appliance
 
 
 @contextlib.asynccontextmanager
@@ -57,27 +56,17 @@ async def gateway(
         store=Store(folder=folder / "store", reserve_mib=0, **store),
         limits=Limits(live_legs=64),
         webhooks=webhooks or Webhooks(),
+        triton=Triton(mode="off"),
     )
-    metrics, engine = Metrics(), FakeEngine()
-    archive = Archive(settings, metrics)
-    box = Box(settings, engine, metrics, archive.keep)
-    allowed = Access(settings, archive.store)
-    await archive.start()
-    await allowed.start()
-    await box.start()
-    archive.attach(box)
-    servers = GrpcServer(box, archive, allowed), HttpServer(box, archive, allowed)
-    grpc, http = await servers[0].start(), await servers[1].start()
+    engine = FakeEngine()
+    whole = Appliance(settings, lambda settings, metrics: engine)
+    grpc, http = await whole.start()
     try:
         scheme = "https" if tls else "http"
         addresses = f"{scheme}://127.0.0.1:{http}", f"127.0.0.1:{grpc}"
-        yield Gateway(settings, engine, box, archive, allowed, *addresses)
+        yield Gateway(settings, engine, whole.box, whole.archive, whole.access, *addresses, whole)
     finally:
-        await servers[0].stop(0)
-        await servers[1].stop(1)
-        await box.close()
-        await allowed.close()
-        await archive.close()
+        await whole.stop(0)
 
 
 def alaw(seconds: float) -> bytes:

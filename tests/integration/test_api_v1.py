@@ -16,11 +16,12 @@ import websockets
 from sqlalchemy import Connection, insert, text, update
 
 from appliance.api.http import recordings
-from appliance.archive import kept as kept_calls
-from appliance.archive.kept import KeptCall
-from appliance.archive.recordings import MOST_TAKEN
 from appliance.errors import LingtingError, StoreUnavailable
+from appliance.feed import kept as kept_calls
+from appliance.feed.journal import Journal
+from appliance.feed.kept import KeptCall
 from appliance.messages import AudioFormat, CallConfig, Encoding
+from appliance.recordings.recordings import MOST_TAKEN
 from appliance.store.schema import calls as calls_table
 from appliance.store.schema import jobs as jobs_table
 from inference.tensors import Hypothesis, Turn, Window, Word
@@ -372,10 +373,10 @@ async def test_a_watcher_that_stops_reading_slows_nobody(
 
     async with asyncio.timeout(20):
         for _ in range(3):
-            await kept.keep(FINAL)
+            await kept.log.put(FINAL)
         first = await anext(watching)  # and then never again
         for _ in range(500):
-            await kept.keep(FINAL)
+            await kept.log.put(FINAL)
     assert first.sequence == 1
     await watching.aclose()
 
@@ -423,7 +424,7 @@ async def test_a_stop_gives_recordings_back(tmp_path: Path) -> None:
         async with asyncio.timeout(10):
             while not box.engine.waiting:
                 await asyncio.sleep(0.01)
-        await box.archive.pause()
+        await box.whole.recordings.close()
         waiting = (await client.get(f"/api/v1/recordings/{sent['id']}")).json()
         assert waiting["state"] == "queued"
         job = await box.archive.store.jobs.take(["recording"])
@@ -506,7 +507,7 @@ async def test_a_recording_that_kills_the_box_again_and_again_is_given_up(tmp_pa
         def taken_often(connection: Connection) -> None:
             connection.execute(update(jobs_table).values(attempts=MOST_TAKEN))
 
-        await box.archive.pause()
+        await box.whole.recordings.close()
         await box.archive.store.database.write(taken_often)
     async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as client:
         over = await until_over(client, sent["id"])
@@ -518,7 +519,7 @@ async def test_a_recording_that_kills_the_box_again_and_again_is_given_up(tmp_pa
 
 async def test_a_damaged_recording_fails_alone(tmp_path: Path) -> None:
     async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as client:
-        await box.archive.pause()
+        await box.whole.recordings.close()
         bad, good = await send(client, alaw(3)), await send(client, alaw(3))
 
         def spoil(connection: Connection) -> None:
@@ -673,7 +674,7 @@ async def test_voiceprints_are_in_no_file(tmp_path: Path) -> None:
             shown += await sse(client, f"{sent['call']}/events")
         assert box.engine.heard_voices
         opened = [await box.archive.get(sent["id"])]
-        opened += [event for _, event in await box.archive.store.calls.journal(sent["id"])]
+        opened += [event for _, event in await Journal(box.archive.store.calls).read(sent["id"])]
     prints = [each.astype(kind) for each in VOICEPRINTS for kind in ("f4", "f8")]
     files = [path.read_bytes() for path in kept_files(tmp_path)]
     assert len(files) > 3 and not any(p.tobytes() in data for p in prints for data in files)

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import Connection, update
 
 from appliance.archive import retention
-from appliance.archive.recordings import KIND
 from appliance.call.keeping import Ending
 from appliance.errors import EngineUnavailable, NotFound, StoreUnavailable
-from appliance.messages import AudioFormat, CallConfig, CallState, Encoding, Final
+from appliance.messages import AudioFormat, CallConfig, CallState, Encoding, Ended, Final
+from appliance.recordings.recordings import KIND, Recordings
 from appliance.store import jobs
 from appliance.store.schema import keys
 from appliance.store.vault import audio_key
@@ -179,7 +179,7 @@ async def test_an_event_is_seen_when_it_is_journalled_and_not_before(tmp_path: P
             await append(*args)
 
         box.archive.store.calls.append = slowly  # type: ignore[method-assign]
-        keeping = asyncio.create_task(keeper.keep(SAID))
+        keeping = asyncio.create_task(keeper.log.put(SAID))
         await asyncio.sleep(0.05)
         assert not (await box.archive.get("live")).utterances
         go.set()
@@ -197,11 +197,11 @@ async def test_what_the_journal_missed_is_there_once_the_call_is_stored(tmp_path
             raise StoreUnavailable("write to the database", "the disk is full")
 
         box.archive.store.calls.append = fails  # type: ignore[method-assign]
-        await keeper.keep(SAID)
+        await keeper.log.put(SAID)
         box.archive.store.calls.append = append  # type: ignore[method-assign]
         await keeper.end(Ending(900, 1, "zh", "fake 0", demo=True, cut_short=False))
         told = [each async for each in box.archive.watch("live")]
-    assert [type(each.event) for each in told] == [Final, CallState]
+    assert [type(each.event) for each in told] == [Final, Ended]
 
 
 # --- recordings
@@ -214,10 +214,10 @@ async def test_a_full_disk_costs_a_recording_its_moods(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     async with gateway(tmp_path) as box:
-        await box.archive.pause()
+        await box.whole.recordings.close()
         sent = await record(box, 4, channels="1", max_speakers="2")
         monkeypatch.setattr("appliance.security.scratch.tempfile.TemporaryFile", full)
-        box.archive.attach(box.box)
+        box.whole.recordings.start()
         assert await ended(box, sent) is CallState.FINISHED
         call = await box.archive.get(sent)
     assert call.utterances and not any(said.mood for said in call.utterances)
@@ -244,7 +244,7 @@ async def test_while_an_upload_comes_in_its_key_is_nowhere(tmp_path: Path) -> No
 
 async def test_a_damaged_key_ends_its_recording_and_no_other(tmp_path: Path) -> None:
     async with gateway(tmp_path) as box:
-        await box.archive.pause()
+        await box.whole.recordings.close()
         bad, mute, good = [await record(box) for _ in range(3)]
         await spoil_key(box, bad)
         await spoil_key(box, audio_key(mute))
@@ -259,7 +259,7 @@ async def test_a_damaged_key_of_a_call_that_was_cut_off_stops_no_start(tmp_path:
     async with gateway(tmp_path) as box:
         first, second = await box.archive.keep(live()), await box.archive.keep(live())
         assert first and second
-        await second.keep(SAID)
+        await second.log.put(SAID)
         await spoil_key(box, first.id)  # type: ignore[attr-defined]
     async with gateway(tmp_path) as box:
         assert await ended(box, first.id) is CallState.FAILED  # type: ignore[attr-defined]
@@ -268,7 +268,7 @@ async def test_a_damaged_key_of_a_call_that_was_cut_off_stops_no_start(tmp_path:
 
 async def test_a_deletion_that_is_cut_off_leaves_nothing_waiting(tmp_path: Path) -> None:
     async with gateway(tmp_path) as box:
-        await box.archive.pause()
+        await box.whole.recordings.close()
         sent = await record(box)
 
         async def killed(_: object) -> None:
@@ -298,15 +298,15 @@ async def test_watchers_are_told_an_end_that_is_stored(tmp_path: Path) -> None:
         sent = await record(box)
         async with asyncio.timeout(WITHIN_S):
             told = [each async for each in box.archive.watch(sent)]
-        assert told[-1].event is CallState.FINISHED and failures == 2
+        assert told[-1].event == Ended(CallState.FINISHED) and failures == 2
         assert (await box.archive.find(sent)).state is CallState.FINISHED
 
 
 async def test_who_lost_the_lease_leaves_the_audio_to_who_has_it(tmp_path: Path) -> None:
     async with gateway(tmp_path) as box:
-        runner = box.archive._recordings
-        assert runner
-        finish, runs = runner._finish, 0
+        work = box.whole.recordings.work
+        assert isinstance(work, Recordings)
+        finish, runs = work._finish, 0
 
         async def late_at_first(job: jobs.Job, kept: Any) -> bool:
             nonlocal runs
@@ -316,11 +316,11 @@ async def test_who_lost_the_lease_leaves_the_audio_to_who_has_it(tmp_path: Path)
                 await box.archive.store.jobs.write(given_back)
                 await box.archive.store.jobs.failed(job, "the machine slept", after_s=0.0)
                 box.engine.delay_s = 0.5  # the second begins, and hears while the first ends
-                runner.wake()
+                box.archive.store.jobs.news.tell()
                 await asyncio.sleep(0.3)
             return await finish(job, kept)
 
-        runner._finish = late_at_first  # type: ignore[method-assign]
+        work._finish = late_at_first  # type: ignore[method-assign]
         sent = await record(box)
         assert await ended(box, sent) is CallState.FINISHED and runs == 2
 

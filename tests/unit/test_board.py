@@ -6,18 +6,31 @@ import re
 
 import pytest
 
-from appliance.archive.kept import KeptCall
 from appliance.console import board
-from appliance.console.board import Board, News, row_of
+from appliance.console.board import Board, Line, Lines, News
 from appliance.console.page import renderer
-from appliance.messages import CallConfig, Emotion, Final, Level, Mood, Partial, Role
+from appliance.feed.kept import KeptCall
+from appliance.messages import CallConfig, Emotion, Final, Lasting, Level, Mood, Partial, Role, Told
 from appliance.metrics import Metrics
 
 METRICS = Metrics()
 
 
-def kept(number: int, **config: object) -> KeptCall:
-    return KeptCall(f"id{number}", CallConfig(call_id=f"n-{number}", **config), METRICS)  # type: ignore[arg-type]
+def line(number: int, **config: object) -> Line:
+    """Of a call that nobody follows but the test."""
+    named = CallConfig(call_id=f"n-{number}", **config)  # type: ignore[arg-type]
+    made = Lines().listen(KeptCall(f"id{number}", named, METRICS))
+    assert isinstance(made, Line)
+    return made
+
+
+async def tell(to: Line, event: Lasting | Partial) -> None:
+    log = to.call.log
+    if isinstance(event, Partial):
+        log.show(event)
+    else:
+        await log.put(event)
+    await to.hear(Told(log.sequence, event))
 
 
 def partial(text: str, leg: int = 0, utterance: int = 0) -> Partial:
@@ -32,7 +45,7 @@ class Room:
     """Calls that a test begins and ends, and a board over them with a clock of its own."""
 
     def __init__(self) -> None:
-        self.live: list[KeptCall] = []
+        self.live: list[Line] = []
         self.now = 0.0
         self.board = Board(lambda: self.live, renderer("zh").row, lambda: self.now)
 
@@ -51,15 +64,15 @@ def ids(news: News) -> list[str]:
 
 
 async def test_everything_at_first_then_what_is_new(room: Room) -> None:
-    room.live += [kept(1), kept(2)]
+    room.live += [line(1), line(2)]
     first = room.news(0)
     assert first.everything and ids(first) == ["id2", "id1"]  # the newest first
     again = room.news(first.version)
     assert again.version == first.version and not again.rows
-    room.live[0].show(partial("你好"))
+    await tell(room.live[0], partial("你好"))
     changed = room.news(first.version)
     assert ids(changed) == ["id1"] and not changed.rows[0][0] and "你好" in changed.rows[0][1]
-    room.live.append(kept(3))
+    room.live.append(line(3))
     del room.live[0]
     later = room.news(changed.version)
     assert ids(later) == ["id3"] and later.rows[0][0] and later.gone == ("id1",)
@@ -67,10 +80,10 @@ async def test_everything_at_first_then_what_is_new(room: Room) -> None:
 
 async def test_who_missed_much_catches_up(room: Room) -> None:
     """By one look: changes in between are folded, ends are not forgotten."""
-    room.live += [kept(1), kept(2)]
+    room.live += [line(1), line(2)]
     version = room.news(0).version
     for number in range(3, 6):
-        room.live.append(kept(number))
+        room.live.append(line(number))
         room.news(version)
     room.live.pop(0)
     caught_up = room.news(version)
@@ -81,17 +94,17 @@ async def test_who_missed_too_much_gets_everything(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(board, "MOST_GONE", 3)
-    room.live.append(kept(0))
+    room.live.append(line(0))
     version = room.news(0).version
     for number in range(1, 7):
-        room.live = [kept(number)]
+        room.live = [line(number)]
         room.news(version)
     assert room.news(version).everything
     assert room.news(10**9).everything  # of another box, before a restart
 
 
 async def test_ten_thousand_calls_are_a_few_rows(room: Room) -> None:
-    room.live = [kept(number) for number in range(10_000)]
+    room.live = [line(number) for number in range(10_000)]
     news = room.news(0)
     assert len(news.rows) == board.MOST_ROWS == news.count
     assert news.hidden == 10_000 - board.MOST_ROWS
@@ -104,9 +117,9 @@ async def test_a_row_that_comes_back_is_there_once(
 ) -> None:
     """One that a newer call had pushed out of the list: everybody gets all rows anew."""
     monkeypatch.setattr(board, "MOST_ROWS", 2)
-    room.live = [kept(1), kept(2)]
+    room.live = [line(1), line(2)]
     early = room.news(0).version
-    room.live.append(kept(3))
+    room.live.append(line(3))
     late = room.news(early).version
     room.live.pop()
     for version in (early, late):
@@ -115,20 +128,20 @@ async def test_a_row_that_comes_back_is_there_once(
 
 
 async def test_a_row_tells_who_said_what_in_what_mood() -> None:
-    call = kept(1, tenant="a", leg_roles=(Role.AGENT, Role.CITIZEN))
-    await call.keep(final("您好。"))
-    call.show(partial("我家没有暖", leg=1))
-    row = row_of(call)
+    call = line(1, tenant="a", leg_roles=(Role.AGENT, Role.CITIZEN))
+    await tell(call, final("您好。"))
+    await tell(call, partial("我家没有暖", leg=1))
+    row = call.row()
     assert (row.text, row.is_final, row.role, row.system) == (
         "我家没有暖",
         False,
         Role.CITIZEN,
         "a",
     )
-    await call.keep(final("我家没有暖气。", leg=1))
+    await tell(call, final("我家没有暖气。", leg=1))
     mood = Mood(1, 0, 0, 1000, Emotion.ANNOYED, Level.HIGH, {}, (), "m 1", True)
-    await call.keep(mood)
-    row = row_of(call)
+    await tell(call, mood)
+    row = call.row()
     assert (row.text, row.is_final) == ("我家没有暖气。", True)
     assert (row.emotion, row.level) == (Emotion.ANNOYED, Level.HIGH)
     html = renderer("zh").row(row)
@@ -137,8 +150,8 @@ async def test_a_row_tells_who_said_what_in_what_mood() -> None:
 
 
 async def test_what_is_said_is_never_a_program() -> None:
-    call = kept(1, tenant="<b>t</b>")
-    await call.keep(final('<script>alert(1)</script><img src=x onerror="x">'))
-    html = renderer("zh").row(row_of(call))
+    call = line(1, tenant="<b>t</b>")
+    await tell(call, final('<script>alert(1)</script><img src=x onerror="x">'))
+    html = renderer("zh").row(call.row())
     assert "<script" not in html and "<img" not in html and "<b>t" not in html
     assert "&lt;script&gt;" in html

@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from appliance.call.box import UNMEASURED_LEGS, Box
-from appliance.call.events import MAX_FINALS, Events
 from appliance.call.pace import Pace
 from appliance.call.track import Track
 from appliance.errors import (
@@ -183,23 +182,6 @@ async def test_a_long_outage_fails_the_call_and_says_so(
         await run(box, audio)
 
 
-async def test_a_reader_that_stops_slows_the_caller_and_nothing_grows(
-    box: Box, audio: bytes
-) -> None:
-    config = CallConfig(
-        audio=AudioFormat(Encoding.ALAW, 8000, 2),
-        endpointing=Endpointing(stop_history_ms=32, start_history_ms=32),
-        interim=False,
-    )
-    async with box.open_call(config) as call:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(10):
-                while True:
-                    await call.accept(audio[58 : 58 + 30 * BYTES_PER_S])
-        queued = call._events._queue
-        assert len(queued) <= MAX_FINALS + 3
-
-
 GROWTH_MB = 24  # in half an hour: its finals and their words are kept, its audio is not
 ROUNDS = 30  # of the call, which takes a minute
 
@@ -345,16 +327,6 @@ async def test_a_forced_cut_near_the_start_of_speech_breaks_nothing(audio: bytes
     said = finals(await run(small, audio[: 30 * BYTES_PER_S]))
     assert all(f.end_ms - f.start_ms <= 5_400 for f in said) and len(said) > 4
     await small.close()
-
-
-async def test_partials_give_way_and_finals_wait() -> None:
-    events = Events()
-    for i in range(1000):
-        await events.put(Progress(i))
-        await events.put(Partial(0, 0, str(i), "", 0, 0))
-    await events.close()
-    last = await collect(events.read())
-    assert [type(event) for event in last] == [Progress, Partial]
 
 
 def test_partials_widen_under_load_and_narrow_again() -> None:

@@ -37,7 +37,9 @@ class Room:
         self.audit = folder / "audit"
         log = AuditLog(self.audit, "sm3", bytes(32))
         log.append(Entry("box", "box.start"))
-        self.condition = Condition(self.settings, self.store, self.audit, self.metrics)
+        kinds = ("recording", "webhook")
+        self.made = self.settings, self.store, self.audit, self.metrics, kinds
+        self.condition = Condition(*self.made)
 
     async def value(self, name: str, **labels: str) -> float | None:
         await self.condition.look()
@@ -68,7 +70,7 @@ async def test_disks_certificates_and_the_audit_log(room: Room) -> None:
     assert await room.value("audit_whole") == 1
     path = next(room.audit.glob("audit-*.jsonl"))
     path.write_text(path.read_text().replace("box.start", "box.stop"))
-    anew = Condition(room.settings, room.store, room.audit, room.metrics)
+    anew = Condition(*room.made)
     await anew.look()
     assert room.metrics.registry.get_sample_value("lingting_audit_whole") == 0
 

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from appliance.assist.alerts import Alerts
 from appliance.call.lexicon import load_lexicon
 from appliance.call.matrix import summarise
 from appliance.call.moods import Moods
-from appliance.call.record import Ledger
 from appliance.call.timeline import Timeline
 from appliance.call.track import Clip
 from appliance.errors import SettingsError
+from appliance.feed.kept import KeptCall
+from appliance.feed.record import Ledger
 from appliance.messages import (
     Alert,
     Attribution,
@@ -27,8 +29,10 @@ from appliance.messages import (
     Role,
     SpeakerTurn,
     SpokenWord,
+    Told,
     Utterance,
 )
+from appliance.metrics import Metrics
 from appliance.sections import PROJECT, Emotions
 from inference.tensors import SAMPLE_RATE_HZ, Audio, MoodQuestion
 from tests.fakes import FakeEngine
@@ -44,19 +48,30 @@ def final(text: str, utterance: int = 0, leg: int = 1) -> Final:
     return Final(leg, utterance, text, (), *times, 0.9, 0.0, 0.0, "zh", "cpu", "fake 0", True)
 
 
+class Call(KeptCall):
+    """That nobody follows."""
+
+    def __init__(self, config: CallConfig) -> None:
+        super().__init__("id", config, Metrics())
+
+
 class Room:
-    """Moods of one call, and what they published."""
+    """Moods and alerts of one call, as they are told."""
 
     def __init__(
         self, roles: tuple[Role, ...] = ROLES, live: bool = True, **policy: object
     ) -> None:
         self.engine = FakeEngine()
         self.published: list[Lasting] = []
-        config = CallConfig(leg_roles=roles, live=live)
+        config = CallConfig(leg_roles=roles, live=live, moods=True)
         self.moods = Moods(self.engine, Emotions(**policy), LEXICON, config, self._publish)
 
+        self.watch = Alerts(Level(Emotions(**policy).alert_level)).listen(Call(config))
+
     async def _publish(self, event: Lasting) -> None:
+        assert self.watch
         self.published.append(event)
+        self.published += await self.watch.hear(Told(len(self.published), event))
 
     async def say(self, *texts: str, leg: int = 1) -> None:
         for number, text in enumerate(texts, len(self.published)):

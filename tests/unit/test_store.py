@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, create_engine, text, update
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from appliance.errors import Conflict, NotFound, StoreDamaged, StoreUnavailable
+from appliance.feed.journal import Journal
 from appliance.messages import (
     Attribution,
     CallConfig,
@@ -107,10 +108,10 @@ async def test_a_call_is_found_by_the_boxs_id_and_by_the_callers(store: Store) -
 async def test_the_journal_comes_back_as_it_was_written(store: Store) -> None:
     await store.calls.create("c1", CallConfig(), CallState.RUNNING)
     for number, event in enumerate((FINAL, TURNS, MOOD), 1):
-        await store.calls.append("c1", number, event)
-    assert await store.calls.journal("c1") == [(1, FINAL), (2, TURNS), (3, MOOD)]
-    assert await store.calls.journal("c1", after=2) == [(3, MOOD)]
-    assert await store.calls.journal("c1", limit=1) == [(1, FINAL)]
+        await Journal(store.calls).append("c1", number, event)
+    assert await Journal(store.calls).read("c1") == [(1, FINAL), (2, TURNS), (3, MOOD)]
+    assert await Journal(store.calls).read("c1", after=2) == [(3, MOOD)]
+    assert await Journal(store.calls).read("c1", limit=1) == [(1, FINAL)]
 
 
 async def test_a_call_ends_once(store: Store) -> None:
@@ -160,7 +161,7 @@ async def test_filters(store: Store) -> None:
 
 async def test_what_is_deleted_cannot_be_opened_any_more(store: Store) -> None:
     await store.calls.create("c1", CallConfig(), CallState.RUNNING)
-    await store.calls.append("c1", 1, FINAL)
+    await Journal(store.calls).append("c1", 1, FINAL)
     await store.calls.delete(["c1"])
     with pytest.raises(NotFound):
         await store.calls.find("c1")
@@ -379,11 +380,11 @@ async def test_a_store_opens_again_with_all_it_held(tmp_path: Path) -> None:
     first = Store(settings, Metrics())
     await first.start()
     await first.calls.create("c1", CallConfig(call_id="x"), CallState.RUNNING)
-    await first.calls.append("c1", 1, FINAL)
+    await Journal(first.calls).append("c1", 1, FINAL)
     await first.close()
     second = Store(StoreSettings(folder=tmp_path), Metrics())  # another cipher for new calls
     await second.start()
-    assert await second.calls.journal("c1") == [(1, FINAL)]
+    assert await Journal(second.calls).read("c1") == [(1, FINAL)]
     await second.close()
 
 
@@ -512,7 +513,7 @@ async def test_a_locked_database_fails_writes_and_goes_on(
 async def test_what_is_damaged_is_told_and_costs_the_rest_nothing(store: Store) -> None:
     await store.calls.create("c1", CallConfig(), CallState.RUNNING)
     for number in (1, 2, 3):
-        await store.calls.append("c1", number, FINAL)
+        await Journal(store.calls).append("c1", number, FINAL)
 
     def spoil(connection: Connection) -> None:
         second = and_(events.c.call_id == "c1", events.c.sequence == 2)
@@ -520,7 +521,7 @@ async def test_what_is_damaged_is_told_and_costs_the_rest_nothing(store: Store) 
         connection.execute(update(calls).values(config=bytes(64)))
 
     await store.database.write(spoil)
-    assert [number for number, _ in await store.calls.journal("c1")] == [1, 3]
+    assert [number for number, _ in await Journal(store.calls).read("c1")] == [1, 3]
     with pytest.raises(StoreDamaged, match="config"):
         await store.calls.config("c1")
     assert await store.calls.fail("c1", "its config is damaged")
@@ -542,7 +543,7 @@ async def test_nothing_said_is_on_the_disk(tmp_path: Path) -> None:
     store = Store(StoreSettings(folder=tmp_path), Metrics())
     await store.start()
     await store.calls.create("c1", CallConfig(hotwords=("秘密词",)), CallState.RUNNING)
-    await store.calls.append("c1", 1, FINAL)
+    await Journal(store.calls).append("c1", 1, FINAL)
     await store.calls.finish(record("c1"), None)
     await store.close()
     said = [word.encode() for word in ("您好", "秘密词", "气死")]

@@ -26,8 +26,9 @@ from appliance.api.grpc.hotline_requests import ENCODINGS, ROLES, check, claim, 
 from appliance.api.grpc.interleave import Interleaver
 from appliance.api.grpc.who import Doorman
 from appliance.archive.archive import Archive
-from appliance.archive.kept import KeptCall
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
+from appliance.feed import kinds
+from appliance.feed.kept import KeptCall
 from appliance.messages import AudioFormat, CallConfig, CallState
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
@@ -109,7 +110,7 @@ class HotlineServicer:
 
     async def _speak(self, kept: KeptCall, context: Any) -> None:
         async for told in kept.follow(0, partials=kept.config.interim):
-            await self._write(context, answers.event(kept.id, told))
+            await self._write(context, kinds.as_grpc(kept.id, told))
 
     async def WatchCall(self, request: Any, context: Any) -> None:
         async with self.answering(context, "WatchCall", READS) as asked:
@@ -123,7 +124,7 @@ class HotlineServicer:
             )
             async with contextlib.aclosing(watching):
                 async for told in watching:
-                    await self._write(context, answers.event(found.id, told))
+                    await self._write(context, kinds.as_grpc(found.id, told))
 
     # --- kept
 

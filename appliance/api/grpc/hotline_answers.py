@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from google.longrunning import operations_pb2
-from google.protobuf import duration_pb2, timestamp_pb2
+from google.protobuf.json_format import ParseDict
 from google.rpc import code_pb2, status_pb2
 
-from appliance.archive.kept import Told
-from appliance.messages import (
-    Alert,
-    Attribution,
-    CallRecord,
-    CallState,
-    Emotion,
-    Final,
-    Level,
-    Mood,
-    MoodPoint,
-    Moods,
-    Partial,
-    Role,
-    SpokenWord,
-    Utterance,
+from appliance.messages import CallRecord, CallState, MoodPoint, Moods, Utterance
+from appliance.proto.convert import (
+    EMOTIONS,
+    LEVELS,
+    ROLES,
+    STATES,
+    alert,
+    moment,
+    mood,
+    resource,
+    span,
+    words,
 )
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.store.calls import Summary
 
-STATES = {state: getattr(pb.Call, f"STATE_{state.name}") for state in CallState}
-ROLES = {
-    Role.AGENT: pb.ROLE_AGENT,
-    Role.CITIZEN: pb.ROLE_CITIZEN,
-    Role.UNKNOWN: pb.ROLE_UNSPECIFIED,
-}
-EMOTIONS = {emotion: getattr(pb, f"EMOTION_{emotion.name}") for emotion in Emotion}
-LEVELS = {level: getattr(pb, f"LEVEL_{level.name}") for level in Level}
-
-
-def resource(call_id: str) -> str:
-    return f"calls/{call_id}"
-
 
 def call(record: CallRecord) -> Any:
-    return pb.Call(
+    message = pb.Call(
         name=resource(record.id),
         call_id=record.name,
         state=STATES[record.state],
@@ -66,6 +48,9 @@ def call(record: CallRecord) -> Any:
         moods=moods(record.moods) if record.moods else None,
         alerts=[alert(each) for each in record.alerts],
     )
+    if record.derived:
+        ParseDict(dict(record.derived), message.derived)
+    return message
 
 
 def moods(told: Moods) -> Any:
@@ -107,17 +92,6 @@ def point(felt: MoodPoint) -> Any:
     )
 
 
-def alert(raised: Alert) -> Any:
-    return pb.Alert(
-        utterance=number(raised),
-        leg=raised.leg + 1,
-        emotion=EMOTIONS[raised.emotion],
-        level=LEVELS[raised.level],
-        at_ms=raised.at_ms,
-        demo=raised.demo,
-    )
-
-
 def utterance(said: Utterance) -> Any:
     return pb.Utterance(
         id=said.id,
@@ -149,73 +123,6 @@ def summary(row: Summary) -> Any:
     )
 
 
-def event(call_id: str, told: Told) -> Any:
-    what = told.event
-    message = pb.CallEvent(name=resource(call_id), sequence=told.sequence)
-    if isinstance(what, CallState):
-        message.ended, message.error = STATES[what], told.error
-    elif isinstance(what, Final):
-        message.final.CopyFrom(said(what))
-        message.final.words.extend(words(what.words))
-        message.final.confidence, message.final.demo = what.confidence, what.demo
-    elif isinstance(what, Partial):
-        message.partial.CopyFrom(said(what))
-    elif isinstance(what, Attribution):
-        turns = [
-            pb.CallEvent.Turn(speaker=t.speaker + 1, start_ms=t.start_ms, end_ms=t.end_ms)
-            for t in what.turns
-        ]
-        message.speakers.CopyFrom(
-            pb.CallEvent.Speakers(
-                leg=what.leg + 1, turns=turns, settled=what.settled, demo=what.demo
-            )
-        )
-    elif isinstance(what, Alert):
-        message.alert.CopyFrom(alert(what))
-    else:
-        message.mood.CopyFrom(
-            pb.CallEvent.MoodTold(
-                utterance=number(what),
-                leg=what.leg + 1,
-                mood=mood(what),
-                start_ms=what.start_ms,
-                end_ms=what.end_ms,
-            )
-        )
-    return message
-
-
-def said(what: Final | Partial) -> Any:
-    return pb.CallEvent.Said(
-        utterance=number(what),
-        leg=what.leg + 1,
-        text=what.text,
-        start_ms=what.start_ms,
-        end_ms=what.end_ms,
-    )
-
-
-def number(what: Final | Partial | Mood | Alert) -> str:
-    return f"{what.leg}.{what.utterance}"
-
-
-def words(spoken: Iterable[SpokenWord]) -> list[Any]:
-    return [
-        pb.Word(text=w.text, start_ms=w.start_ms, end_ms=w.end_ms, confidence=w.confidence)
-        for w in spoken
-    ]
-
-
-def mood(felt: Mood) -> Any:
-    return pb.Mood(
-        emotion=EMOTIONS[felt.emotion] if felt.emotion else None,
-        level=LEVELS[felt.level] if felt.level else None,
-        probabilities={emotion.value: p for emotion, p in felt.probabilities.items()},
-        cues=[pb.Cue(kind=cue.kind, what=cue.what, weight=cue.weight) for cue in felt.cues],
-        demo=felt.demo,
-    )
-
-
 def operation(row: Summary, progress: float, record: CallRecord | None) -> Any:
     """A recording under way, or what it has become."""
     message = operations_pb2.Operation(name=f"operations/{row.id}")
@@ -234,13 +141,3 @@ def operation(row: Summary, progress: float, record: CallRecord | None) -> Any:
         message.done = True
         message.error.CopyFrom(status_pb2.Status(code=code_pb2.CANCELLED, message="cancelled"))
     return message
-
-
-def moment(seconds: float) -> Any:
-    return timestamp_pb2.Timestamp(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
-
-
-def span(milliseconds: int) -> Any:
-    return duration_pb2.Duration(
-        seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000
-    )

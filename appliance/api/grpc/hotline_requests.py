@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from appliance.api.calls import MOST_LEGS
-from appliance.api.grpc import hotline_answers as answers
-from appliance.archive.arrivals import Claim
 from appliance.errors import InvalidRequest
 from appliance.messages import SANE_ID, Encoding
+from appliance.proto import convert
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
+from appliance.recordings.arrivals import Claim
 from appliance.store.calls import Filter
 from inference.tensors import MOST_SPEAKERS
 
@@ -20,9 +20,9 @@ ENCODINGS = {
     pb.AUDIO_ENCODING_ALAW: Encoding.ALAW,
     pb.AUDIO_ENCODING_MULAW: Encoding.MULAW,
 }
-ROLES = {number: role for role, number in answers.ROLES.items()}
-STATES = {number: state for state, number in answers.STATES.items()}
-LEVELS = {number: level for level, number in answers.LEVELS.items()}
+ROLES = {number: role for role, number in convert.ROLES.items()}
+STATES = {number: state for state, number in convert.STATES.items()}
+LEVELS = {number: level for level, number in convert.LEVELS.items()}
 
 
 def check(wanted: Any) -> None:

@@ -8,16 +8,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from appliance.archive.kept import Told
 from appliance.messages import (
     DEMO_NOTICE,
-    Attribution,
     CallRecord,
     CallState,
     Emotion,
-    Final,
     Level,
-    Partial,
     Role,
     SpokenWord,
 )
@@ -131,6 +127,7 @@ class Call(BaseModel):
     notes: list[str]
     moods: Moods | None = Field(description="null: none were told")
     alerts: list[Alert]
+    derived: dict[str, Any] = Field(description="what follows from the call, by kind")
 
 
 class CallSummary(BaseModel):
@@ -199,6 +196,7 @@ def call(record: CallRecord) -> Call:
         notes=list(record.notes),
         moods=_moods(record.moods) if record.moods else None,
         alerts=[_alert(alert) for alert in record.alerts],
+        derived=dict(record.derived),
     )
 
 
@@ -252,47 +250,6 @@ def summary(row: Summary) -> CallSummary:
         peak_level=row.peak_level,
         error=row.error,
     )
-
-
-def told(what: Told) -> dict[str, Any]:
-    """One event of a call: its kind, its number, and what it says."""
-    event = what.event
-    body: dict[str, Any]
-    if isinstance(event, CallState):
-        body = {"kind": "ended", "state": event.value, "error": what.error}
-    elif isinstance(event, Final):
-        body = {
-            "kind": "final",
-            **_said(event),
-            "words": [_word(w).model_dump() for w in event.words],
-        }
-        body |= {"confidence": event.confidence, "demo": event.demo}
-    elif isinstance(event, Partial):
-        body = {"kind": "partial", **_said(event), "stable": event.stable}
-    elif isinstance(event, Attribution):
-        turns = [
-            {"speaker": turn.speaker + 1, "start_ms": turn.start_ms, "end_ms": turn.end_ms}
-            for turn in event.turns
-        ]
-        kind = {"kind": "speakers", "settled": event.settled, "demo": event.demo}
-        body = {**kind, "leg": event.leg + 1, "turns": turns}
-    elif isinstance(event, AlertMessage):
-        body = {"kind": "alert", **_alert(event).model_dump(mode="json")}
-    else:
-        body = {"kind": "mood", "utterance": f"{event.leg}.{event.utterance}", "leg": event.leg + 1}
-        body |= {"start_ms": event.start_ms, "end_ms": event.end_ms}
-        body |= _mood(event).model_dump(mode="json")
-    return {"sequence": what.sequence, **body}
-
-
-def _said(event: Final | Partial) -> dict[str, Any]:
-    return {
-        "utterance": f"{event.leg}.{event.utterance}",
-        "leg": event.leg + 1,
-        "text": event.text,
-        "start_ms": event.start_ms,
-        "end_ms": event.end_ms,
-    }
 
 
 def _word(word: SpokenWord) -> Word:

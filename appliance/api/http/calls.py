@@ -25,9 +25,9 @@ from appliance.api.http.errors import fault_of
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
-from appliance.archive.kept import Told
 from appliance.errors import InvalidRequest, LingtingError, NotFound
-from appliance.messages import SANE_ID, CallState, Level
+from appliance.feed import kinds
+from appliance.messages import SANE_ID, CallState, Level, Told
 from appliance.store.calls import Filter
 
 TIMES = "RFC 3339; without a zone it is the box's"
@@ -207,7 +207,7 @@ async def _sse(watching: AsyncGenerator[Told], still: Callable[[], None]) -> Asy
         if told is None:
             yield LISTENING
             continue
-        body = json.dumps(call_shapes.told(told), ensure_ascii=False)
+        body = json.dumps(kinds.as_json(told), ensure_ascii=False)
         yield f"id: {told.sequence}\ndata: {body}\n\n"
 
 
@@ -265,7 +265,7 @@ async def _send_all(
         async for told in watching:
             still()
             async with asyncio.timeout(SLOW_S):
-                await socket.send_json(call_shapes.told(told))
+                await socket.send_json(kinds.as_json(told))
 
 
 async def _gone(socket: WebSocket) -> None:

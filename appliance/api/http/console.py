@@ -19,9 +19,8 @@ from appliance.api.http.audio import EventStream
 from appliance.api.http.status import PLACES
 from appliance.api.http.who import COOKIE, Needs
 from appliance.api.who import bearer
-from appliance.archive.archive import Archive
 from appliance.console import condition
-from appliance.console.board import Board
+from appliance.console.board import Board, Lines
 from appliance.console.page import STATIC, Language, Viewer, renderer
 from appliance.errors import Forbidden, NotFound, Overloaded, Unauthenticated
 from appliance.watch.history import SERIES, History, Sample
@@ -70,8 +69,8 @@ def wants_html(connection: HTTPConnection) -> bool:
 class Console:
     """What all pages share: each board and each condition is rendered once, not once a page."""
 
-    def __init__(self, box: Box, archive: Archive) -> None:
-        self._box, self._archive = box, archive
+    def __init__(self, box: Box, lines: Lines) -> None:
+        self._box, self._lines = box, lines
         self._boards: dict[tuple[str, Language], Board] = {}
         self._conditions: dict[Language, tuple[float, dict[str, str]]] = {}
         self._viewers: Counter[str] = Counter()  # by credential
@@ -98,7 +97,7 @@ class Console:
         key = (who.tenant, language)
         if key not in self._boards:
             self._boards[key] = Board(
-                lambda: (kept for kept in self._archive.live() if who.sees(kept.config.tenant)),
+                lambda: (line for line in self._lines.live() if who.sees(line.call.config.tenant)),
                 renderer(language).row,
             )
         return self._boards[key]
@@ -112,11 +111,9 @@ class Console:
         return parts
 
 
-def console_routes(
-    box: Box, archive: Archive, history: History, access: Access | None
-) -> APIRouter:
+def console_routes(box: Box, lines: Lines, history: History, access: Access | None) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    console = Console(box, archive)
+    console = Console(box, lines)
     needs = Needs(access, OPERATES | READS)
     watcher, operator = Depends(needs), Depends(Needs(access, OPERATES))
     visitor = Depends(Visitor(access, ANYBODY))

@@ -10,9 +10,9 @@ from appliance.access.access import Access
 from appliance.access.roles import OPERATES, Principal
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.who import Needs
-from appliance.archive.archive import Archive
 from appliance.errors import Forbidden
 from appliance.messages import EVERY_TENANT
+from appliance.webhooks.webhooks import Webhooks
 
 
 class Delivery(BaseModel):
@@ -28,7 +28,7 @@ class DeadLetters(BaseModel):
     deliveries: list[Delivery]
 
 
-def delivery_routes(archive: Archive, access: Access | None) -> APIRouter:
+def delivery_routes(webhooks: Webhooks, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/api/v1/deliveries", tags=["deliveries"])
     operator = Depends(Needs(access, OPERATES))
 
@@ -36,7 +36,7 @@ def delivery_routes(archive: Archive, access: Access | None) -> APIRouter:
     async def dead(who: Principal = operator) -> DeadLetters:
         """Deliveries that failed for good, newest first; of every hotline system."""
         _sees_all(who)
-        letters = await archive.dead_letters()
+        letters = await webhooks.dead_letters()
         return DeadLetters(deliveries=[Delivery(**letter) for letter in letters])
 
     @router.post("/{delivery}/retry", status_code=204, responses=PROBLEMS)
@@ -45,7 +45,7 @@ def delivery_routes(archive: Archive, access: Access | None) -> APIRouter:
         _sees_all(who)
         if access:
             await access.record(who, "delivery.retry", delivery[:64])
-        await archive.retry_delivery(delivery)
+        await webhooks.retry_dead(delivery)
         return Response(status_code=204)
 
     return router

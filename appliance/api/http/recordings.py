@@ -31,9 +31,9 @@ from appliance.api.http.upload import (
 )
 from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
-from appliance.archive.arrivals import Claim
 from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
 from appliance.messages import EVERY_TENANT, SANE_ID, AudioFormat, CallConfig, Encoding, Role
+from appliance.recordings.arrivals import Claim
 from inference.tensors import MOST_SPEAKERS
 
 if TYPE_CHECKING:

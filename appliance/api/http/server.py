@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from appliance.access.access import Access
     from appliance.archive.archive import Archive
     from appliance.call.box import Box
+    from appliance.console.board import Lines
     from appliance.watch.history import History
+    from appliance.webhooks.webhooks import Webhooks
 
 MAX_CONNECTIONS = 2000
 HEADERS_TIMEOUT_S = 20.0  # from connecting to a complete first request head
@@ -42,9 +44,11 @@ class HttpServer:
         archive: Archive | None = None,
         access: Access | None = None,
         history: History | None = None,
+        lines: Lines | None = None,
+        webhooks: Webhooks | None = None,
     ) -> None:
         self._http, self._folder = box.settings.http, box.settings.local.folder
-        app = create_app(box, archive, access, history)
+        app = create_app(box, archive, access, history, lines, webhooks)
         is_open = not asks_for_keys(box.settings, self._http.host)
         self._config = config(Door(app, is_open=is_open), tls_options(self._http))
         self._server = Quiet(self._config)

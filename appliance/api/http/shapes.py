@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from appliance.api.render import plain_text
-from appliance.call.record import Ledger
+from appliance.feed.record import Ledger
 from appliance.messages import DEMO_NOTICE, CallConfig, Final, SpokenWord, Transcript
 
 LEAST_PROBABILITY = 1e-6

@@ -3,6 +3,7 @@ import datetime
 from google.longrunning import operations_pb2 as _operations_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -256,7 +257,7 @@ class Leg(_message.Message):
     def __init__(self, number: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., speakers: _Optional[int] = ...) -> None: ...
 
 class Call(_message.Message):
-    __slots__ = ("name", "call_id", "state", "live", "start_time", "duration", "legs", "utterances", "settled", "language", "model", "demo", "error", "cut_short", "notes", "moods", "alerts")
+    __slots__ = ("name", "call_id", "state", "live", "start_time", "duration", "legs", "utterances", "settled", "language", "model", "demo", "error", "cut_short", "notes", "moods", "alerts", "derived")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Call.State]
@@ -288,6 +289,7 @@ class Call(_message.Message):
     NOTES_FIELD_NUMBER: _ClassVar[int]
     MOODS_FIELD_NUMBER: _ClassVar[int]
     ALERTS_FIELD_NUMBER: _ClassVar[int]
+    DERIVED_FIELD_NUMBER: _ClassVar[int]
     name: str
     call_id: str
     state: Call.State
@@ -305,7 +307,8 @@ class Call(_message.Message):
     notes: _containers.RepeatedScalarFieldContainer[str]
     moods: Moods
     alerts: _containers.RepeatedCompositeFieldContainer[Alert]
-    def __init__(self, name: _Optional[str] = ..., call_id: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., live: _Optional[bool] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., legs: _Optional[_Iterable[_Union[Leg, _Mapping]]] = ..., utterances: _Optional[_Iterable[_Union[Utterance, _Mapping]]] = ..., settled: _Optional[bool] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., demo: _Optional[bool] = ..., error: _Optional[str] = ..., cut_short: _Optional[bool] = ..., notes: _Optional[_Iterable[str]] = ..., moods: _Optional[_Union[Moods, _Mapping]] = ..., alerts: _Optional[_Iterable[_Union[Alert, _Mapping]]] = ...) -> None: ...
+    derived: _struct_pb2.Struct
+    def __init__(self, name: _Optional[str] = ..., call_id: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., live: _Optional[bool] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., legs: _Optional[_Iterable[_Union[Leg, _Mapping]]] = ..., utterances: _Optional[_Iterable[_Union[Utterance, _Mapping]]] = ..., settled: _Optional[bool] = ..., language: _Optional[str] = ..., model: _Optional[str] = ..., demo: _Optional[bool] = ..., error: _Optional[str] = ..., cut_short: _Optional[bool] = ..., notes: _Optional[_Iterable[str]] = ..., moods: _Optional[_Union[Moods, _Mapping]] = ..., alerts: _Optional[_Iterable[_Union[Alert, _Mapping]]] = ..., derived: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class Moods(_message.Message):
     __slots__ = ("matrix", "curve", "peaks", "turning_points", "unsure")
@@ -409,7 +412,7 @@ class RecordingMetadata(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., progress: _Optional[float] = ...) -> None: ...
 
 class CallEvent(_message.Message):
-    __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended", "alert", "error")
+    __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended", "alert", "derived", "error")
     class Said(_message.Message):
         __slots__ = ("utterance", "leg", "text", "start_ms", "end_ms", "words", "confidence", "demo")
         UTTERANCE_FIELD_NUMBER: _ClassVar[int]
@@ -429,6 +432,13 @@ class CallEvent(_message.Message):
         confidence: float
         demo: bool
         def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., demo: _Optional[bool] = ...) -> None: ...
+    class Derived(_message.Message):
+        __slots__ = ("kind", "data")
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        DATA_FIELD_NUMBER: _ClassVar[int]
+        kind: str
+        data: _struct_pb2.Struct
+        def __init__(self, kind: _Optional[str] = ..., data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
     class Speakers(_message.Message):
         __slots__ = ("leg", "turns", "settled", "demo")
         LEG_FIELD_NUMBER: _ClassVar[int]
@@ -470,6 +480,7 @@ class CallEvent(_message.Message):
     MOOD_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     ALERT_FIELD_NUMBER: _ClassVar[int]
+    DERIVED_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     name: str
     sequence: int
@@ -479,5 +490,6 @@ class CallEvent(_message.Message):
     mood: CallEvent.MoodTold
     ended: Call.State
     alert: Alert
+    derived: CallEvent.Derived
     error: str
-    def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., error: _Optional[str] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., derived: _Optional[_Union[CallEvent.Derived, _Mapping]] = ..., error: _Optional[str] = ...) -> None: ...

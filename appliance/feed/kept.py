@@ -1,58 +1,53 @@
-"""A running call as the archive holds it: journalled, followed by watchers, in the end a record."""
+"""A call that is kept: journalled, followed by subscribers and watchers, in the end a record."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from appliance.call.keeping import Ending
-from appliance.call.moods import NEGATIVE
-from appliance.call.record import Ledger
+from appliance.call.log import EventLog
 from appliance.errors import LingtingError, NotFound, StoreUnavailable
+from appliance.feed.followers import Followers
+from appliance.feed.journal import Journal
+from appliance.feed.owed import owed
+from appliance.feed.record import Ledger
+from appliance.feed.subscriber import Subscriber
 from appliance.messages import (
-    Alert,
+    NEGATIVE,
     CallConfig,
     CallRecord,
     CallState,
-    Final,
+    Ended,
     Lasting,
     Level,
-    Partial,
     Role,
+    Told,
 )
 from appliance.metrics import Metrics
-from appliance.store.calls import LEVELS, Calls, Peak
+from appliance.news import News
+from appliance.store.calls import LEVELS, Peak
 from appliance.store.database import Also
 from appliance.store.store import Store
 from appliance.store.vault import Writer
 
 log = logging.getLogger(__name__)
 
-NEVER = math.inf  # partials seen by who wants none
 AUDIO_FLUSH_S = 1.0  # of a live call's audio may be lost with the machine
+JOURNAL_PATIENCE_S = 1.0  # that words wait for the disk; then they are told all the same
 STORE_AGAIN_S = (1.0, 60.0)  # first and longest pause before a record is stored again
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a watcher sees. `sequence` counts what lasts, from 1; a partial has the last one's."""
-
-    sequence: int
-    event: Lasting | Partial | CallState  # the state is the last there is
-    error: str = ""  # with the state: why it failed
-
-
 class KeptCall:
-    """A `Keeper`, and what watchers follow.
+    """A `Keeper`, and what subscribers and watchers follow.
 
     Args:
-        journal: where events are written before they are published; None for a recording, which
-            a crash only makes run again.
+        subscribers: who hear it, and are owed work when it ends.
+        journal: where events are written before they are told; None for a recording, which a
+            crash only makes run again.
         agent_moods: whether the agent's are told too.
     """
 
@@ -61,72 +56,98 @@ class KeptCall:
         call_id: str,
         config: CallConfig,
         metrics: Metrics,
-        journal: Calls | None = None,
+        subscribers: Sequence[Subscriber] = (),
+        journal: Journal | None = None,
         *,
         agent_moods: bool = False,
     ) -> None:
         self.id, self.config, self.started_at = call_id, config, time.time()
-        self._metrics, self._journal = metrics, journal
+        self._metrics, self._journal, self._subscribers = metrics, journal, subscribers
         self.ledger = Ledger(agent_moods=agent_moods)
-        self.events: list[Lasting] = []  # event n has sequence n + 1
+        self.log = EventLog(self._keep)
         self.ending: Ending | None = None
         self.state = CallState.RUNNING
-        self.journal_torn = False  # an event is missing from it
+        self._torn = False  # an event is missing from the journal
+        self._late: set[asyncio.Future[None]] = set()  # writes to it that took too long
         self._folded: tuple[object, CallRecord] | None = None  # of what, and what it came to
-        self._partials: dict[int, Partial] = {}  # by leg
-        self._shown = 0  # partials so far
-        self._changed = asyncio.Condition()
-        self.on_alert: Callable[[KeptCall, Alert], Awaitable[None]] | None = None
-        self.on_end: Callable[[KeptCall, CallState], list[Also]] | None = None
-        self._writing = asyncio.Lock()  # the journal is in the order of publication
+        self._changed = News()  # of the state
+        self._followers: Followers | None = None
 
-    async def keep(self, event: Lasting) -> None:
-        async with self._writing:
-            if self._journal:
-                try:
-                    await self._journal.append(self.id, len(self.events) + 1, event)
-                except LingtingError as error:  # the words go out all the same
-                    self.journal_torn = True
-                    self._metrics.journal_failures_total.inc()
-                    log.error("an event of a call is not in its journal: %s", error)
-            self.events.append(event)
-            self.ledger.add(event)
-        await self._tell()
-        if isinstance(event, Alert) and self.on_alert:
-            await self.on_alert(self, event)
+    def begin(self) -> None:
+        """Let subscribers follow."""
+        self._followers = Followers(self, self._subscribers, self._metrics)
 
-    def show(self, partial: Partial) -> None:
-        self._partials[partial.leg] = partial
-        self._shown += 1
-        asyncio.get_running_loop().create_task(self._tell())
+    # --- its events
+
+    async def _keep(self, sequence: int, event: Lasting) -> None:
+        """The words go out whatever the disk does."""
+        if self._journal:
+            await self._write(self._journal, sequence, event)
+        self.ledger.add(event)
+
+    async def _write(self, journal: Journal, sequence: int, event: Lasting) -> None:
+        writing = asyncio.ensure_future(journal.append(self.id, sequence, event))
+        patience_s = 0.0 if self._late else JOURNAL_PATIENCE_S
+        done, _ = await asyncio.wait([writing], timeout=patience_s)
+        if done:
+            self._written(writing)
+        else:
+            self._late.add(writing)
+            writing.add_done_callback(self._written_late)
+            self._metrics.journal_failures_total.inc()
+
+    def _written_late(self, writing: asyncio.Future[None]) -> None:
+        self._late.discard(writing)
+        if not writing.cancelled():
+            self._written(writing)
+
+    def _written(self, writing: asyncio.Future[None]) -> None:
+        error = writing.exception()
+        if error is None:
+            return
+        self._torn = True
+        if not isinstance(error, LingtingError):
+            log.error("a journal met a bug", exc_info=error)
+        self._metrics.journal_failures_total.inc()
+        log.error("an event of a call is not in its journal: %s", error)
+
+    @property
+    def torn(self) -> bool:
+        """Whether its journal does not hold, or may not hold, all that was told."""
+        return self._torn or bool(self._late)
 
     async def hear(self, data: bytes) -> None:
         """Overridden where audio is kept."""
+
+    # --- its end
+
+    async def settle(self) -> None:
+        if self._followers:
+            await self._followers.settle()
 
     async def end(self, ending: Ending) -> None:
         """Overridden by who stores the record."""
         self.ending = ending
 
-    def close(self) -> None:
-        """Let go of what is under way: the box stops."""
-
-    async def over(self, state: CallState) -> None:
+    def over(self, state: CallState) -> None:
         """Nothing comes any more: watchers see the state and are done."""
         self.state = state
-        await self._tell()
+        self.log.close()
+        self._changed.tell()
 
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    def close(self) -> None:
+        """Let go of what is under way: the box stops."""
+        if self._followers:
+            self._followers.close()
 
     def also(self, state: CallState) -> list[Also]:
         """What else is done in the transaction that ends it so."""
-        return self.on_end(self, state) if self.on_end else []
+        return owed(self, state, self._subscribers, self._metrics)
 
     def record(self, state: CallState | None = None) -> CallRecord:
         """The call so far, or as it will be stored in `state`; folded once for each."""
         state = state or self.state
-        about = (len(self.events), state, self.ending)
+        about = (self.log.sequence, state, self.ending)
         if self._folded is None or self._folded[0] != about:
             ending = self.ending or self.ledger.ending()
             record = self.ledger.record(self.id, self.config, state, self.started_at, ending)
@@ -138,47 +159,13 @@ class KeptCall:
 
         However slowly this is read, the call does not wait.
         """
-        sequence, shown = after, self._shown if partials else NEVER
-        while True:
-            await self._news(sequence, shown)
-            for event in self.events[sequence:]:
-                sequence += 1
-                yield Told(sequence, event)
-            if partials and self._shown > shown:
-                shown = self._shown
-                for partial in self._current():
-                    yield Told(sequence, partial)
-            # A recording that is tried again has fewer events than were seen of it before.
-            if self.state is not CallState.RUNNING and len(self.events) <= sequence:
-                yield Told(sequence, self.state, self.ending.error if self.ending else "")
-                return
-
-    async def _news(self, sequence: int, shown: float) -> None:
-        """Until there is more than a watcher has seen."""
-
-        def any_news() -> bool:
-            more = len(self.events) > sequence or self._shown > shown
-            return more or self.state is not CallState.RUNNING
-
-        async with self._changed:
-            await self._changed.wait_for(any_news)
-
-    @property
-    def news(self) -> tuple[int, int]:
-        """Changes with everything that happens."""
-        return len(self.events), self._shown
-
-    def latest(self) -> Final | Partial | None:
-        """The last that was said, as far as it is known."""
-        current = self._current()
-        if current:
-            return max(current, key=lambda partial: partial.end_ms)
-        return next((e for e in reversed(self.events) if isinstance(e, Final) and e.text), None)
-
-    def _current(self) -> list[Partial]:
-        """Partials of utterances that have no final yet."""
-        done = self.ledger.finals
-        return [p for p in self._partials.values() if (p.leg, p.utterance) not in done]
+        sequence = after
+        async for told in self.log.follow(after, partials=partials):
+            sequence = told.sequence
+            yield told
+        while self.state is CallState.RUNNING:
+            await self._changed.wait()
+        yield Told(sequence, Ended(self.state, self.ending.error if self.ending else ""))
 
 
 class LiveCall(KeptCall):
@@ -188,17 +175,20 @@ class LiveCall(KeptCall):
         self,
         call_id: str,
         config: CallConfig,
-        store: Store,
         metrics: Metrics,
+        subscribers: Sequence[Subscriber],
+        store: Store,
         audio: Writer | None,
-        register: dict[str, KeptCall],
+        stored: Callable[[KeptCall], None],
         *,
         agent_moods: bool,
     ) -> None:
-        super().__init__(call_id, config, metrics, store.calls, agent_moods=agent_moods)
-        self._store, self._register = store, register
+        """`stored` is called once its record is, or need not be any more."""
+        journal = Journal(store.calls)
+        super().__init__(call_id, config, metrics, subscribers, journal, agent_moods=agent_moods)
+        self._store, self._audio = store, audio
         self._storing: asyncio.Task[None] | None = None  # what the database did not take
-        self._audio = audio
+        self._when_stored = stored
         self._flushed_at = time.monotonic()
 
     async def hear(self, data: bytes) -> None:
@@ -233,22 +223,23 @@ class LiveCall(KeptCall):
         if not await self._stored(state):
             storing = self._store_later(state)
             self._storing = asyncio.create_task(storing, name=f"storing-{self.id}")
-        await self.over(state)
+        self.over(state)
 
     async def _stored(self, state: CallState) -> bool:
         """Whether the record is on the disk, or need not be any more."""
-        calls, record = self._store.calls, self.record(state)
+        record = self.record(state)
         try:
             also = self.also(state)
-            if self.journal_torn:
-                also.append(await calls.journalling(self.id, self.events))
-            await calls.finish(record, peak_of(record), *also)
+            if self.torn and self._journal:
+                also.append(await self._journal.rewriting(self.id, self.log.events()))
+            await self._store.calls.finish(record, peak_of(record), *also)
         except NotFound:
             pass  # deleted meanwhile
         except LingtingError as error:
             log.error("a call's record is not stored yet: %s", error)
             return False
-        self._register.pop(self.id, None)
+        self._when_stored(self)
+        self._store.jobs.news.tell()  # of what its end has queued
         return True
 
     async def _store_later(self, state: CallState) -> None:
@@ -260,6 +251,7 @@ class LiveCall(KeptCall):
             await asyncio.sleep(pause_s)
 
     def close(self) -> None:
+        super().close()
         if self._storing:
             self._storing.cancel()
 

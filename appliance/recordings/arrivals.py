@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 
-from appliance.archive.kept import new_id
-from appliance.archive.recordings import KIND
 from appliance.errors import Conflict, Overloaded
+from appliance.feed.kept import new_id
 from appliance.messages import CallConfig, CallState
 from appliance.sections import Limits
 from appliance.store import codec, jobs
@@ -20,6 +19,7 @@ from appliance.store.database import Also
 from appliance.store.store import Store
 from appliance.store.vault import audio_key
 
+KIND = "recording"  # of jobs
 LOOK_EVERY_BYTES = 16 << 20  # of an upload, between looks at the free disk
 
 

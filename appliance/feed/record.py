@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from appliance.call.keeping import Ending
 from appliance.call.matrix import summarise
 from appliance.call.parts import Part, parts_of
 from appliance.call.roles import tell_roles
 from appliance.call.timeline import Timeline
+from appliance.feed.kinds import kind_of
 from appliance.messages import (
     Alert,
     CallConfig,
@@ -34,21 +36,15 @@ class Ledger:
     turns: dict[int, list[SpeakerTurn]] = field(default_factory=dict)  # by leg
     settled: set[int] = field(default_factory=set)  # legs
     alerts: list[Alert] = field(default_factory=list)
+    derived: dict[str, Any] = field(default_factory=dict)  # JSON, by kind
     agent_moods: bool = False  # whether the agent's are told too
 
     def add(self, event: Lasting) -> None:
         """Events may be told twice."""
-        if isinstance(event, Final):
-            self.finals[event.leg, event.utterance] = event
-        elif isinstance(event, Mood):
-            self.moods.setdefault((event.leg, event.utterance), {})[event.start_ms] = event
-        elif isinstance(event, Alert):
-            self.alerts = [a for a in self.alerts if a != event] + [event]
-        elif event.settled:
-            self.turns[event.leg] = list(event.turns)
-            self.settled.add(event.leg)
-        elif event.leg not in self.settled:
-            self.turns.setdefault(event.leg, []).extend(event.turns)
+        fold = kind_of(event).fold
+        if fold is None:
+            raise TypeError(f"{type(event).__name__} does not say how it is folded")
+        fold(self, event)
 
     def utterances(self, config: CallConfig) -> tuple[Utterance, ...]:
         """Everything said so far, by start."""
@@ -136,6 +132,7 @@ class Ledger:
             notes=tuple(notes),
             moods=summarise(utterances),
             alerts=tuple(self.alerts),
+            derived=self.derived,
         )
 
     def _leg(self, number: int, utterances: Iterable[Utterance], config: CallConfig) -> Leg:

@@ -1,0 +1,1 @@
+"""What follows a call: kinds of events, the record they fold into, and who subscribes to them."""

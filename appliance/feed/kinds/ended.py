@@ -1,0 +1,19 @@
+"""The call is over."""
+
+from __future__ import annotations
+
+from appliance.feed.kind import Json, Kind
+from appliance.messages import Ended
+from appliance.proto import convert
+from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
+
+
+def _as_json(event: Ended) -> Json:
+    return {"state": event.state.value, "error": event.error}
+
+
+def _as_grpc(event: Ended, message: pb.CallEvent) -> None:
+    message.ended, message.error = convert.STATES[event.state], event.error
+
+
+KIND = Kind("ended", Ended, _as_json, as_grpc=_as_grpc)

@@ -1,0 +1,79 @@
+"""The calls under way on this gateway, by the box's id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from weakref import WeakValueDictionary
+
+from appliance.feed.kept import KeptCall, LiveCall
+from appliance.feed.subscriber import Subscriber
+from appliance.messages import CallConfig, CallState
+from appliance.metrics import Metrics
+from appliance.news import News
+from appliance.store.store import Store
+from appliance.store.vault import Writer
+
+
+class RunningCalls:
+    """Makes them, so that whoever subscribes follows every one; the only register there is."""
+
+    def __init__(
+        self, subscribers: Sequence[Subscriber], metrics: Metrics, *, agent_moods: bool
+    ) -> None:
+        self._subscribers, self._metrics = tuple(subscribers), metrics
+        self._agent_moods = agent_moods
+        self._calls: dict[str, KeptCall] = {}  # oldest first
+        self._news: WeakValueDictionary[str, News] = WeakValueDictionary()  # that somebody holds
+
+    def begin_live(
+        self, call_id: str, config: CallConfig, store: Store, audio: Writer | None
+    ) -> LiveCall:
+        made = (self._metrics, self._subscribers, store, audio, self.leave)
+        kept = LiveCall(call_id, config, *made, agent_moods=self._agent_moods)
+        self._enter(kept)
+        return kept
+
+    def begin_recording(self, call_id: str, config: CallConfig) -> KeptCall:
+        kept = self.at_rest(call_id, config)
+        self._enter(kept)
+        return kept
+
+    def at_rest(self, call_id: str, config: CallConfig) -> KeptCall:
+        """A call that does not run here, to be ended or read; it is on no list."""
+        made = (self._metrics, self._subscribers)
+        return KeptCall(call_id, config, *made, agent_moods=self._agent_moods)
+
+    def _enter(self, kept: KeptCall) -> None:
+        self._calls[kept.id] = kept
+        kept.begin()
+        self.tell(kept.id)
+
+    def leave(self, kept: KeptCall) -> None:
+        """It is over, or another attempt at it took its place."""
+        if self._calls.get(kept.id) is kept:
+            del self._calls[kept.id]
+        self.tell(kept.id)
+
+    def tell(self, call_id: str) -> None:
+        """Its state is another now."""
+        if news := self._news.get(call_id):
+            news.tell()
+
+    def news_of(self, call_id: str) -> News:
+        """To wait for a call that may not run yet, or run no more; told while it is held."""
+        return self._news.setdefault(call_id, News())
+
+    def get(self, call_id: str) -> KeptCall | None:
+        return self._calls.get(call_id)
+
+    def live(self) -> list[KeptCall]:
+        """Live calls that are not over, oldest first."""
+        return [
+            kept
+            for kept in self._calls.values()
+            if kept.config.live and kept.state is CallState.RUNNING
+        ]
+
+    def close(self) -> None:
+        for kept in self._calls.values():
+            kept.close()

@@ -1,0 +1,121 @@
+"""The gateway: what it is made of, how it starts, drains and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from appliance.access.access import Access
+from appliance.api import ports
+from appliance.api.grpc.server import GrpcServer
+from appliance.api.http.server import HttpServer
+from appliance.api.tls import check_tls
+from appliance.api.who import check_closed
+from appliance.archive.archive import Archive
+from appliance.assist.alerts import Alerts
+from appliance.call.box import Box
+from appliance.console.board import Lines
+from appliance.engine.build import build_engine
+from appliance.engine.protocol import SpeechEngine
+from appliance.engine.triton_server import free_port
+from appliance.errors import StoreUnavailable
+from appliance.feed.owed import OwedWork
+from appliance.feed.subscriber import Subscriber, is_durable
+from appliance.messages import Level
+from appliance.metrics import Metrics
+from appliance.recordings.recordings import Recordings
+from appliance.settings import Settings
+from appliance.store.store import Store
+from appliance.watch.condition import Condition
+from appliance.watch.gpu import GpuReader
+from appliance.watch.history import History
+from appliance.watch.quiet import QuietCalls
+from appliance.webhooks.webhooks import Webhooks
+from appliance.work.runner import Runner
+
+BuildEngine = Callable[[Settings, Metrics], SpeechEngine]
+
+DOORS_GRACE_S = 5.0  # for the doors to close once the calls are over
+
+
+class Gateway:
+    """The box, its doors, and all who follow its calls."""
+
+    def __init__(self, settings: Settings, build: BuildEngine = build_engine) -> None:
+        settings = self.settings = _with_a_metrics_port(settings)
+        metrics = self.metrics = Metrics()
+        store = self.store = Store(settings.store, metrics)
+        self.lines = Lines()
+        webhooks = Webhooks(settings.webhooks, store.jobs, metrics)
+        # In the order in which they are told of an event.
+        self.subscribers: tuple[Subscriber, ...] = (
+            Alerts(Level(settings.emotions.alert_level)),
+            webhooks,
+            self.lines,
+        )
+        self.archive = Archive(settings, store, metrics, self.subscribers)
+        self.engine = build(settings, metrics)
+        self.box = Box(settings, self.engine, metrics, self.archive.keep)
+        self.access = Access(settings, store)
+        self._quiet = QuietCalls(self.box, settings.watch.quiet_call_minutes * 60)
+        self._history = History(metrics, GpuReader(settings.triton))
+        recordings = Recordings(store, self.box, self.archive.running)
+        owed = [OwedWork(store.jobs, each) for each in self.subscribers if is_durable(each)]
+        self.recordings, self._owed = Runner(recordings), [Runner(work) for work in owed]
+        kinds = [work.kind for work in (recordings, *owed)]
+        audit = self.access.audit_folder
+        self._condition = Condition(settings, store, audit, metrics, kinds)
+        self._grpc = GrpcServer(self.box, self.archive, self.access)
+        self._http = HttpServer(
+            self.box, self.archive, self.access, self._history, self.lines, webhooks
+        )
+
+    async def start(self) -> tuple[int, int]:
+        """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""
+        for kind, door in (("grpc", self.settings.grpc), ("http", self.settings.http)):
+            ports.check_free(kind, door, door.port)
+            check_tls(kind, door)
+            check_closed(kind, door)
+        await self.archive.start()
+        await self.access.start()
+        await self._condition.start()
+        await self._history.start()
+        await self.box.start()
+        for runner in (self.recordings, *self._owed):
+            runner.start()
+        await self._quiet.start()
+        return await self._grpc.start(), await self._http.start()
+
+    async def drain(self) -> None:
+        """Let running calls end, refuse new ones; recordings wait for the next start."""
+        await self._quiet.close()
+        await self.recordings.close()
+        await self.box.drain(self.settings.limits.drain_s)
+
+    async def progress(self) -> bool:
+        """Whether the loop turns and the disk takes what is written; a full one answers too."""
+        with contextlib.suppress(StoreUnavailable):
+            await self.store.database.write(lambda _: None)
+        return True
+
+    async def stop(self, grace_s: float = DOORS_GRACE_S) -> None:
+        await asyncio.gather(self._grpc.stop(grace_s), self._http.stop(grace_s))
+        await self._quiet.close()
+        await self.recordings.close()
+        await self.box.close()
+        await asyncio.gather(*(runner.close() for runner in self._owed))
+        await asyncio.gather(*(subscriber.close() for subscriber in self.subscribers))
+        await self._history.close()
+        await self._condition.close()
+        await self.access.close()
+        await self.archive.close()
+
+
+def _with_a_metrics_port(settings: Settings) -> Settings:
+    """Of a Triton child, chosen here: the page reads there how busy the GPUs are."""
+    triton = settings.triton
+    if triton.mode != "child" or triton.metrics_port:
+        return settings
+    chosen = triton.model_copy(update={"metrics_port": free_port()})
+    return settings.model_copy(update={"triton": chosen})

@@ -1,0 +1,1 @@
+"""Recordings: taken in, worked on until each has reached its end."""

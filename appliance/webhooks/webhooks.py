@@ -1,0 +1,163 @@
+"""The subscriber that tells other systems: what is told to whom, queued; and what nobody took."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from appliance.errors import NotFound, SettingsError, StoreUnavailable
+from appliance.feed.kind import Json
+from appliance.feed.kinds import KINDS, kind_of
+from appliance.feed.owed import queued
+from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber, job_id
+from appliance.messages import EVERY_TENANT, CallState, Lasting, Told
+from appliance.metrics import Metrics
+from appliance.sections import Webhooks as Settings
+from appliance.store.calls import OVER
+from appliance.store.database import Also
+from appliance.store.jobs import Job, Jobs
+from appliance.webhooks.delivery import Deliverer, Refused
+
+log = logging.getLogger(__name__)
+
+SOURCE = "/lingting"
+# Seconds to wait after each failed attempt; after the last one it is a dead letter: some 20 hours.
+PAUSES_S = (5, 30, 120, 600, 1800, 3600, 7200, 18_000, 36_000)
+
+
+class Webhooks(Subscriber):
+    """Live: events whose kind is a webhook. Durable: how calls end, and every delivery."""
+
+    name = "webhooks"
+    job_kind = "webhook"
+
+    def __init__(self, settings: Settings, queue: Jobs, metrics: Metrics) -> None:
+        _check_events(settings)
+        self._endpoints, self._jobs, self._metrics = settings.endpoints, queue, metrics
+        self._deliverer = Deliverer(settings)
+        if settings.endpoints and not settings.allow:
+            log.warning("webhooks: nobody can be told, for [webhooks] allow names no network")
+
+    # --- what is told
+
+    def listen(self, call: FollowedCall) -> Listener | None:
+        return Announcer(self, call) if self._endpoints else None
+
+    def owes(self, call: FollowedCall, state: CallState) -> Sequence[Owed]:
+        data = {"state": state.value, "duration_ms": call.record(state).duration_ms}
+        return list(self._owed(call, state.value, data, state.value))
+
+    async def announce(self, call: FollowedCall, event: Lasting) -> None:
+        """At once, if it is to be told."""
+        kind = kind_of(event)
+        if kind.webhook is None:
+            return
+        data = kind.webhook(event)
+        about = f"{kind.name} {json.dumps(data, sort_keys=True)}"
+        try:
+            for debt in self._owed(call, kind.name, data, about):
+                await self._jobs.write(queued(self, call.id, debt))
+        except StoreUnavailable as error:
+            log.error("an event cannot be told by webhook: %s", error)
+        self._jobs.news.tell()
+
+    def _owed(self, call: FollowedCall, what: str, data: Json, about: str) -> Iterator[Owed]:
+        """Told once of each call, `about` and endpoint, though a recording may be tried again."""
+        for endpoint in self._endpoints:
+            if endpoint.tenant not in (EVERY_TENANT, call.config.tenant):
+                continue
+            if endpoint.events and f"call.{what}" not in endpoint.events:
+                continue
+            mine = f"{about} {endpoint.url}"
+            event = {
+                "specversion": "1.0",
+                "id": job_id(call.id, self.name, mine),
+                "source": SOURCE,
+                "type": f"lingting.call.{what}",
+                "subject": call.id,
+                "time": datetime.now(UTC).isoformat(),
+                "datacontenttype": "application/json",
+                "data": {
+                    "call": f"/api/v1/calls/{call.id}",
+                    "call_id": call.config.call_id,
+                    "tenant": call.config.tenant,
+                    **data,
+                },
+            }
+            payload = json.dumps({"url": str(endpoint.url), "event": event}).encode()
+            yield Owed(mine, payload)
+
+    # --- telling
+
+    async def settle(self, job: Job) -> Sequence[Also]:
+        try:
+            await self._deliverer.post(job.payload)
+        except Refused:
+            self._metrics.webhooks_total.labels("refused").inc()
+            raise
+        self._metrics.webhooks_total.labels("delivered").inc()
+        return ()
+
+    def retry(self, job: Job, error: BaseException) -> float | None:
+        if isinstance(error, Refused) and error.for_good:
+            return None
+        return PAUSES_S[job.attempts - 1] if job.attempts <= len(PAUSES_S) else None
+
+    async def close(self) -> None:
+        await self._deliverer.close()
+
+    # --- what nobody took
+
+    async def dead_letters(self) -> list[dict[str, Any]]:
+        """Deliveries that failed for good, newest first."""
+        return [_letter(job) for job in await self._jobs.dead(self.job_kind)]
+
+    async def retry_dead(self, delivery: str) -> None:
+        """Try a dead letter again, from the start; raises NotFound."""
+        if not await self._jobs.revive(self.job_kind, delivery):
+            raise NotFound("retry a delivery", f"there is no dead letter {delivery!r}")
+        self._jobs.news.tell()
+
+
+class Announcer:
+    """Webhooks' ear in one call."""
+
+    def __init__(self, webhooks: Webhooks, call: FollowedCall) -> None:
+        self._webhooks, self._call = webhooks, call
+
+    async def hear(self, told: Told) -> Sequence[Lasting]:
+        if isinstance(told.event, Lasting):
+            await self._webhooks.announce(self._call, told.event)
+        return ()
+
+    def leave(self) -> None:
+        pass
+
+
+def _check_events(settings: Settings) -> None:
+    """Raises SettingsError for one that is never told."""
+    told = [kind.name for kind in KINDS.values() if kind.webhook] + [s.value for s in OVER]
+    known = {f"call.{what}" for what in told}
+    for endpoint in settings.endpoints:
+        if unknown := set(endpoint.events) - known:
+            raise SettingsError(
+                "read [webhooks]",
+                f"{endpoint.url}: there is no event {', '.join(sorted(unknown))}",
+                f"there are {', '.join(sorted(known))}",
+            )
+
+
+def _letter(job: Job) -> dict[str, Any]:
+    """A delivery as an operator looks at it."""
+    told = json.loads(job.payload)
+    return {
+        "id": job.id,
+        "url": told["url"],
+        "type": told["event"]["type"],
+        "call": job.call_id,
+        "attempts": job.attempts,
+        "error": job.error,
+    }
