@@ -38,10 +38,11 @@ def pack(event: Lasting) -> bytes:
 
 def unpack(packed: bytes) -> Lasting:
     """Raises ValueError for what this release cannot read."""
-    name, _, body = packed.partition(b"\n")
-    kind = _STORED.get(name.decode(errors="replace"))
+    head, _, body = packed.partition(b"\n")
+    name = head[:40].decode(errors="replace")
+    kind = _STORED.get(name)
     if kind is None:
-        raise ValueError(f"no kind of event is named {name[:40]!r}")
+        raise ValueError(f"no kind of event is named {name!r}")
     event: Lasting = _BODIES[kind.event].validate_json(body)
     return event
 

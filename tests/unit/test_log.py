@@ -1,0 +1,95 @@
+"""One log of a call: journalled first, told in order, any number of readers, none waited for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from appliance.call.log import EventLog
+from appliance.messages import Event, Final, Lasting, Partial, Progress, Told
+
+
+def final(utterance: int, leg: int = 0) -> Final:
+    return Final(
+        leg, utterance, f"{utterance}", (), 0, 900, 0.9, 0.0, 0.0, "zh", "cpu", "m 1", False
+    )
+
+
+def partial(utterance: int, text: str = "", leg: int = 0) -> Partial:
+    return Partial(leg, utterance, text, "", 0, 900)
+
+
+async def read(log: EventLog, **how: bool) -> list[Told]:
+    return [told async for told in log.follow(**how)]
+
+
+async def test_what_lasts_is_journalled_then_told_in_order() -> None:
+    written: list[tuple[int, Lasting]] = []
+    seen_when_written: list[int] = []
+
+    async def journal(sequence: int, event: Lasting) -> None:
+        await asyncio.sleep(0.01 / sequence)  # the later, the quicker
+        seen_when_written.append(log.sequence)
+        written.append((sequence, event))
+
+    log = EventLog(journal)
+    await asyncio.gather(*(log.put(final(n)) for n in range(5)))
+    log.close()
+    told = await read(log)
+    assert [(each.sequence, each.event) for each in told] == written
+    assert seen_when_written == [0, 1, 2, 3, 4], "not told before it is written"
+
+
+async def test_readers_come_when_they_like_and_none_is_waited_for() -> None:
+    log = EventLog()
+    stopped = log.follow()
+    early = asyncio.create_task(read(log))
+    await log.put(final(0))
+    assert (await anext(stopped)).sequence == 1  # and never again
+    for n in range(1, 2000):
+        await log.put(final(n))
+    late = asyncio.create_task(read(log))
+    await asyncio.sleep(0)
+    log.close()
+    assert (
+        [t.sequence for t in await early] == [t.sequence for t in await late] == [*range(1, 2001)]
+    )
+    assert [t.sequence async for t in log.follow(1998)] == [1999, 2000]
+    await stopped.aclose()  # type: ignore[attr-defined]
+
+
+async def test_partials_give_way_to_newer_ones_and_to_finals() -> None:
+    log = EventLog()
+    for n in range(1000):
+        log.show(partial(0, f"{n}"))
+        log.show(partial(0, f"{n}", leg=1))
+        log.heard(n)
+    await log.put(final(0))
+    log.show(partial(0, "too late"))
+    log.close()
+    told: list[Event] = [each.event for each in await read(log, progress=True)]
+    assert told == [final(0), partial(0, "999", leg=1), Progress(999)]
+    assert [each.event for each in await read(log, partials=False)] == [final(0)]
+
+
+async def test_each_partial_is_seen_by_who_keeps_up() -> None:
+    log = EventLog()
+    reading = asyncio.create_task(read(log))
+    for n in range(10):
+        log.show(partial(0, f"{n}"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    log.close()
+    assert [each.event.text for each in await reading] == [f"{n}" for n in range(10)]  # type: ignore[union-attr]
+
+
+async def test_a_thousand_waiters_are_woken_by_what_they_wait_for_alone() -> None:
+    log = EventLog()
+    waiting = [asyncio.create_task(read(log)) for _ in range(1000)]
+    await asyncio.sleep(0)
+    before = log._news.count
+    for n in range(1, 100):
+        log.heard(n)  # of audio alone: nobody here asked for it
+    assert log._news.count == before
+    await log.put(final(0))
+    log.close()
+    assert all(len(told) == 1 for told in await asyncio.gather(*waiting))
