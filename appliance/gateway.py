@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from appliance.access.access import Access
 from appliance.api import ports
 from appliance.api.grpc.server import GrpcServer
+from appliance.api.http.followed import Followed
 from appliance.api.http.server import HttpServer
 from appliance.api.tls import check_tls
 from appliance.api.who import check_closed
@@ -21,6 +22,7 @@ from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton_server import free_port
 from appliance.errors import StoreUnavailable
 from appliance.feed.owed import OwedWork
+from appliance.feed.replay import Replays
 from appliance.feed.subscriber import Subscriber, is_durable
 from appliance.messages import Level
 from appliance.metrics import Metrics
@@ -42,7 +44,13 @@ DOORS_GRACE_S = 5.0  # for the doors to close once the calls are over
 class Gateway:
     """The box, its doors, and all who follow its calls."""
 
-    def __init__(self, settings: Settings, build: BuildEngine = build_engine) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        build: BuildEngine = build_engine,
+        also: Sequence[Subscriber] = (),
+    ) -> None:
+        """`also` follows calls behind those who always do."""
         settings = self.settings = _with_a_metrics_port(settings)
         metrics = self.metrics = Metrics()
         store = self.store = Store(settings.store, metrics)
@@ -53,6 +61,7 @@ class Gateway:
             Alerts(Level(settings.emotions.alert_level)),
             webhooks,
             self.lines,
+            *also,
         )
         self.archive = Archive(settings, store, metrics, self.subscribers)
         self.engine = build(settings, metrics)
@@ -61,14 +70,17 @@ class Gateway:
         self._quiet = QuietCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
         recordings = Recordings(store, self.box, self.archive.running)
+        replays = Replays(store, self.subscribers, metrics)
         owed = [OwedWork(store.jobs, each) for each in self.subscribers if is_durable(each)]
-        self.recordings, self._owed = Runner(recordings), [Runner(work) for work in owed]
-        kinds = [work.kind for work in (recordings, *owed)]
+        self.recordings = Runner(recordings)
+        self._owed = [Runner(work) for work in (*owed, replays)]
+        kinds = [work.kind for work in (recordings, replays, *owed)]
         audit = self.access.audit_folder
         self._condition = Condition(settings, store, audit, metrics, kinds)
         self._grpc = GrpcServer(self.box, self.archive, self.access)
         self._http = HttpServer(
-            self.box, self.archive, self.access, self._history, self.lines, webhooks
+            *(self.box, self.archive, self.access, self._history),
+            followed=Followed(self.lines, webhooks, replays),
         )
 
     async def start(self) -> tuple[int, int]:

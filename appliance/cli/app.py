@@ -14,6 +14,7 @@ from appliance.cli.canary import canary
 from appliance.cli.capacity import capacity
 from appliance.cli.doctor import doctor
 from appliance.cli.lexicon import lexicon
+from appliance.cli.replay import replay
 from appliance.cli.support import support_bundle
 from appliance.cli.transcribe import transcribe
 
@@ -57,6 +58,7 @@ app.command()(canary)
 app.command()(capacity)
 app.command()(support_bundle)
 app.command()(lexicon)
+app.command()(replay)
 app.add_typer(access.app, name="access")
 app.add_typer(pki.app, name="pki")
 app.add_typer(audit.app, name="audit")

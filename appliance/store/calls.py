@@ -278,6 +278,10 @@ class Calls:
         query = select(func.count()).where(calls.c.name == name, *_of(tenant))
         return int(await self._database.read(lambda c: c.execute(query).scalar_one()))
 
+    async def count_all(self, wanted: Filter) -> int:
+        query = select(func.count()).select_from(calls).where(*_conditions(wanted))
+        return int(await self._database.read(lambda c: c.execute(query).scalar_one()))
+
     async def count(self, state: CallState) -> int:
         query = select(func.count()).where(calls.c.state == state.value)
         return int(await self._database.read(lambda c: c.execute(query).scalar_one()))

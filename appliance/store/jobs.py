@@ -210,6 +210,11 @@ class Jobs:
         row = await self._database.read(lambda connection: connection.execute(wanted).first())
         return _job(dict(row._mapping)) if row else None
 
+    async def find(self, kind: str, job_id: str) -> Job | None:
+        wanted = select(jobs).where(jobs.c.id == job_id, jobs.c.kind == kind)
+        row = await self._database.read(lambda connection: connection.execute(wanted).first())
+        return _job(dict(row._mapping)) if row else None
+
     async def counts(self) -> dict[tuple[str, str], int]:
         """How many there are, by kind and state."""
         wanted = select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state)

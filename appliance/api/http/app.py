@@ -19,6 +19,7 @@ from appliance.api.http.console import console_routes
 from appliance.api.http.deliveries import delivery_routes
 from appliance.api.http.edge import Edge
 from appliance.api.http.recordings import recording_routes
+from appliance.api.http.replays import replay_routes
 from appliance.api.http.status import root_routes, status_routes
 from appliance.console.board import Lines
 from appliance.errors import LingtingError
@@ -27,9 +28,9 @@ from appliance.watch.history import History
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
+    from appliance.api.http.followed import Followed
     from appliance.archive.archive import Archive
     from appliance.call.box import Box
-    from appliance.webhooks.webhooks import Webhooks
 
 # FastAPI would send traces, with what exceptions quote, to wherever the environment says.
 NO_TELEMETRY: TelemetryConfig = {
@@ -46,8 +47,7 @@ def create_app(
     archive: Archive | None = None,
     access: Access | None = None,
     history: History | None = None,
-    lines: Lines | None = None,
-    webhooks: Webhooks | None = None,
+    followed: Followed | None = None,
 ) -> FastAPI:
     # The usual documentation pages fetch their scripts from the internet; there is none here.
     app = FastAPI(
@@ -63,14 +63,17 @@ def create_app(
     if archive:
         app.include_router(recording_routes(box, archive, access))
         app.include_router(call_routes(archive, access))
-    if webhooks:
-        app.include_router(delivery_routes(webhooks, access))
+    if followed:
+        app.include_router(delivery_routes(followed.webhooks, access))
+        app.include_router(replay_routes(followed.replays, access))
     if access:
         app.include_router(admin_routes(access, box.settings))
     app.include_router(status_routes(box, access))
     if archive:
         history = history or History(box.metrics, GpuReader(box.settings.triton))
-        app.include_router(console_routes(box, lines or Lines(), history, access))
+        app.include_router(
+            console_routes(box, followed.lines if followed else Lines(), history, access)
+        )
     else:
         app.include_router(root_routes(access))
     app.add_exception_handler(LingtingError, errors.on_lingting_error)

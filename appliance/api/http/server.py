@@ -23,11 +23,10 @@ from appliance.sections import Http
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
+    from appliance.api.http.followed import Followed
     from appliance.archive.archive import Archive
     from appliance.call.box import Box
-    from appliance.console.board import Lines
     from appliance.watch.history import History
-    from appliance.webhooks.webhooks import Webhooks
 
 MAX_CONNECTIONS = 2000
 HEADERS_TIMEOUT_S = 20.0  # from connecting to a complete first request head
@@ -44,11 +43,10 @@ class HttpServer:
         archive: Archive | None = None,
         access: Access | None = None,
         history: History | None = None,
-        lines: Lines | None = None,
-        webhooks: Webhooks | None = None,
+        followed: Followed | None = None,
     ) -> None:
         self._http, self._folder = box.settings.http, box.settings.local.folder
-        app = create_app(box, archive, access, history, lines, webhooks)
+        app = create_app(box, archive, access, history, followed)
         is_open = not asks_for_keys(box.settings, self._http.host)
         self._config = config(Door(app, is_open=is_open), tls_options(self._http))
         self._server = Quiet(self._config)

@@ -1,0 +1,16 @@
+"""What of those who follow calls has a place of its own over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.console.board import Lines
+from appliance.feed.replay import Replays
+from appliance.webhooks.webhooks import Webhooks
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    lines: Lines
+    webhooks: Webhooks
+    replays: Replays
