@@ -74,7 +74,9 @@ class Leg:
         self._spoken_until = 0  # last sample of the last utterance
         places = LIVE_FINALS if config.live else RECORDED_FINALS
         self._finishing = Finishing(asyncio.Semaphore(places))
-        self._passages = Passages(self._listen_final, ear.joined_s)
+        # What is told to come before may come in the passage itself, and would be left out.
+        joined_s = (lambda: 0.0) if config.prompt else ear.joined_s
+        self._passages = Passages(self._listen_final, joined_s)
         self.finals: list[Final] = []  # of a recording
         self.last_final: Final | None = None
         self._failed: BaseException | None = None

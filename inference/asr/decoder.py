@@ -82,11 +82,12 @@ class Decoder:
         said = [t for t in result.sequences_ids[0][:own_cap] if t < self._tokenizer.eot]
         # `scores` is the mean over the text; the end token belongs to the count (as in OpenAI's).
         logprob = result.scores[0] * len(said) / (len(said) + 1)
-        text = mandarin(self._tokenizer.decode(said).strip(), hearing.asked.language)
+        kept = tuple(said) if self._serving.forced_length else self._tokenizer.whole(said)
+        text = mandarin(self._tokenizer.decode(kept).strip(), hearing.asked.language)
         phantom = quality.is_phantom(text, self._phantoms)
         decoding = Decoding(
             text="" if phantom else text,
-            tokens=() if phantom else tuple(said),  # a forced beginning is among them
+            tokens=() if phantom else kept,  # a forced beginning is among them
             logprob=logprob,
             no_speech=1.0 if phantom else result.no_speech_prob,
             audio_s=hearing.window.duration_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from inference.asr.quality import echoes
+from inference.asr.quality import echoes, lists, recites
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.tensors import Window
 
@@ -57,9 +57,13 @@ class Prompter:
         room = MAX_PREVIOUS - len(hotwords)
         return [*hotwords, *encode(own + window.prompt)[-room:]]
 
-    def echoed(self, text: str, language: str) -> bool:
-        """Whether a text begins with the bundle's own prompt."""
-        return echoes(text, self.prompts.get(language, ""))
+    def echoed(self, text: str, window: Window, language: str) -> bool:
+        """Whether a text says what it was told before, not what it hears."""
+        return (
+            echoes(text, self.prompts.get(language, ""))
+            or recites(text, window.prompt)
+            or lists(text, window.hotwords)
+        )
 
     def is_prompted(self, window: Window, language: str) -> bool:
         """Whether there is anything that a bare ask would leave out."""

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from inference.bundles import BundleInvalid
 
 UNDECODABLE = "\ufffd"  # what a piece of a UTF-8 character decodes to
+MOST_PIECES = 4  # of one character: bytes
 
 
 class WhisperTokenizer:
@@ -53,6 +54,20 @@ class WhisperTokenizer:
         text = self._tokenizer.decode([i for i in ids if i < self.eot], skip_special_tokens=True)
         return str(text)
 
+    def whole(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """Without pieces of characters that were never finished.
+
+        Models stop between the pieces of a character, or write one by itself.
+        """
+        kept: list[int] = []
+        at = 0
+        while at < len(ids):
+            runs = (ids[at : at + size] for size in range(1, MOST_PIECES + 1))
+            run = next((run for run in runs if UNDECODABLE not in self._piece(run)), ())
+            kept += run
+            at += max(1, len(run))
+        return tuple(kept)
+
     def words(self, ids: Sequence[int]) -> list[tuple[str, int]]:
         """Text ids -> [(word, number of ids)]; words join to the text.
 
@@ -68,11 +83,14 @@ class WhisperTokenizer:
                 words.append((piece, count))
         return words
 
+    def _piece(self, ids: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
     def _characters(self, ids: Sequence[int]) -> Iterable[tuple[str, int]]:
         """Group ids until they decode to whole characters."""
         start = 0
         for end in range(1, len(ids) + 1):
-            piece = self._tokenizer.decode(list(ids[start:end]), skip_special_tokens=True)
+            piece = self._piece(ids[start:end])
             if UNDECODABLE not in piece or end == len(ids):
                 yield piece, end - start
                 start = end

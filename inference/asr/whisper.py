@@ -231,12 +231,13 @@ class WhisperModel(Model):
             part, self._decoder.decode(part, window.beam_size, window.temperature), strict=True
         ):
             hearing.decoding = decoding
-        self._ask_bare([h for h in part if self._is_spoilt(h)])
+        self._ask_bare(part)
         self._align([h for h in part if not self._is_faulty(h)])
 
     def _hear_with_care(self, part: list[Hearing]) -> None:
         """Unsure of its words: more silence would not help, nor would chance."""
         self._retry(part, *CAREFULLY)
+        self._ask_bare(part)
         self._align(part)
 
     def _hear_again(self, part: list[Hearing]) -> None:
@@ -245,10 +246,12 @@ class WhisperModel(Model):
             self._encode(part, self._padding.full)
             window = part[0].window
             self._retry(part, window.beam_size, window.temperature)
+            self._ask_bare(part)
         for beam, temperature in RETRIES:
             faulty = [h for h in part if self._is_faulty(h)]
             if faulty:
                 self._retry(faulty, beam, temperature)
+                self._ask_bare(faulty)
         self._align(part)
 
     def _encode(self, part: list[Hearing], samples: int) -> None:
@@ -279,8 +282,9 @@ class WhisperModel(Model):
             hearing.retries += 1
             hearing.decoding = quality.better(hearing.decoded, decoding)
 
-    def _ask_bare(self, spoilt: list[Hearing]) -> None:
+    def _ask_bare(self, part: list[Hearing]) -> None:
         """Hotwords and prompts can silence a model, or be repeated: asked again without them."""
+        spoilt = [hearing for hearing in part if self._is_spoilt(hearing)]
         if not spoilt:
             return
         for hearing in spoilt:
@@ -292,7 +296,9 @@ class WhisperModel(Model):
 
     def _is_spoilt(self, hearing: Hearing) -> bool:
         language, decoding = hearing.asked.language, hearing.decoded
-        if self._prompter.echoed(decoding.text, language):
+        if hearing.bare:
+            return False
+        if self._prompter.echoed(decoding.text, hearing.window, language):
             return True
         return decoding.fault == quality.EMPTY and self._prompter.is_prompted(
             hearing.window, language

@@ -1,6 +1,6 @@
 import pytest
 
-from inference.asr.quality import echoes
+from inference.asr.quality import echoes, lists, recites
 from inference.asr.script import mandarin
 
 PROMPT = "以下是普通话的句子。"
@@ -16,6 +16,8 @@ PROMPT = "以下是普通话的句子。"
         ("今天10:30来,3.5度", "今天10:30来，3.5度"),
         ("Hello, world.", "Hello, world."),
         ("乾隆皇帝很著名", "乾隆皇帝很著名"),  # right in simplified text, too
+        ("请您不要著急，慢慢说著", "请您不要着急，慢慢说着"),
+        ("效果显著", "效果显著"),
         ("", ""),
     ],
 )
@@ -31,4 +33,20 @@ def test_other_languages_are_left_alone() -> None:
 def test_an_echo_of_the_prompt_is_known() -> None:
     assert echoes("那是普通话的句子。首先，", PROMPT) and echoes(PROMPT, PROMPT)
     assert not echoes("以下是我的诉求，请记录一下", PROMPT) and not echoes("您好", PROMPT)
-    assert not echoes("您好", "")
+    assert not echoes("您好", "") and not echoes("", PROMPT)
+    assert echoes("以下", PROMPT) and echoes("是普通话的句子", PROMPT)
+
+
+def test_reciting_what_the_caller_told_is_known() -> None:
+    prompt = "您好，这里是12345热线，请问有什么可以帮您？"
+    assert recites("请问有什么可以帮您。", prompt) and recites("您好这里是12345热线", prompt)
+    assert not recites("我家在阳光花园三号楼，请问有什么可以帮您", prompt)
+    assert not recites("您好", prompt) and not recites("暖气不热", "")
+
+
+def test_a_list_of_hotwords_is_no_sentence() -> None:
+    hotwords = ("阳光花园", "平城区", "王先生", "热力公司")
+    assert lists("您好，阳光花园，平城区，王先生", hotwords)
+    assert lists("w3，w5，w6", [f"w{n}" for n in range(450)])
+    assert not lists("王先生住在平城区的阳光花园，热力公司没有来", hotwords)
+    assert not lists("王先生，平城区，阳光花园", hotwords) and not lists("阳光花园", ())

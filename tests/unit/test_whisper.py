@@ -165,6 +165,8 @@ def test_what_a_prompt_silenced_is_asked_without_it(
             return [silenced] * len(hearings)
         return decode(hearings, beam, temperature)
 
+    # Random weights write hardly anything but pieces of characters.
+    monkeypatch.setattr(WhisperTokenizer, "whole", lambda _, ids: tuple(ids))
     sounds = [noise(2) for _ in range(20)]
     alone = model.listen([Window(sound, language="zh", retries=False) for sound in sounds])
     sound, text = next((s, h.text) for s, h in zip(sounds, alone, strict=True) if h.text)
@@ -204,6 +206,16 @@ def test_words_keep_every_byte_together(tiny_bundle: Path) -> None:
     assert "".join(word for word, _ in words) == text
     assert [w for w, _ in words] == ["你", "好，", "平", "城", "区", "Hello", " world。"]
     assert sum(count for _, count in words) == len(tokenizer.encode(text))
+
+
+def test_pieces_of_no_character_are_left_out(tiny_bundle: Path) -> None:
+    tokenizer = WhisperTokenizer(tiny_bundle / "tokenizer.json")
+    first, second, stray = (tokenizer.encode(text) for text in ("市民热", "线？", "🎧"))
+    assert len(stray) > 1
+    broken = [*first, *stray[:-1], *second, stray[0]]
+    assert "\ufffd" in tokenizer.decode(broken)
+    assert tokenizer.whole(broken) == (*first, *second)
+    assert tokenizer.whole([*first, *stray]) == (*first, *stray)
 
 
 @pytest.mark.parametrize(
