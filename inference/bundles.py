@@ -12,17 +12,31 @@ import json
 import os
 import sys
 import wave
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from inference import stock
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 REFUSED_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt"}  # these execute code when loaded
 READ_SIZE = 1 << 20  # bytes
+WHISPER = "ctranslate2-whisper"
+# Files that a kind of model is loaded from; one of each.
+NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    WHISPER: (
+        ("model.bin",),
+        ("config.json",),
+        ("tokenizer.json",),
+        ("vocabulary.json", "vocabulary.txt"),
+    )
+}
 CANARY_SHAPE = (16_000, 1, 2)  # Hz, channels, bytes of a sample
 
 
@@ -30,41 +44,56 @@ class BundleInvalid(ValueError):
     """A bundle is missing, incomplete or altered; the message names the file."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, le=30)]
+STRICT = ConfigDict(strict=True, extra="forbid")
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """How a model may be served; stock Whisper weights keep every default."""
 
-    margin_s: float = (
-        5.0  # silence heard behind the audio; window_s or more pads to the full window
-    )
-    min_margin_s: float = 2.5  # the same for long windows, and for text that will be replaced
-    joined_s: float = 9.75  # of utterances of a recording heard together; 0: each by itself
-    window_s: float = 30.0  # longest window
-    max_tokens_per_s: float = 12.0  # more text than this per second of audio is invention
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    margin_s: Seconds = 5.0  # silence heard behind the audio; window_s or more: the full window
+    min_margin_s: Seconds = 2.5  # the same for long windows, and for text that will be replaced
+    joined_s: Seconds = 9.75  # of utterances of a recording heard together; 0: each by itself
+    window_s: Annotated[float, Field(ge=1, le=30)] = 30.0  # longest window
+    max_tokens_per_s: Annotated[float, Field(gt=0, le=100)] = 12.0  # more text is invention
     forced_length: bool = False  # random weights: text as long as that allows, and not judged
-    no_speech_threshold: float = 0.6  # above this, doubtful text is silence
-    no_speech_logprob: float = -1.0  # text below this mean log probability is doubtful
+    no_speech_threshold: Share = 0.6  # above this, doubtful text is silence
+    no_speech_logprob: Annotated[float, Field(le=0)] = -1.0  # mean; below it text is doubtful
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
     """Audio with a known transcript, for health probes."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     audio: str  # file name in the bundle, 16 kHz s16 mono WAV
     text: str
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a file of a bundle must be."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    name: str
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    name: Annotated[str, Field(min_length=1)]
     version: str
     kind: str
     licence: str
     demo: bool
-    files: dict[str, dict[str, Any]]  # name -> {"sha256": hex, "size": bytes}
+    files: dict[str, Sealed]
     description: str = ""
     languages: tuple[str, ...] = ()  # empty: whatever the tokenizer knows
-    tasks: tuple[str, ...] = ("transcribe",)
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("transcribe",)
     serving: Serving = field(default_factory=Serving)
     canary: Canary | None = None
     prompts: dict[str, str] = field(default_factory=dict)  # language -> text said to come before
@@ -73,31 +102,34 @@ class Manifest:
     measured: dict[str, Any] = field(default_factory=dict)  # on whom, and how well it heard them
 
 
+_MANIFEST = TypeAdapter(Manifest)
+
+
 def load_manifest(folder: Path) -> Manifest:
     """Read DIR/manifest.json; raises BundleInvalid."""
     path = folder / MANIFEST
     try:
+        if not path.is_file() or path.is_symlink():
+            raise BundleInvalid(f"{path} is missing" if not path.exists() else f"{path} is no file")
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw.pop("format") != FORMAT:
             raise BundleInvalid(f"{path}: this release reads manifests of format {FORMAT}")
-        raw["languages"] = tuple(raw.get("languages", ()))
-        raw["tasks"] = tuple(raw.get("tasks", ("transcribe",)))
-        raw["phantoms"] = tuple(raw.get("phantoms", ()))
-        raw["serving"] = _serving(raw.get("serving", {}))
-        raw["canary"] = Canary(**raw["canary"]) if raw.get("canary") else None
-        return Manifest(**raw)
-    except FileNotFoundError as error:
-        raise BundleInvalid(f"{path} is missing") from error
+        raw["serving"] = _served(dict(raw.get("serving", {})))
+        return _MANIFEST.validate_json(json.dumps(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BundleInvalid(f"{path} is not a manifest: {where}: {first['msg']}") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, BundleInvalid):
             raise
-        raise BundleInvalid(f"{path} is not a manifest: {error}") from error
+        raise BundleInvalid(f"{path} is not a manifest: {error!r}") from error
 
 
-def _serving(given: dict[str, Any]) -> Serving:
+def _served(given: dict[str, Any]) -> dict[str, Any]:
     """`trimmed_windows`, of models trained on single utterances as long as they are: no margin."""
     trimmed = {"margin_s": 0.0, "min_margin_s": 0.0, "joined_s": 0.0}
-    return Serving(**{**(trimmed if given.pop("trimmed_windows", False) else {}), **given})
+    return {**(trimmed if given.pop("trimmed_windows", False) else {}), **given}
 
 
 def sha256(path: Path) -> str:
@@ -111,18 +143,30 @@ def sha256(path: Path) -> str:
 def verify(folder: Path) -> Manifest:
     """Check that every named file is there, unaltered, and nothing else is; return the manifest."""
     manifest = load_manifest(folder)
-    for name, facts in manifest.files.items():
+    for name, sealed in manifest.files.items():
         path = folder / name
         if path.resolve().parent != folder.resolve():
             raise BundleInvalid(f"{path} lies outside its bundle")
         if not path.is_file():
             raise BundleInvalid(f"{path} is missing")
-        if path.stat().st_size != facts["size"] or sha256(path) != facts["sha256"]:
+        if path.stat().st_size != sealed.size or sha256(path) != sealed.sha256:
             raise BundleInvalid(f"{path} is altered: its hash is not the manifest's")
-    strangers = {p.name for p in folder.iterdir() if p.is_file()} - {MANIFEST, *manifest.files}
+    strangers = {path.name for path in folder.iterdir()} - {MANIFEST, *manifest.files}
     if strangers:
         raise BundleInvalid(f"{folder / min(strangers)} is not in the manifest")
+    _check_whole(folder, manifest.kind, manifest.files)
+    if manifest.canary and manifest.canary.audio not in manifest.files:
+        raise BundleInvalid(f"{folder / manifest.canary.audio}, the canary, is missing")
     return manifest
+
+
+def _check_whole(folder: Path, kind: str, names: Container[str]) -> None:
+    """Whether what a kind of model is loaded from is there; raises BundleInvalid."""
+    for alternatives in NEEDED.get(kind, ()):
+        if not any(name in names for name in alternatives):
+            raise BundleInvalid(
+                f"{folder / alternatives[0]} is missing: a {kind} is loaded from it"
+            )
 
 
 def read_canary(folder: Path, manifest: Manifest) -> NDArray[np.float32] | None:
@@ -143,13 +187,18 @@ def read_canary(folder: Path, manifest: Manifest) -> NDArray[np.float32] | None:
 
 def seal(folder: Path, **facts: Any) -> Path:
     """Write a manifest over the files of `folder`; `facts` are Manifest's other fields."""
-    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    path = folder / MANIFEST
+    temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)  # of one that was cut off
+    found = [p for p in folder.iterdir() if p.name != MANIFEST]
+    if strange := [p for p in found if p.is_symlink() or not p.is_file()]:
+        raise BundleInvalid(f"{strange[0]} is no plain file: a bundle is one folder of files")
+    names = sorted(p.name for p in found)
+    _check_whole(folder, str(facts.get("kind", "")), names)
     refused = [n for n in names if Path(n).suffix in REFUSED_SUFFIXES]
     if refused:
         raise BundleInvalid(f"{folder / refused[0]}: pickles are not served, convert it first")
     files = {n: {"sha256": sha256(folder / n), "size": (folder / n).stat().st_size} for n in names}
-    path = folder / MANIFEST
-    temporary = path.with_suffix(".tmp")
     text = json.dumps({"format": FORMAT, **facts, "files": files}, ensure_ascii=False, indent=2)
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text + "\n")
@@ -167,12 +216,23 @@ def _facts(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     if not folder.is_dir():
         raise BundleInvalid(f"{folder} is not a folder")
     facts: dict[str, Any] = {"demo": False, "tasks": ["transcribe"], "languages": []}
+    plain = given.pop("plain")
     if (folder / MANIFEST).exists():
-        facts |= json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        facts = {name: value for name, value in facts.items() if name not in ("format", "files")}
+        facts |= _earlier(folder / MANIFEST)
+    elif given["kind"] == WHISPER and not plain:
+        facts |= {"prompts": stock.PROMPTS, "phantoms": list(stock.PHANTOMS)}
     if given["canary"]:
         given["canary"] = dict(zip(("audio", "text"), given["canary"], strict=True))
     return facts | {name: value for name, value in given.items() if value}
+
+
+def _earlier(path: Path) -> dict[str, Any]:
+    """What a manifest says that is to be written anew, whatever it says of files."""
+    try:
+        told = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise BundleInvalid(f"{path} is not a manifest: delete it to begin anew") from error
+    return {name: value for name, value in told.items() if name not in ("format", "files")}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -189,6 +249,11 @@ def main(arguments: list[str] | None = None) -> int:
     write.add_argument("--description")
     write.add_argument("--task", action="append", dest="tasks", choices=["transcribe", "translate"])
     write.add_argument("--language", action="append", dest="languages", help="ISO 639-1; else all")
+    write.add_argument(
+        "--plain",
+        action="store_true",
+        help="without stock Whisper's prompt and phantom phrases: weights trained otherwise",
+    )
     write.add_argument("--canary", nargs=2, metavar=("WAV", "TEXT"), help="for health probes")
     given = vars(parser.parse_args(arguments))
     folder, command = given.pop("folder"), given.pop("command")
@@ -198,7 +263,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{manifest.name} {manifest.version}: {len(manifest.files)} files are as sealed")
         else:
             print(seal(folder, **_facts(folder, given)))
-    except BundleInvalid as error:
+            verify(folder)
+    except (BundleInvalid, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

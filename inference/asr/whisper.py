@@ -31,7 +31,7 @@ from inference.asr.prompt import Prompter
 from inference.asr.quality import Decoding
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.asr.words import without_loop, without_phantoms
-from inference.bundles import BundleInvalid, verify
+from inference.bundles import WHISPER, BundleInvalid, verify
 from inference.tensors import (
     SAMPLE_RATE_HZ,
     Hypothesis,
@@ -41,7 +41,7 @@ from inference.tensors import (
     Window,
 )
 
-KIND = "ctranslate2-whisper"
+KIND = WHISPER
 MAX_MARGIN_S = 30.0
 SILENT_PEAK = 1e-4  # -80 dBFS: nothing was said, whatever a decoder would make of it
 # What a window that fails its checks at full length too is decoded with: (beam, temperature).

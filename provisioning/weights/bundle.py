@@ -12,6 +12,7 @@ import numpy as np
 import soxr
 
 from appliance.audio.g711 import ALAW
+from inference import stock
 from inference.asr.whisper import KIND, WhisperModel
 from inference.bundles import load_manifest, read_canary, seal
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Window
@@ -80,6 +81,8 @@ def _facts(precision: Precision) -> dict[str, Any]:
         "demo": False,
         "description": precision.description,
         "languages": list(LANGUAGES) if precision.pruned else [],
+        "prompts": stock.PROMPTS,
+        "phantoms": list(stock.PHANTOMS),
         **own,
     }
 

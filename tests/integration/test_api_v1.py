@@ -412,6 +412,8 @@ async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
         "/api/v1/calls/{call}/events",
         "/api/v1/deliveries",
         "/api/v1/deliveries/{delivery}/retry",
+        "/api/v1/replays",
+        "/api/v1/replays/{replay}",
         *(f"/api/v1/admin/{path}" for path in ADMINISTRATION),
     }
 

@@ -96,7 +96,7 @@ async def test_a_final_that_cannot_be_journalled_is_told_all_the_same(
         async with httpx.AsyncClient(base_url=box.http) as client:
             call = (await client.get("/api/v1/calls/full")).json()
             metrics = (await client.get("/metrics")).text
-    assert "Final" in told and told[-1] == "CallState"
+    assert "Final" in told and told[-1] == "Ended"
     assert call["state"] == "finished" and call["utterances"], "the record holds them"
     assert "lingting_journal_failures_total 0.0" not in metrics
 

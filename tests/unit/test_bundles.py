@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from inference import stock
 from inference.bundles import BundleInvalid, load_manifest, main, seal, verify
 from tests.daemon import DEMO_BUNDLE as DEMO
 
@@ -50,9 +51,75 @@ def test_a_broken_manifest_is_said(bundle: Path, text: str) -> None:
         verify(bundle)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("files", ["model.bin"]),
+        ("files", {"model.bin": {"sha256": "0" * 64}}),
+        ("files", {"model.bin": "0" * 64}),
+        ("prompts", "以下"),
+        ("prompts", {"zh": 5}),
+        ("serving", {"margin_s": "5"}),
+        ("serving", {"max_tokens_per_s": None}),
+        ("serving", {"window_s": 0}),
+        ("serving", {"margins": 5.0}),
+        ("canary", {"audio": "canary.wav", "text": 5}),
+        ("tasks", "transcribe"),
+        ("languages", "zh"),
+        ("languages", [5]),
+        ("phantoms", "谢谢观看"),
+        ("demo", "no"),
+        ("name", None),
+    ],
+)
+def test_a_value_of_another_type_is_named(bundle: Path, key: str, value: object) -> None:
+    path = bundle / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(BundleInvalid, match=rf"manifest\.json is not a manifest: {key}"):
+        load_manifest(bundle)
+
+
+@pytest.mark.parametrize("name", ["folder", "link"])
+def test_what_is_no_file_is_a_stranger_too(bundle: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (bundle / "folder").mkdir() if name == "folder" else (bundle / "link").symlink_to(
+        tmp_path / "elsewhere"
+    )
+    with pytest.raises(BundleInvalid, match=name):
+        verify(bundle)
+    with pytest.raises(BundleInvalid, match=f"{name} is no plain file"):
+        seal(bundle, name="x", version="1", kind="k", licence="l", demo=False)
+
+
+def test_a_manifest_that_is_no_file_is_not_waited_for(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "manifest.json").rename(tmp_path / "manifest.json")
+    (bundle / "manifest.json").symlink_to(tmp_path / "manifest.json")
+    with pytest.raises(BundleInvalid, match="is no file"):
+        verify(bundle)
+
+
+def test_a_whisper_without_its_vocabulary_is_not_sealed(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (*bundle.glob("vocabulary.*"), bundle / "manifest.json"):
+        path.unlink()
+    told = ["seal", str(bundle), "--name", "a", "--version", "1", "--licence", "MIT"]
+    assert main(told) == 1 and "vocabulary.json is missing" in capsys.readouterr().err
+
+
+def test_a_converted_whisper_gets_what_stock_weights_want(bundle: Path) -> None:
+    told = ["seal", str(bundle), "--name", "a", "--version", "1", "--licence", "MIT"]
+    for more, prompts in (([], stock.PROMPTS), (["--plain"], {})):
+        (bundle / "manifest.json").unlink()
+        (bundle / "manifest.tmp").write_text("of one that was cut off")
+        assert main([*told, *more]) == 0
+        assert verify(bundle).prompts == prompts
+    assert main(told) == 0 and not verify(bundle).prompts, "sealed again: as it was"
+
+
 def test_a_name_that_leaves_the_folder_is_refused(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text())
-    manifest["files"]["../../etc/passwd"] = {"sha256": "0", "size": 0}
+    manifest["files"]["../../etc/passwd"] = {"sha256": "0" * 64, "size": 0}
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BundleInvalid, match="outside"):
         verify(bundle)
