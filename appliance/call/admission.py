@@ -15,6 +15,7 @@ from appliance.sections import Limits
 RETRY_LIVE_S, RETRY_RECORDING_S = 2.0, 10.0  # before any has ended, nothing else is known
 LONGEST_GAP_S, WEIGHT = 60.0, 0.2  # between two ends; of the newest gap
 NONE_ANSWERS = ("no engine answers", "try again shortly")
+LEAST_LEGS = 2  # however late: one stereo call
 DRAINING = "the box is shutting down or being upgraded"
 
 
@@ -42,6 +43,7 @@ class Admission:
         metrics: Metrics,
         measured: Callable[[], int],
         why_none: Callable[[], tuple[str, str]] = lambda: NONE_ANSWERS,
+        late_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """
         Args:
@@ -49,9 +51,10 @@ class Admission:
             metrics: of the box.
             measured: how many live legs the engine in use carries.
             why_none: the reason if that is none, and what to do.
+            late_s: how late finals come, though all else was given up; 0: they do not.
         """
         self._limits, self._metrics, self._measured = limits, metrics, measured
-        self._why_none = why_none
+        self._why_none, self._late_s = why_none, late_s
         self.draining = False
         self.calls = 0
         self.live_legs = 0
@@ -63,10 +66,12 @@ class Admission:
 
     @property
     def capacity(self) -> int:
-        """Live legs that can be served now."""
+        """Live legs that can be served now: no more than there are while their finals are late,
+        whatever was measured when the machine was quieter."""
         if self._limits.live_legs:
             return self._limits.live_legs
-        return self._measured()
+        measured = self._measured()
+        return min(measured, max(LEAST_LEGS, self.live_legs)) if self._late_s() else measured
 
     def open(self, door: str) -> None:
         """A call is opened; it costs little until it talks."""
@@ -93,6 +98,8 @@ class Admission:
             raise NoEngine("open a call", *self._why_none())
         if self.live_legs + legs > capacity:
             cause = f"{self.live_legs} of {capacity} live legs are busy"
+            if late_s := self._late_s():
+                cause = f"{self.live_legs} live legs are busy, finals come {late_s:.1f} s late"
             self._refuse(door, "capacity", cause, self._calls_end.gap_s)
         self.live_legs += legs
 

@@ -54,7 +54,9 @@ class Box:
             *(engine, self._vad, settings.call, metrics, pace),
             *(settings.speakers, settings.emotions, load_lexicon(settings.city.pack)),
         )
-        self.admission = Admission(settings.limits, metrics, self._measured_legs, self._why_none)
+        self.admission = Admission(
+            settings.limits, metrics, self._measured_legs, self._why_none, lambda: pace.late_s
+        )
         self._calls: set[Call] = set()
 
     async def start(self) -> None:

@@ -3,12 +3,15 @@ not at all while finals come late."""
 
 from __future__ import annotations
 
+import time
+
 from appliance.metrics import Metrics
 from appliance.sections import CallPolicy
 
 SMOOTHING = 0.2  # weight of the newest latency
 BUSY_SHARE = 0.5  # a partial may take this share of its interval before the interval widens
 RELAXED_TIMES = 2.0  # the shortest interval
+FRESH_S = 15.0  # since the newest final
 BACK_SHARE = 0.5  # finals must come within this share of the limit before partials come back
 
 
@@ -20,6 +23,7 @@ class Pace:
         self._interval, self._paused = metrics.partial_interval_seconds, metrics.partials_paused
         self._partial_s = 0.0  # smoothed
         self._final_s = 0.0
+        self._final_at = 0.0  # monotonic s, of the newest
         self.finals_only = False
         self._tell()
 
@@ -31,6 +35,7 @@ class Pace:
     def final_took(self, seconds: float) -> None:
         """A live final came back after `seconds`: partials make room for those that are late."""
         self._final_s += SMOOTHING * (seconds - self._final_s)
+        self._final_at = time.monotonic()
         limit_s = self._policy.finals_late_s
         if self.finals_only:
             self.finals_only = self._final_s > BACK_SHARE * limit_s
@@ -39,6 +44,13 @@ class Pace:
         else:
             self.finals_only = self._final_s > limit_s
         self._tell()
+
+    @property
+    def late_s(self) -> float:
+        """How late finals come although partials are given up; 0: they are not late."""
+        late = self.finals_only and self._final_s > self._policy.finals_late_s
+        fresh = time.monotonic() - self._final_at < FRESH_S  # else of calls that are long over
+        return self._final_s if late and fresh else 0.0
 
     @property
     def interval_s(self) -> float:

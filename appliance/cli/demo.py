@@ -12,9 +12,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +28,7 @@ from appliance.sections import PROJECT
 from appliance.settings import load_settings
 
 CALL = PROJECT / "bundles" / "demo-call"
+PROMETHEUS = PROJECT / "monitoring" / "prometheus-demo.yml"
 TRITON_METRICS_PORT = 8002  # as monitoring/prometheus-demo.yml has it, if it is free
 AUTO, LEGS = "auto", 2
 MEASURED_WITHIN_S = 60.0
@@ -76,8 +79,8 @@ def demo(
 @contextlib.contextmanager
 def _box() -> Iterator[RunningBox]:
     """A box on the usual ports, or on free ones if those are taken."""
-    settings = load_settings()
-    wanted = (settings.grpc.port, settings.http.port)
+    ours = load_settings()
+    wanted = (ours.grpc.port, ours.http.port)
     ports = (free_port(wanted[0]), free_port(wanted[1]))
     for port, taken in zip(ports, wanted, strict=True):
         if port != taken:
@@ -86,8 +89,10 @@ def _box() -> Iterator[RunningBox]:
             )
     with contextlib.ExitStack() as stack:
         with console.status("正在启动 Triton 与网关… starting Triton and the gateway"):
-            metrics = {"LINGTING_TRITON__METRICS_PORT": str(free_port(TRITON_METRICS_PORT))}
-            box = stack.enter_context(running_box(ports, metrics))
+            metrics_port = free_port(TRITON_METRICS_PORT)
+            settings = {"LINGTING_TRITON__METRICS_PORT": str(metrics_port)}
+            box = stack.enter_context(running_box(ports, settings))
+            box.triton_metrics_port = metrics_port
         yield box
 
 
@@ -151,6 +156,18 @@ def _kill_triton_later(box: RunningBox, after_s: float) -> threading.Timer:
     return timer
 
 
+def _prometheus(box: RunningBox) -> Path:
+    """A configuration that names this box's ports: the file in the repository, or one beside it."""
+    text = PROMETHEUS.read_text(encoding="utf-8")
+    own = text.replace(":9000", f":{box.http_port}")
+    own = own.replace(f":{TRITON_METRICS_PORT}", f":{box.triton_metrics_port}")
+    if own == text:
+        return PROMETHEUS.relative_to(PROJECT)
+    path = Path(tempfile.gettempdir()) / f"prometheus-demo-{box.http_port}.yml"
+    path.write_text(own.replace("rules/", f"{PROMETHEUS.parent}/rules/"), encoding="utf-8")
+    return path
+
+
 def _keep(box: RunningBox) -> None:
     console.print(
         f"\n[bold]聆听仍在运行 The box is up[/]: Riva gRPC 127.0.0.1:{box.grpc_port}, "
@@ -163,7 +180,7 @@ def _keep(box: RunningBox) -> None:
         f"  curl http://127.0.0.1:{box.http_port}/v1/health/ready\n"
         f"  curl http://127.0.0.1:{box.http_port}/metrics\n\n"
         f"  在浏览器中打开 In a browser: http://127.0.0.1:{box.http_port}/\n"
-        f"  prometheus --config.file=monitoring/prometheus-demo.yml\n\n"
+        f"  prometheus --config.file={_prometheus(box)}\n\n"
         f'  {sys.executable} -c "import riva.client as r; '
         f"a = r.ASRService(r.Auth(uri='127.0.0.1:{box.grpc_port}')); "
         "c = r.RecognitionConfig(language_code='zh-CN', audio_channel_count=2, "

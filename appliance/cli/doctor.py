@@ -155,7 +155,10 @@ def evaluation(settings: Settings) -> Check:
     if missing:
         names, ways = ", ".join(missing), "; ".join(missing.values())
         found = Words(f"{names} not installed (optional)", f"没有安装 {names}（可选）")
-        fix = Words(f"only for lingting eval: {ways}", f"只有 lingting eval 需要：{ways}")
+        fix = Words(
+            f"only for the fixed sets of lingting eval: {ways}",
+            f"只有 lingting eval 的固定测试集需要：{ways}",
+        )
         return Check("evaluation", State.warn, found, fix)
     return Check("evaluation", State.ok, ", ".join(fixes))
 

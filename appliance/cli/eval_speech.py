@@ -6,7 +6,7 @@ import asyncio
 import csv
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,11 @@ from appliance.audio.g711 import ALAW, encode
 from appliance.call.box import Box
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, SettingsError
-from appliance.messages import AudioFormat, CallConfig, Encoding
+from appliance.messages import BOX_LANGUAGE, AudioFormat, CallConfig, Encoding
 from inference.cer import normalise, score
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
+READING = "read the list of recordings"
 COLUMNS = ("file", "text")
 MARGINS_S = (0.0, 1.28, 2.56, 5.0, 10.0, 30.0)  # 30: padded as the weights were trained
 RESAMPLES = 2000  # of the clips, for the confidence interval
@@ -55,9 +56,18 @@ class Heard:
     def rate(self) -> float:
         return score(self.pairs).rate
 
-    def interval(self) -> tuple[float, float]:
-        """Bounds of the error rate, by resampling whole clips."""
-        each = [score([pair]) for pair in self.pairs]
+    def interval(self, speakers: Sequence[str]) -> tuple[float, float] | None:
+        """Bounds of the error rate, by resampling speakers, for one's recordings are alike; where
+        there is one speaker, or nobody said who speaks, by resampling recordings.
+
+        None where there are not two of either.
+        """
+        units: dict[object, list[int]] = {}
+        for number, name in enumerate(speakers):
+            units.setdefault(name if len(set(speakers)) > 1 else number, []).append(number)
+        if len(units) < 2:
+            return None
+        each = [score([self.pairs[number] for number in some]) for some in units.values()]
         edits = np.array([s.edits for s in each])
         characters = np.array([s.characters for s in each])
         draw = np.random.default_rng(SEED).integers(0, len(each), (RESAMPLES, len(each)))
@@ -72,26 +82,49 @@ async def read_list(path: Path, say: Say) -> list[Clip]:
 
     Files lie beside the list, in any format the box takes. Raises SettingsError naming the line.
     """
-    doing = "read the list of recordings"
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(doing, f"{path}: {error}") from error
-    if not rows or any(rows[0].get(name) is None for name in COLUMNS):
-        hint = "a head line with file, text and, if known, speaker; tabs between"
-        raise SettingsError(doing, f"{path} has no columns {' and '.join(COLUMNS)}", hint)
     clips = []
+    rows = _rows(path)
     for number, row in enumerate(rows, 2):
         say(f"reading {number - 1} of {len(rows)}")
+        if missing := [name for name in COLUMNS if row.get(name) is None]:
+            cause = f"{path}, line {number} has no {missing[0]}"
+            raise SettingsError(READING, cause, "end it with a tab if nobody speaks")
         file_path = path.parent / row["file"]
         try:
             audio = await decode(file_path)
-        except (LingtingError, OSError) as error:
-            raise SettingsError(doing, f"{path}, line {number}: {error}") from error
-        speaker = row.get("speaker") or "-"
-        clips.append(Clip(file_path, row["text"] or "", speaker, audio))
+        except OSError as error:
+            cause = f"{path}, line {number}: {file_path}: {error.strerror or error}"
+            raise SettingsError(READING, cause, "correct it, or take the line out") from error
+        except LingtingError as error:
+            cause = f"{path}, line {number}: {file_path.name}: {error.cause}"
+            hint = "it must be a recording with a header, such as WAV, FLAC or MP3"
+            raise SettingsError(READING, cause, hint) from error
+        clips.append(Clip(file_path, row["text"], row.get("speaker") or "-", audio))
     return clips
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """By the head line's names; raises SettingsError."""
+    head = "its first line names the columns: file, text and, if known, speaker; tabs between"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            names, rows = reader.fieldnames or (), list(reader)
+    except UnicodeDecodeError as error:
+        hint = "save it as UTF-8 text (in Excel: Unicode Text, or CSV UTF-8 with tabs)"
+        raise SettingsError(READING, f"{path} is not UTF-8 text", hint) from error
+    except OSError as error:
+        cause = f"{path}: {error.strerror or error}"
+        raise SettingsError(READING, cause, "name a list of recordings") from error
+    except csv.Error as error:
+        raise SettingsError(READING, f"{path}: {error}", head) from error
+    if missing := [name for name in COLUMNS if name not in names]:
+        found = ", ".join(names)[:80] or "nothing"
+        cause = f"{path} has no column {missing[0]}; its first line holds: {found}"
+        raise SettingsError(READING, cause, head)
+    if not rows:
+        raise SettingsError(READING, f"{path} holds no recordings", "one a line, below the head")
+    return rows
 
 
 async def decode(path: Path) -> Audio:
@@ -125,6 +158,7 @@ async def through_the_box(box: Box, clips: Sequence[Clip], telephone: bool, say:
         say(f"{'8 kHz A-law, ' if telephone else ''}{number} of {len(clips)}")
         config = CallConfig(
             audio=_alaw_format() if telephone else _pcm_format(),
+            language=BOX_LANGUAGE,
             interim=False,
             live=False,
             itn=False,
@@ -139,22 +173,22 @@ async def through_the_box(box: Box, clips: Sequence[Clip], telephone: bool, say:
 
 
 async def by_margin(
-    engine: SpeechEngine, clips: Sequence[Clip], margin_s: float, telephone: bool, say: Say
+    engine: SpeechEngine, clips: Sequence[Clip], asked: Window, telephone: bool, say: Say
 ) -> Heard:
-    """One window a clip, with so much silence behind it."""
+    """One window a clip, with as much silence behind it as `asked`, else as it asks."""
     heard, begun = Heard(), time.monotonic()
     places = asyncio.Semaphore(TOGETHER)
 
     async def ask(clip: Clip) -> Hypothesis:
         audio = through_alaw(clip.audio) if telephone else clip.audio
-        window = Window(audio, language="zh", word_times=False, margin_s=margin_s)
         async with places:
-            return await engine.ask(window, Priority.RECORDING, None)
+            return await engine.ask(replace(asked, audio=audio), Priority.RECORDING, None)
 
     answers = await asyncio.gather(*(ask(clip) for clip in clips))
     heard.pairs = [(c.text, a.text) for c, a in zip(clips, answers, strict=True)]
     heard.seconds = time.monotonic() - begun
-    say(f"margin {margin_s:g} s: {heard.rate:.1%}")
+    place = "8 kHz A-law" if telephone else "16 kHz"
+    say(f"margin {asked.margin_s:g} s, {place}: {heard.rate:.1%}")
     return heard
 
 
@@ -163,10 +197,11 @@ def figures(clips: Sequence[Clip], wide: Heard, narrow: Heard) -> dict[str, floa
     spoken = [pair for pair in wide.pairs if normalise(pair[0])]
     silent = [pair for pair in (*wide.pairs, *narrow.pairs) if not normalise(pair[0])]
     names = ("cer", "cer_low", "cer_high", "cer_alaw")
-    rates = (wide.rate, *wide.interval(), narrow.rate)
+    low, high = wide.interval([clip.speaker for clip in clips]) or (None, None)
+    rates = (wide.rate, low, high, narrow.rate)
     seconds = sum(clip.seconds for clip in clips)
     return {
-        **{n: round(rate, 4) if spoken else None for n, rate in zip(names, rates, strict=True)},
+        **{n: _rounded(rate if spoken else None) for n, rate in zip(names, rates, strict=True)},
         "n": len(clips),
         "speakers": len({clip.speaker for clip in clips}),
         "seconds": round(seconds, 1),
@@ -174,6 +209,10 @@ def figures(clips: Sequence[Clip], wide: Heard, narrow: Heard) -> dict[str, floa
         "empty": sum(not normalise(heard) for _, heard in spoken),
         "invented": sum(len(normalise(heard)) for _, heard in silent),
     }
+
+
+def _rounded(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, 4)
 
 
 def by_speaker(clips: Sequence[Clip], heard: Heard) -> dict[str, tuple[int, float]]:

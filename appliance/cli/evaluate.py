@@ -9,15 +9,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from appliance.call.box import Box
 from appliance.cli import eval_diarization, eval_emotion, eval_speech
@@ -26,11 +28,14 @@ from appliance.console.words import EMOTIONS
 from appliance.engine.build import build_engine
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import LingtingError
-from appliance.messages import DEMO_NOTICE
+from appliance.errors import LingtingError, SettingsError
+from appliance.messages import AUTO, DEMO_NOTICE
 from appliance.metrics import Metrics
 from appliance.sections import PROJECT
 from appliance.settings import Settings, load_settings
+from inference.tensors import SAMPLE_RATE_HZ, Window
+
+SILENCE = np.zeros(SAMPLE_RATE_HZ, np.float32)
 
 
 class SpeechPath(enum.StrEnum):
@@ -75,7 +80,7 @@ def asr(
 
     With --data each recording is heard as the box hears it, at 16 kHz and through 8 kHz A-law, and
     scored in spoken form without punctuation, digits one by one: per speaker, with a 95 %
-    confidence interval by resampling recordings. One with an empty text holds no speech: what is
+    confidence interval by resampling speakers. One with an empty text holds no speech: what is
     written for it counts as invented.
 
     The fixed sets need espeak-ng and the dev profile (`make .venv/.dev`)."""
@@ -98,9 +103,16 @@ def _hear_people(
             update={"call": settings.call.model_copy(update={"final_beam": beam})}
         )
         with console.status("reading the list") as status:
-            asyncio.run(_measure_people(settings, data, wanted, status.update))
+            said = status.update if console.is_terminal else print_margins
+            asyncio.run(_measure_people(settings, data, wanted, said))
     except LingtingError as error:
         raise _failed(error, console) from error
+
+
+def print_margins(text: str) -> None:
+    """What would be lost with a run that is cut off, where no terminal shows it."""
+    if text.startswith("margin"):
+        print(text, file=sys.stderr, flush=True)
 
 
 def _one_engine(settings: Settings, bundle: Path | None, path: SpeechPath) -> Settings:
@@ -128,7 +140,10 @@ async def _measure_people(settings: Settings, data: Path, wanted: Wanted, say: P
     try:
         await box.start()
         if wanted.margins:
-            await _by_margins(engine, clips, wanted, say)
+            call = settings.call
+            asked = Window(SILENCE, language=_language(call.language), word_times=False)
+            asked = replace(asked, beam_size=call.final_beam)
+            await _by_margins(engine, clips, asked, wanted, say)
         else:
             await _as_the_box_hears(box, clips, wanted, say)
     finally:
@@ -145,18 +160,18 @@ async def _as_the_box_hears(
     if wanted.as_json:
         print(json.dumps({"model": f"{card.name} {card.version}", **found}))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(f"{card.name} {card.version}, {card.device} {card.compute_type}")
     if wanted.show:
         for said, heard in wide.pairs:
             console.print(f"  {said}\n  {heard}\n")
     table = Table("speaker", "clips", "CER", box=SIMPLE_HEAD)
     for speaker, (count, rate) in eval_speech.by_speaker(clips, wide).items():
-        table.add_row(speaker, str(count), f"{rate:.1%}" if isfinite(rate) else "–")
+        table.add_row(Text(speaker), str(count), f"{rate:.1%}" if isfinite(rate) else "–")
     console.print(table)
-    rates = (
-        "CER {cer:.1%} (95 %: {cer_low:.1%} to {cer_high:.1%}), through 8 kHz A-law {cer_alaw:.1%}"
-    )
+    rates = "CER {cer:.1%}, through 8 kHz A-law {cer_alaw:.1%}"
+    if found["cer_low"] is not None:
+        rates = rates.replace(",", " (95 %: {cer_low:.1%} to {cer_high:.1%}),", 1)
     console.print(
         f"{rates.format(**found) if found['cer'] is not None else 'nobody speaks'}; "
         f"{found['n']} clips of {found['speakers']} speakers, "
@@ -166,25 +181,35 @@ async def _as_the_box_hears(
 
 
 async def _by_margins(
-    engine: SpeechEngine, clips: Sequence[eval_speech.Clip], wanted: Wanted, say: Progress
+    engine: SpeechEngine,
+    clips: Sequence[eval_speech.Clip],
+    asked: Window,
+    wanted: Wanted,
+    say: Progress,
 ) -> None:
     rows, longest_s = [], engine.card().window_s
-    short = [clip for clip in clips if clip.seconds <= longest_s]
-    if len(short) < len(clips):
-        cause = f"{len(clips) - len(short)} recordings are longer than a window of {longest_s:g} s"
+    spoken = [clip for clip in clips if clip.text]
+    short = [clip for clip in spoken if clip.seconds <= longest_s]
+    if not short:
+        cause = f"no recording with a text is shorter than a window of {longest_s:g} s"
+        raise SettingsError("measure margins", cause, "cut longer ones up")
+    if len(short) < len(spoken):
+        cause = f"{len(spoken) - len(short)} recordings are longer than a window of {longest_s:g} s"
         print(f"{cause}: they are left out", file=sys.stderr)
     for margin_s in eval_speech.MARGINS_S:
         wide, narrow = [
-            await eval_speech.by_margin(engine, short, margin_s, telephone, say)
+            await eval_speech.by_margin(
+                engine, short, replace(asked, margin_s=margin_s), telephone, say
+            )
             for telephone in (False, True)
         ]
-        low, high = wide.interval()
+        low, high = wide.interval([clip.speaker for clip in short]) or (None, None)
         rows.append(
             {
                 "margin_s": margin_s,
                 "cer": round(wide.rate, 4),
-                "cer_low": round(low, 4),
-                "cer_high": round(high, 4),
+                "cer_low": None if low is None else round(low, 4),
+                "cer_high": None if high is None else round(high, 4),
                 "cer_alaw": round(narrow.rate, 4),
                 "seconds": round((wide.seconds + narrow.seconds) / 2, 2),
             }
@@ -194,10 +219,15 @@ async def _by_margins(
         return
     table = Table("margin, s", "CER", "95 %", "CER, A-law", "time, s", box=SIMPLE_HEAD)
     for row in rows:
-        interval = f"{row['cer_low']:.1%} to {row['cer_high']:.1%}"
+        bounds = (row["cer_low"], row["cer_high"])
+        interval = " to ".join(f"{bound:.1%}" for bound in bounds if bound is not None) or "–"
         rates = (f"{row['cer']:.1%}", interval, f"{row['cer_alaw']:.1%}")
         table.add_row(f"{row['margin_s']:g}", *rates, f"{row['seconds']:.1f}")
     Console(highlight=False).print(table)
+
+
+def _language(language: str) -> str | None:
+    return None if language == AUTO else language
 
 
 PYANNOTE = PROJECT / ".venv-pyannote"  # where `make pyannote` puts it

@@ -32,6 +32,7 @@ class RunningBox:
     ) -> None:
         self.process, self.ready_s, self._log = process, ready_s, log
         self.grpc_port, self.http_port = ports
+        self.triton_metrics_port = 0  # if whoever started it has chosen one
 
     @property
     def address(self) -> str:

