@@ -20,6 +20,7 @@ from typing import Any
 
 from appliance.cli.bench_host import Host
 from inference.cer import cer
+from inference.training.shapes import SHAPES
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / "bundles" / "whisper-base"
@@ -40,6 +41,7 @@ class Check:
     deadline: float  # monotonic s
     compute_type: str = "auto"
     rows: list[tuple[str, str]] = field(default_factory=list)
+    missing: int = 0  # steps that failed or were left out
 
     def tell(self, what: str, found: str) -> None:
         self.rows.append((what, found))
@@ -51,11 +53,13 @@ class Check:
     def step(self, name: str, measure: Callable[[], None]) -> None:
         begun = time.monotonic()
         if begun > self.deadline:
+            self.missing += 1
             self.tell(name, "left out: no time")
             return
         try:
             measure()
         except Exception as error:  # one step must not cost the others theirs
+            self.missing += 1
             self.tell(name, f"failed: {str(error)[-800:]}")
         print(f"  ({name}: {time.monotonic() - begun:.0f} s)", flush=True)
 
@@ -211,6 +215,10 @@ def kill(check: Check, name: str, bundle: Path) -> None:
     )
 
 
+def numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.gpu_check",
@@ -218,8 +226,15 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
-    parser.add_argument("--shape", default="turbo", help="of the model beside base")
-    parser.add_argument("--calls", default="16,32,64,96,128", help="live calls tried, ascending")
+    parser.add_argument(
+        "--shape", default="turbo", choices=sorted(SHAPES), help="of the model beside base"
+    )
+    parser.add_argument(
+        "--calls",
+        default=[16, 32, 64, 96, 128],
+        type=numbers,
+        help="live calls tried, ascending: 16,32,64",
+    )
     parser.add_argument(
         "--compute-type", default="auto", help="auto measures, which takes a large model a minute"
     )
@@ -227,8 +242,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("/tmp/lingting-gpu-check"))
     given = parser.parse_args()
     deadline = time.monotonic() + given.minutes * 60
-    calls = [int(n) for n in given.calls.split(",")]
-    check = Check(given.device, given.shape, given.out, calls, deadline, given.compute_type)
+    try:
+        given.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out {given.out}: {error.strerror}; name a folder that may be written to")
+    check = Check(given.device, given.shape, given.out, given.calls, deadline, given.compute_type)
     shape = f"{given.shape}-shaped"
     check.step("machine", lambda: facts(check))
     check.step("base: text", lambda: text(check))
@@ -240,6 +258,7 @@ def main() -> None:
     check.step("base: speed", lambda: curve(check, "base", BASE))
     check.step("base: recordings", lambda: recordings(check, "base", BASE))
     check.step("base: live", lambda: live(check, "base", BASE))
+    sys.exit(check.missing > 0)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 # Measure this machine's GPU: start.sh KIT_FOLDER [arguments of tools.gpu_check]. Needs no internet.
 # The kit is unpacked into /opt/lingting-kit once; the folder may be empty if that was done.
 set -euo pipefail
+[ $# -gt 0 ] && [ -d "$1" ] || { echo "usage: start.sh KIT_FOLDER [--shape turbo ...]" >&2; exit 2; }
 kit=$1 && shift
 root=$(cd "$(dirname "$0")/../.." && pwd)
 home=${LINGTING_KIT_HOME:-/opt/lingting-kit}
 unset LINGTING_KIT_HOME
 if [ ! -e $home/site ]; then
+  compgen -G "$kit/kit-*.part" >/dev/null || {
+    echo "$kit holds no kit-*.part: make them with python -m tools.gpu_check.pack" >&2; exit 2; }
   mkdir -p $home
   cat "$kit"/kit-*.part | tar -xJ -C $home
 fi
