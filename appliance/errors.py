@@ -82,6 +82,13 @@ class EngineUnavailable(LingtingError):
     code = "engine_unavailable"
 
 
+class Draining(EngineUnavailable):
+    """The box is going down: it takes nothing new, and ends what runs."""
+
+    code = "draining"
+    retry_after_s = 5.0  # about what a restart takes
+
+
 class EngineTimeout(EngineUnavailable):
     """An engine was too slow for one window; that alone does not mean it is gone."""
 

@@ -251,6 +251,7 @@ class Ended:
 
     state: CallState
     error: str = ""  # why it failed
+    cut_short: bool = False  # there was more audio than was heard
 
 
 Event = Partial | Lasting | Progress | Ended

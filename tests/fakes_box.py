@@ -17,9 +17,11 @@ from appliance.messages import (
     Event,
     Final,
     Health,
+    Lasting,
     Partial,
     Progress,
     SpokenWord,
+    Told,
     Transcript,
 )
 from appliance.metrics import Metrics
@@ -45,7 +47,7 @@ class FakeCall:
         self.config, self.gate = config, gate
         self.accepted = 0  # bytes
         self.forced = 0
-        self.finished = self.failed = self.closed = False
+        self.finished = self.failed = self.closed = self.broken_off = False
         self.finals: list[Final] = []
         self._rate, self._channels = config.audio.rate_hz, config.audio.channels
         self._width = 1 if config.audio.encoding in (Encoding.ALAW, Encoding.MULAW) else 2
@@ -122,11 +124,16 @@ class FakeCall:
         self.finished = True
         await self._events.put(END)
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def told(self) -> AsyncIterator[Told]:
+        sequence = 0
         while (event := await self._events.get()) is not END:
             if isinstance(event, Exception):
                 raise event
-            yield event
+            sequence += isinstance(event, Lasting)
+            yield Told(sequence, event)
+
+    def break_off(self) -> None:
+        self.broken_off = True
 
     async def fail(self, error: Exception) -> None:
         """As when every engine has gone: the reader learns it after what is queued already."""
@@ -155,7 +162,7 @@ class FakeBox:
         self.calls: list[FakeCall] = []
 
     @asynccontextmanager
-    async def open_call(self, config: CallConfig) -> AsyncIterator[FakeCall]:
+    async def open_call(self, config: CallConfig, _: object = None) -> AsyncIterator[FakeCall]:
         if self.full:
             raise Overloaded("open a call", "every leg is taken", retry_after_s=2.5)
         call = FakeCall(config, self.gate)
@@ -164,24 +171,6 @@ class FakeBox:
             yield call
         finally:
             call.closed = True
-
-    async def transcribe(self, config: CallConfig, chunks: AsyncIterator[bytes]) -> Transcript:
-        async with self.open_call(config) as call:
-
-            async def read() -> None:
-                async for _ in call.events():
-                    pass
-
-            reader = asyncio.create_task(read())
-            try:
-                async for chunk in chunks:
-                    await call.accept(chunk)
-                await call.finish()
-                await reader
-            finally:
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
-            return call.transcript()
 
     async def drain(self) -> None:
         """The end of a drain: what runs is finished from outside."""

@@ -248,7 +248,11 @@ class Archive:
             for sequence, event in page:
                 after = sequence
                 yield Told(sequence, event)
-        yield Told(after, Ended(summary.state, summary.error))
+        cut_short = False
+        with contextlib.suppress(StoreDamaged):
+            record = await self.store.calls.record(summary.id)
+            cut_short = bool(record and record.cut_short)
+        yield Told(after, Ended(summary.state, summary.error, cut_short))
 
     # --- deleting
 

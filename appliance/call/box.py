@@ -21,7 +21,7 @@ from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, NoEngine, Overloaded
 from appliance.log_fields import CALL_ID, CALL_NAME, TRACE_ID
-from appliance.messages import AUTO, CallConfig, Final, Health, Transcript
+from appliance.messages import AUTO, CallConfig, Health
 from appliance.metrics import Metrics
 from appliance.sections import CallPolicy
 from appliance.settings import Settings
@@ -153,19 +153,6 @@ class Box:
         if call.config.live:
             await call.wind_up(SETTLE_S)
 
-    async def transcribe(self, config: CallConfig, chunks: AsyncIterator[bytes]) -> Transcript:
-        """Run a whole recording; waits its turn, raises Overloaded if too many wait."""
-        async with self.open_call(config) as call:
-            reader = asyncio.create_task(_read_out(call))
-            try:
-                async for chunk in chunks:
-                    await call.accept(chunk)
-                await call.finish()
-                await reader
-            finally:
-                reader.cancel()
-            return call.transcript()
-
     def models(self) -> tuple[ModelCard, ...]:
         """Those that recognise speech."""
         try:
@@ -239,6 +226,7 @@ def _language(policy: CallPolicy) -> str | None:
 async def _end(call: Call) -> None:
     """A live call keeps what was said; half a recording must never pass for the whole."""
     if call.config.live:
+        call.break_off()
         with contextlib.suppress(LingtingError):
             await call.finish()
     else:
@@ -246,8 +234,3 @@ async def _end(call: Call) -> None:
         await call.fail(
             Overloaded("run the recording", cause, "send it again", retry_after_s=retry_after_s)
         )
-
-
-async def _read_out(call: Call) -> int:
-    """Read a recording's events so that it never waits for a reader; returns the finals' count."""
-    return len([event async for event in call.events() if isinstance(event, Final)])

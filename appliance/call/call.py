@@ -26,6 +26,7 @@ from appliance.messages import (
     Event,
     Final,
     SpeakerTurn,
+    Told,
     Transcript,
 )
 from inference.tensors import EMOTION_MODEL, SAMPLE_RATE_HZ, Audio
@@ -272,7 +273,7 @@ class Call:
         """The caller went away: what was heard until then still becomes final, if it is kept."""
         if not self.keeper or not self._legs or self._failed:
             return
-        self._broke_off = not self._finished
+        self._broke_off = self._broke_off or not self._finished
         with contextlib.suppress(LingtingError, TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self.finish()
@@ -282,12 +283,21 @@ class Call:
         self._failed = self._failed or error
         self.log.close(error)
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Events as they come, then the error that ended the call, if one did."""
+    async def told(self) -> AsyncIterator[Told]:
+        """What is told of it as it comes, then the error that ended it, if one did."""
         async for told in self.log.follow(progress=True):
-            yield told.event
+            yield told
         if self.log.error:
             raise self.log.error
+
+    async def events(self) -> AsyncIterator[Event]:
+        """The same without their numbers."""
+        async for told in self.told():
+            yield told.event
+
+    def break_off(self) -> None:
+        """There is more audio than will be taken: the record says so."""
+        self._broke_off = self._broke_off or not self._finished
 
     def transcript(self) -> Transcript:
         """Everything said so far, in the order it was begun."""

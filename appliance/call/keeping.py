@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from appliance.call.log import EventLog
-from appliance.messages import CallConfig
+from appliance.messages import CallConfig, Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,10 @@ class Keeper(Protocol):
     """One call's. None of its methods raises."""
 
     log: EventLog
+
+    @property
+    def ended(self) -> Ended | None:
+        """What is told last; None if nobody is told."""
 
     async def hear(self, data: bytes) -> None:
         """The caller's bytes, as they came."""

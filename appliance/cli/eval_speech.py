@@ -15,6 +15,7 @@ import soxr
 from appliance.audio.decoder import AudioDecoder
 from appliance.audio.g711 import ALAW, encode
 from appliance.call.box import Box
+from appliance.call.conversation import transcribe
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, SettingsError
 from appliance.messages import BOX_LANGUAGE, AudioFormat, CallConfig, Encoding
@@ -166,7 +167,7 @@ async def through_the_box(box: Box, clips: Sequence[Clip], telephone: bool, say:
             door="cli",
         )
         content = to_alaw(clip.audio) if telephone else to_pcm(clip.audio)
-        transcript = await box.transcribe(config, _once(content))
+        transcript = await transcribe(box, config, _once(content))
         heard.pairs.append((clip.text, "".join(final.text for final in transcript.finals)))
     heard.seconds = time.monotonic() - begun
     return heard

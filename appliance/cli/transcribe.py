@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from appliance.api.calls import choose_language
-from appliance.api.follow import follow
 from appliance.api.http.asking import find_model
 from appliance.cli import remote
 from appliance.cli.outputs import STDIN, OutputFailed, Outputs
@@ -37,6 +36,7 @@ from appliance.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
+from appliance.call.conversation import Conversation
 
 ALL_GOOD, SOME_FAILED, WRONG_USE, NO_BOX, INTERRUPTED = 0, 1, 2, 3, 130
 CHUNK_BYTES = 64 << 10
@@ -229,12 +229,11 @@ class LocalEar:
         with open_source(name) as file:
             total_s = wave_seconds(file)
             tell(0.0, total_s)
-            async with self._box.open_call(self._config) as call:
-                async with aclosing(follow(call, read_chunks(file))) as events:
-                    async for event in events:
-                        if isinstance(event, Heard):
-                            tell(event.audio_ms / 1000, total_s)
-                return call.transcript()
+            async with Conversation(self._box, self._config, read_chunks(file)) as talk:
+                async for told in talk.told():
+                    if isinstance(told.event, Heard):
+                        tell(told.event.audio_ms / 1000, total_s)
+                return talk.call.transcript()
 
 
 class RemoteEar:

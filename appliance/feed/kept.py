@@ -154,6 +154,11 @@ class KeptCall:
             self._folded = about, record
         return self._folded[1]
 
+    @property
+    def ended(self) -> Ended:
+        ending = self.ending
+        return Ended(self.state, ending.error, ending.cut_short) if ending else Ended(self.state)
+
     async def follow(self, after: int, *, partials: bool) -> AsyncIterator[Told]:
         """Events above `after`, then as they come, until the call is over.
 
@@ -165,7 +170,7 @@ class KeptCall:
             yield told
         while self.state is CallState.RUNNING:
             await self._changed.wait()
-        yield Told(sequence, Ended(self.state, self.ending.error if self.ending else ""))
+        yield Told(sequence, self.ended)
 
 
 class LiveCall(KeptCall):

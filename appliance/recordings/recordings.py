@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from appliance.call.box import Box
+from appliance.call.conversation import Conversation
 from appliance.call.keeping import Ending
 from appliance.errors import LingtingError, NotFound, Overloaded, StoreDamaged
 from appliance.feed.journal import Journal
 from appliance.feed.kept import KeptCall, peak_of
 from appliance.feed.running import RunningCalls
-from appliance.messages import CallState, Event
+from appliance.messages import CallState
 from appliance.recordings.arrivals import KIND
 from appliance.store.jobs import MOST_ATTEMPTS, Job
 from appliance.store.store import Store
@@ -50,19 +51,18 @@ class Recordings(Work):
 
     async def _hear(self, kept: KeptCall, progress: Progress) -> None:
         await self._store.calls.set_state(kept.id, CallState.RUNNING)
-        total = max(1, await asyncio.to_thread(self._store.vault.size, kept.id))
+        heard = self._read(kept.id, progress)
+        async with Conversation(self._box, kept.config, heard, keeper=kept) as talk:
+            async for _ in talk.told():
+                pass
+
+    async def _read(self, call_id: str, progress: Progress) -> AsyncIterator[bytes]:
+        total = max(1, await asyncio.to_thread(self._store.vault.size, call_id))
         read = 0
-        async with self._box.open_call(kept.config, kept) as call:
-            reading = asyncio.create_task(_read_out(call.events()))
-            try:
-                async for chunk in self._store.audio(kept.id):
-                    await call.accept(chunk)
-                    read += len(chunk)
-                    progress.share = min(1.0, read / total)
-                await call.finish()
-                await reading
-            finally:
-                reading.cancel()
+        async for chunk in self._store.audio(call_id):
+            yield chunk
+            read += len(chunk)
+            progress.share = min(1.0, read / total)
 
     async def _finish(self, job: Job, kept: KeptCall) -> bool:
         """Record, journal, job and what follows, in one transaction; False if it is not ours."""
@@ -107,9 +107,3 @@ class Recordings(Work):
         extra = (dead, *kept.also(CallState.FAILED))
         if await self._store.calls.finish(kept.record(CallState.FAILED), None, *extra):
             await self._drop_audio(kept.id)
-
-
-async def _read_out(events: AsyncIterator[Event]) -> None:
-    """So that what fails the call is known."""
-    async for _ in events:
-        pass

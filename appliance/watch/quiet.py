@@ -7,7 +7,6 @@ by the way that citizens' calls take. It is kept nowhere and told to nobody.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +14,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 
 from appliance.call.box import Box
-from appliance.call.call import Call
+from appliance.call.conversation import Conversation
 from appliance.call.keeping import Ending
 from appliance.call.log import EventLog
 from appliance.engine.canary import Canary, is_close, load_canary
@@ -99,22 +98,10 @@ class QuietCalls:
     async def _place(self, canary: Canary) -> str:
         audio = AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1)
         config = CallConfig(audio=audio, tenant=CANARY_TENANT, door=DOOR)
-        async with self._box.open_call(config, Nobody()) as call:
-            speaking = asyncio.create_task(_speak(call, canary))
-            try:
-                said = [e.text async for e in call.events() if isinstance(e, Final)]
-                await speaking
-            finally:
-                speaking.cancel()
-                with contextlib.suppress(asyncio.CancelledError, LingtingError):
-                    await speaking
-            return "".join(said)
-
-
-async def _speak(call: Call, canary: Canary) -> None:
-    async for piece in _in_real_time(canary):
-        await call.accept(piece)
-    await call.finish()
+        heard = _in_real_time(canary)
+        async with Conversation(self._box, config, heard, keeper=Nobody()) as talk:
+            said = [t.event.text async for t in talk.told() if isinstance(t.event, Final)]
+        return "".join(said)
 
 
 async def _in_real_time(canary: Canary) -> AsyncIterator[bytes]:
@@ -137,6 +124,10 @@ class Nobody:
 
     async def hear(self, data: bytes) -> None:
         pass
+
+    @property
+    def ended(self) -> None:
+        return None
 
     async def settle(self) -> None:
         pass

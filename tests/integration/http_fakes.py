@@ -13,7 +13,7 @@ from typing import Any
 
 from appliance.api.http.server import HttpServer
 from appliance.errors import InvalidAudio
-from appliance.messages import CallConfig, Event, Final, Health, Progress, SpokenWord, Transcript
+from appliance.messages import CallConfig, Final, Health, Progress, SpokenWord, Told, Transcript
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from inference.tensors import ModelCard
@@ -53,6 +53,7 @@ class FakeCall:
         self._box, self._config = box, config
         self._finished = asyncio.Event()
         self._heard = asyncio.Event()
+        self._failed: Exception | None = None
 
     async def accept(self, data: bytes) -> None:
         self._box.take(data)
@@ -62,15 +63,24 @@ class FakeCall:
         self._heard.set()
         self._finished.set()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def fail(self, error: Exception) -> None:
+        self._failed = error
+        await self.finish()
+
+    async def told(self) -> AsyncIterator[Told]:
         await self._heard.wait()
-        yield Progress(100)
+        if not self._failed:
+            yield Told(0, Progress(100))
         for index, event in enumerate(self._box.finals):
             await asyncio.sleep(self._box.delay_s)
             if self._box.fails_after == index and self._box.error:
                 raise self._box.error
-            yield event
+            if self._failed:
+                raise self._failed
+            yield Told(index + 1, event)
         await self._finished.wait()
+        if self._failed:
+            raise self._failed
 
     def transcript(self) -> Transcript:
         return self._box.transcript(self._config)
@@ -95,20 +105,13 @@ class FakeBox:
         self.running = 0
         self.cancelled = 0
 
-    def open_call(self, config: CallConfig) -> Any:
+    def open_call(self, config: CallConfig, _: object = None) -> Any:
         return self._open(config)
 
     @asynccontextmanager
     async def _open(self, config: CallConfig) -> AsyncIterator[FakeCall]:
         with self._work(config):
             yield FakeCall(self, config)
-
-    async def transcribe(self, config: CallConfig, chunks: AsyncIterator[bytes]) -> Transcript:
-        with self._work(config):
-            async for chunk in chunks:
-                self.take(chunk)
-            await asyncio.sleep(self.delay_s)
-            return self.transcript(config)
 
     def models(self) -> tuple[ModelCard, ...]:
         return self.cards

@@ -204,7 +204,9 @@ async def test_mtls_and_a_call_id_that_comes_twice(
     box = Box(settings, FakeEngine(), Metrics())
     opened: list[CallConfig] = []
     open_call = box.open_call
-    monkeypatch.setattr(box, "open_call", lambda c: (opened.append(c), open_call(c))[1])
+    monkeypatch.setattr(
+        box, "open_call", lambda c, keeper: (opened.append(c), open_call(c, keeper))[1]
+    )
     await box.start()
     server = GrpcServer(box)
     lines = await run_client(

@@ -13,6 +13,7 @@ import pytest
 
 from appliance.call import pace as pace_module
 from appliance.call.box import UNMEASURED_LEGS, Box
+from appliance.call.conversation import transcribe
 from appliance.call.pace import Pace
 from appliance.call.track import Track
 from appliance.errors import (
@@ -89,7 +90,7 @@ def finals(events: list[Event]) -> list[Final]:
 
 
 async def test_every_sentence_becomes_a_final_of_its_leg(box: Box, audio: bytes) -> None:
-    transcript = await box.transcribe(CallConfig(live=False), pieces(audio))
+    transcript = await transcribe(box, CallConfig(live=False), pieces(audio))
     known = json.loads((CALL / "call.json").read_text())
     for sentence in known:
         leg = {"agent": 0, "citizen": 1}[sentence["leg"]]
@@ -102,7 +103,7 @@ async def test_every_sentence_becomes_a_final_of_its_leg(box: Box, audio: bytes)
 
 async def test_a_recording_is_the_same_call_run_faster(box: Box, audio: bytes) -> None:
     live = finals(await run(box, audio))
-    recorded = (await box.transcribe(CallConfig(live=False), pieces(audio, 65_536))).finals
+    recorded = (await transcribe(box, CallConfig(live=False), pieces(audio, 65_536))).finals
     said = {(f.leg, f.utterance, f.text, f.start_ms) for f in live}
     assert said == {(f.leg, f.utterance, f.text, f.start_ms) for f in recorded}
 
@@ -202,7 +203,7 @@ async def test_half_an_hour_takes_no_more_memory_than_a_minute(
             engine.asked.clear()  # the fake remembers what it heard
 
     config = CallConfig(audio=AudioFormat(Encoding.ALAW, 8000, 2), live=False)
-    transcript = await box.transcribe(config, rounds())
+    transcript = await transcribe(box, config, rounds())
     assert len(transcript.finals) > 10 * ROUNDS
     assert sizes_mb[-1] - sizes_mb[1] < GROWTH_MB, sizes_mb
 
@@ -237,7 +238,7 @@ async def test_noise_of_every_kind_breaks_nothing(box: Box) -> None:
 async def test_too_long_a_recording_is_refused(engine: FakeEngine, audio: bytes) -> None:
     small = Box(Settings(limits=Limits(recording_hours=0.005)), engine, Metrics())
     with pytest.raises(TooLarge):
-        await small.transcribe(CallConfig(live=False), pieces(audio))
+        await transcribe(small, CallConfig(live=False), pieces(audio))
     await small.close()
 
 
@@ -315,7 +316,7 @@ async def test_drain_never_passes_half_a_recording_for_the_whole(box: Box, audio
             yield piece
             await asyncio.sleep(0.02)
 
-    transcribing = asyncio.create_task(box.transcribe(CallConfig(live=False), slowly()))
+    transcribing = asyncio.create_task(transcribe(box, CallConfig(live=False), slowly()))
     await asyncio.sleep(0.3)
     await box.drain(0.1)
     with pytest.raises(Overloaded, match="shutting down"):

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
-from appliance.api.grpc.errors import DOOR, Draining, overloaded
+from appliance.api.grpc.errors import DOOR, overloaded
+from appliance.call.conversation import stopping
 from appliance.metrics import Metrics
 from appliance.sections import Limits
 
+T = TypeVar("T")
 STREAMING, RECOGNIZE = "StreamingRecognize", "Recognize"  # metric labels, too
 
 
@@ -42,6 +44,7 @@ class Admission:
         self._streams: set[Drainable] = set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._stopping = asyncio.Event()
         self.draining = False
 
     @contextmanager
@@ -73,9 +76,22 @@ class Admission:
         finally:
             self._streams.discard(stream)
 
+    async def unless_stopping(self, reading: Coroutine[Any, Any, T]) -> T:
+        """What is read; raises Draining if the door stops before it comes."""
+        tasks = asyncio.ensure_future(reading), asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not tasks[0].done():
+                raise stopping()
+            return tasks[0].result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
     async def drain(self, grace_s: float, settle_s: float) -> None:
         """Let nothing in; let speakers finish for `grace_s`, then what was heard for `settle_s`."""
         self.draining = True
+        self._stopping.set()
         for stream in tuple(self._streams):
             stream.drain()
         if await self._emptied(grace_s):
@@ -90,7 +106,3 @@ class Admission:
         except TimeoutError:
             return False
         return True
-
-
-def stopping() -> Draining:
-    return Draining("serve the call", "the box is stopping", "connect again in a few seconds")

@@ -93,14 +93,6 @@ class RivaRefusal(InvalidRequest):
         return self.cause
 
 
-class Draining(LingtingError):
-    """Refused or ended because the box is stopping."""
-
-    retryable = True
-    code = "draining"
-    retry_after_s = 5.0  # about what a restart takes
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What goes over the wire for one error."""

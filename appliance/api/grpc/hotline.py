@@ -24,18 +24,19 @@ from appliance.api.grpc import hotline_answers as answers
 from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
 from appliance.api.grpc.hotline_requests import ENCODINGS, ROLES, check, claim, filter_of, id_of
 from appliance.api.grpc.interleave import Interleaver
+from appliance.api.grpc.stream import first_message
 from appliance.api.grpc.who import Doorman
 from appliance.archive.archive import Archive
+from appliance.call.conversation import Conversation, Heard
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
 from appliance.feed import kinds
 from appliance.feed.kept import KeptCall
-from appliance.messages import AudioFormat, CallConfig, CallState
+from appliance.messages import AudioFormat, CallConfig, CallState, Progress, Told
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
     from appliance.call.box import Box
-    from appliance.call.call import Call
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Hotline"].full_name
 OPERATIONS = "google.longrunning.Operations"
@@ -64,53 +65,28 @@ class HotlineServicer:
         async with self.answering(context, "StreamCall", SENDS) as asked:
             who, context = asked.who, asked.context
             with self._admission.admit(STREAMING, self._box.draining):
-                first = await self._read(context)
+                first = await first_message(context, self._admission, self._idle_s)
                 if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
                     raise InvalidRequest("open a call", "the first message must hold config")
                 config = self._config(first.config, who.own_tenant, live=True)
-                async with self._box.open_call(config) as call:
-                    assert isinstance(call.keeper, KeptCall)
-                    await self._converse(call, call.keeper, context)
+                heard = _heard(config, context)
+                talk = Conversation(self._box, config, heard, idle_s=self._idle_s)
+                async with talk:
+                    with self._admission.stream(talk):
+                        await self._converse(talk, context)
+                if talk.status is not None:
+                    raise talk.status
 
-    async def _converse(self, call: Call, kept: KeptCall, context: Any) -> None:
-        """Listen and speak at once; what goes wrong in either is the call's end."""
-        tasks = [
-            asyncio.create_task(self._listen(call, context)),
-            asyncio.create_task(_read_out(call)),
-            asyncio.create_task(self._speak(kept, context)),
-        ]
-        try:
-            await asyncio.gather(*tasks[:2])
-        finally:
-            for task in tasks[:2]:
-                task.cancel()
-            await asyncio.gather(*tasks[:2], return_exceptions=True)
-            if not tasks[0].cancelled() and not tasks[0].exception():
-                await call.close()
-                await call.hand_over()  # the last event tells that it is over
-                await tasks[2]
-            tasks[2].cancel()
-            await asyncio.gather(tasks[2], return_exceptions=True)
-
-    async def _listen(self, call: Call, context: Any) -> None:
-        apart: Interleaver | None = None
-        audio = call.config.audio
-        while (message := await self._read(context)) is not grpc.aio.EOF:
-            if message.WhichOneof("request") != "audio":
-                raise InvalidRequest("go on with a call", "only the first message holds config")
-            data = message.audio.content
-            if message.audio.leg:
-                apart = apart or Interleaver(audio.encoding, audio.rate_hz, audio.channels)
-                data = apart.feed(message.audio.leg, data)
-            if data:
-                await call.accept(data)
-        if apart and (rest := apart.rest()):
-            await call.accept(rest)
-        await call.finish()
-
-    async def _speak(self, kept: KeptCall, context: Any) -> None:
-        async for told in kept.follow(0, partials=kept.config.interim):
-            await self._write(context, kinds.as_grpc(kept.id, told))
+    async def _converse(self, talk: Conversation, context: Any) -> None:
+        kept = talk.call.keeper
+        assert isinstance(kept, KeptCall)
+        last = 0
+        async for told in talk.told():
+            last = told.sequence
+            if not isinstance(told.event, Progress):
+                await talk.send(context.write(kinds.as_grpc(kept.id, told)))
+        if ended := await talk.end():
+            await talk.send(context.write(kinds.as_grpc(kept.id, Told(last, ended))))
 
     async def WatchCall(self, request: Any, context: Any) -> None:
         async with self.answering(context, "WatchCall", READS) as asked:
@@ -272,10 +248,21 @@ class HotlineServicer:
         )
 
 
-async def _read_out(call: Call) -> None:
-    """The stream follows what is kept; the call must not wait for a reader."""
-    async for _ in call.events():
-        pass
+async def _heard(config: CallConfig, context: Any) -> AsyncIterator[Heard]:
+    """Audio of all legs together, or of each apart."""
+    apart: Interleaver | None = None
+    audio = config.audio
+    while (message := await context.read()) is not grpc.aio.EOF:
+        if message.WhichOneof("request") != "audio":
+            raise InvalidRequest("go on with a call", "only the first message holds config")
+        data = message.audio.content
+        if message.audio.leg:
+            apart = apart or Interleaver(audio.encoding, audio.rate_hz, audio.channels)
+            data = apart.feed(message.audio.leg, data)
+        if data:
+            yield data
+    if apart and (rest := apart.rest()):
+        yield rest
 
 
 def handlers(servicer: HotlineServicer) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
 from appliance.api.grpc.errors import DOOR, RivaRefusal
 from appliance.api.grpc.stream import Stream
 from appliance.api.grpc.who import Asked, Doorman
+from appliance.call.conversation import transcribe
 from appliance.errors import IdleTimeout, InvalidRequest
 from appliance.messages import Transcript
 
@@ -36,9 +37,7 @@ class RivaServicer:
 
     async def StreamingRecognize(self, request_iterator: Any, context: Any) -> None:
         async with self._serving(context, STREAMING) as asked:
-            stream = Stream(self._box, asked.context, asked.who.own_tenant)
-            with self._admission.stream(stream):
-                await stream.run()
+            await Stream(self._box, self._admission, asked.context, asked.who.own_tenant).run()
 
     async def Recognize(self, request_iterator: Any, context: Any) -> Any:
         async with self._serving(context, RECOGNIZE) as asked:
@@ -82,7 +81,7 @@ class RivaServicer:
             call_id=requests.call_id(context.invocation_metadata()),
         )
         config = replace(config, tenant=tenant)
-        transcript = await self._box.transcribe(config, pieces(request.audio))
+        transcript = await transcribe(self._box, config, pieces(request.audio))
         context.set_trailing_metadata(
             answers.answer_metadata(transcript.model, demo=transcript.demo)
             + answers.ignored_metadata(request.config)

@@ -16,17 +16,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from appliance.access.access import Access
 from appliance.access.roles import SENDS, Principal
-from appliance.api.follow import follow, in_one_task
+from appliance.api.follow import in_one_task
 from appliance.api.http import shapes
 from appliance.api.http.asking import Asking, read_asking
 from appliance.api.http.edge import log_bug
-from appliance.api.http.errors import Draining, fault_of, internal_fault
+from appliance.api.http.errors import fault_of, internal_fault
 from appliance.api.http.promises import OPENAI_ERRORS, Responses
 from appliance.api.http.upload import MIB, Places, chunks, reading_form
 from appliance.api.http.vanish import until_gone
 from appliance.api.http.who import Needs
 from appliance.api.render import plain_text, separator, to_srt, to_vtt
-from appliance.errors import InvalidAudio, InvalidRequest, LingtingError
+from appliance.call.conversation import Conversation, transcribe
+from appliance.errors import Draining, InvalidAudio, InvalidRequest, LingtingError
 from appliance.messages import SANE_ID, Encoding, Final, Transcript
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class AudioDoor:
             try:
                 if asking.stream:
                     return await self._stream(request, asking, who, stack)
-                work = self._box.transcribe(asking.config, chunks(asking.file))
+                work = transcribe(self._box, asking.config, chunks(asking.file))
                 return respond(asking, await until_gone(request, work))
             except InvalidAudio as error:
                 error.param = error.param or "file"
@@ -144,17 +145,17 @@ class AudioDoor:
             yield _sse(internal_fault(request_id).as_openai())
 
     async def _hear(self, asking: Asking) -> AsyncGenerator[str]:
-        async with self._box.open_call(asking.config) as call:
+        async with Conversation(self._box, asking.config, chunks(asking.file)) as talk:
             last: Final | None = None
-            async with aclosing(follow(call, chunks(asking.file))) as events:
-                async for event in events:
-                    if isinstance(event, Final) and event.text:
-                        text = separator(last, event) + event.text
-                        last = event
-                        yield _sse(shapes.delta(event, text, logprobs=asking.logprobs))
-                    else:
-                        yield LISTENING
-            yield _sse(shapes.done(call.transcript(), logprobs=asking.logprobs))
+            async for told in talk.told():
+                event = told.event
+                if isinstance(event, Final) and event.text:
+                    text = separator(last, event) + event.text
+                    last = event
+                    yield _sse(shapes.delta(event, text, logprobs=asking.logprobs))
+                else:
+                    yield LISTENING
+            yield _sse(shapes.done(talk.call.transcript(), logprobs=asking.logprobs))
 
 
 class EventStream(StreamingResponse):

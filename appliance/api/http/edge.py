@@ -11,7 +11,8 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from appliance.api.http.errors import CLIENT_GONE, Draining, fault_of, internal_fault, respond
+from appliance.api.http.errors import CLIENT_GONE, fault_of, internal_fault, respond
+from appliance.errors import Draining
 from appliance.log_fields import REQUEST_ID
 from appliance.messages import SANE_ID
 from appliance.metrics import Metrics

@@ -54,12 +54,6 @@ _STATUS: tuple[tuple[type[LingtingError], int], ...] = (
 )
 
 
-class Draining(EngineUnavailable):
-    """The box is going down and takes nothing new."""
-
-    code = "draining"
-
-
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One error, before it takes the shape of its path."""

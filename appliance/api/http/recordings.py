@@ -19,7 +19,6 @@ from appliance.access.roles import READS, SENDS, Principal
 from appliance.api.calls import MOST_LEGS, choose_language
 from appliance.api.http import call_shapes
 from appliance.api.http.body import checked, read_json
-from appliance.api.http.errors import Draining
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.upload import (
     CHUNK_BYTES,
@@ -31,7 +30,7 @@ from appliance.api.http.upload import (
 )
 from appliance.api.http.who import Needs
 from appliance.archive.archive import Archive
-from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
+from appliance.errors import Draining, EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
 from appliance.messages import EVERY_TENANT, SANE_ID, AudioFormat, CallConfig, Encoding, Role
 from appliance.recordings.arrivals import Claim
 from inference.tensors import MOST_SPEAKERS

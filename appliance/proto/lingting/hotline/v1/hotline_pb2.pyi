@@ -412,7 +412,7 @@ class RecordingMetadata(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Call.State, str]] = ..., progress: _Optional[float] = ...) -> None: ...
 
 class CallEvent(_message.Message):
-    __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended", "alert", "derived", "error")
+    __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended", "alert", "derived", "error", "cut_short")
     class Said(_message.Message):
         __slots__ = ("utterance", "leg", "text", "start_ms", "end_ms", "words", "confidence", "demo")
         UTTERANCE_FIELD_NUMBER: _ClassVar[int]
@@ -482,6 +482,7 @@ class CallEvent(_message.Message):
     ALERT_FIELD_NUMBER: _ClassVar[int]
     DERIVED_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    CUT_SHORT_FIELD_NUMBER: _ClassVar[int]
     name: str
     sequence: int
     partial: CallEvent.Said
@@ -492,4 +493,5 @@ class CallEvent(_message.Message):
     alert: Alert
     derived: CallEvent.Derived
     error: str
-    def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., derived: _Optional[_Union[CallEvent.Derived, _Mapping]] = ..., error: _Optional[str] = ...) -> None: ...
+    cut_short: bool
+    def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., derived: _Optional[_Union[CallEvent.Derived, _Mapping]] = ..., error: _Optional[str] = ..., cut_short: _Optional[bool] = ...) -> None: ...
