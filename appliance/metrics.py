@@ -31,7 +31,7 @@ BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 CALL_BUCKETS_S = (30, 60, 120, 180, 300, 600, 900, 1800)
 # Labels that a counter is born with, so that its first event is seen as an increase.
-DOORS = ("riva", "hotline", "openai", "recordings", "canary")
+DOORS = ("riva", "hotline", "openai", "realtime", "recordings", "canary")
 ENGINES = ("triton", "cpu")
 KINDS = ("live", "recording")
 REFUSALS = ("capacity", "engine", "streams", "recordings", "requests", "draining")

@@ -24,6 +24,7 @@ class Session:
     key: str
     begun_at: float  # monotonic s
     used_at: float
+    longest_s: float
 
 
 class Sessions:
@@ -33,10 +34,10 @@ class Sessions:
         self._clock = clock
         self._open: OrderedDict[str, Session] = OrderedDict()  # by the cookie's hash
 
-    def begin(self, key: str) -> str:
-        """For a key that was found good; returns the cookie's value."""
+    def begin(self, key: str, longest_s: float = LONGEST_S) -> str:
+        """For a key that was found good; returns the cookie's value, or a client's secret."""
         token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock()
-        self._open[_hash(token)] = Session(key, now, now)
+        self._open[_hash(token)] = Session(key, now, now, longest_s)
         while len(self._open) > MOST:
             self._open.popitem(last=False)
         return token
@@ -47,7 +48,7 @@ class Sessions:
         session, now = self._open.get(name), self._clock()
         if session is None:
             return ""
-        if now - session.used_at > IDLE_S or now - session.begun_at > LONGEST_S:
+        if now - session.used_at > IDLE_S or now - session.begun_at > session.longest_s:
             del self._open[name]
             return ""
         session.used_at = now

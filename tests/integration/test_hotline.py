@@ -187,6 +187,29 @@ async def test_a_recording_is_an_operation(stub: Stub) -> None:
     assert reason(caught.value)[0] == "CONFLICT"
 
 
+async def test_a_stop_tells_what_was_heard_and_that_there_was_more(
+    stub: Stub, box: Gateway
+) -> None:
+    call = stub.stream()
+    await call.write(pb.StreamCallRequest(config=CONFIG))
+    for at in range(0, len(alaw(4.5)), 1600):  # the agent is speaking
+        audio = pb.Audio(content=alaw(4.5)[at : at + 1600])
+        await call.write(pb.StreamCallRequest(audio=audio))
+    while not (first := await call.read()).HasField("partial"):
+        pass
+    draining = asyncio.create_task(box.box.drain(0.3))
+    told = [first]
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        while True:
+            told.append(await asyncio.wait_for(call.read(), 10))
+    await draining
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert any(event.HasField("final") for event in told)
+    assert told[-1].ended == pb.Call.STATE_FINISHED and told[-1].cut_short
+    kept = await stub.get(pb.GetCallRequest(name=told[-1].name))
+    assert kept.cut_short and kept.utterances
+
+
 async def test_a_recording_that_is_no_audio(stub: Stub) -> None:
     begun = await stub.record(recording(pb.CallConfig(), b"no audio at all" * 50))
     done = await stub.wait(lro.WaitOperationRequest(name=begun.name))

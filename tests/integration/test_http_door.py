@@ -244,7 +244,8 @@ async def test_root_says_where_to_look_and_nothing_fetches_from_outside(
 ) -> None:
     places = (await client.get("/")).json()["look_at"]
     spec = (await client.get("/openapi.json")).json()
-    assert set(spec["paths"]) - set(places) == {"/v1/models/{model_id}"}
+    minting = {f"/v1/realtime/{each}" for each in ("client_secrets", "transcription_sessions")}
+    assert set(spec["paths"]) - set(places) == {"/v1/models/{model_id}", *minting}
     assert (await client.get("/docs")).status_code == 404
 
 

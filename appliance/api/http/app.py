@@ -21,6 +21,7 @@ from appliance.api.http.edge import Edge
 from appliance.api.http.recordings import recording_routes
 from appliance.api.http.replays import replay_routes
 from appliance.api.http.status import root_routes, status_routes
+from appliance.api.ws.realtime import realtime_routes
 from appliance.console.board import Lines
 from appliance.errors import LingtingError
 from appliance.watch.gpu import GpuReader
@@ -60,6 +61,7 @@ def create_app(
         telemetry=NO_TELEMETRY,
     )
     app.include_router(audio_routes(box, access))
+    app.include_router(realtime_routes(box, access))
     if archive:
         app.include_router(recording_routes(box, archive, access))
         app.include_router(call_routes(archive, access))

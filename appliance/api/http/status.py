@@ -28,6 +28,7 @@ PLACES: dict[str, object] = {
     "look_at": {
         "/v1/audio/transcriptions": "POST a recording, get its text (OpenAI)",
         "/v1/audio/translations": "POST a recording, get English text, if the model can (OpenAI)",
+        "/v1/realtime": "live speech by WebSocket (NIM, OpenAI)",
         "/api/v1/recordings": "POST a recording, get a call with speakers, roles and moods",
         "/api/v1/calls": "calls, live and past: read, follow, delete them",
         "/v1/models": "which models answer",

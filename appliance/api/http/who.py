@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from appliance.access.access import Access
 
 CERTIFICATE, OPEN, ROOT = "lingting.certificate", "lingting.open", "lingting.root"
+SECRET, INSECURE = "realtime-token.", "openai-insecure-api-key."  # WebSocket protocols
 COOKIE = "lingting"  # a browser's session
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing
 UCRED = struct.Struct("3i")  # pid, uid, gid, as SO_PEERCRED has them
@@ -97,13 +98,24 @@ class Needs(SecurityBase):
             return LOCAL
         state = connection.scope.get("state", {})
         shown = Shown(
-            key=bearer(connection.headers.get("authorization", "")) or self._session(connection),
+            key=bearer(connection.headers.get("authorization", ""))
+            or self._offered(connection)
+            or self._session(connection),
             certificate=state.get(CERTIFICATE, ""),
             peer=connection.client.host if connection.client else "",
             open_door=state.get(OPEN, False),
             own_machine=state.get(ROOT, False),
         )
         return await self._access.admit(shown, self.roles)
+
+    def _offered(self, connection: HTTPConnection) -> str:
+        """A browser's WebSocket can send no header: the key, or a secret for it, is a protocol."""
+        assert self._access
+        for offered in connection.scope.get("subprotocols") or ():
+            for prefix, key_of in ((SECRET, self._access.sessions.key), (INSECURE, str)):
+                if offered.startswith(prefix):
+                    return key_of(offered.removeprefix(prefix))
+        return ""
 
     def _session(self, connection: HTTPConnection) -> str:
         """The key that a browser showed when it was let in."""
