@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from appliance.console.board import News, Row
 from appliance.console.condition import Condition, Grade
 from appliance.console.words import EMOTIONS, LEVELS, NO_ROLE, ROLES
 from appliance.watch.history import KEPT_S, SAMPLE_EVERY_S, SERIES
+from inference.tensors import ModelCard
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
@@ -41,6 +43,7 @@ class Viewer:
     sees_condition: bool
     sees_calls: bool
     signed_in: bool  # by a key: can sign out
+    may_try: bool = False  # may send audio
 
 
 class Renderer:
@@ -108,6 +111,9 @@ class Renderer:
 
     def login(self, *, without_role: bool = False) -> str:
         return self._render("login.html", without_role=without_role)
+
+    def trying(self, models: Iterable[ModelCard]) -> str:
+        return self._render("try.html", models=list(models))
 
     def condition(self, condition: Condition) -> dict[str, str]:
         """By the event that brings it: what changes each second moves nothing else."""

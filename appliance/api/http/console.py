@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.requests import HTTPConnection
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
-from appliance.access.roles import ANYBODY, OPERATES, READS, Principal
+from appliance.access.roles import ANYBODY, OPERATES, READS, SENDS, Principal
 from appliance.api.http.audio import EventStream
 from appliance.api.http.status import PLACES
 from appliance.api.http.who import COOKIE, Needs
@@ -165,7 +165,22 @@ def console_routes(box: Box, lines: Lines, history: History, access: Access | No
         return JSONResponse({"names": SERIES, "utc_offset_s": zone_s, "samples": samples})
 
     _add_session(router, access)
+    _add_trying(router, box, access)
     return router
+
+
+def _add_trying(router: APIRouter, box: Box, access: Access | None) -> None:
+    sender = Depends(Visitor(access, SENDS))
+
+    @router.get("/try", response_model=None)
+    async def trying(request: Request, who: Principal | None = sender) -> Response:
+        """Anybody who may send audio drops a file or speaks, and sees the words come."""
+        words = renderer(language_of(request))
+        if who is None:
+            without_role = request.state.without_role
+            status = 403 if without_role else 401
+            return HTMLResponse(words.login(without_role=without_role), status, HEADERS)
+        return remembering(request, HTMLResponse(words.trying(box.models()), 200, HEADERS))
 
 
 def _add_session(router: APIRouter, access: Access | None) -> None:
@@ -280,4 +295,5 @@ def viewer_of(request: Request, who: Principal) -> Viewer:
         sees_condition=bool(who.roles & OPERATES),
         sees_calls=bool(who.roles & READS),
         signed_in=bool(request.cookies.get(COOKIE)),
+        may_try=bool(who.roles & SENDS),
     )
