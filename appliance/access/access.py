@@ -286,12 +286,24 @@ class Access:
             log.error("%s", error)
 
     def _check(self, wanted: Wanted) -> None:
-        """Raises InvalidRequest."""
+        """Raises InvalidRequest, Conflict."""
         _check(wanted)
+        if ADMINS & set(wanted.roles) and wanted.certificate:
+            self._check_one_office(wanted)
         alone = ADMINS & set(wanted.roles) and not wanted.certificate
         if alone and self._settings.access.admin_two_factors:
             hint = "name the certificate it comes with, see `lingting pki client`"
             raise InvalidRequest(DOING, "an admin needs two factors", hint, param="certificate")
+
+    def _check_one_office(self, wanted: Wanted) -> None:
+        """Whoever holds a certificate is one person, who may be one kind of admin."""
+        for each in self.gate.known:
+            held = ADMINS & roles_of(each.roles)
+            certificate = each.digest if each.kind == CERTIFICATE else each.certificate
+            same = certificate == wanted.certificate and each.revoked_at is None
+            if same and held and not held & set(wanted.roles):
+                cause = f"its certificate is that of {each.name}, another kind of admin"
+                raise Conflict(DOING, cause, "three admins are three people")
 
 
 def _check(wanted: Wanted) -> None:
@@ -305,6 +317,9 @@ def _check(wanted: Wanted) -> None:
     if wanted.tenant in RESERVED:
         cause = f"{wanted.tenant!r} is the box's own name"
         raise InvalidRequest(DOING, cause, "give it another", param="tenant")
+    if wanted.tenant and not wanted.tenant.strip("."):
+        cause = f"{wanted.tenant!r} is no name"
+        raise InvalidRequest(DOING, cause, "letters, digits and ._-", param="tenant")
     if not admins and not wanted.tenant:
         hint = "name the hotline system it is for; * sees every one's calls"
         raise InvalidRequest(DOING, "it has no tenant", hint, param="tenant")

@@ -16,7 +16,10 @@ BACKLOG = 512
 def listen(host: str, port: int, backlog: int = BACKLOG) -> socket.socket:
     """A listening socket; raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=backlog)
+    listener = socket.create_server((host, port), family=family, backlog=backlog)
+    # Connections inherit it: a small answer must not wait for the client's delayed ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def listen_locally(path: Path) -> socket.socket:

@@ -125,9 +125,10 @@ class _Cue:
     lines: tuple[str, ...]
 
 
-def _cues(transcript: Transcript) -> Iterator[_Cue]:
-    for final in transcript.finals:
-        yield from _split(final)
+def _cues(transcript: Transcript) -> list[_Cue]:
+    """By their start: those of two legs that speak at once come between each other."""
+    cues = (cue for final in transcript.finals for cue in _split(final))
+    return sorted(cues, key=lambda cue: (cue.start_ms, cue.leg))
 
 
 def _split(final: Final) -> Iterator[_Cue]:

@@ -148,8 +148,9 @@ def _part(heard: Hypothesis, words: list[Word], begin_ms: int, length_ms: int) -
         heard,
         text="".join(word.text for word in words).strip(),
         words=tuple(
-            replace(word, start_ms=within(word.start_ms), end_ms=within(word.end_ms))
+            replace(word, start_ms=start, end_ms=max(within(word.end_ms), start + 1))
             for word in words
+            for start in [min(within(word.start_ms), length_ms - 1)]
         ),
         confidence=round(math.exp(sum(logs) / len(logs)), 4) if logs else 0.0,
     )

@@ -72,6 +72,7 @@ def running_box(
         "LINGTING_GRPC__PORT": str(grpc_port),
         "LINGTING_HTTP__PORT": str(http_port),
         "LINGTING_LIMITS__DRAIN_S": "1",
+        "LINGTING_ACCESS__KEYS": "auto",  # on loopback, for the command that started it
     }
     if load_settings().triton.mode == "child":
         settings["LINGTING_TRITON__ADDRESS"] = "127.0.0.1:0"

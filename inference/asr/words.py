@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate, groupby
 
 from inference.asr import quality
 from inference.tensors import Word
@@ -34,16 +35,31 @@ def timed_words(
     starts: dict[int, int] = {}
     for token, frame in path:
         starts.setdefault(token, min(length_ms, int(frame * ms_per_frame)))
+    firsts = [0, *accumulate(count for _, count in texts)]
+    begins = [starts.get(at, 0) for at in firsts[:-1]]
+    edges = _apart([*begins, starts.get(firsts[-1], length_ms)])
     words: list[Word] = []
     at = 0
-    for piece, count in texts:
-        begin, end = starts.get(at, 0), starts.get(at + count, length_ms)
+    for (piece, count), begin, end in zip(texts, edges, edges[1:], strict=False):
         confidence = sum(probabilities[at : at + count]) / max(1, count)
         piece = piece.lstrip() if not words else piece  # as the text of the whole
         if piece:
             words.append(Word(piece, begin, max(begin, end), round(confidence, 4)))
         at += count
     return _spelt_as(text, words)
+
+
+def _apart(edges: list[int]) -> list[int]:
+    """Never backwards; words that begin at one frame share the time until the next one begins."""
+    edges = list(accumulate(edges, max))
+    for first, run in groupby(range(len(edges)), key=lambda at: edges[at]):
+        alike = list(run)
+        after = alike[-1] + 1
+        if len(alike) > 1 and after < len(edges):
+            step = (edges[after] - first) / len(alike)
+            for number, at in enumerate(alike):
+                edges[at] = int(first + step * number)
+    return edges
 
 
 def _spelt_as(text: str, words: Sequence[Word]) -> tuple[Word, ...]:

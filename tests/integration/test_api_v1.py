@@ -137,7 +137,7 @@ async def test_a_file_of_the_share(client: httpx.AsyncClient, tmp_path: Path) ->
     answer = await client.post("/api/v1/recordings", json={"path": "a.wav", "call_id": "p-1"})
     assert answer.status_code == 202
     assert (await until_over(client, answer.json()["id"]))["state"] == "finished"
-    for path in ("../secret.wav", "/etc/passwd", "link.wav", "", "nothing.wav", "."):
+    for path in ("../secret.wav", "/etc/passwd", "link.wav", "nothing.wav", "."):
         problem(await client.post("/api/v1/recordings", json={"path": path}), 404)
 
 
@@ -561,7 +561,7 @@ async def test_a_call_whose_record_is_not_taken_is_stored_later(
     assert (await client.get("/api/v1/calls/later")).json() == call
 
 
-@pytest.mark.parametrize("path", ["a\0b", "x" * 5000, "..", "/etc/passwd", "", "pipe", "link"])
+@pytest.mark.parametrize("path", ["a\0b", "x" * 5000, "..", "/etc/passwd", "pipe", "link", "loop"])
 async def test_nothing_but_files_of_the_share_is_read(
     client: httpx.AsyncClient, box: Gateway, path: str
 ) -> None:
@@ -570,6 +570,7 @@ async def test_nothing_but_files_of_the_share_is_read(
     share.mkdir(exist_ok=True)
     os.mkfifo(share / "pipe")
     (share / "link").symlink_to("/etc/passwd")
+    (share / "loop").symlink_to(share / "loop")
     answer = await client.post("/api/v1/recordings", json={"path": path})
     problem(answer, 404)
 

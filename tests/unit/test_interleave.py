@@ -34,6 +34,32 @@ def test_a_leg_that_stays_behind_is_silent() -> None:
     assert len(heard) + len(rest) == 80_000 and (rest[:, 0] == 1).all()
 
 
+def test_a_leg_that_was_silent_comes_back_in_its_place() -> None:
+    """In real time: neither waits for the other, and nothing is early afterwards."""
+    now = 0.0
+    mixer, out = Interleaver("pcm_s16le", 8000, 2, lambda: now), b""
+    piece = {1: bytes([1, 0]) * 800, 2: bytes([2, 0]) * 800}  # 100 ms
+    for step in range(200):
+        now = step / 10
+        out += mixer.feed(1, piece[1])
+        if not 50 <= step < 160:  # eleven seconds of nothing
+            out += mixer.feed(2, piece[2])
+        if step == 150:
+            assert len(frames(out, "<i2")) >= 8000 * 15, "what was said is not held up"
+    heard = frames(out + mixer.rest(), "<i2")
+    assert abs(len(heard) - 160_000) <= 800
+    (spoken,) = np.nonzero(heard[:, 1])
+    gap = spoken[np.argmax(np.diff(spoken)) :][:2] / 8000
+    np.testing.assert_allclose(gap, [5.0, 16.0], atol=0.2)
+
+
+@pytest.mark.parametrize("sizes", [(101, 50), (100, 51), (3, 1)])
+def test_a_leg_may_end_in_half_a_sample(sizes: tuple[int, int]) -> None:
+    mixer = Interleaver("pcm_s16le", 8000, 2)
+    out = mixer.feed(1, bytes(sizes[0])) + mixer.feed(2, bytes(sizes[1])) + mixer.rest()
+    assert len(out) == 2 * (max(sizes) - max(sizes) % 2)
+
+
 def test_what_cannot_be_put_together_is_refused() -> None:
     with pytest.raises(InvalidRequest):
         Interleaver("auto", 8000, 2)

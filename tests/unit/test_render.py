@@ -113,3 +113,10 @@ def spoken(*texts: str) -> str:
 def test_who_speaks_next_begins_a_line() -> None:
     turns = transcript(final("您好", 0, 1), final("请讲", 1, 2), final("你好", 2, 3, leg=1), legs=2)
     assert plain_text(turns) == "您好请讲\n你好"
+
+
+def test_cues_of_two_legs_come_in_the_order_of_time() -> None:
+    long = final("好" * 120, 0, 30_000)
+    made = to_srt(transcript(long, final("对", 12_000, 12_500, leg=1), legs=2))
+    starts = re.findall(r"^(\S+) -->", made, re.MULTILINE)
+    assert starts == sorted(starts) and "声道2" in made.split("\n\n")[2]

@@ -16,7 +16,7 @@ from inference.asr.padding import LONG_S
 from inference.asr.quality import Decoding
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.asr.whisper import WhisperModel
-from inference.asr.words import without_loop, without_phantoms
+from inference.asr.words import timed_words, without_loop, without_phantoms
 from inference.bundles import BundleInvalid, Serving, seal
 from inference.tensors import (
     SAMPLE_RATE_HZ,
@@ -289,3 +289,17 @@ def test_tensors_carry_everything() -> None:
 def test_garbled_options_are_an_invalid_window(options: bytes) -> None:
     with pytest.raises(InvalidQuestion):
         unpack_question(noise(0.1), np.frombuffer(options, np.uint8))
+
+
+def test_no_word_takes_no_time() -> None:
+    """Several that an alignment puts on one frame share the time until the next begins."""
+    path = [(0, 0), (1, 10), (2, 10), (3, 10), (4, 40)]
+    texts = [(char, 1) for char in "一二三四五"]
+    words = timed_words(texts, path, [0.9] * 5, text="一二三四五", ms_per_frame=20, length_ms=1000)
+    assert [(w.start_ms, w.end_ms) for w in words] == [
+        (0, 200),
+        (200, 400),
+        (400, 600),
+        (600, 800),
+        (800, 1000),
+    ]

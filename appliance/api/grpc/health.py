@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from appliance.call.box import Box
 
 WATCH_INTERVAL_S = 0.5  # how soon a watcher hears of a change
+MOST_WATCHERS = 64  # load balancers and the like
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -26,6 +27,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
     def __init__(self, box: Box, admission: Admission, services: tuple[str, ...]) -> None:
         self._box, self._admission = box, admission
         self._services = ("", *services)
+        self._watching = 0
 
     def _status(self, service: str) -> int:
         if service not in self._services:
@@ -42,6 +44,16 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         return health_pb2.HealthCheckResponse(status=status)
 
     async def Watch(self, request: Any, context: Any) -> None:
+        if self._watching >= MOST_WATCHERS:
+            code, words = grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._watching} watch already"
+            await context.abort(code, words)
+        self._watching += 1
+        try:
+            await self._watch(request, context)
+        finally:
+            self._watching -= 1
+
+    async def _watch(self, request: Any, context: Any) -> None:
         last = None
         while True:
             status = self._status(request.service)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from appliance.errors import InvalidRequest
 
 SAMPLE_BYTES = {"pcm_s16le": 2, "alaw": 1, "mulaw": 1}
 SILENCE = {"pcm_s16le": b"\x00\x00", "alaw": b"\xd5", "mulaw": b"\xff"}
 LONGEST_LEAD_S = 5.0  # of one leg over another; then the other is taken to be silent
+QUIET_S = 2.0  # without anything of a leg while others come: likewise, at once
 
 
 class Interleaver:
@@ -18,7 +22,13 @@ class Interleaver:
         legs: how many.
     """
 
-    def __init__(self, encoding: str, rate_hz: int, legs: int) -> None:
+    def __init__(
+        self,
+        encoding: str,
+        rate_hz: int,
+        legs: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if encoding not in SAMPLE_BYTES or not rate_hz or not legs:
             raise InvalidRequest(
                 "read a leg's audio",
@@ -29,6 +39,9 @@ class Interleaver:
         self._width, self._silence = SAMPLE_BYTES[encoding], SILENCE[encoding]
         self._lead = int(LONGEST_LEAD_S * rate_hz) * self._width
         self._legs = [bytearray() for _ in range(legs)]
+        self._clock = clock
+        self._fed_at = [clock()] * legs  # s
+        self._behind = [False] * legs  # silence was put in the place of what did not come
 
     def feed(self, leg: int, data: bytes) -> bytes:
         """Take samples of `leg`, from 1; returns the frames that are complete now."""
@@ -38,19 +51,35 @@ class Interleaver:
                 f"there is no leg {leg} of {len(self._legs)}",
                 param="audio.leg",
             )
-        self._legs[leg - 1] += data
-        longest = max(len(waiting) for waiting in self._legs)
-        for waiting in self._legs:
-            missing = longest - self._lead - len(waiting)
-            if missing > 0:
-                waiting += self._silence * (missing // self._width)
+        now, mine = self._clock(), leg - 1
+        if self._behind[mine]:  # what comes now is of now
+            self._pad(mine, self._longest())
+        self._legs[mine] += data
+        self._behind[mine], self._fed_at[mine] = False, now
+        longest = self._longest()
+        for number in range(len(self._legs)):
+            quiet = now - self._fed_at[number] > QUIET_S
+            if self._pad(number, longest - (0 if quiet else self._lead)):
+                self._behind[number] = True
         return self._take(min(len(waiting) for waiting in self._legs))
+
+    def _longest(self) -> int:
+        return max(len(waiting) for waiting in self._legs)
+
+    def _pad(self, number: int, size: int) -> bool:
+        """With silence up to `size` bytes; whether there was any need."""
+        waiting = self._legs[number]
+        missing = (size - len(waiting)) // self._width
+        waiting += self._silence * max(0, missing)
+        return missing > 0
 
     def rest(self) -> bytes:
         """What is left at the end; a leg that ended sooner is silent."""
-        longest = max(len(waiting) for waiting in self._legs)
         for waiting in self._legs:
-            waiting += self._silence * ((longest - len(waiting)) // self._width)
+            del waiting[len(waiting) - len(waiting) % self._width :]  # half a sample
+        longest = self._longest()
+        for number in range(len(self._legs)):
+            self._pad(number, longest)
         return self._take(longest)
 
     def _take(self, size: int) -> bytes:

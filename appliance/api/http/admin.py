@@ -24,7 +24,7 @@ from appliance.settings import Settings
 from appliance.store.credentials import CERTIFICATE, KEY, Credential
 
 NAME = r"^[A-Za-z0-9._-]{1,64}$"
-TENANT = r"^([A-Za-z0-9._-]{1,64}|\*)?$"
+TENANT = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|\*)?$"
 FINGERPRINT = r"^([0-9a-f]{64})?$"
 MOST_RECORDS = 1000
 

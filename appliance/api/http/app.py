@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
@@ -21,6 +21,7 @@ from appliance.api.http.edge import Edge
 from appliance.api.http.recordings import recording_routes
 from appliance.api.http.replays import replay_routes
 from appliance.api.http.status import root_routes, status_routes
+from appliance.api.http.who import known_query
 from appliance.api.ws.realtime import realtime_routes
 from appliance.console.board import Lines
 from appliance.errors import LingtingError
@@ -59,6 +60,7 @@ def create_app(
         openapi_url=None,  # a route like the others: status.py
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
+        dependencies=[Depends(known_query)],
     )
     app.include_router(audio_routes(box, access))
     app.include_router(realtime_routes(box, access))

@@ -23,7 +23,7 @@ from appliance.api.http import call_shapes
 from appliance.api.http.audio import LISTENING, SLOW_S, EventStream
 from appliance.api.http.errors import fault_of
 from appliance.api.http.promises import PROBLEMS
-from appliance.api.http.who import Needs
+from appliance.api.http.who import Needs, while_allowed
 from appliance.archive.archive import Archive
 from appliance.errors import InvalidRequest, LingtingError, NotFound
 from appliance.feed import kinds
@@ -101,7 +101,7 @@ def _add_inspecting(router: APIRouter, archive: Archive, access: Access | None) 
         """The audio of a call that is over, as it came in, where it is kept."""
         found = await archive.find(call, tenant=who.tenant)
         needs = Needs(access, INSPECTS)
-        pieces = in_one_task(_while_allowed(archive.audio(found.id), lambda: needs.still(who)))
+        pieces = in_one_task(while_allowed(archive.audio(found.id), lambda: needs.still(who)))
         async with _doing(access, who, "call.audio", found.id):
             first = await anext(pieces, b"")
         return StreamingResponse(_with(first, pieces), media_type="application/octet-stream")
@@ -165,15 +165,6 @@ def _add_following(router: APIRouter, archive: Archive, access: Access | None) -
 
 def _doing(access: Access | None, who: Principal, act: str, call_id: str) -> Any:
     return access.doing(who, act, call_id) if access else contextlib.nullcontext()
-
-
-async def _while_allowed(
-    pieces: AsyncGenerator[bytes], still: Callable[[], None]
-) -> AsyncGenerator[bytes]:
-    async with contextlib.aclosing(pieces):
-        async for piece in pieces:
-            still()
-            yield piece
 
 
 async def _with(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

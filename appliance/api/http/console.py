@@ -131,8 +131,12 @@ def console_routes(box: Box, lines: Lines, history: History, access: Access | No
 
     @router.get("/console/static/{name:path}", response_model=None)
     async def static(name: str) -> Response:
-        path = (STATIC / name).resolve()
-        if not path.is_relative_to(STATIC) or not path.is_file():
+        try:
+            path = (STATIC / name).resolve()
+            there = path.is_relative_to(STATIC) and path.is_file()
+        except (OSError, ValueError, RuntimeError):  # too long, NUL, a loop of links
+            there = False
+        if not there:
             raise NotFound("read a file of the page", "there is none of that name")
         headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
         return FileResponse(path, headers=headers)

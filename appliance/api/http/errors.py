@@ -138,7 +138,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         code, message = "unknown_url", "there is nothing at this address; GET / lists what there is"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("allow", "others")
+        named = {name.lower(): value for name, value in (error.headers or {}).items()}
+        allowed = named.get("allow", "others")
         message = f"this address does not take that method; it takes {allowed}"
     fault = Fault(error.status_code, message, code, None, error.headers or {})
     return respond(request.url.path, fault)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -28,7 +28,7 @@ from appliance.api.http.upload import (
     reading_form,
     too_large,
 )
-from appliance.api.http.who import Needs
+from appliance.api.http.who import Needs, while_allowed
 from appliance.archive.archive import Archive
 from appliance.errors import Draining, EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
 from appliance.messages import EVERY_TENANT, SANE_ID, AudioFormat, CallConfig, Encoding, Role
@@ -66,8 +66,8 @@ def recording_routes(box: Box, archive: Archive, access: Access | None) -> APIRo
     router = APIRouter(prefix="/api/v1/recordings", tags=["recordings"])
     places, share = Places(box.settings, box.metrics), box.settings.http.share
     max_bytes = box.settings.http.max_upload_mib * MIB
-    sender = Depends(Needs(access, SENDS))
-    reader = Depends(Needs(access, READS))
+    needs = Needs(access, SENDS)
+    sender, reader = Depends(needs), Depends(Needs(access, READS))
 
     @router.post(
         "",
@@ -83,15 +83,21 @@ def recording_routes(box: Box, archive: Archive, access: Access | None) -> APIRo
         claim, tenant = _claim(request, who.own_tenant), who.own_tenant
         if request.headers.get("content-type", "").startswith("application/json"):
             wanted = checked(Wanted, await read_json(request))
+            if not wanted.path:
+                cause, hint = "path is missing", "name a file on the share, or upload one as a form"
+                raise InvalidRequest(DOING, cause, hint, param="path")
             file = await run_in_threadpool(_shared, _share_of(share, who), wanted.path)
             with file:
                 config = _config(wanted, box, tenant)
-                call_id = await archive.accept(config, _read(file, max_bytes), claim)
+                read = while_allowed(_read(file, max_bytes), lambda: needs.still(who))
+                call_id = await archive.accept(config, read, claim)
         else:
             with places.take():
                 async with reading_form(request, max_bytes) as form:
                     config = _config(checked(Wanted, _fields(form)), box, tenant)
-                    call_id = await archive.accept(config, chunks(_upload(form)), claim)
+                    # Whoever was let in may be no longer, once all of it is here.
+                    read = while_allowed(chunks(_upload(form)), lambda: needs.still(who))
+                    call_id = await archive.accept(config, read, claim)
         body = await _status(archive, call_id, who)
         return JSONResponse(body.model_dump(mode="json"), 202, {"location": _url(call_id)})
 
@@ -192,7 +198,10 @@ def _upload(form: FormData) -> UploadFile:
 
 def _share_of(share: Path | None, who: Principal) -> Path | None:
     """A hotline system's own folder of the share; the whole for whoever sees every system's."""
-    return share / who.tenant if share and who.tenant != EVERY_TENANT else share
+    if share is None or who.tenant == EVERY_TENANT:
+        return share
+    own = share / who.tenant
+    return own if own.parent == share and who.tenant.strip(".") else share / ".none"
 
 
 def _shared(share: Path | None, path: str) -> BinaryIO:
@@ -211,7 +220,7 @@ def _shared(share: Path | None, path: str) -> BinaryIO:
         if not (share / path).resolve().is_relative_to(share.resolve()):
             raise missing  # before it is opened: of a device that alone may do something
         file = open(share / path, "rb", opener=_without_waiting)  # noqa: SIM115
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise missing from error
     found = Path(f"/proc/self/fd/{file.fileno()}").resolve()
     whole = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -226,7 +235,7 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-async def _read(file: BinaryIO, max_bytes: int) -> AsyncIterator[bytes]:
+async def _read(file: BinaryIO, max_bytes: int) -> AsyncGenerator[bytes]:
     if os.fstat(file.fileno()).st_size > max_bytes:
         raise too_large(max_bytes)
     while data := await run_in_threadpool(file.read, CHUNK_BYTES):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from starlette.datastructures import FormData, UploadFile
@@ -119,6 +119,6 @@ async def reading_form(request: Request, max_bytes: int) -> AsyncIterator[FormDa
         await form.close()
 
 
-async def chunks(file: UploadFile) -> AsyncIterator[bytes]:
+async def chunks(file: UploadFile) -> AsyncGenerator[bytes]:
     while data := await file.read(CHUNK_BYTES):
         yield data

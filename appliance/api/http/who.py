@@ -9,7 +9,8 @@ import hashlib
 import socket
 import ssl
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from appliance.access.gate import Shown
 from appliance.access.roles import LOCAL, Principal, Role
 from appliance.api.who import bearer
+from appliance.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
@@ -131,6 +133,35 @@ def _same_origin(connection: HTTPConnection) -> bool:
     """Whether the page that asks is the box's own; other ports of its host are other sites."""
     origin = connection.headers.get("origin", "")
     return bool(origin) and urlsplit(origin).netloc == connection.headers.get("host", "")
+
+
+async def while_allowed(
+    pieces: AsyncGenerator[bytes], still: Callable[[], None]
+) -> AsyncGenerator[bytes]:
+    """Until `still` raises: whoever began may be no longer allowed to go on."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            still()
+            yield piece
+
+
+def known_query(connection: HTTPConnection) -> None:
+    """Of our own interface: a misspelt parameter would be taken for its default. Raises
+    InvalidRequest."""
+    route = connection.scope.get("route")
+    dependant = getattr(route, "dependant", None)
+    if dependant is None or not connection.url.path.startswith("/api/v1"):
+        return
+    waiting, known = [dependant], set[str]()
+    while waiting:
+        each = waiting.pop()
+        known.update(parameter.alias for parameter in each.query_params)
+        waiting.extend(each.dependencies)
+    for name in connection.query_params:
+        if name not in known:
+            hint = f"there are {', '.join(sorted(known))}" if known else "it takes none"
+            cause = f"there is no parameter {name[:40]!r}"
+            raise InvalidRequest("read the request", cause, hint, param=name[:40])
 
 
 def unguarded(app: FastAPI) -> list[str]:
