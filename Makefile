@@ -138,7 +138,10 @@ monitoring-test: build/.monitoring $(WEIGHTS)  ## Rules, alerts, dashboards and 
 demo: $(VENV)/.demo $(WEIGHTS)  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(if $(LOAD),--load $(LOAD)) $(ARGS)
 
-test: $(VENV)/.dev $(WEIGHTS) $(PYANNOTE)/.ready $(MACHINE)  ## Run the whole suite
+test: $(VENV)/.dev $(WEIGHTS)  ## Run the quick tests: ten minutes, without torch, browser, Java or a machine
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.dev $(WEIGHTS) $(PYANNOTE)/.ready $(MACHINE)  ## Run everything: an hour (ARGS='-m slow': what test leaves out)
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, types and who may import whom
@@ -166,4 +169,4 @@ lock: $(UV)  ## Pin every dependency again, with hashes
 clean:  ## Remove what make made
 	rm -rf $(VENV) $(PYANNOTE) .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help weights medium vm-test fault-test monitoring-test pyannote demo test lint bench proto docs lock clean
+.PHONY: help weights medium vm-test fault-test monitoring-test pyannote demo test test-all lint bench proto docs lock clean

@@ -26,6 +26,16 @@ def pytest_report_header() -> str:
     return f"faults: seed {SEED}, scale {SCALE}; again: make fault-test SEED={SEED} SCALE={SCALE}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes a real daemon for long, a browser, torch, Java or a machine to install on is slow:
+    left out of `make test` but for what is marked quick."""
+    for item in items:
+        whole = {"acceptance", "faults"} & set(item.path.parts)
+        torch = "pyannote_settings" in getattr(item, "fixturenames", ()) or "pyannote" in item.name
+        if (whole or torch) and not item.get_closest_marker("quick"):
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
     """Its own for each test, so that one test alone draws what it drew among the others."""
@@ -58,13 +68,19 @@ def tiny_settings(tiny_bundle: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def pyannote_settings(tiny_settings: Settings) -> Settings:
-    """The demo diarization too, by pyannote.audio itself in Triton."""
-    environment = PROJECT / ".venv-pyannote"
-    if not (environment / ".ready").exists():
-        pytest.fail("pyannote.audio is not set up: make pyannote")
+def voices_settings(tiny_settings: Settings) -> Settings:
+    """The demo diarization and emotions too, by ONNX."""
     whole = Models()
     demo = {"diarization": whole.diarization, "emotion": whole.emotion}
     models = tiny_settings.models.model_copy(update=demo)
-    triton = tiny_settings.triton.model_copy(update={"pyannote": environment})
-    return tiny_settings.model_copy(update={"models": models, "triton": triton})
+    return tiny_settings.model_copy(update={"models": models})
+
+
+@pytest.fixture(scope="session")
+def pyannote_settings(voices_settings: Settings) -> Settings:
+    """By pyannote.audio itself in Triton."""
+    environment = PROJECT / ".venv-pyannote"
+    if not (environment / ".ready").exists():
+        pytest.fail("pyannote.audio is not set up: make pyannote")
+    triton = voices_settings.triton.model_copy(update={"pyannote": environment})
+    return voices_settings.model_copy(update={"triton": triton})

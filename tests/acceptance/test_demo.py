@@ -74,6 +74,7 @@ def test_a_call_is_heard_line_by_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.quick
 def test_it_goes_on_when_triton_is_killed(tmp_path: Path) -> None:
     out = run(tmp_path, "--fail", "triton", "--speed", "2")
     assert "kill -9" in out and re.search(r"cpu: [1-9]", out)

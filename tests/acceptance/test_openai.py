@@ -31,6 +31,7 @@ def reference() -> str:
     return "".join(s["text"] for s in sorted(sentences, key=lambda s: s["start_ms"]))
 
 
+@pytest.mark.quick
 def test_verbose_json_has_the_words_of_the_call(client: openai.OpenAI) -> None:
     with DEMO_CALL.open("rb") as file:
         answer = client.audio.transcriptions.create(

@@ -67,6 +67,7 @@ def box(
         yield made
 
 
+@pytest.mark.quick
 def test_the_bundle_is_whole_and_says_what_it_is() -> None:
     manifest = verify(BUNDLE)
     assert manifest.licence == "MIT" and not manifest.demo
@@ -75,6 +76,7 @@ def test_the_bundle_is_whole_and_says_what_it_is() -> None:
     assert "26 people" in card and "MIT" in card
 
 
+@pytest.mark.quick
 def test_it_runs_as_int8_and_hears_its_own_canary(model: WhisperModel, clip: np.ndarray) -> None:
     assert model.card.compute_type.startswith("int8")
     (heard,) = model.listen([Window(clip, language="zh")])

@@ -38,6 +38,7 @@ def said(lines: list[dict], channel: int | None = None) -> str:
     return "".join(x["text"] for x in finals if channel in (None, x["channel"]))
 
 
+@pytest.mark.quick
 def test_a_live_stereo_call_is_written_down_leg_by_leg(box: Daemon, pcm: Path) -> None:
     lines = box.run_client(
         "stream", "--file", str(pcm), "--separate-channels", "--simulate-realtime",

@@ -49,12 +49,11 @@ def two_speakers() -> Audio:
     params=["fake", "cpu", "triton-onnx", "triton-pyannote"], scope="module", loop_scope="module"
 )
 async def engine(
-    request: pytest.FixtureRequest, pyannote_settings: Settings
+    request: pytest.FixtureRequest, voices_settings: Settings
 ) -> AsyncIterator[SpeechEngine]:
-    settings, kind = pyannote_settings, request.param
-    if kind == "triton-onnx":
-        triton = settings.triton.model_copy(update={"pyannote": None})
-        settings = settings.model_copy(update={"triton": triton})
+    settings, kind = voices_settings, request.param
+    if kind == "triton-pyannote":
+        settings = request.getfixturevalue("pyannote_settings")
     made: SpeechEngine
     if kind == "fake":
         made = FakeEngine()
@@ -154,9 +153,9 @@ async def test_a_bad_window_costs_its_neighbours_nothing(engine: SpeechEngine) -
     assert isinstance(answers[0], Voices) and isinstance(answers[3], Voices)
 
 
-async def test_without_a_bundle_there_is_no_such_model(pyannote_settings: Settings) -> None:
-    models = pyannote_settings.models.model_copy(update={"diarization": None})
-    made = CpuEngine(pyannote_settings.model_copy(update={"models": models}))
+async def test_without_a_bundle_there_is_no_such_model(voices_settings: Settings) -> None:
+    models = voices_settings.models.model_copy(update={"diarization": None})
+    made = CpuEngine(voices_settings.model_copy(update={"models": models}))
     await made.start()
     with pytest.raises(EngineUnavailable, match="diarization"):
         await made.ask(VoiceWindow(two_speakers()[:16000]), Priority.FINAL, TIMEOUT_S)

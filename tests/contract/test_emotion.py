@@ -43,9 +43,9 @@ def utterance(start_s: float, end_s: float, leg: int = 1) -> Audio:
 
 @pytest_asyncio.fixture(params=["fake", "cpu", "triton"], scope="module", loop_scope="module")
 async def engine(
-    request: pytest.FixtureRequest, tiny_settings: Settings, pyannote_settings: Settings
+    request: pytest.FixtureRequest, tiny_settings: Settings, voices_settings: Settings
 ) -> AsyncIterator[SpeechEngine]:
-    models = tiny_settings.models.model_copy(update={"emotion": pyannote_settings.models.emotion})
+    models = tiny_settings.models.model_copy(update={"emotion": voices_settings.models.emotion})
     settings = tiny_settings.model_copy(update={"models": models})
     made: SpeechEngine
     if request.param == "fake":

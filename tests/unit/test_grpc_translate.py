@@ -11,9 +11,10 @@ from riva.client.proto import riva_asr_pb2 as asr
 from riva.client.proto import riva_audio_pb2 as audio
 
 from appliance.api.grpc import answers, requests
-from appliance.api.grpc.errors import CHINESE, STATUS, Draining, RivaRefusal, answer_to
+from appliance.api.grpc.errors import CHINESE, STATUS, RivaRefusal, answer_to
 from appliance.errors import (
     BundleError,
+    Draining,
     EngineUnavailable,
     IdleTimeout,
     InvalidAudio,
