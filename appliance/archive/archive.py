@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from appliance.archive.recovery import recover
 from appliance.archive.retention import Retention
+from appliance.audio import wav
 from appliance.call.keeping import Ending, Keeper
 from appliance.errors import (
     Conflict,
@@ -169,10 +170,19 @@ class Archive:
             )
 
     async def audio(self, name: str, *, tenant: str = EVERY_TENANT) -> AsyncGenerator[bytes]:
-        """A call's, as it came in; raises NotFound if none is kept, Conflict if it still runs."""
+        """A call's as it came in, with a WAV header if it came without any.
+
+        Raises:
+            NotFound: none is kept.
+            Conflict: it still runs.
+        """
         summary = await self.find(name, tenant=tenant)
         if summary.state not in OVER:
             raise Conflict("read a call's audio", f"the call is {summary.state.value}", "wait")
+        config = await self._config(summary)
+        with contextlib.suppress(NotFound):  # which reading tells
+            if header := wav.header(config.audio, await self.store.audio_length(summary.id)):
+                yield header
         async for chunk in self.store.audio(summary.id, whole=not summary.live):
             yield chunk
 

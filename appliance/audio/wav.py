@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from appliance.errors import InvalidAudio
+from appliance.messages import AudioFormat, Encoding
 
 MAX_HEADER_BYTES = 1 << 20  # pictures and notes may stand before the samples
+MOST_BYTES = 0xFFFFFFFF - 64  # that a header can tell of
 UNTIL_THE_END = (0, 0xFFFFFFFF)  # data sizes of those who write a WAV without seeking
 FORMAT_PCM, FORMAT_FLOAT, FORMAT_ALAW, FORMAT_MULAW, FORMAT_EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 
@@ -112,6 +114,20 @@ def _header(form: bytes | None, data_at: int, size: int, long_data: int | None) 
     return WavHeader(
         coding, tag, rate_hz, channels, data_at, None if size in UNTIL_THE_END else size
     )
+
+
+def header(audio: AudioFormat, size: int) -> bytes:
+    """Before `size` bytes of headerless audio; empty if that is none a header can tell of."""
+    kinds = {Encoding.PCM_S16LE: (1, 2), Encoding.ALAW: (6, 1), Encoding.MULAW: (7, 1)}
+    if audio.encoding not in kinds or not audio.rate_hz or not audio.channels:
+        return b""
+    tag, width = kinds[audio.encoding]
+    frame = width * audio.channels
+    rate = audio.rate_hz
+    form = struct.pack("<HHIIHHH", tag, audio.channels, rate, rate * frame, frame, 8 * width, 0)
+    size = min(size, MOST_BYTES)
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", size)
+    return b"RIFF" + struct.pack("<I", len(chunks) + size + size % 2) + chunks
 
 
 def _bad(cause: str) -> InvalidAudio:

@@ -230,6 +230,22 @@ class Jobs:
         )
         return {row[0]: row[1] for row in rows}
 
+    async def failing(self, kind: str, limit: int = 100) -> list[Job]:
+        """Those that failed and will be tried again, the next one first."""
+        wanted = (
+            select(jobs)
+            .where(
+                jobs.c.kind == kind,
+                jobs.c.state == JobState.QUEUED.value,
+                jobs.c.attempts > 0,
+                jobs.c.error != "",
+            )
+            .order_by(jobs.c.due_at)
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+        return [_job(dict(row._mapping)) for row in rows]
+
     async def dead(self, kind: str, limit: int = 100) -> list[Job]:
         """The newest that failed for good."""
         wanted = (

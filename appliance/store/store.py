@@ -83,6 +83,11 @@ class Store:
         async for chunk in self.vault.read(call_id, cipher, key, whole=whole):
             yield chunk
 
+    async def audio_length(self, call_id: str) -> int:
+        """Bytes; raises NotFound if none is kept."""
+        cipher, key = await self.ring.get(audio_key(call_id))
+        return await asyncio.to_thread(self.vault.length, call_id, cipher, key)
+
     async def drop_audio(self, call_ids: Sequence[str]) -> None:
         """Shred calls' audio and leave their words."""
         if call_ids:

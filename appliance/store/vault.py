@@ -159,6 +159,16 @@ class Vault:
         finally:
             file.close()
 
+    def length(self, call_id: str, cipher: Cipher, key: bytes) -> int:
+        """Bytes of audio, reckoned from the frames' sizes; raises NotFound."""
+        overhead, total = len(cipher.seal(key, b"", b"")), 0
+        with _open(self.path(call_id)) as file:
+            while len(head := file.read(HEAD.size)) == HEAD.size:
+                (sealed,) = HEAD.unpack(head)
+                file.seek(sealed, os.SEEK_CUR)
+                total += max(0, sealed - overhead)
+        return total
+
     def size(self, call_id: str) -> int:
         """Of the sealed file, bytes; raises NotFound."""
         try:

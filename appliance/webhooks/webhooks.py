@@ -115,6 +115,10 @@ class Webhooks(Subscriber):
         """Deliveries that failed for good, newest first."""
         return [_letter(job) for job in await self._jobs.dead(self.job_kind)]
 
+    async def failing(self) -> list[dict[str, Any]]:
+        """Deliveries that failed and will be tried again, the next one first."""
+        return [_letter(job) for job in await self._jobs.failing(self.job_kind)]
+
     async def retry_dead(self, delivery: str) -> None:
         """Try a dead letter again, from the start; raises NotFound."""
         if not await self._jobs.revive(self.job_kind, delivery):
@@ -160,4 +164,5 @@ def _letter(job: Job) -> dict[str, Any]:
         "call": job.call_id,
         "attempts": job.attempts,
         "error": job.error,
+        "next_at": job.due_at,
     }

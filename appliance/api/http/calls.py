@@ -94,17 +94,19 @@ def _add_inspecting(router: APIRouter, archive: Archive, access: Access | None) 
 
     @router.get(
         "/{call}/audio",
-        responses={**PROBLEMS, 200: {"content": {"application/octet-stream": {}}}},
+        responses={**PROBLEMS, 200: {"content": {"audio/wav": {}, "application/octet-stream": {}}}},
         response_model=None,
     )
     async def audio(call: str, who: Principal = inspector) -> Response:
-        """The audio of a call that is over, as it came in, where it is kept."""
+        """The audio of a call that is over, as it came in, where it is kept; what came without a
+        header gets one."""
         found = await archive.find(call, tenant=who.tenant)
         needs = Needs(access, INSPECTS)
         pieces = in_one_task(while_allowed(archive.audio(found.id), lambda: needs.still(who)))
         async with _doing(access, who, "call.audio", found.id):
             first = await anext(pieces, b"")
-        return StreamingResponse(_with(first, pieces), media_type="application/octet-stream")
+        kind = "audio/wav" if first.startswith(b"RIFF") else "application/octet-stream"
+        return StreamingResponse(_with(first, pieces), media_type=kind)
 
     @router.delete("/{call}", status_code=204, responses=PROBLEMS)
     async def delete(call: str, who: Principal = inspector) -> Response:

@@ -22,10 +22,12 @@ class Delivery(BaseModel):
     call: str
     attempts: int
     error: str = Field(description="of the last attempt")
+    next_at: float = Field(description="of the next attempt, s since 1970; past: there is none")
 
 
 class DeadLetters(BaseModel):
-    deliveries: list[Delivery]
+    deliveries: list[Delivery] = Field(description="failed for good, newest first")
+    failing: list[Delivery] = Field(description="failed, and tried again; the next one first")
 
 
 def delivery_routes(webhooks: Webhooks, access: Access | None) -> APIRouter:
@@ -34,10 +36,13 @@ def delivery_routes(webhooks: Webhooks, access: Access | None) -> APIRouter:
 
     @router.get("", response_model=DeadLetters, responses=PROBLEMS)
     async def dead(who: Principal = operator) -> DeadLetters:
-        """Deliveries that failed for good, newest first; of every hotline system."""
+        """Deliveries that failed, for good or so far; of every hotline system."""
         _sees_all(who)
-        letters = await webhooks.dead_letters()
-        return DeadLetters(deliveries=[Delivery(**letter) for letter in letters])
+        letters, failing = await webhooks.dead_letters(), await webhooks.failing()
+        return DeadLetters(
+            deliveries=[Delivery(**letter) for letter in letters],
+            failing=[Delivery(**letter) for letter in failing],
+        )
 
     @router.post("/{delivery}/retry", status_code=204, responses=PROBLEMS)
     async def retry(delivery: str, who: Principal = operator) -> Response:
