@@ -347,6 +347,10 @@ class Limits(Section):
     recordings_queued: int = Field(
         10_000, ge=1, description="accepted recordings that may wait in the store"
     )
+    weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="shares of hotline systems, by tenant; 1 where none is named",
+    )
     recording_hours: float = Field(5, gt=0, description="longest recording by decoded duration, h")
     drain_s: float = Field(
         20, ge=0, description="on SIGTERM, how long running calls may take to finish, s"

@@ -8,7 +8,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+from appliance.call.shares import Shares
 from appliance.errors import NoEngine, Overloaded
+from appliance.messages import LOCAL_TENANT
 from appliance.metrics import Metrics
 from appliance.sections import Limits
 
@@ -56,10 +58,10 @@ class Admission:
         self._limits, self._metrics, self._measured = limits, metrics, measured
         self._why_none, self._late_s = why_none, late_s
         self.draining = False
-        self.calls = 0
-        self.live_legs = 0
+        self._streams = Shares(1, limits.weights)
+        self._legs = Shares(LEAST_LEGS, limits.weights)
         self._recordings = asyncio.Semaphore(limits.recordings)
-        self._waiting = 0
+        self._waiting = Shares(1, limits.weights)
         self._calls_end, self._recordings_end = Turnover(RETRY_LIVE_S), Turnover(RETRY_RECORDING_S)
         metrics.live_legs.set_function(lambda: self.live_legs)
         metrics.live_legs_capacity.set_function(lambda: self.capacity)
@@ -73,21 +75,30 @@ class Admission:
         measured = self._measured()
         return min(measured, max(LEAST_LEGS, self.live_legs)) if self._late_s() else measured
 
-    def open(self, door: str) -> None:
+    @property
+    def calls(self) -> int:
+        """Open, talking or not."""
+        return self._streams.held
+
+    @property
+    def live_legs(self) -> int:
+        return self._legs.held
+
+    def open(self, door: str, tenant: str = LOCAL_TENANT) -> None:
         """A call is opened; it costs little until it talks."""
         if self.draining:
             self._refuse(door, "draining", DRAINING, RETRY_RECORDING_S)
-        if self.calls >= self._limits.idle_streams:
+        if self._streams.room(tenant, self._limits.idle_streams) < 1:
             self._refuse(door, "streams", f"{self.calls} calls are open", self._calls_end.gap_s)
-        self.calls += 1
+        self._streams.take(tenant, 1)
 
-    def close(self, live_legs: int) -> None:
-        self.calls -= 1
-        self.live_legs -= live_legs
+    def close(self, live_legs: int, tenant: str = LOCAL_TENANT) -> None:
+        self._streams.give(tenant, 1)
+        self._legs.give(tenant, live_legs)
         if live_legs:
             self._calls_end.ended()
 
-    def talk(self, door: str, legs: int) -> None:
+    def talk(self, door: str, legs: int, tenant: str = LOCAL_TENANT) -> None:
         """A live call's first audio has come.
 
         Raises Overloaded, or NoEngine while nothing could answer.
@@ -96,24 +107,27 @@ class Admission:
         if not capacity:
             self._metrics.calls_refused_total.labels(door, "engine").inc()
             raise NoEngine("open a call", *self._why_none())
-        if self.live_legs + legs > capacity:
+        if self._legs.room(tenant, capacity) < legs:
             cause = f"{self.live_legs} of {capacity} live legs are busy"
+            if self.live_legs + legs <= capacity:
+                cause += ", the rest is kept for other hotline systems"
             if late_s := self._late_s():
                 cause = f"{self.live_legs} live legs are busy, finals come {late_s:.1f} s late"
             self._refuse(door, "capacity", cause, self._calls_end.gap_s)
-        self.live_legs += legs
+        self._legs.take(tenant, legs)
 
     @contextlib.asynccontextmanager
-    async def recording(self, door: str) -> AsyncIterator[None]:
+    async def recording(self, door: str, tenant: str = LOCAL_TENANT) -> AsyncIterator[None]:
         """A place among the recordings; waits for one while not too many wait."""
-        if self._recordings.locked() and self._waiting >= self._limits.recordings_waiting:
-            cause = f"{self._waiting} recordings are waiting"
+        most = self._limits.recordings_waiting
+        if self._recordings.locked() and self._waiting.room(tenant, most) < 1:
+            cause = f"{self._waiting.held} recordings are waiting"
             self._refuse(door, "recordings", cause, self._recordings_end.gap_s)
-        self._waiting += 1
+        self._waiting.take(tenant, 1)
         try:
             await self._recordings.acquire()
         finally:
-            self._waiting -= 1
+            self._waiting.give(tenant, 1)
         self._metrics.recordings_running.inc()
         try:
             yield

@@ -14,6 +14,7 @@ from appliance.audio.vad import Vad
 from appliance.call.admission import NONE_ANSWERS, Admission
 from appliance.call.call import Call
 from appliance.call.ear import Ear
+from appliance.call.hints import check_hints
 from appliance.call.keeping import Ending, Keep, Keeper, keep_nothing
 from appliance.call.lexicon import load_lexicon
 from appliance.call.pace import Pace
@@ -83,14 +84,16 @@ class Box:
 
         Raises:
             Overloaded: the box is full or draining; also from `accept`, at the first audio.
+            TooLarge: it is told too much of what to listen for.
         """
+        check_hints(config)
         live_legs = 0
         kind, system = _kind(config), self.metrics.system(config.tenant)
 
         def admit(legs: int) -> None:
             nonlocal live_legs
             if config.live:
-                self.admission.talk(config.door, legs)
+                self.admission.talk(config.door, legs, config.tenant)
                 live_legs = legs
 
         async with contextlib.AsyncExitStack() as stack:
@@ -98,9 +101,11 @@ class Box:
             stack.enter_context(traces.spanning("call", root=True, **told))
             stack.enter_context(self._counting(config))
             if not config.live:
-                await stack.enter_async_context(self.admission.recording(config.door))
-            self.admission.open(config.door)
-            stack.callback(lambda: self.admission.close(live_legs))
+                await stack.enter_async_context(
+                    self.admission.recording(config.door, config.tenant)
+                )
+            self.admission.open(config.door, config.tenant)
+            stack.callback(lambda: self.admission.close(live_legs, config.tenant))
             hours = LIVE_HOURS if config.live else self.settings.limits.recording_hours
             if config.live and keeper is None:
                 keeper = await self._keep(config)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 
+from appliance.call.hints import check_hints
 from appliance.errors import Conflict, Overloaded
 from appliance.feed.kept import new_id
 from appliance.messages import CallConfig, CallState
@@ -42,6 +43,7 @@ class Arrivals:
         self, config: CallConfig, chunks: AsyncIterator[bytes], claimed: Claim | None
     ) -> str:
         """See `Archive.accept`."""
+        check_hints(config)
         if claimed and await self._store.claims.is_made(claimed.owner, claimed.key):
             return await self._answer_again(config, chunks, claimed)
         await self._check_room()

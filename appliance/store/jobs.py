@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, ScalarSelect, and_, func, insert, or_, select, update
 
 from appliance.errors import Conflict
 from appliance.news import News
 from appliance.store.database import Database
-from appliance.store.schema import jobs
+from appliance.store.schema import calls, jobs
 
 LEASE_S = 30.0
 MOST_ATTEMPTS = 5
@@ -73,7 +73,10 @@ class Jobs:
         return job_id
 
     async def take(self, kinds: Sequence[str]) -> Job | None:
-        """The most urgent job that is due, leased to us; None if there is none."""
+        """The most urgent job that is due, leased to us; None if there is none.
+
+        Among those as urgent, one of the hotline system of which the fewest are worked on.
+        """
 
         def work(connection: Connection) -> Job | None:
             now = time.time()
@@ -82,7 +85,7 @@ class Jobs:
             wanted = (
                 select(jobs)
                 .where(jobs.c.kind.in_(kinds), or_(due, orphaned))
-                .order_by(jobs.c.priority, jobs.c.due_at, jobs.c.id)
+                .order_by(jobs.c.priority, _under_way(kinds, now), jobs.c.due_at, jobs.c.id)
                 .limit(1)
                 .with_for_update(skip_locked=True)
             )
@@ -256,6 +259,23 @@ class Jobs:
         )
         rows = await self._database.read(lambda connection: connection.execute(wanted).all())
         return [_job(dict(row._mapping)) for row in rows]
+
+
+def _under_way(kinds: Sequence[str], now: float) -> ScalarSelect[int]:
+    """How many jobs are worked on for the hotline system that a job is for."""
+    other, theirs, own = jobs.alias(), calls.alias(), calls.alias()
+    tenant = select(own.c.tenant).where(own.c.id == jobs.c.call_id).scalar_subquery()
+    return (
+        select(func.count())
+        .select_from(other.join(theirs, theirs.c.id == other.c.call_id))
+        .where(
+            other.c.kind.in_(kinds),
+            other.c.state == JobState.RUNNING.value,
+            other.c.lease_until >= now,
+            theirs.c.tenant == tenant,
+        )
+        .scalar_subquery()
+    )
 
 
 def new(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -379,3 +380,18 @@ def test_a_track_forgets_only_what_it_may() -> None:
     np.testing.assert_array_equal(track.read(390, 410), [3] * 10 + [4] * 10)
     with pytest.raises(ValueError, match="forgotten"):
         track.read(299, 400)
+
+
+@pytest.mark.parametrize(
+    ("hints", "words"),
+    [
+        ({"hotwords": ("平城区",) * 501}, "501 hotwords"),
+        ({"hotwords": ("平" * 101,)}, "a hotword of 101 characters"),
+        ({"hotwords": tuple("平" * 90 + str(n) for n in range(200))}, "characters in all"),
+        ({"prompt": "平" * 2001}, "a prompt of 2001 characters"),
+    ],
+)
+async def test_what_to_listen_for_is_bounded(box: Box, hints: dict[str, Any], words: str) -> None:
+    with pytest.raises(TooLarge, match=words):
+        async with box.open_call(CallConfig(**hints)):
+            pass
