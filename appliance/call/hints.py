@@ -5,8 +5,8 @@ from __future__ import annotations
 from appliance.errors import TooLarge
 from appliance.messages import CallConfig
 
-MOST_HOTWORDS, LONGEST_HOTWORD = 500, 100  # characters
-MOST_CHARACTERS = 10_000  # of all hotwords
+MOST_HOTWORDS, LONGEST_HOTWORD = 1000, 100  # characters
+MOST_CHARACTERS = 20_000  # of all hotwords
 LONGEST_PROMPT = 2000  # characters; a model reads the last few hundred
 DOING = "read what to listen for"
 

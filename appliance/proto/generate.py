@@ -6,6 +6,7 @@ file name; it is found here by its own.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,25 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SOURCE = "lingting/hotline/v1/hotline.proto"
+OPERATIONS = "google/longrunning/operations.proto"
+IMPORT = re.compile(r'^import (?:public )?"([^"]+)";', re.MULTILINE)
+
+
+def imports() -> dict[str, Path]:
+    """What our .proto needs beside the types that protoc brings: files by the names they are
+    imported by, theirs included."""
+    from google import longrunning
+
+    shipped = Path(next(iter(longrunning.__path__)))
+    known = {OPERATIONS: shipped / "operations_proto.proto"}
+    found: dict[str, Path] = {}
+    waiting = [HERE / SOURCE]
+    while waiting:
+        for name in IMPORT.findall(waiting.pop().read_text(encoding="utf-8")):
+            if name not in found and not name.startswith("google/protobuf/"):
+                found[name] = known.get(name, shipped.parent.parent / name)
+                waiting.append(found[name])
+    return found
 
 
 def generate(target: Path) -> None:

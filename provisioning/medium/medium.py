@@ -19,6 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from appliance.proto.generate import imports
 from provisioning.medium import inputs, packages, sbom
 from provisioning.medium.signature import KEYRING, SIGNATURE, SUMS, Signer
 
@@ -141,6 +142,10 @@ def _front(root: Path, target: Path, version: str) -> None:
         copy = target / DOCUMENTS / "examples" / path.relative_to("appliance/proto")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, copy)
+    for name, path in imports().items():  # so that it compiles with protoc alone
+        copy = target / DOCUMENTS / "examples" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
     (target / "README.txt").write_text(README.format(version=version), encoding="utf-8")
 
 

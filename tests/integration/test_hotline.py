@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from riva.client.proto import riva_asr_pb2 as asr
 from riva.client.proto import riva_audio_pb2
 
-from appliance.proto.generate import HERE, SOURCE, generate
+from appliance.proto.generate import HERE, SOURCE, generate, imports
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from tests.integration.gateway import CALL, Gateway, alaw, gateway
 
@@ -304,3 +306,20 @@ def test_the_generated_code_is_current(tmp_path: Path) -> None:
     for suffix in ("_pb2.py", "_pb2.pyi"):
         path = Path(SOURCE).with_name("hotline" + suffix)
         assert (tmp_path / path).read_text() == (HERE / path).read_text(), "run make proto"
+
+
+def test_the_protocol_compiles_with_what_it_is_shipped_with(tmp_path: Path) -> None:
+    """By protoc and the types it brings, as on a vendor's machine."""
+    from grpc_tools import protoc
+
+    shipped = {SOURCE: HERE / SOURCE, **imports()}
+    for name, path in shipped.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, tmp_path / name)
+    with as_file(files("grpc_tools") / "_proto") as known:
+        out = tmp_path / "out"
+        out.mkdir()
+        assert not protoc.main(
+            ["protoc", f"-I{tmp_path}", f"-I{known}", f"--python_out={out}", *shipped]
+        )
+    assert (out / "lingting/hotline/v1/hotline_pb2.py").exists()
