@@ -75,6 +75,10 @@ class IdleTimeout(LingtingError):
     code = "idle_timeout"
 
 
+class CallerGone(IdleTimeout):
+    """The connection broke: there may have been more."""
+
+
 class EngineUnavailable(LingtingError):
     """An engine did not answer, or not in time; another engine may."""
 

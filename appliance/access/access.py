@@ -72,6 +72,7 @@ class Access:
         access = settings.access
         self.gate = Gate(access.requests_per_minute, two_factors=access.admin_two_factors)
         self.sessions = Sessions()
+        self.secrets = Sessions()  # minted, for a minute and for live speech alone
         self._table: Credentials | None = None
         folder = settings.audit.folder or settings.store.folder / "audit"
         self._folder = folder

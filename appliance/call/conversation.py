@@ -21,7 +21,7 @@ from appliance.messages import CallConfig, Ended, Event, Final, Partial, Told, T
 
 T = TypeVar("T")
 PIECE_BYTES = 64 << 10  # of a message, between other calls' turns
-MOST_LIVE_BYTES = 1 << 20  # of a message of live audio: half a minute at the least
+MOST_LIVE_BYTES = 1 << 20  # of a message of live audio: some seconds of any kind
 END_OR_GONE_S = 0.005  # a caller that vanished looks like one at its end until its door knows
 
 
@@ -86,8 +86,10 @@ class Conversation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._stop_listening()
-        await self._stack.__aexit__(kind, error, trace)
+        try:
+            await self._stop_listening()
+        finally:
+            await self._stack.__aexit__(kind, error, trace)
 
     async def _stop_listening(self) -> None:
         if self._listening:
@@ -148,9 +150,8 @@ class Conversation:
             if isinstance(heard, ForceEndpoint):
                 await self.call.force_endpoint()
                 continue
-            if self._config.live and len(heard) > MOST_LIVE_BYTES:
-                cause = f"a message of {len(heard) / MOST_LIVE_BYTES:.1f} MiB"
-                raise TooLarge("take live audio", cause, "send 20 ms to 1 s of it at a time")
+            if self._config.live:
+                check_message(heard)
             for at in range(0, len(heard), PIECE_BYTES):
                 await self.call.accept(heard[at : at + PIECE_BYTES])
         if self._config.live:
@@ -188,7 +189,7 @@ class Conversation:
     def cut(self) -> None:
         """Take no more; finish what was heard."""
         self._cut = True
-        if self._patience is not None:
+        if self._patience is not None and not self._patience.expired():
             self._patience.reschedule(asyncio.get_running_loop().time())
 
     def _note(self, event: Event) -> None:
@@ -200,6 +201,13 @@ class Conversation:
         pause = not self._speaking and (self._config.interim or isinstance(event, Final))
         if pause and self._config.live and (self._draining or self._box.draining):
             self.cut()
+
+
+def check_message(audio: bytes) -> None:
+    """Of a live call; raises TooLarge."""
+    if len(audio) > MOST_LIVE_BYTES:
+        cause = f"a message of {len(audio) / MOST_LIVE_BYTES:.1f} MiB"
+        raise TooLarge("take live audio", cause, "send 20 ms to 1 s of it at a time")
 
 
 def stopping() -> Draining:

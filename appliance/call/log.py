@@ -35,6 +35,7 @@ class EventLog:
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal = journal
         self._writing = asyncio.Lock()  # the journal is in the order of publication
+        self._putting: set[asyncio.Future[None]] = set()
         self.entries: list[Entry] = []  # entry n has sequence n + 1
         self._partials: dict[int, tuple[int, Partial]] = {}  # by leg, with the moment of each
         self._done: dict[int, int] = {}  # the newest utterance with a final, by leg
@@ -58,8 +59,17 @@ class EventLog:
         return [entry.event for entry in self.entries]
 
     async def put(self, event: Lasting, by: str = "", depth: int = 0) -> None:
-        """Journal an event and tell it."""
+        """Journal an event and tell it, both whatever becomes of who tells it; nothing once the log
+        is closed: the record that is made of it is the last word."""
+        putting = asyncio.ensure_future(self._put(event, by, depth))
+        self._putting.add(putting)
+        putting.add_done_callback(self._putting.discard)
+        await asyncio.shield(putting)
+
+    async def _put(self, event: Lasting, by: str, depth: int) -> None:
         async with self._writing:
+            if self.closed:
+                return
             if self._journal:
                 await self._journal(len(self.entries) + 1, event)
             self.entries.append(Entry(event, by, depth))
@@ -122,7 +132,8 @@ class EventLog:
             if progress and self._audio_ms > audio_ms:
                 audio_ms = self._audio_ms
                 yield Told(sequence, Progress(audio_ms))
-            if sequence < len(self.entries) or moment < self._moment:
+            behind = progress and audio_ms < self._audio_ms
+            if sequence < len(self.entries) or moment < self._moment or behind:
                 continue
             if self.closed:
                 return

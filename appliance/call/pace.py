@@ -24,7 +24,7 @@ class Pace:
         self._partial_s = 0.0  # smoothed
         self._final_s = 0.0
         self._final_at = 0.0  # monotonic s, of the newest
-        self.finals_only = False
+        self._late = False
         self._tell()
 
     def partial_took(self, seconds: float) -> None:
@@ -37,20 +37,25 @@ class Pace:
         self._final_s += SMOOTHING * (seconds - self._final_s)
         self._final_at = time.monotonic()
         limit_s = self._policy.finals_late_s
-        if self.finals_only:
-            self.finals_only = self._final_s > BACK_SHARE * limit_s
-            if not self.finals_only:
+        if self._late:
+            self._late = self._final_s > BACK_SHARE * limit_s
+            if not self._late:
                 self._partial_s = self._policy.partial_interval_max_ms / 1000  # slowly at first
         else:
-            self.finals_only = self._final_s > limit_s
+            self._late = self._final_s > limit_s
         self._tell()
 
     @property
     def late_s(self) -> float:
         """How late finals come although partials are given up; 0: they are not late."""
         late = self.finals_only and self._final_s > self._policy.finals_late_s
-        fresh = time.monotonic() - self._final_at < FRESH_S  # else of calls that are long over
-        return self._final_s if late and fresh else 0.0
+        return self._final_s if late else 0.0
+
+    @property
+    def finals_only(self) -> bool:
+        """Whether partials are given up for the sake of finals: of calls that are long over
+        lateness says nothing."""
+        return self._late and time.monotonic() - self._final_at < FRESH_S
 
     @property
     def interval_s(self) -> float:

@@ -10,8 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-KNOWN_S = 24 * 3600.0  # after its last call a hotline system is still reckoned with
+from appliance.messages import CANARY_TENANT
+
+KNOWN_S = 3600.0  # after its last call a hotline system is still reckoned with
 MOST_KNOWN = 64
+MOST_KEPT = 0.75  # of all, for systems that were here lately and hold nothing now
 
 
 class Shares:
@@ -46,7 +49,8 @@ class Shares:
         total = sum(self._weight(each) for each in (tenant, *others))
         own = int(limit * self._weight(tenant) / total) - self._held[tenant]
         kept = sum(max(0, self._least - self._held[each]) for each in others)
-        kept = min(kept, limit - self._least)  # where there is too little for all, who comes first
+        # Where there is too little for all, who comes first; and so much lies idle at most.
+        kept = min(kept, limit - self._least, int(MOST_KEPT * limit))
         # Within its share nothing is kept from it; beyond, the others come first.
         return min(free, max(own, free - kept))
 
@@ -62,6 +66,8 @@ class Shares:
         return self._weights.get(tenant, 1.0)
 
     def _remember(self, tenant: str) -> None:
+        if tenant == CANARY_TENANT:  # the box's own calls give way
+            return
         self._seen.pop(tenant, None)
         self._seen[tenant] = self._clock()
         while len(self._seen) > MOST_KNOWN:
@@ -71,4 +77,5 @@ class Shares:
         """Those that were here lately, and those that hold something."""
         since = self._clock() - KNOWN_S
         lately = (tenant for tenant, seen in self._seen.items() if seen >= since)
-        return list(dict.fromkeys((*lately, *self._held)))
+        both = dict.fromkeys((*lately, *self._held))
+        return [tenant for tenant in both if tenant != CANARY_TENANT]

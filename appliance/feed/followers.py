@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 
+from appliance.feed.kinds import kind_of
 from appliance.feed.subscriber import FollowedCall, Listener, Subscriber
 from appliance.messages import Lasting, Partial, Told
 from appliance.metrics import Metrics
@@ -100,7 +101,13 @@ class Follower:
             if self._derived >= MOST_DERIVED:
                 return self._cut_off("flood", f"it has derived {MOST_DERIVED} events")
             self._derived += 1
-            await self._log.put(event, self._subscriber.name, entry.depth + 1 if entry else 1)
+            depth = entry.depth + 1 if entry else 1
+            try:
+                if kind_of(event).fold is None:
+                    raise TypeError(f"{type(event).__name__} does not last")
+                await self._log.put(event, self._subscriber.name, depth)
+            except Exception as error:
+                self._failed("error", error)
         if not momentary:
             self._heard = told.sequence
             self._news.tell()
@@ -112,16 +119,19 @@ class Follower:
         name, begun = self._subscriber.name, time.monotonic()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                derived = await self._listener.hear(told)
+                derived = list(await self._listener.hear(told))
         except Exception as error:
-            self._failures += 1
-            reason = "timeout" if isinstance(error, TimeoutError) else "error"
-            self._metrics.subscriber_failures_total.labels(name, reason).inc()
-            log.error("%s failed at an event of call %s: %r", name, self._call_id, error)
+            self._failed("timeout" if isinstance(error, TimeoutError) else "error", error)
             return ()
         self._failures = 0
         self._metrics.subscriber_seconds.labels(name).observe(time.monotonic() - begun)
         return derived
+
+    def _failed(self, reason: str, error: Exception) -> None:
+        self._failures += 1
+        name = self._subscriber.name
+        self._metrics.subscriber_failures_total.labels(name, reason).inc()
+        log.error("%s failed at an event of call %s: %r", name, self._call_id, error)
 
     def _cut_off(self, reason: str, why: str) -> bool:
         name = self._subscriber.name

@@ -225,15 +225,18 @@ class LiveCall(KeptCall):
                 await self._audio.finish()
         except StoreUnavailable as error:
             self._shed_audio(error)
-        if not await self._stored(state):
-            storing = self._store_later(state)
-            self._storing = asyncio.create_task(storing, name=f"storing-{self.id}")
-        self.over(state)
+        self.log.close()  # what comes now is in no record any more
+        try:
+            if not await self._stored(state):
+                storing = self._store_later(state)
+                self._storing = asyncio.create_task(storing, name=f"storing-{self.id}")
+        finally:
+            self.over(state)
 
     async def _stored(self, state: CallState) -> bool:
         """Whether the record is on the disk, or need not be any more."""
-        record = self.record(state)
         try:
+            record = self.record(state)
             also = self.also(state)
             if self.torn and self._journal:
                 also.append(await self._journal.rewriting(self.id, self.log.events()))
@@ -242,6 +245,9 @@ class LiveCall(KeptCall):
             pass  # deleted meanwhile
         except LingtingError as error:
             log.error("a call's record is not stored yet: %s", error)
+            return False
+        except Exception:
+            log.exception("a call's record is not stored yet: a bug")
             return False
         self._when_stored(self)
         self._store.jobs.news.tell()  # of what its end has queued

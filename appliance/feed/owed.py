@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -32,7 +33,8 @@ class OwedWork(Work):
 
     async def run(self, job: Job, progress: Progress) -> None:
         """What it made and the end of its job are one transaction: done once in effect."""
-        made = [*await self._subscriber.settle(job), self.jobs.ended(job)]
+        async with asyncio.timeout(self._subscriber.patience_s):
+            made = [*await self._subscriber.settle(job), self.jobs.ended(job)]
 
         def work(connection: Connection) -> None:
             for also in made:

@@ -26,7 +26,7 @@ class FollowedCall(Protocol):
     id: str
     config: CallConfig
     started_at: float  # s since 1970
-    log: EventLog
+    log: EventLog  # live; of a call that is over when it is seen, empty: its record says all
 
     def record(self, state: CallState | None = None) -> CallRecord:
         """All that is known of it so far."""
@@ -60,11 +60,13 @@ class Subscriber:
         name: in metrics, jobs and `lingting replay`; never changed afterwards.
         partials: whether it hears partials, too.
         at_once: jobs of its durable side.
+        patience_s: that one of them may take.
     """
 
     name = ""
     partials = False
     at_once = 4
+    patience_s = 300.0
 
     @property
     def job_kind(self) -> str:

@@ -18,7 +18,6 @@ from appliance.store.jobs import MOST_ATTEMPTS, Job
 from appliance.store.store import Store
 from appliance.work.runner import Progress, Work
 
-MOST_TAKEN = 2 * MOST_ATTEMPTS  # a recording that kills the box is taken no more often
 AGAIN_AND_AGAIN = "work on the recording: it failed again and again"
 
 
@@ -26,6 +25,7 @@ class Recordings(Work):
     """As many at once as the settings say."""
 
     kind = KIND
+    fair = True
 
     def __init__(self, store: Store, box: Box, running: RunningCalls) -> None:
         super().__init__(store.jobs)
@@ -34,10 +34,6 @@ class Recordings(Work):
 
     async def run(self, job: Job, progress: Progress) -> None:
         """Shown as running meanwhile."""
-        if job.attempts > MOST_TAKEN:
-            await self._give_up(job, f"the box stopped {MOST_TAKEN} times while it worked on it")
-            self._running.tell(job.call_id)
-            return
         config = await self._store.calls.config(job.call_id)
         kept = self._running.begin_recording(job.call_id, config)
         ended = False
@@ -90,11 +86,16 @@ class Recordings(Work):
             await self._store.calls.set_state(job.call_id, CallState.QUEUED)
             await super().failed(job, error)
             return
-        await self._give_up(job, str(known) if known else AGAIN_AND_AGAIN)
-        self._running.tell(job.call_id)
+        await self.give_up(job, str(known) if known else AGAIN_AND_AGAIN)
 
-    async def _give_up(self, job: Job, why: str) -> None:
+    async def give_up(self, job: Job, why: str) -> None:
         """The recording has failed; of what cannot be read only that is stored."""
+        try:
+            await self._fail(job, why)
+        finally:
+            self._running.tell(job.call_id)
+
+    async def _fail(self, job: Job, why: str) -> None:
         dead = self.jobs.given_up(job, why)
         try:
             config = await self._store.calls.config(job.call_id)
@@ -103,6 +104,7 @@ class Recordings(Work):
                 await self.jobs.write(dead)
             return
         kept = self._running.at_rest(job.call_id, config)
+        kept.started_at = (await self._store.calls.find(job.call_id)).created_at
         kept.ending = Ending.failed(why)
         extra = (dead, *kept.also(CallState.FAILED))
         if await self._store.calls.finish(kept.record(CallState.FAILED), None, *extra):

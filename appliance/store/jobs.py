@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from appliance.errors import Conflict
 from appliance.news import News
@@ -72,22 +82,28 @@ class Jobs:
         await self._database.write(work)
         return job_id
 
-    async def take(self, kinds: Sequence[str]) -> Job | None:
+    async def take(self, kinds: Sequence[str], *, fair: bool = False) -> Job | None:
         """The most urgent job that is due, leased to us; None if there is none.
 
-        Among those as urgent, one of the hotline system of which the fewest are worked on.
+        Args:
+            fair: among those as urgent, one of the hotline system of which the fewest are worked
+                on; it takes longer, the more are due.
         """
 
         def work(connection: Connection) -> Job | None:
             now = time.time()
             due = and_(jobs.c.state == JobState.QUEUED.value, jobs.c.due_at <= now)
             orphaned = and_(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until < now)
+            wanted = select(jobs)
+            order: list[ColumnElement[Any]] = [jobs.c.priority, jobs.c.due_at, jobs.c.id]
+            if fair and (under_way := _under_way(connection, kinds, now)) is not None:
+                wanted = wanted.outerjoin(calls, calls.c.id == jobs.c.call_id)
+                order.insert(1, under_way)
             wanted = (
-                select(jobs)
-                .where(jobs.c.kind.in_(kinds), or_(due, orphaned))
-                .order_by(jobs.c.priority, _under_way(kinds, now), jobs.c.due_at, jobs.c.id)
+                wanted.where(jobs.c.kind.in_(kinds), or_(due, orphaned))
+                .order_by(*order)
                 .limit(1)
-                .with_for_update(skip_locked=True)
+                .with_for_update(skip_locked=True, of=jobs)
             )
             row = connection.execute(wanted).first()
             if row is None:
@@ -261,21 +277,22 @@ class Jobs:
         return [_job(dict(row._mapping)) for row in rows]
 
 
-def _under_way(kinds: Sequence[str], now: float) -> ScalarSelect[int]:
-    """How many jobs are worked on for the hotline system that a job is for."""
-    other, theirs, own = jobs.alias(), calls.alias(), calls.alias()
-    tenant = select(own.c.tenant).where(own.c.id == jobs.c.call_id).scalar_subquery()
-    return (
-        select(func.count())
-        .select_from(other.join(theirs, theirs.c.id == other.c.call_id))
+def _under_way(
+    connection: Connection, kinds: Sequence[str], now: float
+) -> ColumnElement[int] | None:
+    """How many jobs are worked on for the hotline system that a job is for; None: for nobody."""
+    working = (
+        select(calls.c.tenant, func.count())
+        .select_from(jobs.join(calls, calls.c.id == jobs.c.call_id))
         .where(
-            other.c.kind.in_(kinds),
-            other.c.state == JobState.RUNNING.value,
-            other.c.lease_until >= now,
-            theirs.c.tenant == tenant,
+            jobs.c.kind.in_(kinds),
+            jobs.c.state == JobState.RUNNING.value,
+            jobs.c.lease_until >= now,
         )
-        .scalar_subquery()
+        .group_by(calls.c.tenant)
     )
+    counts = {row[0]: row[1] for row in connection.execute(working)}
+    return case(counts, value=calls.c.tenant, else_=0) if counts else None
 
 
 def new(

@@ -163,9 +163,11 @@ class Vault:
         """Bytes of audio, reckoned from the frames' sizes; raises NotFound."""
         overhead, total = len(cipher.seal(key, b"", b"")), 0
         with _open(self.path(call_id)) as file:
+            size = os.fstat(file.fileno()).st_size
             while len(head := file.read(HEAD.size)) == HEAD.size:
                 (sealed,) = HEAD.unpack(head)
-                file.seek(sealed, os.SEEK_CUR)
+                if file.seek(sealed, os.SEEK_CUR) > size:  # a crash cut it short
+                    break
                 total += max(0, sealed - overhead)
         return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -47,22 +48,27 @@ class Webhooks(Subscriber):
         return Announcer(self, call) if self._endpoints else None
 
     def owes(self, call: FollowedCall, state: CallState) -> Sequence[Owed]:
-        data = {"state": state.value, "duration_ms": call.record(state).duration_ms}
-        return list(self._owed(call, state.value, data, state.value))
+        record = call.record(state)
+        data = {"state": state.value, "duration_ms": record.duration_ms}
+        # Alerts too: one that could not be queued when it was raised is told now, others not again.
+        alerts = (debt for alert in record.alerts for debt in self._announced(call, alert))
+        return [*self._owed(call, state.value, data, state.value), *alerts]
 
     async def announce(self, call: FollowedCall, event: Lasting) -> None:
         """At once, if it is to be told."""
-        kind = kind_of(event)
-        if kind.webhook is None:
-            return
-        data = kind.webhook(event)
-        about = f"{kind.name} {json.dumps(data, sort_keys=True)}"
         try:
-            for debt in self._owed(call, kind.name, data, about):
+            for debt in self._announced(call, event):
                 await self._jobs.write(queued(self, call.id, debt))
         except StoreUnavailable as error:
             log.error("an event cannot be told by webhook: %s", error)
         self._jobs.news.tell()
+
+    def _announced(self, call: FollowedCall, event: Lasting) -> Iterator[Owed]:
+        kind = kind_of(event)
+        if kind.webhook:
+            data = kind.webhook(event)
+            about = f"{kind.name} {json.dumps(data, sort_keys=True)}"
+            yield from self._owed(call, kind.name, data, about)
 
     def _owed(self, call: FollowedCall, what: str, data: Json, about: str) -> Iterator[Owed]:
         """Told once of each call, `about` and endpoint, though a recording may be tried again."""
@@ -156,11 +162,14 @@ def _check_events(settings: Settings) -> None:
 
 def _letter(job: Job) -> dict[str, Any]:
     """A delivery as an operator looks at it."""
-    told = json.loads(job.payload)
+    url = kind = ""
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # what cannot be read is shown, too
+        told = json.loads(job.payload)
+        url, kind = told["url"], told["event"]["type"]
     return {
         "id": job.id,
-        "url": told["url"],
-        "type": told["event"]["type"],
+        "url": url,
+        "type": kind,
         "call": job.call_id,
         "attempts": job.attempts,
         "error": job.error,

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 2.0  # a job that failed may be due again; one that another gateway queued
 RENEW_S = 1.0  # of leases; the progress is stored as well
+MOST_TAKEN = 4 * MOST_ATTEMPTS  # a job that kills the box is taken no more often
 PAUSE_S = 1.0  # after a database that did not answer
 
 
@@ -30,10 +31,12 @@ class Work:
     Attributes:
         kind: of the jobs.
         at_once: as many jobs at most.
+        fair: taken in turn between hotline systems.
     """
 
     kind = ""
     at_once = 1
+    fair = False
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -41,6 +44,10 @@ class Work:
     async def run(self, job: Job, progress: Progress) -> None:
         """Do it, and end it by `jobs.ended` in the transaction that stores what it made."""
         raise NotImplementedError
+
+    async def give_up(self, job: Job, why: str) -> None:
+        """It has failed for good."""
+        await self.jobs.write(self.jobs.given_up(job, why))
 
     async def interrupted(self, job: Job) -> None:
         """The box stops in the middle of it."""
@@ -102,7 +109,7 @@ class Runner:
 
     async def _take(self) -> Job | None:
         try:
-            return await self.work.jobs.take([self.work.kind])
+            return await self.work.jobs.take([self.work.kind], fair=self.work.fair)
         except LingtingError as error:
             log.error("%s: no job can be taken: %s", self.work.kind, error)
         except Exception:  # whatever it was, the next job is looked for
@@ -112,6 +119,11 @@ class Runner:
 
     async def _hold(self, job: Job) -> None:
         """One job, in a task that ends with its lease: whoever deletes a call cancels its job."""
+        if job.attempts > MOST_TAKEN:
+            why = f"the box stopped {MOST_TAKEN} times while it worked on it"
+            with contextlib.suppress(LingtingError):
+                await self.work.give_up(job, why)
+            return
         progress = Progress()
         doing = asyncio.create_task(self.work.run(job, progress))
         renewing = asyncio.create_task(self._renew(job, progress, doing))

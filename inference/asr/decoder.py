@@ -93,7 +93,8 @@ class Decoder:
             audio_s=hearing.window.duration_s,
             temperature=temperature,
         )
-        return replace(decoding, fault=quality.fault(decoding, self._serving))
+        judged = decoding if phantom else replace(decoding, tokens=tuple(said))
+        return replace(decoding, fault=quality.fault(judged, self._serving))
 
     def align(self, hearings: Sequence[Hearing], frames_per_s: float) -> None:
         """Give each the times of its words; for hearings padded to one length."""

@@ -21,9 +21,9 @@ from appliance.feed import kept as kept_calls
 from appliance.feed.journal import Journal
 from appliance.feed.kept import KeptCall
 from appliance.messages import AudioFormat, CallConfig, Encoding
-from appliance.recordings.recordings import MOST_TAKEN
 from appliance.store.schema import calls as calls_table
 from appliance.store.schema import jobs as jobs_table
+from appliance.work.runner import MOST_TAKEN
 from inference.tensors import Hypothesis, Turn, Window, Word
 from tests import fakes
 from tests.fakes import IDENTITY, VOICEPRINTS

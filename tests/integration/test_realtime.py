@@ -236,3 +236,68 @@ async def test_a_stop_ends_it_with_what_was_heard(box: Gateway) -> None:
         assert told[-1]["error"]["code"] == "draining" and socket.close_code == 1001
     kept = (await box.archive.page(Filter(), 1))[0]
     assert (await box.archive.get(kept.id)).cut_short
+
+
+async def test_a_secret_opens_live_speech_and_nothing_else(tmp_path: Path) -> None:
+    async with gateway(tmp_path, access=AccessSettings(keys="always")) as box:
+        headers = {"authorization": f"Bearer {await caller_key(box)}"}
+        async with httpx.AsyncClient(base_url=box.http) as client:
+            made = await client.post("/v1/realtime/client_secrets", json={}, headers=headers)
+            cookies = {"lingting": made.json()["value"]}
+            assert (await client.get("/api/v1/calls", cookies=cookies)).status_code == 401
+        watch = box.http.replace("http", "ws") + "/api/v1/calls/x/watch"
+        token = [f"realtime-token.{made.json()['value']}"]
+        with pytest.raises(websockets.InvalidStatus):
+            async with websockets.connect(watch, subprotocols=token):  # type: ignore[arg-type]
+                pass
+
+
+async def test_a_revoked_key_ends_the_session(tmp_path: Path) -> None:
+    async with gateway(tmp_path, access=AccessSettings(keys="always")) as box:
+        key = await caller_key(box)
+        async with connected(box, additional_headers={"authorization": f"Bearer {key}"}) as socket:
+            client = Client(socket)
+            await client.read()
+            await client.send("session.update", session=OPENAI)
+            await client.read()
+            (credential,) = [each for each in box.access.gate.known if each.name == "client"]
+            installer = Principal("installer", EVERY_TENANT, frozenset())
+            await box.access.revoke(installer, credential.id)
+            await client.speak(mono(1))
+            told = await client.rest()
+        assert told[-1]["type"] == "error" and socket.close_code == 1008
+
+
+async def test_a_page_of_another_site_does_not_come_in(box: Gateway) -> None:
+    with pytest.raises(websockets.InvalidStatus):
+        async with connected(box, origin="http://elsewhere.example"):
+            pass
+    own = box.http
+    async with connected(box, origin=own) as socket:
+        assert (await Client(socket).read())["type"] == "conversation.created"
+
+
+async def test_a_connection_that_breaks_leaves_a_call_that_was_cut_short(box: Gateway) -> None:
+    async with connected(box) as socket:
+        client = Client(socket)
+        await client.read()
+        await client.send("session.update", session=OPENAI)
+        await client.speak(mono(4.5))
+        await client.until(DELTA)
+        socket.transport.abort()
+    async with asyncio.timeout(WITHIN_S):
+        while not (found := await box.archive.page(Filter(), 1)) or found[0].ended_at is None:
+            await asyncio.sleep(0.05)
+    kept = await box.archive.get(found[0].id)
+    assert kept.cut_short and kept.utterances
+
+
+@pytest.mark.parametrize("value", ["x", 10**400, -1, True])
+async def test_numbers_that_are_none_are_the_clients_fault(box: Gateway, value: object) -> None:
+    session = {**NIM, "speaker_diarization": {"max_speaker_count": value}}
+    async with connected(box) as socket:
+        client = Client(socket)
+        await client.read()
+        await client.send("transcription_session.update", session=session)
+        (error,) = await client.rest()
+        assert error["error"]["type"] == "invalid_request_error" and socket.close_code == 1008

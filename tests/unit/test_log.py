@@ -93,3 +93,32 @@ async def test_a_thousand_waiters_are_woken_by_what_they_wait_for_alone() -> Non
     await log.put(final(0))
     log.close()
     assert all(len(told) == 1 for told in await asyncio.gather(*waiting))
+
+
+async def test_what_comes_after_the_end_is_in_nothing() -> None:
+    written: list[int] = []
+
+    async def journal(sequence: int, event: Lasting) -> None:
+        written.append(sequence)
+
+    log = EventLog(journal)
+    await log.put(final(0))
+    log.close()
+    await log.put(final(1))
+    assert written == [1] and log.sequence == 1
+
+
+async def test_who_is_cancelled_while_it_tells_leaves_no_hole() -> None:
+    written: list[int] = []
+
+    async def journal(sequence: int, event: Lasting) -> None:
+        written.append(sequence)
+        await asyncio.sleep(0.02)
+
+    log = EventLog(journal)
+    telling = asyncio.create_task(log.put(final(0)))
+    await asyncio.sleep(0.01)
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
+    await log.put(final(1))
+    assert written == [1, 2] and log.sequence == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appliance.call import shares
 from appliance.call.shares import Shares
+from appliance.messages import CANARY_TENANT
 
 
 def fill(made: Shares, tenant: str, limit: int, step: int = 2) -> int:
@@ -60,6 +61,19 @@ def test_who_has_not_been_here_for_a_day_is_not_waited_for() -> None:
     made.room("b", 20)
     now = shares.KNOWN_S + 1
     assert fill(made, "a", 20) == 20
+
+
+def test_the_boxs_own_calls_keep_nothing_from_anybody() -> None:
+    made = Shares(2, {})
+    made.room(CANARY_TENANT, 4)
+    assert fill(made, "a", 4) == 4
+
+
+def test_so_much_at_most_lies_idle_for_those_who_were_here() -> None:
+    made = Shares(2, {})
+    for number in range(30):
+        made.room(f"t{number}", 64)
+    assert fill(made, "busy", 64) == 16
 
 
 def test_there_are_never_too_many_known() -> None:

@@ -539,6 +539,18 @@ async def test_a_call_is_kept_while_it_is_still_to_be_told(store: Store) -> None
     assert await store.calls.older_than(time.time() + 1, 10) == ["c1"]
 
 
+async def test_hotline_systems_take_turns(store: Store) -> None:
+    for tenant, count in (("a", 5), ("b", 2)):
+        for number in range(count):
+            name = f"{tenant}{number}"
+            await store.calls.create(name, CallConfig(tenant=tenant), CallState.QUEUED)
+            await store.jobs.add("recording", call_id=name)
+    taken = [await store.jobs.take(["recording"], fair=True) for _ in range(7)]
+    order = "".join(job.call_id[0] for job in taken if job)
+    assert sorted(order[:4]) == ["a", "a", "b", "b"] and order == order[:4] + "aaa"
+    assert await store.jobs.take(["recording"], fair=True) is None
+
+
 async def test_nothing_said_is_on_the_disk(tmp_path: Path) -> None:
     store = Store(StoreSettings(folder=tmp_path), Metrics())
     await store.start()

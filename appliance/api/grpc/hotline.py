@@ -27,7 +27,7 @@ from appliance.api.grpc.interleave import Interleaver
 from appliance.api.grpc.stream import first_message
 from appliance.api.grpc.who import Doorman
 from appliance.archive.archive import Archive
-from appliance.call.conversation import Conversation, Heard
+from appliance.call.conversation import PIECE_BYTES, Conversation, Heard, check_message
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
 from appliance.feed import kinds
 from appliance.feed.kept import KeptCall
@@ -256,13 +256,15 @@ async def _heard(config: CallConfig, context: Any) -> AsyncIterator[Heard]:
         if message.WhichOneof("request") != "audio":
             raise InvalidRequest("go on with a call", "only the first message holds config")
         data = message.audio.content
+        check_message(data)
         if message.audio.leg:
             apart = apart or Interleaver(audio.encoding, audio.rate_hz, audio.channels)
             data = apart.feed(message.audio.leg, data)
-        if data:
-            yield data
-    if apart and (rest := apart.rest()):
-        yield rest
+        for at in range(0, len(data), PIECE_BYTES):
+            yield data[at : at + PIECE_BYTES]
+    rest = apart.rest() if apart else b""
+    for at in range(0, len(rest), PIECE_BYTES):
+        yield rest[at : at + PIECE_BYTES]
 
 
 def handlers(servicer: HotlineServicer) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from appliance.access.roles import OPERATES, Principal
 from appliance.api.http.body import checked, read_json
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.who import Needs
-from appliance.errors import Forbidden
+from appliance.errors import Forbidden, InvalidRequest
 from appliance.feed.replay import Replay, Replays
 from appliance.messages import EVERY_TENANT
 from appliance.store.jobs import JobState
@@ -56,8 +56,13 @@ def replay_routes(replays: Replays, access: Access | None) -> APIRouter:
             raise Forbidden(DOING, "they are another hotline system's", "name your own tenant")
         if access:
             await access.record(who, "replay", wanted.name)
-        until = wanted.until.timestamp() if wanted.until else None
-        found = await replays.ask(wanted.name, wanted.since.timestamp(), until, wanted.tenant)
+        try:
+            since = wanted.since.timestamp()
+            until = wanted.until.timestamp() if wanted.until else None
+        except (ValueError, OverflowError) as error:
+            hint = "name a later year; without a zone it is the box's"
+            raise InvalidRequest(DOING, "that time is out of range", hint, param="since") from error
+        found = await replays.ask(wanted.name, since, until, wanted.tenant)
         shown = _shown(await replays.find(found))
         return JSONResponse(shown.model_dump(mode="json"), 202)
 

@@ -11,6 +11,7 @@ import ssl
 import struct
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from appliance.access.gate import Shown
 from appliance.access.roles import LOCAL, Principal, Role
 from appliance.api.who import bearer
-from appliance.errors import InvalidRequest
+from appliance.errors import Forbidden, InvalidRequest
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
@@ -99,10 +100,11 @@ class Needs(SecurityBase):
         if self._access is None:
             return LOCAL
         state = connection.scope.get("state", {})
+        key = bearer(connection.headers.get("authorization", "")) or self._offered(connection)
+        if not key:
+            _refuse_other_sites(connection)
         shown = Shown(
-            key=bearer(connection.headers.get("authorization", ""))
-            or self._offered(connection)
-            or self._session(connection),
+            key=key or self._session(connection),
             certificate=state.get(CERTIFICATE, ""),
             peer=connection.client.host if connection.client else "",
             open_door=state.get(OPEN, False),
@@ -111,22 +113,43 @@ class Needs(SecurityBase):
         return await self._access.admit(shown, self.roles)
 
     def _offered(self, connection: HTTPConnection) -> str:
-        """A browser's WebSocket can send no header: the key, or a secret for it, is a protocol."""
-        assert self._access
-        for offered in connection.scope.get("subprotocols") or ():
-            for prefix, key_of in ((SECRET, self._access.sessions.key), (INSECURE, str)):
-                if offered.startswith(prefix):
-                    return key_of(offered.removeprefix(prefix))
+        """The key that comes in another way than by the header; empty if none does."""
         return ""
 
     def _session(self, connection: HTTPConnection) -> str:
         """The key that a browser showed when it was let in."""
         assert self._access
         token = connection.cookies.get(COOKIE, "")
-        # Any page may open a WebSocket here, and the browser sends the cookie along.
-        harmless = connection.scope["type"] == "http" and connection.scope["method"] in SAFE
-        safe = harmless or _same_origin(connection)
+        safe = connection.scope.get("method", "GET") in SAFE or _same_origin(connection)
         return self._access.sessions.key(token) if token and safe else ""
+
+
+class Invited(Needs):
+    """For a browser's WebSocket, which can send no header: the key, or a secret that stands for
+    it for a minute, is offered as a protocol. A secret opens nothing but this."""
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        who = await super().__call__(connection)
+        return replace(who, roles=who.roles & self.roles)
+
+    def _offered(self, connection: HTTPConnection) -> str:
+        assert self._access
+        for offered in connection.scope.get("subprotocols") or ():
+            for prefix, key_of in ((SECRET, self._access.secrets.key), (INSECURE, str)):
+                if offered.startswith(prefix):
+                    return key_of(offered.removeprefix(prefix))
+        return ""
+
+
+def _refuse_other_sites(connection: HTTPConnection) -> None:
+    """Any page may open a WebSocket here, and the browser shows cookie and certificate by itself.
+
+    Raises Forbidden.
+    """
+    foreign = connection.headers.get("origin") and not _same_origin(connection)
+    if connection.scope["type"] == "websocket" and foreign:
+        cause = "a page of another site asks, and shows no key"
+        raise Forbidden("open a WebSocket", cause, "offer a key or a secret as its protocol")
 
 
 def _same_origin(connection: HTTPConnection) -> bool:

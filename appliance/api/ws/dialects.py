@@ -10,6 +10,7 @@ from appliance.api.calls import choose_language
 from appliance.api.render import separator
 from appliance.errors import InvalidRequest
 from appliance.messages import AudioFormat, Encoding, Endpointing, Final, Partial
+from inference.tensors import MOST_SPEAKERS
 
 DOING = "read the session"
 ENCODINGS = {
@@ -95,7 +96,9 @@ class Nim(Dialect):
             "word_times": True,
             "itn": not wanted.get("enable_verbatim_transcripts", False),
             "diarize": bool(apart.get("enable_speaker_diarization", False)),
-            "most_speakers": int(apart.get("max_speaker_count", 0) or 0),
+            "most_speakers": _within(
+                "max_speaker_count", apart.get("max_speaker_count") or 0, MOST_SPEAKERS
+            ),
             "hotwords": tuple(str(p) for list_ in boosted for p in list_.get("phrases", [])),
             "endpointing": _endpointing(told["endpointing_config"]),
         }
@@ -103,8 +106,8 @@ class Nim(Dialect):
     def answers(self, event: object) -> Iterator[dict[str, Any]]:
         if isinstance(event, Partial) and event.text:
             yield {"type": f"{TRANSCRIPTION}.delta", **item(event), "delta": event.text}
-        elif isinstance(event, Final) and event.text:
-            self.said.append(event)
+        elif isinstance(event, Final):  # an empty one takes its partials back
+            self.said += [event] if event.text else []
             yield self._completed(event.text, [event], last=False)
 
     def last(self) -> Iterator[dict[str, Any]]:
@@ -152,10 +155,12 @@ class OpenAi(Dialect):
         }
 
     def answers(self, event: object) -> Iterator[dict[str, Any]]:
-        if not isinstance(event, Partial | Final) or not event.text:
+        if not isinstance(event, Partial | Final):
             return
         about = item(event)
         name = about["item_id"]
+        if not event.text and (isinstance(event, Partial) or name not in self.told):
+            return
         if name not in self.told:
             self.told[name] = ""
             started = {"audio_start_ms": event.start_ms, "item_id": name}

@@ -13,7 +13,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Request, WebSocket
@@ -25,10 +25,18 @@ from appliance.access.roles import SENDS, Principal
 from appliance.api.http.body import read_json
 from appliance.api.http.errors import fault_of, internal_fault
 from appliance.api.http.promises import OPENAI_ERRORS
-from appliance.api.http.who import Needs
+from appliance.api.http.who import Invited, Needs
 from appliance.api.ws.dialects import DOING, Dialect, Nim, OpenAi
 from appliance.call.conversation import Conversation, ForceEndpoint, Heard
-from appliance.errors import Draining, EngineUnavailable, InvalidRequest, LingtingError, Overloaded
+from appliance.errors import (
+    CallerGone,
+    Draining,
+    EngineUnavailable,
+    IdleTimeout,
+    InvalidRequest,
+    LingtingError,
+    Overloaded,
+)
 from appliance.messages import CallConfig
 
 if TYPE_CHECKING:
@@ -37,13 +45,15 @@ if TYPE_CHECKING:
 DOOR = "realtime"
 REALTIME = "realtime"  # the subprotocol
 SECRET_S = 60  # that a minted secret opens the socket
+IN_ORDER = (1000, 1005)  # how clients end that have said all
 GOING_AWAY, REFUSED, TRY_AGAIN, INTERNAL = 1001, 1008, 1013, 1011  # close codes
 
 
 def realtime_routes(box: Box, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/v1/realtime", tags=["realtime"])
     sender = Depends(Needs(access, SENDS))
-    door = RealtimeDoor(box)
+    invited = Invited(access, SENDS)
+    door = RealtimeDoor(box, invited.still)
 
     @router.post("/transcription_sessions", response_model=None, responses=OPENAI_ERRORS)
     async def nim_session(request: Request, who: Principal = sender) -> Response:
@@ -61,7 +71,7 @@ def realtime_routes(box: Box, access: Access | None) -> APIRouter:
         return JSONResponse({**_secret(access, request), "session": session})
 
     @router.websocket("")
-    async def realtime(socket: WebSocket, who: Principal = sender) -> None:
+    async def realtime(socket: WebSocket, who: Principal = Depends(invited)) -> None:  # noqa: B008
         """Speech in, words out."""
         offered = socket.scope.get("subprotocols", [])
         await socket.accept(subprotocol=REALTIME if REALTIME in offered else None)
@@ -74,19 +84,20 @@ def _secret(access: Access | None, request: Request) -> dict[str, Any]:
     """Stands for the key that was shown, where one was."""
     header = request.headers.get("authorization", "")
     key = header.partition(" ")[2].strip()
-    value = access.sessions.begin(key, SECRET_S) if access and key else secrets.token_urlsafe(24)
+    value = access.secrets.begin(key, SECRET_S) if access and key else secrets.token_urlsafe(24)
     return {"value": value, "expires_at": int(time.time()) + SECRET_S}
 
 
 class RealtimeDoor:
     """Sockets are bounded as streams are: they cost little until they talk."""
 
-    def __init__(self, box: Box) -> None:
-        self._box, self._open = box, 0
+    def __init__(self, box: Box, still: Callable[[Principal], None]) -> None:
+        """`still` raises once somebody may no longer."""
+        self._box, self._still, self._open = box, still, 0
         self._refused = box.metrics.calls_refused_total
 
     async def serve(self, socket: WebSocket, who: Principal) -> None:
-        session = Session(self._box, socket, who)
+        session = Session(self._box, socket, who, lambda: self._still(who))
         try:
             with self._place():
                 await session.run()
@@ -116,8 +127,10 @@ class RealtimeDoor:
 class Session:
     """One socket from its greeting to its end."""
 
-    def __init__(self, box: Box, socket: WebSocket, who: Principal) -> None:
-        self._box, self._socket, self._who = box, socket, who
+    def __init__(
+        self, box: Box, socket: WebSocket, who: Principal, still: Callable[[], None]
+    ) -> None:
+        self._box, self._socket, self._who, self._still = box, socket, who, still
         self._idle_s = box.settings.grpc.idle_timeout_s
         self._dialect: Dialect = OpenAi()
         self._pending: list[dict[str, Any]] = []  # a first message that was no configuration
@@ -146,6 +159,7 @@ class Session:
     async def _read(self) -> dict[str, Any]:
         """Raises WebSocketDisconnect; InvalidRequest for what is no message."""
         text = await self._socket.receive_text()
+        self._still()
         try:
             message = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -169,8 +183,12 @@ class Session:
 
     async def _configured(self) -> CallConfig:
         """By its first message, else as OpenAI's default is."""
-        async with asyncio.timeout(self._idle_s):
-            message = await self._read()
+        try:
+            async with asyncio.timeout(self._idle_s):
+                message = await self._read()
+        except TimeoutError:
+            cause = f"the client sent nothing for {self._idle_s:g} s"
+            raise IdleTimeout("open a session", cause, "send its configuration") from None
         kind = message["type"]
         if kind not in ("session.update", "transcription_session.update"):
             self._pending = [message]
@@ -182,7 +200,7 @@ class Session:
             self._dialect = Nim()
         try:
             config = self._config(self._dialect.config(session, self._cards()))
-        except (AttributeError, TypeError) as error:  # a value of another shape
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise InvalidRequest(DOING, "a field has another form", param="session") from error
         await self._say({"type": f"{kind}d", "session": session})
         return config
@@ -202,7 +220,9 @@ class Session:
         while True:
             try:
                 message = self._pending.pop() if self._pending else await self._read()
-            except WebSocketDisconnect:
+            except WebSocketDisconnect as left:
+                if left.code not in IN_ORDER:
+                    raise CallerGone("receive audio", "the connection broke") from left
                 return
             match message["type"]:
                 case "input_audio_buffer.append":

@@ -75,29 +75,42 @@ function base64(buffer) {
 
 // What is said until `stop` is called.
 async function listen() {
+  if (busy) return;
   if (!navigator.mediaDevices) return end(page.dataset.insecure);
+  begin(page.dataset.listening);
   const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } }).catch(() => null);
   if (!stream) return end(page.dataset.denied);
-  begin(page.dataset.listening);
+  const hush = () => stream.getTracks().forEach((track) => track.stop());
   const context = new AudioContext({ sampleRate: RATE_HZ });
-  await context.audioWorklet.addModule("/console/static/microphone.js");
-  const microphone = new AudioWorkletNode(context, "microphone");
+  let microphone;
+  try {
+    await context.audioWorklet.addModule("/console/static/microphone.js");
+    microphone = new AudioWorkletNode(context, "microphone");
+    context.createMediaStreamSource(stream).connect(microphone);
+  } catch (failure) {
+    hush();
+    context.close();
+    return end(failure.message);
+  }
   const socket = new WebSocket(`${location.origin.replace("http", "ws")}/v1/realtime?intent=transcription`, "realtime");
   const say = (message) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(message));
+  let error = page.dataset.lost;
   const stop = () => {
-    stream.getTracks().forEach((track) => track.stop());
+    hush();
     context.close();
+    if (socket.readyState === WebSocket.CONNECTING) {
+      error = "";
+      socket.close();
+    }
     say({ type: "input_audio_buffer.done" });
     speak.textContent = SPEAK;
     speak.setAttribute("aria-pressed", "false");
     speak.onclick = listen;
   };
-  let error = page.dataset.lost;
   socket.onopen = () => {
     const session = { input_audio_format: "pcm16", input_audio_params: { sample_rate_hz: RATE_HZ, num_channels: 1 } };
     say({ type: "transcription_session.update", session });
     microphone.port.onmessage = ({ data }) => say({ type: "input_audio_buffer.append", audio: base64(data) });
-    context.createMediaStreamSource(stream).connect(microphone);
   };
   socket.onmessage = ({ data }) => {
     const told = JSON.parse(data);
