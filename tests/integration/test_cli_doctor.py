@@ -42,7 +42,8 @@ def call(*args: str) -> Result:
 def sealed(tmp_path: Path) -> Path:
     folder = tmp_path / "bundle"
     folder.mkdir()
-    (folder / "model.bin").write_bytes(b"weights")
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"):
+        (folder / name).write_bytes(b"weights")
     facts = ["--name", "large", "--version", "3", "--licence", "MIT"]
     seal = [sys.executable, "-m", "inference.bundles", "seal", str(folder), *facts]
     subprocess.run(seal, check=True, capture_output=True)
