@@ -103,7 +103,6 @@ def test_triton_killed_and_stopped_again_and_again_loses_no_final(
         assert box.metric("lingting_finals_total", engine="triton") > 0
 
 
-@pytest.mark.quick
 def test_a_killed_worker_is_replaced_and_loses_nothing(
     tmp_path: Path, pcm: Path, environment: dict[str, str]
 ) -> None:

@@ -368,12 +368,12 @@ async def test_recordings_go_on_after_a_bug_in_taking_them(tmp_path: Path) -> No
     async with gateway(tmp_path) as box:
         take, taken = box.archive.store.jobs.take, 0
 
-        async def fails(kinds: Any) -> jobs.Job | None:
+        async def fails(kinds: Any, **how: Any) -> jobs.Job | None:
             nonlocal taken
             taken += kinds == [KIND]
             if kinds == [KIND] and taken < 6:
                 raise RuntimeError("a bug")
-            return await take(kinds)
+            return await take(kinds, **how)
 
         box.archive.store.jobs.take = fails  # type: ignore[method-assign]
         assert await ended(box, await record(box)) is CallState.FINISHED

@@ -122,6 +122,7 @@ async def test_an_engine_that_comes_back_in_time_costs_nothing() -> None:
     assert await speakers.settle() == KNOWN
 
 
+@pytest.mark.slow
 async def test_a_full_queue_is_waited_out() -> None:
     engine = FakeEngine(queue=1, delay_s=0.01)
     speakers = await fed(Speakers(engine, QUICK, TWO, live=False), np.tile(dialogue(), 4))
