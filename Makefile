@@ -73,7 +73,7 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 $(PYANNOTE)/.ready: $(VENV)/.demo requirements/diarization.txt
 	@echo "setting up $(PYANNOTE), this once ..."
 	@$(PYTHON) -m venv --clear $(PYANNOTE)
-	@$(UV) pip install --quiet --python $(PYANNOTE)/bin/python --require-hashes -r requirements/diarization.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(PYANNOTE)/bin/python --require-hashes -r requirements/diarization.txt
 	@$(UV) pip install --quiet --python $(PYANNOTE)/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -138,11 +138,13 @@ monitoring-test: build/.monitoring $(WEIGHTS)  ## Rules, alerts, dashboards and 
 demo: $(VENV)/.demo $(WEIGHTS)  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(if $(LOAD),--load $(LOAD)) $(ARGS)
 
+# One worker a core; the tests of a file stay together (WORKERS= runs them in one process).
+WORKERS := -n auto --dist loadgroup
 test: $(VENV)/.dev $(WEIGHTS)  ## Run the quick tests: ten minutes, without torch, browser, Java or a machine
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(ARGS)
 
 test-all: $(VENV)/.dev $(WEIGHTS) $(PYANNOTE)/.ready $(MACHINE)  ## Run everything: an hour (ARGS='-m slow': what test leaves out)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, types and who may import whom
 	@failed=0; for check in "ruff check ." "ruff format --check ." mypy lint-imports; do \

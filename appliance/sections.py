@@ -170,7 +170,9 @@ class Triton(Section):
     queue_final: int = Field(256, ge=1, description="final windows that may wait")
     queue_partial: int = Field(128, ge=1, description="partial windows that may wait")
     queue_recording: int = Field(64, ge=1, description="recording windows that may wait")
-    start_timeout_s: float = Field(60, gt=0, description="how long a child may take to load, s")
+    start_timeout_s: float = Field(
+        180, gt=0, description="how long a child that lives may take to load, s"
+    )
 
 
 class Cpu(Section):

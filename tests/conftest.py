@@ -34,6 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         torch = "pyannote_settings" in getattr(item, "fixturenames", ()) or "pyannote" in item.name
         if (whole or torch) and not item.get_closest_marker("quick"):
             item.add_marker("slow")
+        # What one file's tests share, one worker owns; machines and media are one for all files.
+        machine = item.path.stem in {"test_appliance", "test_medium"}
+        item.add_marker(pytest.mark.xdist_group("machine" if machine else item.path.stem))
 
 
 @pytest.fixture

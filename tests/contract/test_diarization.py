@@ -32,7 +32,8 @@ from inference.tensors import (
 from tests.daemon import DEMO_CALL, read_call
 from tests.fakes import FakeEngine
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# torch on a cold disk takes minutes to load.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 TIMEOUT_S = 60.0
 NOTHING = np.zeros(0, np.float32)
