@@ -21,6 +21,7 @@ from appliance.engine.build import build_engine
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton_server import free_port
 from appliance.errors import StoreUnavailable
+from appliance.feed.neighbours import Neighbours
 from appliance.feed.owed import OwedWork
 from appliance.feed.replay import Replays
 from appliance.feed.subscriber import Subscriber, is_durable
@@ -61,6 +62,7 @@ class Gateway:
             Alerts(Level(settings.emotions.alert_level)),
             webhooks,
             self.lines,
+            *([Neighbours(store)] if store.notices.shared else []),
             *also,
         )
         self.archive = Archive(settings, store, metrics, self.subscribers)

@@ -299,6 +299,11 @@ class Store(Section):
     url: str = Field(
         "", description="database of calls and jobs, e.g. postgresql+psycopg://...; else SQLite"
     )
+    audio_folder: MaybePath = Field(
+        None,
+        description="where audio is kept, if not in the folder; of several gateways on one "
+        "database the same for all",
+    )
     keys_url: str = Field("", description="database of the calls' keys, apart from the other")
     master_key: MaybePath = Field(
         None, description="32 bytes that wrap the calls' keys; else made in the folder"

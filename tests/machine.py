@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "main_9001"
-down_revision = "main_0003"
+down_revision = "main_0004"
 
 
 def upgrade() -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT_USES = "postgres"  # initdb refuses to run as root
@@ -19,23 +20,54 @@ def find_programs() -> Path | None:
     return found[-1].parent if found else None
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A server on a socket in a folder."""
+
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://lingting@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
+        self._control("-o", options, "-l", self.folder / "log", "-w", "start")
+
+    def stop(self) -> None:
+        """As by kill -9, but for the shared memory."""
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *arguments: object) -> None:
+        programs = find_programs()
+        assert programs
+        _run(programs / "pg_ctl", "-D", self.folder / "data", *arguments)
+
+
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """A server on a socket in a temporary folder; gives its URL."""
+def server() -> Iterator[Postgres]:
+    """One that is running."""
     programs = find_programs()
     assert programs
     folder = Path(tempfile.mkdtemp(prefix="lingting-pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, ROOT_USES)
-    data = folder / "data"
-    options = f"-k {folder} -c listen_addresses= -c fsync=off"
-    _run(programs / "initdb", "-D", data, "-A", "trust", "-U", "lingting")
-    _run(programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
+    _run(programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "lingting")
+    made = Postgres(folder)
+    made.start()
     try:
-        yield f"postgresql+psycopg://lingting@/postgres?host={folder}"
+        yield made
     finally:
-        _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+        with contextlib.suppress(RuntimeError):  # it is stopped
+            made.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """Its URL."""
+    with server() as made:
+        yield made.url
 
 
 def _run(*command: object) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from appliance.access.gate import Gate, Shown, digest_of, make_key, require
 from appliance.access.roles import ADMINS, Principal, Role, roles_of
 from appliance.access.sessions import Sessions
+from appliance.access.sharing import Sharing
 from appliance.errors import (
     AuditUnavailable,
     Conflict,
@@ -28,6 +29,7 @@ from appliance.errors import (
     Unauthenticated,
 )
 from appliance.messages import CANARY_TENANT, EVERY_TENANT, LOCAL_TENANT
+from appliance.news import News
 from appliance.security.audit import AuditLog, Entry, load_key
 from appliance.settings import Settings
 from appliance.store.credentials import CERTIFICATE, KEY, Credential, Credentials
@@ -79,6 +81,8 @@ class Access:
         self._audit = AuditLog(folder, settings.audit.hash)
         self._tasks: list[asyncio.Task[None]] = []
         self._refreshing = asyncio.Lock()
+        self._stale = News()  # another gateway has changed a credential
+        self._sharing: Sharing | None = None
 
     @property
     def audit_folder(self) -> Path:
@@ -90,6 +94,10 @@ class Access:
         path = self._settings.audit.key or self._folder / "signing.key"
         key = await asyncio.to_thread(load_key, path)
         self._audit = AuditLog(self._folder, self._settings.audit.hash, key)
+        sessions = {"page": self.sessions, "realtime": self.secrets}
+        told = (self._store.notices, self._store.ring, self.gate, sessions, self._stale.tell)
+        self._sharing = Sharing(*told)
+        self._sharing.start()
         await self.refresh()
         await self._write(Entry("box", "box.start", detail=_doors(self._settings)))
         await self._sign()
@@ -101,6 +109,8 @@ class Access:
     async def close(self) -> None:
         if not self._tasks:
             return
+        if self._sharing:
+            await self._sharing.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -218,7 +228,7 @@ class Access:
             await self._credentials.add([each.credential for each in made])
         except IntegrityError as error:
             raise Conflict(DOING, "that certificate is known already") from error
-        await self.refresh()
+        await self._changed()
 
     async def revoke(self, who: Principal, credential: str) -> Credential:
         """From this moment on it opens nothing; streams that run by it end at their next word."""
@@ -226,7 +236,7 @@ class Access:
             raise Conflict("revoke a credential", "it was revoked before", "it opens nothing")
         await self.record(who, "credential.revoke", credential)
         changed = await self._credentials.change(credential, revoked_at=time.time())
-        await self.refresh()
+        await self._changed()
         return changed
 
     async def approve(self, who: Principal, credential: str) -> Credential:
@@ -239,7 +249,7 @@ class Access:
             raise Forbidden("approve a credential", cause)
         await self.record(who, "credential.approve", credential)
         changed = await self._credentials.change(credential, pending=False, approved_by=who.name)
-        await self.refresh()
+        await self._changed()
         return changed
 
     def _find(self, credential: str) -> Credential:
@@ -259,9 +269,16 @@ class Access:
         async with self._refreshing:  # an older look must not come last
             self.gate.load(await self._credentials.all())
 
+    async def _changed(self) -> None:
+        await self.refresh()
+        if self._sharing:
+            self._sharing.changed()
+
     async def _refresh_always(self) -> None:
         while True:
-            await asyncio.sleep(REFRESH_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_S):
+                    await self._stale.wait()
             with contextlib.suppress(StoreUnavailable):
                 await self.refresh()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -70,6 +70,7 @@ class Gate:
         self._by_digest: dict[str, Credential] = {}
         self._by_id: dict[str, Credential] = {}
         self._buckets: dict[str, Bucket] = {}
+        self._spent: Counter[str] = Counter()  # requests by credential, since that was asked for
         self._failures: OrderedDict[str, Bucket] = OrderedDict()
 
     def load(self, credentials: Iterable[Credential]) -> None:
@@ -151,6 +152,21 @@ class Gate:
                 *(DOING, f"more than {most} requests a minute", "ask less often"),
                 retry_after_s=wait_s,
             )
+        self._spent[credential.id] += 1
+
+    def spent(self) -> dict[str, int]:
+        """Requests that were let in since this was asked last, by credential."""
+        spent, self._spent = dict(self._spent), Counter()
+        return spent
+
+    def spent_elsewhere(self, credential: str, requests: int) -> None:
+        """Requests that another gateway has let in count here, too."""
+        known = self._by_id.get(credential)
+        if known is None:
+            return
+        most = known.per_minute or self._per_minute
+        bucket = self._buckets.setdefault(credential, Bucket(most))
+        bucket.tokens = max(-most, bucket.tokens - requests)
 
     def _check_patience(self, peer: str) -> None:
         bucket = self._failures.get(peer)

@@ -7,7 +7,6 @@ ECDSA P-256, as every hotline's TLS library speaks it. SM2 needs a terminator in
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from appliance.errors import Conflict, NotFound
+from appliance.files import make_private, write_atomic, write_new
 
 AUTHORITY_DAYS, SERVER_DAYS, CLIENT_DAYS = 3650, 825, 398
 BACKDATED = timedelta(minutes=5)  # clocks of others may be a little behind
@@ -37,7 +37,7 @@ class Authority:
             raise Conflict(
                 DOING, f"{self.certificate_path} exists", "use it, or name another --folder"
             )
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self._folder)
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(name)
         builder = _builder(subject, subject, key.public_key(), AUTHORITY_DAYS)
@@ -46,7 +46,7 @@ class Authority:
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         certificate = builder.add_extension(identifier, critical=False).sign(key, hashes.SHA256())
         self._key_path.unlink(missing_ok=True)  # of a try that was cut off: no certificate, no use
-        write_secret(self._key_path, _pem(key))
+        write_new(self._key_path, _pem(key))
         _write_whole(self.certificate_path, certificate)
 
     def issue_server(self, names: Sequence[str], target: Path, days: int = SERVER_DAYS) -> Path:
@@ -83,7 +83,7 @@ class Authority:
         target.parent.mkdir(parents=True, exist_ok=True)
         key_path = target.with_name(f"{target.name}.key")
         key_path.unlink(missing_ok=True)
-        write_secret(key_path, _pem(key))
+        write_new(key_path, _pem(key))
         _write_whole(path, certificate)
         return path
 
@@ -173,18 +173,4 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _write_whole(path: Path, certificate: x509.Certificate) -> None:
     """All of it or nothing, whenever the power goes."""
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(certificate.public_bytes(serialization.Encoding.PEM))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-
-
-def write_secret(path: Path, data: bytes) -> None:
-    """A new file that only its owner reads."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    write_atomic(path, certificate.public_bytes(serialization.Encoding.PEM))

@@ -1,7 +1,7 @@
 """Browsers that have shown a key: a cookie stands for it, until it is idle or too old.
 
-Only in memory: a restart asks everybody again. The key is judged anew at each request, so revoking
-it ends what the cookie opens.
+Only in memory, of all gateways: a restart asks everybody again. The key is judged anew at each
+request, so revoking it ends what the cookie opens.
 """
 
 from __future__ import annotations
@@ -27,20 +27,35 @@ class Session:
     longest_s: float
 
 
+Tell = Callable[[str, Session | None], None]  # by the cookie's hash; None: it has ended
+
+
 class Sessions:
     """Cookies and the keys they stand for."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._open: OrderedDict[str, Session] = OrderedDict()  # by the cookie's hash
+        self._tell: Tell = lambda name, session: None
+
+    def tell_of(self, tell: Tell) -> None:
+        """Have it called with each session that begins or ends here."""
+        self._tell = tell
 
     def begin(self, key: str, longest_s: float = LONGEST_S) -> str:
         """For a key that was found good; returns the cookie's value, or a client's secret."""
-        token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock()
-        self._open[_hash(token)] = Session(key, now, now, longest_s)
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        name = _hash(token)
+        self._tell(name, self.remember(name, key, longest_s))
+        return token
+
+    def remember(self, name: str, key: str, longest_s: float) -> Session:
+        """A session by its cookie's hash; it may have begun at another gateway."""
+        now = self._clock()
+        session = self._open[name] = Session(key, now, now, longest_s)
         while len(self._open) > MOST:
             self._open.popitem(last=False)
-        return token
+        return session
 
     def key(self, token: str) -> str:
         """What the cookie stands for; empty if it is none, or no longer."""
@@ -56,7 +71,12 @@ class Sessions:
         return session.key
 
     def end(self, token: str) -> None:
-        self._open.pop(_hash(token), None)
+        name = _hash(token)
+        self.forget(name)
+        self._tell(name, None)
+
+    def forget(self, name: str) -> None:
+        self._open.pop(name, None)
 
 
 def _hash(token: str) -> str:

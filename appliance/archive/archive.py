@@ -7,8 +7,9 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
-from appliance.archive.recovery import recover
+from appliance.archive.recovery import so_far
 from appliance.archive.retention import Retention
+from appliance.archive.takeover import Takeover
 from appliance.audio import wav
 from appliance.call.keeping import Ending, Keeper
 from appliance.errors import (
@@ -21,6 +22,7 @@ from appliance.errors import (
 )
 from appliance.feed.journal import Journal
 from appliance.feed.kept import KeptCall, new_id
+from appliance.feed.neighbours import Mirrors
 from appliance.feed.record import Ledger
 from appliance.feed.running import RunningCalls
 from appliance.feed.subscriber import Subscriber
@@ -63,20 +65,24 @@ class Archive:
     ) -> None:
         self._settings, self._metrics = settings, metrics
         self.store = store
-        self.running = RunningCalls(subscribers, metrics, agent_moods=settings.emotions.agent)
+        agent_moods = settings.emotions.agent
+        self.running = RunningCalls(subscribers, metrics, store.notices, agent_moods=agent_moods)
+        self._mirrors = Mirrors(store, self.running)
+        self._takeover = Takeover(store, self.running)
         self._arrivals = Arrivals(store, settings.limits)
         self._watchers = 0
-        self._retention = Retention(store, self._arrivals.under_way)
+        self._retention = Retention(store)
 
     async def start(self) -> None:
         """Open the store and finish what a crash left; raises StoreUnavailable."""
         await self.store.start()
-        await recover(self.store.calls, self.running)
+        await self._takeover.start()
         await self._retention.start()
 
     async def close(self) -> None:
         await self._retention.close()
         self.running.close()
+        await self._takeover.close()
         await self.store.close()
 
     # --- live calls
@@ -153,6 +159,8 @@ class Archive:
             return kept.record()
         if record := await self.store.calls.record(summary.id):
             return record
+        if summary.live and summary.state not in OVER:  # heard by another gateway
+            return (await so_far(self.store.calls, summary, self.running)).record()
         config = await self._config(summary)
         nothing = Ending.failed(summary.error)
         return Ledger().record(summary.id, config, summary.state, summary.created_at, nothing)
@@ -228,6 +236,10 @@ class Archive:
                         return
                     await news.wait(seen)
 
+    def _is_elsewhere(self, summary: Summary) -> bool:
+        """Whether another gateway hears it."""
+        return summary.live and summary.gateway not in ("", self.store.gateways.me)
+
     @contextlib.contextmanager
     def _watching(self) -> Iterator[None]:
         if self._watchers >= MOST_WATCHERS:
@@ -250,9 +262,16 @@ class Archive:
                     if isinstance(told.event, Ended):
                         return
             summary = await self.find(summary.id)
-            if summary.state not in OVER and not self.running.get(summary.id):
+            if summary.state in OVER or self.running.get(summary.id):
+                continue
+            if self._is_elsewhere(summary):
+                async with self._mirrors.of(summary.id) as heard:
+                    async for told in heard.follow(after, partials=partials):
+                        after = told.sequence
+                        yield told
+            else:
                 await news.wait(seen)  # a queued recording
-                summary = await self.find(summary.id)
+            summary = await self.find(summary.id)
         journal = Journal(self.store.calls)
         while page := await journal.read(summary.id, after):
             for sequence, event in page:
@@ -278,7 +297,8 @@ class Archive:
             raise Conflict(
                 "delete a call", f"several are named {name!r}", "name each by the box's id"
             )
-        if summary.live and any(kept.id == summary.id for kept in self.running.live()):
+        here = any(kept.id == summary.id for kept in self.running.live())
+        if here or (self._is_elsewhere(summary) and summary.state not in OVER):
             raise Conflict("delete a call", "it is still running", "hang up first")
         cancelling = jobs.cancelling(summary.id, KIND)
         await self.store.calls.end(summary.id, CallState.CANCELLED, "it was deleted", cancelling)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from appliance.errors import NotFound, StoreDamaged
 from appliance.feed.journal import Journal
-from appliance.feed.kept import peak_of
+from appliance.feed.kept import KeptCall, peak_of
 from appliance.feed.running import RunningCalls
 from appliance.messages import CallState
-from appliance.store.calls import Calls
+from appliance.store.calls import Calls, Summary
 
 log = logging.getLogger(__name__)
 
@@ -18,27 +18,34 @@ CRASHED = "the box stopped while this call ran: what was said until then is here
 
 
 async def recover(calls: Calls, running: RunningCalls) -> None:
-    """Each reaches its end, even if it cannot be read any more."""
-    left = await calls.unfinished(live=True)
+    """Each of gateways that are no more reaches its end, even if it cannot be read any more."""
+    left = await calls.orphans()
     for call_id in left:
         try:
             await _close(calls, call_id, running)
         except (NotFound, StoreDamaged) as error:
             log.error("a call that was cut off cannot be read: %s", error)
             await calls.fail(call_id, str(error))
+        running.tell(call_id)
     if left:
         log.warning("%d live calls were cut off by the last stop and are finished now", len(left))
 
 
 async def _close(calls: Calls, call_id: str, running: RunningCalls) -> None:
-    summary = await calls.find(call_id)
-    kept = running.at_rest(call_id, await calls.config(call_id))
+    kept = await so_far(calls, await calls.find(call_id), running)
+    kept.ending = replace(kept.ledger.ending(), cut_short=True, notes=(CRASHED,))
+    record = kept.record(CallState.FINISHED)
+    also = (calls.ending_for(call_id), *kept.also(CallState.FINISHED))
+    await calls.finish(record, peak_of(record), *also)
+
+
+async def so_far(calls: Calls, summary: Summary, running: RunningCalls) -> KeptCall:
+    """A live call that does not run here, as its journal tells of it."""
+    kept = running.at_rest(summary.id, await calls.config(summary.id))
     kept.started_at, after = summary.created_at, 0
     journal = Journal(calls)
-    while page := await journal.read(call_id, after):
+    while page := await journal.read(summary.id, after):
         for _, event in page:
             kept.ledger.add(event)
         after = page[-1][0]
-    kept.ending = replace(kept.ledger.ending(), cut_short=True, notes=(CRASHED,))
-    record = kept.record(CallState.FINISHED)
-    await calls.finish(record, peak_of(record), *kept.also(CallState.FINISHED))
+    return kept

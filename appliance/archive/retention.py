@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 from appliance.archive.steady import SteadyClock
 from appliance.errors import LingtingError, NotFound
@@ -18,24 +18,19 @@ log = logging.getLogger(__name__)
 DAY_S = 86_400.0
 LOOK_EVERY_S = 60.0
 AT_ONCE = 200  # calls in one transaction
+ACCEPTED_WITHIN_S = 3600.0  # an upload once it is whole, by whichever gateway
 
 
 class Retention:
-    """`start` and `close` it.
+    """`start` and `close` it."""
 
-    Args:
-        arriving: recordings that are not accepted yet; shared with the archive.
-    """
-
-    def __init__(self, store: Store, arriving: Set[str]) -> None:
-        self._store, self._arriving = store, arriving
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._looking: asyncio.Task[None] | None = None
         self._clock = SteadyClock(None)
 
     async def start(self) -> None:
         self._clock = SteadyClock(await self._store.calls.newest())
-        broken_off = await asyncio.to_thread(self._store.vault.broken_off)
-        await self._store.drop_audio(broken_off)
         await self._drop_old_audio()
         self._looking = asyncio.create_task(self._look(), name="retention")
 
@@ -74,16 +69,16 @@ class Retention:
         days = self._store.settings.keep_audio_days
         if days and not self._clock.believed():
             return
-        moment = time.time() - days * DAY_S
-        held = await asyncio.to_thread(self._store.vault.older_than, moment)
-        settled = [each for each in held if each not in self._arriving]
-        over = [each for each in settled if await self._is_over(each)]
+        now = time.time()
+        held = await asyncio.to_thread(self._store.vault.older_than, now - days * DAY_S)
+        settled = await asyncio.to_thread(self._store.vault.older_than, now - ACCEPTED_WITHIN_S)
+        over = [each for each in held if await self._is_over(each, each in settled)]
         for at in range(0, len(over), AT_ONCE):
             await self._store.drop_audio(over[at : at + AT_ONCE])
 
-    async def _is_over(self, call_id: str) -> bool:
-        """Or never was: an upload that broke off."""
+    async def _is_over(self, call_id: str, settled: bool) -> bool:
+        """Or never was: an upload that broke off before it was accepted."""
         try:
             return (await self._store.calls.find(call_id)).state in OVER
         except NotFound:
-            return True
+            return settled

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from appliance.access.pki import Authority as Pki
-from appliance.access.pki import fingerprint, write_secret
+from appliance.access.pki import fingerprint
 from appliance.access.roles import Role
 from appliance.cli.admin_client import AdminClient, Authority, Certificate, KeyFile, Server
+from appliance.files import make_private, write_new
 
 app = typer.Typer(help="Who may use the box: keys and certificates.", no_args_is_help=True)
 console = Console(highlight=False)
@@ -39,7 +40,7 @@ def init(
 
     Hand each folder's files to another person, and delete them here.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as draft:
         certificates = {}
         for role in FIRST:
@@ -49,7 +50,7 @@ def init(
         made = AdminClient(server).ask("POST", "/api/v1/admin/first", wanted)
         for each in made["credentials"]:
             role = each["roles"][0]
-            write_secret(Path(draft) / role / f"{role}.token", f"{each['key']}\n".encode())
+            write_new(Path(draft) / role / f"{role}.token", f"{each['key']}\n".encode())
             shutil.rmtree(folder / role, ignore_errors=True)  # of nobody any more
             (Path(draft) / role).rename(folder / role)
             console.print(f"{role}: {folder / role}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from appliance.api.render import FORMATS, as_dict
 from appliance.errors import InvalidRequest, LingtingError
+from appliance.files import write_atomic
 from appliance.messages import Transcript
 
 STDIN = "-"
@@ -47,7 +48,7 @@ class Outputs:
         text = FORMATS[self._format](transcript)
         try:
             if path is not None:
-                write_file(path, text)
+                write_atomic(path, text.encode())
             else:
                 sys.stdout.write(self._on_stdout(name, transcript, text))
                 sys.stdout.flush()
@@ -89,16 +90,3 @@ def target_names(files: Sequence[str], format: str) -> list[str]:
             name, number = f"{base}-{number}.{format}", number + 1
         names.append(name)
     return names
-
-
-def write_file(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

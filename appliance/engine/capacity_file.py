@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from appliance.files import write_atomic
 from inference.tensors import ModelCard
 
 log = logging.getLogger(__name__)
@@ -52,19 +53,5 @@ def write(path: Path, engine: str, capacity: Capacity) -> None:
     """Beside what is known of the other engine; raises OSError."""
     known = {**read(path), engine: capacity}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
     text = json.dumps({name: asdict(each) for name, each in known.items()}, indent=2)
-    partial.unlink(missing_ok=True)
-    # Root measures, the box's account owns the folder and reads: nothing there is followed.
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o644)
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_atomic(path, f"{text}\n".encode())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+
+from sqlalchemy.exc import IntegrityError
 
 from appliance.call.keeping import Ending
 from appliance.call.log import EventLog
@@ -67,8 +70,9 @@ class KeptCall:
         self.log = EventLog(self._keep)
         self.ending: Ending | None = None
         self.state = CallState.RUNNING
-        self._torn = False  # an event is missing from the journal
+        self._missing: dict[int, Lasting] = {}  # events that the journal did not take yet
         self._late: set[asyncio.Future[None]] = set()  # writes to it that took too long
+        self._catching_up: asyncio.Task[None] | None = None
         self._folded: tuple[object, CallRecord] | None = None  # of what, and what it came to
         self._changed = News()  # of the state
         self._followers: Followers | None = None
@@ -89,32 +93,47 @@ class KeptCall:
         writing = asyncio.ensure_future(journal.append(self.id, sequence, event))
         patience_s = 0.0 if self._late else JOURNAL_PATIENCE_S
         done, _ = await asyncio.wait([writing], timeout=patience_s)
+        self._late.add(writing)
+
+        def written(writing: asyncio.Future[None]) -> None:
+            self._late.discard(writing)
+            if not writing.cancelled() and (error := writing.exception()):
+                self._missed(journal, sequence, event, error)
+
         if done:
-            self._written(writing)
+            written(writing)
         else:
-            self._late.add(writing)
-            writing.add_done_callback(self._written_late)
+            writing.add_done_callback(written)
             self._metrics.journal_failures_total.inc()
 
-    def _written_late(self, writing: asyncio.Future[None]) -> None:
-        self._late.discard(writing)
-        if not writing.cancelled():
-            self._written(writing)
-
-    def _written(self, writing: asyncio.Future[None]) -> None:
-        error = writing.exception()
-        if error is None:
-            return
-        self._torn = True
+    def _missed(
+        self, journal: Journal, sequence: int, event: Lasting, error: BaseException
+    ) -> None:
+        """The journal did not take an event: it is asked again until it does."""
         if not isinstance(error, LingtingError):
             log.error("a journal met a bug", exc_info=error)
         self._metrics.journal_failures_total.inc()
         log.error("an event of a call is not in its journal: %s", error)
+        self._missing[sequence] = event
+        if self._catching_up is None or self._catching_up.done():
+            catching_up = self._catch_up(journal)
+            self._catching_up = asyncio.create_task(catching_up, name=f"journal-{self.id}")
+
+    async def _catch_up(self, journal: Journal) -> None:
+        pause_s, longest_s = STORE_AGAIN_S
+        while self._missing and not self.log.closed:  # its end writes all of it
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, longest_s)
+            with contextlib.suppress(LingtingError):
+                for sequence, event in sorted(self._missing.items()):
+                    with contextlib.suppress(IntegrityError):  # it was written after all
+                        await journal.append(self.id, sequence, event)
+                    self._missing.pop(sequence, None)
 
     @property
     def torn(self) -> bool:
         """Whether its journal does not hold, or may not hold, all that was told."""
-        return self._torn or bool(self._late)
+        return bool(self._missing or self._late)
 
     async def hear(self, data: bytes) -> None:
         """Overridden where audio is kept."""
@@ -137,6 +156,8 @@ class KeptCall:
 
     def close(self) -> None:
         """Let go of what is under way: the box stops."""
+        if self._catching_up:
+            self._catching_up.cancel()
         if self._followers:
             self._followers.close()
 

@@ -10,20 +10,31 @@ from appliance.feed.subscriber import Subscriber
 from appliance.messages import CallConfig, CallState
 from appliance.metrics import Metrics
 from appliance.news import News
+from appliance.store.notices import Notices
 from appliance.store.store import Store
 from appliance.store.vault import Writer
+
+CHANGED = "changed"  # a notice: of a call's state
 
 
 class RunningCalls:
     """Makes them, so that whoever subscribes follows every one; the only register there is."""
 
     def __init__(
-        self, subscribers: Sequence[Subscriber], metrics: Metrics, *, agent_moods: bool
+        self,
+        subscribers: Sequence[Subscriber],
+        metrics: Metrics,
+        notices: Notices,
+        *,
+        agent_moods: bool,
     ) -> None:
-        self._subscribers, self._metrics = tuple(subscribers), metrics
+        """`notices` to and from the other gateways: a call's state concerns all."""
+        self._subscribers, self._metrics, self._notices = tuple(subscribers), metrics, notices
         self._agent_moods = agent_moods
         self._calls: dict[str, KeptCall] = {}  # oldest first
         self._news: WeakValueDictionary[str, News] = WeakValueDictionary()  # that somebody holds
+        notices.on(CHANGED, lambda fields: self.look_again(str(fields["call"])))
+        notices.when_missed(self._look_at_all)
 
     def begin_live(
         self, call_id: str, config: CallConfig, store: Store, audio: Writer | None
@@ -56,8 +67,17 @@ class RunningCalls:
 
     def tell(self, call_id: str) -> None:
         """Its state is another now."""
+        self.look_again(call_id)
+        self._notices.tell(CHANGED, call=call_id)
+
+    def look_again(self, call_id: str) -> None:
+        """Whoever waits for it: there may be news in the database."""
         if news := self._news.get(call_id):
             news.tell()
+
+    def _look_at_all(self) -> None:
+        for call_id in list(self._news):
+            self.look_again(call_id)
 
     def news_of(self, call_id: str) -> News:
         """To wait for a call that may not run yet, or run no more; told while it is held."""

@@ -33,11 +33,10 @@ class Claim:
 
 
 class Arrivals:
-    """`under_way` are those that are not accepted yet."""
+    """Takes them in, each in one go."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store, self._limits = store, limits
-        self.under_way: set[str] = set()
 
     async def accept(
         self, config: CallConfig, chunks: AsyncIterator[bytes], claimed: Claim | None
@@ -47,12 +46,7 @@ class Arrivals:
         if claimed and await self._store.claims.is_made(claimed.owner, claimed.key):
             return await self._answer_again(config, chunks, claimed)
         await self._check_room()
-        call_id = new_id()
-        self.under_way.add(call_id)
-        try:
-            return await self._take_in(call_id, config, chunks, claimed)
-        finally:
-            self.under_way.discard(call_id)
+        return await self._take_in(new_id(), config, chunks, claimed)
 
     async def _answer_again(
         self, config: CallConfig, chunks: AsyncIterator[bytes], claimed: Claim

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from appliance.errors import AuditUnavailable
+from appliance.files import make_private, sync_folder, write_new
 
 HEADS, PUBLIC_KEY, LOCK = "heads.jsonl", "key.pub", "lock"
 START = "0" * 64  # what the first record follows
@@ -89,7 +90,7 @@ class AuditLog:
     def append(self, entry: Entry) -> Record:
         """On the disk when this returns; raises AuditUnavailable."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.folder)
             with self._locked():
                 last = self._last()
                 moment = datetime.now(UTC)
@@ -334,21 +335,15 @@ def _append(path: Path, line: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     if new:
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(path.parent)
 
 
 def load_key(path: Path) -> bytes:
     """The signing key, made if it is not there; raises AuditUnavailable."""
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(os.urandom(KEY_BYTES))
+            make_private(path.parent)
+            write_new(path, os.urandom(KEY_BYTES))
         key = path.read_bytes()
     except OSError as error:
         raise AuditUnavailable("open the audit log's key", str(error)) from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import sqlite3
 import tarfile
 import tempfile
@@ -22,6 +21,7 @@ from typing import IO, cast
 from sqlalchemy import select
 
 from appliance.errors import LingtingError, NotFound, StoreDamaged, StoreUnavailable
+from appliance.files import drafting
 from appliance.metrics import Metrics
 from appliance.sections import Store as StoreSettings
 from appliance.security.ciphers import Tampered
@@ -73,7 +73,6 @@ def create(
     if settings.url or settings.keys_url:
         hint = "back up the server's databases by its own means (pg_dump), and the rest from here"
         raise StoreUnavailable("make a backup", "the databases are a server's", hint)
-    partial = target.with_name(f".{target.name}.part")
     try:
         with tempfile.TemporaryDirectory(prefix="lingting-backup-", dir=target.parent) as folder:
             copies = _copy_databases(settings.folder, Path(folder))
@@ -82,13 +81,9 @@ def create(
                 everything |= _files(name, place)
             size = sum(_size(path) for path in everything.values())
             manifest = Manifest(FORMAT, version, time.time(), size)
-            with partial.open("wb") as file:
+            with drafting(target) as file:
                 _write(file, passphrase, manifest, everything, tell)
-                file.flush()
-                os.fsync(file.fileno())
-        partial.rename(target)
     except (OSError, sqlite3.Error) as error:
-        partial.unlink(missing_ok=True)
         raise StoreUnavailable("make a backup", str(error), "is there room for it?") from error
     return manifest
 

@@ -35,7 +35,7 @@ from appliance.security.ciphers import Cipher
 from appliance.store import codec
 from appliance.store.database import Also, Database
 from appliance.store.keys import KeyRing
-from appliance.store.schema import calls, events, idempotency, jobs
+from appliance.store.schema import calls, events, gateways, idempotency, jobs
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Summary:
     door: str
     live: bool
     state: CallState
+    gateway: str  # that hears a live one
     created_at: float  # s since 1970
     ended_at: float | None
     duration_ms: int
@@ -87,8 +88,9 @@ class Peak:
 class Calls:
     """Everything sealed under each call's own key."""
 
-    def __init__(self, database: Database, ring: KeyRing) -> None:
-        self._database, self._ring = database, ring
+    def __init__(self, database: Database, ring: KeyRing, gateway: str) -> None:
+        """`gateway`: the id of this one."""
+        self._database, self._ring, self._gateway = database, ring, gateway
 
     async def create(
         self, call_id: str, config: CallConfig, state: CallState, *extra: Also, keyed: bool = False
@@ -106,6 +108,7 @@ class Calls:
             "tenant": config.tenant,
             "door": config.door,
             "live": config.live,
+            "gateway": self._gateway if config.live else "",
             "state": state.value,
             "created_at": time.time(),
             "config": _seal(cipher, key, call_id, "config", codec.pack_config(config)),
@@ -176,14 +179,18 @@ class Calls:
     async def finish(self, record: CallRecord, peak: Peak | None, *extra: Also) -> bool:
         """Store how a call ended, once: False if it had ended already.
 
+        A live call whose end another gateway had to write is ended again by the one that heard it:
+        it was not dead, and knows more.
+
         Args:
             extra: functions of a connection, run in the same transaction; one that raises undoes
                 it all.
         """
         cipher, key = await self._ring.get(record.id)
+        open_ = calls.c.state.not_in([s.value for s in OVER])
         change = (
             update(calls)
-            .where(calls.c.id == record.id, calls.c.state.not_in([s.value for s in OVER]))
+            .where(calls.c.id == record.id, or_(open_, calls.c.ended_for == self._gateway))
             .values(
                 state=record.state.value,
                 ended_at=time.time(),
@@ -255,11 +262,21 @@ class Calls:
         rows = await self._database.read(lambda c: c.execute(query).all())
         return [_summary(row) for row in rows]
 
-    async def unfinished(self, *, live: bool) -> list[str]:
-        """Calls that a crash may have left behind."""
-        over = [state.value for state in OVER]
-        query = select(calls.c.id).where(calls.c.live == live, calls.c.state.not_in(over))
+    async def orphans(self) -> list[str]:
+        """Live calls that are not over, of gateways that are no more."""
+        over, living = [state.value for state in OVER], select(gateways.c.id)
+        left = (calls.c.state.not_in(over), calls.c.gateway.not_in(living))
+        query = select(calls.c.id).where(calls.c.live, *left)
         return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
+    def ending_for(self, call_id: str) -> Also:
+        """For `finish`, of an orphan: should its gateway come back, it may end it again."""
+        change = update(calls).where(calls.c.id == call_id).values(ended_for=calls.c.gateway)
+
+        def work(connection: Connection) -> None:
+            connection.execute(change)
+
+        return work
 
     async def older_than(self, moment: float, limit: int) -> list[str]:
         """Calls that ended before `moment`, and of which nothing is left to be told."""
@@ -340,6 +357,7 @@ def _summary(row: Row[tuple[object, ...]]) -> Summary:
         door=fields["door"],
         live=fields["live"],
         state=CallState(fields["state"]),
+        gateway=fields["gateway"],
         created_at=fields["created_at"],
         ended_at=fields["ended_at"],
         duration_ms=fields["duration_ms"],

@@ -1,6 +1,7 @@
 """One database, written by one thread that commits what has gathered: one fsync serves many.
 
-SQLite in WAL mode with synchronous=FULL: what was answered survives a power cut. PostgreSQL by URL.
+SQLite in WAL mode with synchronous=FULL: what was answered survives a power cut. PostgreSQL by URL,
+where several gateways may share it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlch
 from sqlalchemy.pool import NullPool, QueuePool
 
 from appliance.errors import StoreUnavailable
+from appliance.files import make_private
 from appliance.metrics import Metrics
 from appliance.store.migrating import migrate
 
@@ -30,6 +32,8 @@ MOST_TOGETHER = 256  # writes in one transaction
 MOST_WAITING = 10_000  # writes not begun
 READERS = 4
 BUSY_TIMEOUT_MS = 10_000
+# Of a server that is gone without a word, s and ms.
+AWAY = {"connect_timeout": 5, "keepalives_idle": 5, "tcp_user_timeout": 10_000}
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
@@ -51,12 +55,10 @@ class Database:
         self._writer = threading.Thread(target=self._write_all, name=f"store-{branch}", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, f"store-{branch}-read")
         self._closed = False
-        self._owning: Connection | None = None  # holds the lock
 
     async def start(self) -> None:
         """Bring the schema up to date; raises StoreUnavailable."""
         try:
-            await asyncio.to_thread(self._take)
             await asyncio.to_thread(migrate, self._engine, self._branch)
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable(
@@ -64,31 +66,10 @@ class Database:
             ) from error
         self._writer.start()
 
-    def _take(self) -> None:
-        """A server's database is for one gateway; a file's folder is locked already."""
-        if self._engine.dialect.name != "postgresql":
-            return
-        # A session that idles within a transaction may be ended, and the lock with it.
-        owning = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        mine = text("SELECT pg_try_advisory_lock(hashtext(:name))")
-        if not owning.execute(mine, {"name": f"lingting {self._branch}"}).scalar():
-            owning.close()
-            raise StoreUnavailable(
-                "open the database",
-                f"another gateway uses {_safe(self.url)}",
-                "stop it, or give each gateway a database of its own",
-            )
-        self._owning = owning
-
-    def _hold(self) -> None:
-        """Take the lock again if the server has ended its session; raises StoreUnavailable."""
-        if self._owning is None:
-            return
-        try:
-            self._owning.execute(text("SELECT 1"))
-        except SQLAlchemyError:
-            self._owning.close()
-            self._take()
+    @property
+    def shared(self) -> bool:
+        """Whether other gateways may use it, too: a file's folder is locked by one."""
+        return self._engine.dialect.name == "postgresql"
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """`work` in a thread, on a connection of its own, seeing all writes that were answered."""
@@ -140,7 +121,6 @@ class Database:
         works = [(work, done) for work, done in works if done.set_running_or_notify_cancel()]
         answers: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
-            self._hold()
             with self._writing() as connection:
                 answers = [(done, *_attempt(connection, work)) for work, done in works]
         except Exception as error:  # the transaction is lost, and with it every write in it
@@ -171,10 +151,14 @@ class Database:
             await asyncio.to_thread(self._queue.put, None)
             await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
-        if self._owning:
-            self._owning.invalidate()  # gives the lock back with the session
-            self._owning.close()
         self._engine.dispose()
+
+
+def clock(connection: Connection) -> float:
+    """s since 1970 by the one clock that all gateways see: the server's; of a file, our own."""
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0.0)
 
 
 def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | None]:
@@ -196,10 +180,10 @@ def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | N
 def _engine(url: str, *, kept_open: bool) -> Engine:
     """Without `kept_open` SQLite's log goes with each connection: deleted keys are in no file."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, connect_args=AWAY)
     path = url.removeprefix("sqlite:///")
     if path != url:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_private(Path(path).parent)
     engine = create_engine(
         url,
         poolclass=QueuePool if kept_open else NullPool,

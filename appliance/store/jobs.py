@@ -1,14 +1,14 @@
 """Durable work: each job reaches exactly one end, whoever is killed meanwhile.
 
-A job is leased to one runner at a time. A runner that dies leaves a lease that runs out; then the
-job is taken again, and whoever takes it sees how often it was. What a runner wants to store, it
+A job is leased to one gateway at a time. One that dies leaves a lease that runs out, or that is
+ended by another that sees it dead; then the job is taken again, and whoever takes it sees how often
+it was. All times are the database's: gateways' clocks may differ. What a runner wants to store, it
 stores in the transaction that ends its job: if the lease was lost, nothing is stored.
 """
 
 from __future__ import annotations
 
 import random
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    not_,
     or_,
     select,
     update,
@@ -29,11 +30,12 @@ from sqlalchemy import (
 
 from appliance.errors import Conflict
 from appliance.news import News
-from appliance.store.database import Database
-from appliance.store.schema import calls, jobs
+from appliance.store.database import Database, clock
+from appliance.store.schema import calls, gateways, jobs
 
 LEASE_S = 30.0
 MOST_ATTEMPTS = 5
+SKEW_S = 1.0  # that a clock may be set back without a sign
 BACK_OFF_S = (1.0, 600.0)  # after the first failure, and at most
 ERROR_LENGTH = 500
 
@@ -73,7 +75,7 @@ class Jobs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.owner = uuid.uuid4().hex
+        self.owner = uuid.uuid4().hex  # of leases; the gateway's id, once it is known
         self.news = News()  # told by whoever has queued a job: a runner need not wait for its poll
 
     async def add(self, kind: str, **fields: Any) -> str:
@@ -91,9 +93,11 @@ class Jobs:
         """
 
         def work(connection: Connection) -> Job | None:
-            now = time.time()
-            due = and_(jobs.c.state == JobState.QUEUED.value, jobs.c.due_at <= now)
-            orphaned = and_(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until < now)
+            now = clock(connection)
+            # What was made in the future was made before the clock was set back.
+            ripe = or_(jobs.c.due_at <= now, jobs.c.created_at > now + SKEW_S)
+            due = and_(jobs.c.state == JobState.QUEUED.value, ripe)
+            orphaned = and_(jobs.c.state == JobState.RUNNING.value, _is_orphaned(now))
             wanted = select(jobs)
             order: list[ColumnElement[Any]] = [jobs.c.priority, jobs.c.due_at, jobs.c.id]
             if fair and (under_way := _under_way(connection, kinds, now)) is not None:
@@ -113,6 +117,7 @@ class Jobs:
                 "lease_owner": self.owner,
                 "lease_until": now + LEASE_S,
                 "attempts": row.attempts + 1,
+                "created_at": min(row.created_at, now),
             }
             connection.execute(update(jobs).where(jobs.c.id == row.id).values(change))
             return _job({**row._mapping, **change})
@@ -123,7 +128,7 @@ class Jobs:
         """Keep the lease; raises LeaseLost."""
 
         def work(connection: Connection) -> None:
-            change = {"lease_until": time.time() + LEASE_S, "progress": progress}
+            change = {"lease_until": clock(connection) + LEASE_S, "progress": progress}
             self._mine(connection, job, change)
 
         await self._database.write(work)
@@ -132,7 +137,7 @@ class Jobs:
         """For the transaction that stores what the job made; raises LeaseLost, which undoes it."""
 
         def work(connection: Connection) -> None:
-            change = {"state": JobState.DONE.value, "progress": 1.0, "ended_at": time.time()}
+            change = {"state": JobState.DONE.value, "progress": 1.0, "ended_at": clock(connection)}
             self._mine(connection, job, change)
 
         return work
@@ -166,7 +171,7 @@ class Jobs:
             change = {
                 "state": JobState.DEAD.value,
                 "error": error[:ERROR_LENGTH],
-                "ended_at": time.time(),
+                "ended_at": clock(connection),
             }
             self._mine(connection, job, change)
 
@@ -174,30 +179,41 @@ class Jobs:
 
     async def revive(self, kind: str, job_id: str) -> bool:
         """Queue a dead job anew; False if there is none of that kind and id."""
-        change = (
-            update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.kind == kind, jobs.c.state == JobState.DEAD.value)
-            .values(state=JobState.QUEUED.value, attempts=0, due_at=time.time(), ended_at=None)
-        )
-        return bool(await self._database.write(lambda c: c.execute(change).rowcount))
+        dead = (jobs.c.id == job_id, jobs.c.kind == kind, jobs.c.state == JobState.DEAD.value)
+
+        def work(connection: Connection) -> bool:
+            again = {"state": JobState.QUEUED.value, "attempts": 0, "ended_at": None}
+            change = update(jobs).where(*dead).values(**again, due_at=clock(connection))
+            return bool(connection.execute(change).rowcount)
+
+        return await self._database.write(work)
 
     def _later(self, job: Job, error: str, after_s: float | None) -> Callable[[Connection], None]:
-        change = {
-            "state": JobState.QUEUED.value,
-            "due_at": time.time() + (back_off_s(job.attempts) if after_s is None else after_s),
-            "error": error[:ERROR_LENGTH],
-        }
-        return lambda connection: self._mine(connection, job, change)
+        pause_s = back_off_s(job.attempts) if after_s is None else after_s
+
+        def work(connection: Connection) -> None:
+            change = {
+                "state": JobState.QUEUED.value,
+                "due_at": clock(connection) + pause_s,
+                "error": error[:ERROR_LENGTH],
+            }
+            self._mine(connection, job, change)
+
+        return work
 
     async def released(self, job: Job, after_s: float = 0.0) -> None:
         """Give it back unharmed, as at a shutdown: the attempt does not count."""
-        change = {
-            "state": JobState.QUEUED.value,
-            "attempts": job.attempts - 1,
-            "lease_until": 0.0,
-            "due_at": time.time() + after_s,
-        }
-        await self._database.write(lambda connection: self._mine(connection, job, change))
+
+        def work(connection: Connection) -> None:
+            change = {
+                "state": JobState.QUEUED.value,
+                "attempts": job.attempts - 1,
+                "lease_until": 0.0,
+                "due_at": clock(connection) + after_s,
+            }
+            self._mine(connection, job, change)
+
+        await self._database.write(work)
 
     def _mine(self, connection: Connection, job: Job, change: Mapping[str, Any]) -> None:
         ours = and_(
@@ -210,10 +226,11 @@ class Jobs:
             raise LeaseLost("go on with a job", "another runner has it now, or it was cancelled")
 
     async def abandon_leases(self) -> int:
-        """At the start: a database has one gateway, so whoever held a lease is dead."""
+        """Of gateways that are no more."""
+        living = select(gateways.c.id)
         change = (
             update(jobs)
-            .where(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_owner != self.owner)
+            .where(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_owner.not_in(living))
             .values(lease_until=0.0)
         )
         return await self._database.write(lambda connection: connection.execute(change).rowcount)
@@ -287,12 +304,17 @@ def _under_way(
         .where(
             jobs.c.kind.in_(kinds),
             jobs.c.state == JobState.RUNNING.value,
-            jobs.c.lease_until >= now,
+            not_(_is_orphaned(now)),
         )
         .group_by(calls.c.tenant)
     )
     counts = {row[0]: row[1] for row in connection.execute(working)}
     return case(counts, value=calls.c.tenant, else_=0) if counts else None
+
+
+def _is_orphaned(now: float) -> ColumnElement[bool]:
+    """A lease that has run out; or that no clock that was right can have given."""
+    return or_(jobs.c.lease_until < now, jobs.c.lease_until > now + LEASE_S)
 
 
 def new(
@@ -309,22 +331,21 @@ def new(
     Args:
         job_id: of a job that is queued once, however often it is asked for.
     """
-    now = time.time()
     row = {
         "id": job_id or uuid.uuid4().hex,
         "kind": kind,
         "call_id": call_id,
         "state": JobState.QUEUED.value,
         "priority": priority,
-        "created_at": now,
-        "due_at": now + delay_s,
         "payload": payload,
     }
 
     def work(connection: Connection) -> None:
         known = select(jobs.c.id).where(jobs.c.id == row["id"])
         if not job_id or connection.scalar(known) is None:
-            connection.execute(insert(jobs).values(row))
+            now = clock(connection)
+            made = {**row, "created_at": now, "due_at": now + delay_s}
+            connection.execute(insert(jobs).values(made))
 
     return str(row["id"]), work
 
@@ -332,14 +353,11 @@ def new(
 def cancelling(call_id: str, kind: str) -> Callable[[Connection], None]:
     """For a transaction: whatever a call's jobs of a kind were doing, they are cancelled."""
     open_states = (JobState.QUEUED.value, JobState.RUNNING.value)
-    change = (
-        update(jobs)
-        .where(jobs.c.call_id == call_id, jobs.c.kind == kind, jobs.c.state.in_(open_states))
-        .values(state=JobState.CANCELLED.value, ended_at=time.time())
-    )
+    open_jobs = (jobs.c.call_id == call_id, jobs.c.kind == kind, jobs.c.state.in_(open_states))
 
     def work(connection: Connection) -> None:
-        connection.execute(change)
+        over = {"state": JobState.CANCELLED.value, "ended_at": clock(connection)}
+        connection.execute(update(jobs).where(*open_jobs).values(**over))
 
     return work
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import delete, insert, select
 
 from appliance.errors import NotFound, StoreDamaged, StoreUnavailable
+from appliance.files import make_private, write_new
 from appliance.security.ciphers import CIPHERS, Cipher, Tampered
 from appliance.store.database import Database
 from appliance.store.schema import keys
 
 MASTER_BYTES = 32
+NAME_BYTES = 16
 REMEMBERED = 4096  # unwrapped keys in memory
 LOOKED_AT = 16  # at the start: some may be damaged, not all
 
@@ -31,10 +33,18 @@ class KeyRing:
         database: its own, apart from what the keys open.
         master: the key-encryption key's source, MASTER_BYTES.
         cipher: for new calls; old ones keep theirs.
+        shredded: tells the other gateways, which may remember a key.
     """
 
-    def __init__(self, database: Database, master: bytes, cipher: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        master: bytes,
+        cipher: str,
+        shredded: Callable[[Sequence[str]], None] = lambda names: None,
+    ) -> None:
         self._database, self._master, self._cipher = database, master, cipher
+        self._shredded = shredded
         self._known: OrderedDict[str, tuple[Cipher, bytes]] = OrderedDict()
 
     async def make(self, call_id: str) -> tuple[Cipher, bytes]:
@@ -59,6 +69,17 @@ class KeyRing:
         }
         await self._database.write(lambda connection: connection.execute(insert(keys).values(row)))
         self._remember(call_id, cipher, key)
+
+    @property
+    def name(self) -> str:
+        """What the master key is known by; says nothing of it."""
+        about = b"lingting name of a master key"
+        return HKDF(SHA256(), NAME_BYTES, salt=None, info=about).derive(self._master).hex()
+
+    @property
+    def shared(self) -> bool:
+        """Whether other gateways may read the keys, too."""
+        return self._database.shared
 
     async def check(self) -> None:
         """Raises StoreUnavailable if no key of the newest was wrapped with this master key."""
@@ -97,10 +118,25 @@ class KeyRing:
 
     async def shred(self, call_ids: Sequence[str]) -> None:
         """What these keys sealed is gone when this returns."""
-        for call_id in call_ids:
-            self._known.pop(call_id, None)
+        self.forget(call_ids)
         wanted = delete(keys).where(keys.c.call_id.in_(call_ids))
         await self._database.write(lambda connection: connection.execute(wanted))
+        self._shredded(call_ids)
+
+    def forget(self, call_ids: Sequence[str]) -> None:
+        """Of what is remembered."""
+        for call_id in call_ids:
+            self._known.pop(call_id, None)
+
+    def wrap(self, plain: bytes, about: str) -> bytes:
+        """Sealed for whoever has the master key."""
+        cipher = CIPHERS[self._cipher]
+        return cipher.seal(self._wrapping(cipher), plain, about.encode())
+
+    def unwrap(self, sealed: bytes, about: str) -> bytes:
+        """What `wrap` sealed; raises Tampered."""
+        cipher = CIPHERS[self._cipher]
+        return cipher.open(self._wrapping(cipher), sealed, about.encode())
 
     def _wrapping(self, cipher: Cipher) -> bytes:
         about = f"lingting wrapping key {cipher.name}".encode()
@@ -115,11 +151,14 @@ async def load_master(path: Path, *, new: bool) -> bytes:
 def _load_master(path: Path, new: bool) -> bytes:
     try:
         if new and not path.exists():
-            _make_master(path)
+            make_private(path.parent)
+            with contextlib.suppress(FileExistsError):  # whoever makes it first has made it
+                write_new(path, os.urandom(MASTER_BYTES))
         master = path.read_bytes()
     except FileNotFoundError as error:
         cause = f"{path} is missing, and what is kept was sealed with it"
-        raise StoreUnavailable("load the master key", cause, "restore it from a backup") from error
+        hint = "restore it from a backup; of several gateways each has the same one"
+        raise StoreUnavailable("load the master key", cause, hint) from error
     except OSError as error:
         raise StoreUnavailable("load the master key", str(error), "check [store] folder") from error
     if len(master) != MASTER_BYTES:
@@ -127,27 +166,3 @@ def _load_master(path: Path, new: bool) -> bytes:
             "load the master key", f"{path} holds {len(master)} bytes, not {MASTER_BYTES}"
         )
     return master
-
-
-def _make_master(path: Path) -> None:
-    """All of it or nothing, whenever the power goes; whoever makes it first has made it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(os.urandom(MASTER_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Its entries are on the disk when this returns."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

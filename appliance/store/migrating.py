@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,18 +12,22 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from appliance.errors import StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BRANCHES = ("main", "keys")
+_ONE_AT_A_TIME = threading.Lock()  # Alembic's context is one for the process
 
 
 def migrate(engine: Engine, branch: str) -> None:
     """Up to the newest revision of a branch; raises StoreUnavailable if it is newer already."""
-    with engine.begin() as connection:
+    with _ONE_AT_A_TIME, engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # one of several gateways that start together
+            alone = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
+            connection.execute(alone, {"name": f"lingting {branch}"})
         _run(connection, branch, f"{branch}@head", alembic.command.upgrade)
 
 

@@ -37,6 +37,8 @@ calls = Table(
     Column("config", LargeBinary, nullable=False),  # sealed
     Column("record", LargeBinary),  # sealed; once the call is over
     Column("error", String(500), nullable=False, default=""),
+    Column("gateway", String(40), nullable=False, server_default=""),  # that hears a live call
+    Column("ended_for", String(40), nullable=False, server_default="-"),  # by another gateway
     Index("calls_by_time", "created_at", "id"),
     Index("calls_by_name", "name", "created_at"),
     Index("calls_by_state", "state"),
@@ -73,6 +75,18 @@ jobs = Table(
     Column("ended_at", Float),
     Index("jobs_next", "state", "kind", "priority", "due_at"),
     Index("jobs_of_call", "call_id"),
+)
+
+# Who shares this database; see gateways.py.
+gateways = Table(
+    "gateways",
+    main,
+    Column("id", String(40), primary_key=True),
+    Column("version", String(32), nullable=False),
+    Column("audio", String(40), nullable=False),  # what is written in the folder of its audio
+    Column("master", String(40), nullable=False),  # what its master key is known by
+    Column("beats", BigInteger, nullable=False),
+    Column("joined_at", Float, nullable=False),
 )
 
 # What a caller's Idempotency-Key was answered with.

@@ -7,63 +7,82 @@ import contextlib
 import fcntl
 import os
 import shutil
+import uuid
 from collections.abc import AsyncIterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
 from sqlalchemy import select
 
 from appliance.errors import LingtingError, NotFound, StoreUnavailable
+from appliance.files import make_private, write_new
 from appliance.metrics import Metrics
 from appliance.sections import Store as StoreSettings
 from appliance.store.calls import Calls
 from appliance.store.claims import Claims
 from appliance.store.database import Database
+from appliance.store.gateways import Gateways
 from appliance.store.jobs import Jobs
 from appliance.store.keys import KeyRing, load_master
+from appliance.store.notices import Notices
 from appliance.store.schema import keys
 from appliance.store.vault import Vault, audio_key
 
 MIB = 1024 * 1024
+SHREDDED, SHREDDED_AT_ONCE = "shredded", 50  # a notice, and keys in it
 KEEP_AUDIO = "[store] keep_audio_days says how long it is"
 
 
 class Store:
-    """`start` before use. One gateway at a time owns the folder and the databases."""
+    """`start` before use. A gateway owns its folder; databases on a server several may share."""
 
-    calls: Calls
     ring: KeyRing
+    calls: Calls
+    vault: Vault
+    gateways: Gateways
 
     def __init__(self, settings: StoreSettings, metrics: Metrics) -> None:
         self.settings = settings
-        folder, urls = settings.folder, locations(settings)
+        urls = locations(settings)
         self.database = Database(urls["main"], metrics)
         self._keys = Database(urls["keys"], metrics, "keys")
+        self.notices = Notices(urls["main"])
         self.jobs = Jobs(self.database)
         self.claims = Claims(self.database)
-        self.vault = Vault(folder / "audio")
         self._lock: IO[bytes] | None = None
 
     async def start(self) -> None:
         """Raises StoreUnavailable, also if another gateway has the folder."""
-        await asyncio.to_thread(self._take_folder)
+        me = self.jobs.owner = await asyncio.to_thread(self._take_folder)
         settings = self.settings
         await self._keys.start()
         await self.database.start()
         new = await self._keys.read(lambda connection: connection.scalar(select(keys)) is None)
         path = settings.master_key or settings.folder / "master.key"
         master = await load_master(path, new=new)
-        self.ring = KeyRing(self._keys, master, settings.cipher)
+        self.ring = KeyRing(self._keys, master, settings.cipher, self._tell_shredded)
+        self.notices.on(SHREDDED, lambda fields: self.ring.forget(fields["keys"]))
         await self.ring.check()
-        self.calls = Calls(self.database, self.ring)
-        await self.jobs.abandon_leases()
+        self.calls = Calls(self.database, self.ring, me)
+        self.vault = Vault(settings.audio_folder or settings.folder / "audio", me)
+        self.gateways = Gateways(self.database, me, version("lingting"))
+        await self.notices.start(me)
 
-    def _take_folder(self) -> None:
+    def _tell_shredded(self, names: Sequence[str]) -> None:
+        for at in range(0, len(names), SHREDDED_AT_ONCE):
+            self.notices.tell(SHREDDED, keys=list(names[at : at + SHREDDED_AT_ONCE]))
+
+    def _take_folder(self) -> str:
+        """Lock it for this process; returns the gateway's id, which stays in the folder."""
         folder = self.settings.folder
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(folder)
             self._lock = (folder / "lock").open("wb")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(FileExistsError):
+                write_new(folder / "gateway", uuid.uuid4().hex.encode())
+            return (folder / "gateway").read_text().strip()
         except BlockingIOError as error:
             raise StoreUnavailable(
                 "open the store",
@@ -104,9 +123,11 @@ class Store:
 
     def has_room(self) -> bool:
         """Whether there is disk to spare for more than words."""
-        return free_bytes(self.settings.folder) >= self.settings.reserve_mib * MIB
+        folder = self.settings.audio_folder or self.settings.folder
+        return free_bytes(folder) >= self.settings.reserve_mib * MIB
 
     async def close(self) -> None:
+        await self.notices.close()
         await self.database.close()
         await self._keys.close()
         if self._lock:

@@ -12,17 +12,19 @@ import contextlib
 import os
 import struct
 import threading
-from collections.abc import AsyncIterator, Iterator
+import uuid
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from appliance.errors import NotFound, StoreDamaged, StoreUnavailable
+from appliance.files import make_private, sync_folder, write_new
 from appliance.security.ciphers import NONCE_BYTES, TAG_BYTES, Cipher, Tampered
-from appliance.store.keys import sync_folder
 
 CHUNK_BYTES = 256 * 1024
 HEAD = struct.Struct("!I")
-KEPT, ARRIVING = ".audio", ".arriving"  # suffixes
+KEPT, ARRIVING = ".audio", ".arriving"  # suffixes; the second before a gateway's id
+MARK = "of"  # the file that names a vault's folder
 LONGEST = CHUNK_BYTES + NONCE_BYTES + TAG_BYTES
 
 
@@ -39,11 +41,11 @@ class Writer:
     """Seals what is written; `finish` makes it whole, `flush` durable as far as it came."""
 
     def __init__(
-        self, path: Path, call_id: str, cipher: Cipher, key: bytes, *, arriving: bool
+        self, path: Path, call_id: str, cipher: Cipher, key: bytes, arriving: Path | None = None
     ) -> None:
-        """`arriving`: under another name until it is whole."""
+        """`arriving`: where it is written until it is whole."""
         self._path, self._call_id, self._cipher, self._key = path, call_id, cipher, key
-        self._written = path.with_suffix(ARRIVING) if arriving else path
+        self._written = arriving or path
         self._file: BinaryIO | None = None
         self._waiting = bytearray()
         self._number = 0
@@ -120,22 +122,39 @@ class Writer:
     def _make_folder(self) -> None:
         folder = self._path.parent
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private(folder)
             sync_folder(folder.parent)
 
 
 class Vault:
-    """One file per call, under `folder`."""
+    """One file per call.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Args:
+        folder: one for all gateways that share a database.
+        gateway: the id of this one.
+    """
+
+    def __init__(self, folder: Path, gateway: str) -> None:
+        self._folder, self._gateway = folder, gateway
+
+    def mark(self) -> str:
+        """What names the folder, for whoever finds it under another path; written once."""
+        make_private(self._folder)
+        path = self._folder / MARK
+        with contextlib.suppress(FileExistsError):
+            write_new(path, uuid.uuid4().hex.encode())
+        return path.read_text().strip()
 
     def path(self, call_id: str) -> Path:
         return self._folder / call_id[-2:] / f"{call_id}{KEPT}"
 
+    def _arriving(self, call_id: str, gateway: str) -> Path:
+        return self.path(call_id).with_suffix(f"{ARRIVING}-{gateway}")
+
     def writer(self, call_id: str, cipher: Cipher, key: bytes, *, arriving: bool = False) -> Writer:
         """`arriving`: what breaks off before it is whole never was; see `broken_off`."""
-        return Writer(self.path(call_id), call_id, cipher, key, arriving=arriving)
+        at_first = self._arriving(call_id, self._gateway) if arriving else None
+        return Writer(self.path(call_id), call_id, cipher, key, at_first)
 
     async def read(
         self, call_id: str, cipher: Cipher, key: bytes, *, whole: bool
@@ -183,15 +202,23 @@ class Vault:
         files = self._folder.glob(f"*/*{KEPT}")
         return [path.stem for path in files if path.stat().st_mtime < moment]
 
-    def broken_off(self) -> list[str]:
-        """What was arriving when the box stopped."""
-        return [path.stem for path in self._folder.glob(f"*/*{ARRIVING}")]
+    def broken_off(self, living: Collection[str]) -> list[str]:
+        """Calls that were arriving when their gateway stopped: all but those of the `living`."""
+        left = []
+        for path in self._folder.glob(f"*/*{ARRIVING}*"):
+            gateway = path.suffix.removeprefix(ARRIVING).removeprefix("-")
+            if gateway not in living:
+                left.append(path.stem)
+        return left
 
     async def delete(self, call_id: str) -> None:
         """Safe to call twice."""
-        for suffix in (KEPT, ARRIVING):
-            path = self.path(call_id).with_suffix(suffix)
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+        await asyncio.to_thread(self._delete, self.path(call_id))
+
+    def _delete(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        for arriving in path.parent.glob(f"{path.stem}{ARRIVING}*"):
+            arriving.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> BinaryIO:

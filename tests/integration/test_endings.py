@@ -236,7 +236,7 @@ async def test_while_an_upload_comes_in_its_key_is_nowhere(tmp_path: Path) -> No
 
         accepting = asyncio.create_task(box.archive.accept(live(), pieces()))
         await coming.wait()
-        (name,) = await asyncio.to_thread(box.archive.store.vault.broken_off)
+        (name,) = await asyncio.to_thread(box.archive.store.vault.broken_off, ())
         with pytest.raises(NotFound):
             await box.archive.store.ring.get(audio_key(name))
         go.set()
@@ -335,7 +335,7 @@ async def test_what_was_arriving_when_the_box_was_killed_is_gone(tmp_path: Path)
         await writer.write(alaw(60))
         await writer.flush()
         writer.close()
-        assert await asyncio.to_thread(store.vault.broken_off) == ["arriving"]
+        assert await asyncio.to_thread(store.vault.broken_off, ()) == ["arriving"]
     async with gateway(tmp_path, keep_audio_days=180):
         files = [path.name for path in (tmp_path / "store" / "audio").rglob("*.*")]
         assert not files

@@ -226,13 +226,39 @@ async def test_a_job_whose_runner_died_is_taken_again(store: Store) -> None:
     await queue(store, "j")
     first = await store.jobs.take(["recording"])
     assert first and await store.jobs.take(["recording"]) is None
-    store.jobs.owner = "another process"
-    await store.jobs.abandon_leases()
+    store.jobs.owner = "another gateway"
+    assert await store.jobs.abandon_leases() == 1  # nobody has joined
     again = await store.jobs.take(["recording"])
     assert again and again.id == "j" and again.attempts == 2
     store.jobs.owner = first.owner
     with pytest.raises(LeaseLost):
         await store.jobs.done(first)
+
+
+async def test_a_lease_is_left_to_a_gateway_that_lives(store: Store) -> None:
+    await store.gateways.join()
+    await queue(store, "j")
+    assert await store.jobs.take(["recording"])
+    assert await store.jobs.abandon_leases() == 0
+    await store.gateways.leave()
+    assert await store.jobs.abandon_leases() == 1
+
+
+async def test_a_clock_set_back_makes_no_job_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day_s = 86_400.0
+    with monkeypatch.context() as ahead:
+        ahead.setattr(jobs, "clock", lambda connection: time.time() + day_s)
+        await queue(store, "queued")
+        await queue(store, "leased")
+        assert await store.jobs.take(["recording"])
+    again = [await store.jobs.take(["recording"]) for _ in range(3)]
+    assert all(again[:2]) and again[2] is None
+    first = again[0]
+    assert first
+    await store.jobs.failed(first, "later", retry=True, after_s=60)
+    assert await store.jobs.take(["recording"]) is None  # its pause counts again
 
 
 async def test_what_was_lost_is_not_stored(store: Store) -> None:
@@ -403,24 +429,8 @@ async def test_a_wrong_master_key_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "master.key").exists()
 
 
-async def test_two_gateways_do_not_share_a_server(postgres_url: str, tmp_path: Path) -> None:
-    settings = [StoreSettings(folder=tmp_path / each, url=postgres_url) for each in ("a", "b")]
-    first, second = (Store(each, Metrics()) for each in settings)
-    await first.start()
-    with pytest.raises(StoreUnavailable, match="another gateway"):
-        await second.start()
-    await second.close()
-    await first.close()
-    third = Store(settings[1], Metrics())
-    await third.start()
-    await third.close()
-
-
-async def test_the_lock_is_taken_again_when_the_server_ended_its_session(
-    postgres_url: str, tmp_path: Path
-) -> None:
-    settings = [StoreSettings(folder=tmp_path / each, url=postgres_url) for each in ("a", "b")]
-    first, second = (Store(each, Metrics()) for each in settings)
+async def test_the_server_may_end_all_sessions(postgres_url: str, tmp_path: Path) -> None:
+    first = Store(StoreSettings(folder=tmp_path / "a", url=postgres_url), Metrics())
     await first.start()
     everybody_else = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
     ended = create_engine(postgres_url)
@@ -430,10 +440,18 @@ async def test_the_lock_is_taken_again_when_the_server_ended_its_session(
         connection.execute(text(f"{everybody_else} pg_backend_pid() AND datname IS NOT NULL"))
     ended.dispose()
     assert await first.database.write(lambda c: 1) == 1
-    with pytest.raises(StoreUnavailable, match="another gateway"):
-        await second.start()
-    await second.close()
     await first.close()
+
+
+async def test_gateways_that_start_together_migrate_once(tmp_path: Path) -> None:
+    if find_programs() is None:
+        pytest.skip("postgresql is not installed")
+    with postgres() as url:
+        settings = [StoreSettings(folder=tmp_path / each, url=url) for each in "abcd"]
+        stores = [Store(each, Metrics()) for each in settings]
+        await asyncio.gather(*(each.start() for each in stores))
+        assert len({each.gateways.me for each in stores}) == 4
+        await asyncio.gather(*(each.close() for each in stores))
 
 
 async def test_an_error_without_words_is_answered_too(store: Store) -> None:

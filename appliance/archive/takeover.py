@@ -1,0 +1,92 @@
+"""Says that this gateway lives, and takes over from those that do not any more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from appliance.archive.recovery import recover
+from appliance.errors import LingtingError, StoreUnavailable
+from appliance.feed.running import RunningCalls
+from appliance.store.gateways import BEAT_S, Member
+from appliance.store.store import Store
+
+log = logging.getLogger(__name__)
+
+LOOK_ANYWAY = 30  # beats after which what a taker-over left undone is looked for
+
+
+class Takeover:
+    """`start` before calls come, `close` when there are none."""
+
+    def __init__(self, store: Store, running: RunningCalls) -> None:
+        self._store, self._running = store, running
+        self._beating: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """What this gateway's last stop left is finished, and it lives from now on.
+
+        Raises StoreUnavailable, also if others of this database keep audio or keys elsewhere.
+        """
+        gateways, shared = self._store.gateways, self._store.database.shared
+        others = [each for each in await gateways.all() if each.id != gateways.me]
+        audio = await asyncio.to_thread(self._store.vault.mark)
+        if shared:
+            self._check(others, audio)
+        await gateways.bury([gateways.me, *(each.id for each in others if not shared)])
+        await self._take_over()
+        await gateways.join(audio, self._store.ring.name)
+        if shared:
+            self._beating = asyncio.create_task(self._beat(), name="takeover")
+
+    def _check(self, others: list[Member], audio: str) -> None:
+        """Gateways work on each other's calls: what one has sealed, all must be able to open."""
+        ring = self._store.ring
+        if others and not ring.shared:
+            cause = "their calls' keys are in a database of each one's own"
+            hint = "set [store] keys_url, for all of them"
+        elif any(each.master != ring.name for each in others):
+            cause = "they have another master key"
+            hint = "copy theirs to [store] master_key"
+        elif any(each.audio != audio for each in others):
+            cause = "they keep audio in another folder"
+            hint = "set [store] audio_folder to a folder that all of them share"
+        else:
+            return
+        raise StoreUnavailable("join the other gateways of the database", cause, hint)
+
+    async def close(self) -> None:
+        if self._beating:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+        with contextlib.suppress(StoreUnavailable):
+            await self._store.gateways.leave()
+
+    async def _beat(self) -> None:
+        gateways, beats = self._store.gateways, 0
+        while True:
+            await asyncio.sleep(BEAT_S)
+            beats += 1
+            try:
+                if not await gateways.beat():
+                    log.warning("others took this gateway for dead: it stood still for too long")
+                dead = await gateways.look()
+                if dead:
+                    log.warning("%d gateways are dead: their work is taken over", len(dead))
+                    await gateways.bury(dead)
+                if dead or beats % LOOK_ANYWAY == 0:
+                    await self._take_over()
+            except LingtingError as error:
+                log.warning("the other gateways are not seen: %s", error)
+            except Exception:  # whatever it was, the others must not take us for dead
+                log.exception("looking after the other gateways met a bug")
+
+    async def _take_over(self) -> None:
+        """Each step may be done by several gateways at once, and takes effect once."""
+        store = self._store
+        if await store.jobs.abandon_leases():
+            store.jobs.news.tell()
+        await recover(store.calls, self._running)
+        living = [each.id for each in await store.gateways.all()]
+        await store.drop_audio(await asyncio.to_thread(store.vault.broken_off, living))
