@@ -383,4 +383,6 @@ class Health:
 
     ok: bool
     reason: str = ""
-    detail: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)  # what each says of itself, for people
+    in_use: str = ""  # the part that answers
+    live_legs: int | None = None  # that it carries, once that is known

@@ -137,6 +137,11 @@ class Triton(Section):
     address: str = Field(
         "127.0.0.1:8001", description="gRPC address; for a child its port, where 0 picks a free one"
     )
+    addresses: tuple[str, ...] = Field(
+        (),
+        description="gRPC addresses of several that run elsewhere: each window goes to the one "
+        "with the least to do; none: the one at `address`",
+    )
     http_port: int = Field(0, ge=0, le=65535, description="HTTP port of a child; 0 picks one")
     metrics_port: int = Field(0, ge=0, le=65535, description="metrics port of a child; 0 picks one")
     binary: MaybePath = Field(

@@ -26,6 +26,7 @@ def pytest_report_header() -> str:
     return f"faults: seed {SEED}, scale {SCALE}; again: make fault-test SEED={SEED} SCALE={SCALE}"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes a real daemon for long, a browser, torch, Java or a machine to install on is slow:
     left out of `make test` but for what is marked quick."""

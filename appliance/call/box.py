@@ -178,9 +178,8 @@ class Box:
         """By part of the box; "engine" decides whether it is ready."""
         engine = self._engine.health()
         parts = {"engine": engine}
-        for name, state in engine.detail.items():
-            if name not in ("in_use", "live_legs"):
-                parts[name] = Health(state == READY, "" if state == READY else state)
+        for name, state in engine.parts.items():
+            parts[name] = Health(state == READY, "" if state == READY else state)
         return parts
 
     @property
@@ -206,7 +205,8 @@ class Box:
     def _measured_legs(self) -> int:
         """Of the engine in use; none while no engine answers."""
         health = self._engine.health()
-        return int(health.detail.get("live_legs", UNMEASURED_LEGS)) if health.ok else 0
+        known = UNMEASURED_LEGS if health.live_legs is None else health.live_legs
+        return known if health.ok else 0
 
 
 def _kind(config: CallConfig) -> str:

@@ -7,7 +7,7 @@ import json
 import shutil
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Annotated, Any
 
@@ -121,18 +121,7 @@ def triton(settings: Settings) -> Check:
         found = Words("turned off by settings: CPU engine only", "按设置停用：只用 CPU")
         return Check("triton", State.ok, found)
     if mode == "remote":
-        host, _, port = settings.triton.address.rpartition(":")
-        if port.isdecimal() and listens(host or "127.0.0.1", int(port)):
-            found = Words(
-                f"answers at {settings.triton.address}", f"{settings.triton.address} 有应答"
-            )
-            return Check("triton", State.ok, found)
-        fix = Words(
-            "start it there, or correct triton.address; until then calls run on the CPU",
-            "启动它，或改正 triton.address；在此之前通话由 CPU 识别",
-        )
-        found = Words(f"nobody at {settings.triton.address}", f"{settings.triton.address} 无人应答")
-        return Check("triton", State.warn, found, fix)
+        return remote_triton(settings.triton.addresses or (settings.triton.address,))
     try:
         binary = find_binary(settings)
         check_libpython(binary)
@@ -140,6 +129,25 @@ def triton(settings: Settings) -> Check:
     except EngineUnavailable as error:
         found = Words(f"{error.cause}: calls run on the CPU", f"{error.cause}：通话由 CPU 识别")
         return Check("triton", State.warn, found, error.hint)
+
+
+def remote_triton(addresses: Sequence[str]) -> Check:
+    silent = [each for each in addresses if not _listens(each)]
+    if not silent:
+        told = ", ".join(addresses)
+        return Check("triton", State.ok, Words(f"answers at {told}", f"{told} 有应答"))
+    fix = Words(
+        "start it there, or correct triton.address or triton.addresses; "
+        "until one answers, calls run on the CPU",
+        "启动它，或改正 triton.address 或 triton.addresses；都无应答时通话由 CPU 识别",
+    )
+    told = ", ".join(silent)
+    return Check("triton", State.warn, Words(f"nobody at {told}", f"{told} 无人应答"), fix)
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    return port.isdecimal() and listens(host or "127.0.0.1", int(port))
 
 
 def evaluation(settings: Settings) -> Check:

@@ -125,8 +125,7 @@ class NaiveEngine:
 
     def health(self) -> Health:
         loaded = self._model is not None
-        detail = {"in_use": self.name} if loaded else {}
-        return Health(loaded, "" if loaded else "not started", detail)
+        return Health(loaded, "" if loaded else "not started", in_use=self.name if loaded else "")
 
     async def close(self) -> None:
         self._model = None

@@ -34,7 +34,7 @@ async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> 
         bound = await unless(stop, gateway.start())
         if bound is not None:
             _announce(gateway, *bound, time.monotonic() - begun)
-            supervisor.ready(f"serving by {gateway.box.health()['engine'].detail['in_use']}")
+            supervisor.ready(f"serving by {gateway.box.health()['engine'].in_use}")
             pinging = asyncio.create_task(supervisor.keep_alive(gateway.progress))
             await stop.wait()
             log.info("draining: running calls may end, new ones are refused")
@@ -78,10 +78,12 @@ def _announce(gateway: Gateway, grpc_port: int, http_port: int, seconds: float) 
     log.info(
         "ready in %.1f s: gRPC %s:%d, HTTP %s:%d, engine %s",
         *(seconds, settings.grpc.host, grpc_port, settings.http.host, http_port),
-        health.detail["in_use"],
+        health.in_use,
     )
-    if health.detail["in_use"] == "cpu" and "triton" in health.detail:
-        log.warning("calls are served on the CPU; Triton: %s", health.detail["triton"])
+    if health.in_use == "cpu":
+        for name, state in health.parts.items():
+            if name != "cpu":
+                log.warning("calls are served on the CPU; %s: %s", name, state)
     for model in gateway.box.models():
         told = (model.name, model.version, model.device, model.compute_type)
         log.info("model %s %s on %s, %s", *told)

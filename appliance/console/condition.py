@@ -138,17 +138,16 @@ def look(box: Box) -> Condition:
 
 
 def _engines(box: Box) -> Iterator[Engine]:
-    health, metrics = box.health(), box.metrics
-    detail = health["engine"].detail
+    health, metrics = box.health()["engine"], box.metrics
     seen_at = by_label(metrics.canary_last_success_timestamp_seconds, "engine")
     legs = by_label(metrics.engine_live_legs, "engine")
-    for name in (n for n in detail if n not in ("in_use", "live_legs")):
-        ready = detail[name] == READY
+    for name, state in health.parts.items():
+        ready = state == READY
         age_s = time.time() - seen_at[name] if name in seen_at else None
-        reason = "" if ready else detail[name]
-        grade = Grade.GOOD if ready else Grade.LOOK if health["engine"].ok else Grade.BAD
+        reason = "" if ready else state
+        grade = Grade.GOOD if ready else Grade.LOOK if health.ok else Grade.BAD
         carried = int(legs[name]) if name in legs else None
-        yield Engine(name, detail.get("in_use") == name, grade, reason, age_s, carried)
+        yield Engine(name, health.in_use == name, grade, reason, age_s, carried)
 
 
 def _disks(metrics: Metrics) -> Iterator[Disk]:

@@ -18,11 +18,12 @@ from inference.bundles import load_manifest
 
 
 def build_engine(settings: Settings, metrics: Metrics) -> FailoverEngine:
-    """Triton first, the CPU behind it; raises BundleError if the bundle cannot be read."""
+    """Tritons first, the CPU behind them; raises BundleError if the bundle cannot be read."""
     check_memory(settings)
-    engines: list[SpeechEngine] = []
-    if settings.triton.mode != "off":
-        engines.append(TritonEngine(settings, metrics))
+    tritons = _tritons(settings)
+    engines: list[SpeechEngine] = [
+        TritonEngine(settings, metrics, number) for number in range(1, tritons + 1)
+    ]
     if settings.cpu.workers:
         engines.append(CpuEngine(settings))
     if not engines:
@@ -34,7 +35,19 @@ def build_engine(settings: Settings, metrics: Metrics) -> FailoverEngine:
     own = {CpuEngine.name: load_canary(standby)} if standby else {}
     for bundle in filter(None, (settings.models.asr, standby)):
         _check_language(settings.call.language, bundle)
-    return FailoverEngine(engines, canary, settings, metrics, own)
+    return FailoverEngine(engines, canary, settings, metrics, own, alike=max(1, tritons))
+
+
+def _tritons(settings: Settings) -> int:
+    """How many there are."""
+    triton = settings.triton
+    if triton.addresses and triton.mode != "remote":
+        raise SettingsError(
+            "choose an engine",
+            f"triton.addresses names {len(triton.addresses)}, but triton.mode is {triton.mode}",
+            "set triton.mode to remote: a child needs no address",
+        )
+    return 0 if triton.mode == "off" else max(1, len(triton.addresses))
 
 
 def _check_language(language: str, bundle: Path) -> None:

@@ -53,6 +53,11 @@ async def _ask(engine: SpeechEngine, window: Window, taken_for: Priority) -> Non
     engine.cost.learn(window, taken_for, answer)
 
 
+def most_legs(cores: int) -> int:
+    """That one gateway carries, however many engines answer it."""
+    return min(MOST_LEGS, int(RESERVE * GATEWAY_LEGS * cores))
+
+
 def legs_at(cost: CostModel, cores: int) -> int | None:
     """Live legs whose finals keep up, partials given up; None while nothing is known.
 

@@ -271,7 +271,7 @@ class CpuEngine:
 
     def health(self) -> Health:
         ready = bool(self._tasks) and not self._reason
-        return Health(ready, self._reason, {"waiting": str(len(self._jobs))})
+        return Health(ready, self._reason)
 
     async def close(self) -> None:
         for task in self._tasks:

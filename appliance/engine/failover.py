@@ -1,4 +1,6 @@
-"""Two engines that look like one: the first while it proves itself, else the second.
+"""Several engines that look like one: the best while they prove themselves, else the next.
+
+Of those that are as good as each other a question goes to the one with the least to do.
 
 Questions are stateless, so one that an engine failed is simply asked of the other: a call notices
 nothing but the time it took. Slowness is not death: an answer that came late only makes the canary
@@ -21,7 +23,7 @@ from appliance import traces
 from appliance.engine import capacity_file
 from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
-from appliance.engine.capacity import legs_at, measure
+from appliance.engine.capacity import legs_at, measure, most_legs
 from appliance.engine.cost import CostModel
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.watched import Left, Watched
@@ -67,14 +69,24 @@ class FailoverEngine:
         settings: Settings,
         metrics: Metrics,
         own_canaries: Mapping[str, Canary] | None = None,
+        alike: int = 1,
     ) -> None:
-        """`own_canaries`: of engines, by name, that serve another bundle."""
+        """
+        Args:
+            own_canaries: of engines, by name, that serve another bundle.
+            alike: so many of the first are as good as each other.
+        """
         own = own_canaries or {}
         self._settings = settings.failover
         self._metrics = metrics
         self._engines = [
-            Watched(e, Breaker(settings.failover, time.monotonic), own.get(e.name, canary))
-            for e in engines
+            Watched(
+                engine,
+                Breaker(settings.failover, time.monotonic),
+                own.get(engine.name, canary),
+                rank=max(0, n - alike + 1),
+            )
+            for n, engine in enumerate(engines)
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._known = capacity_file.read(settings.capacity_file)
@@ -212,8 +224,7 @@ class FailoverEngine:
         log.info("%s carries some %d live legs", watched.name, legs)
 
     async def _pause(self, watched: Watched) -> None:
-        used = next((w for w in self._engines if w.breaker.closed), watched)
-        standing_by = watched.breaker.closed and used is not watched
+        standing_by = watched.breaker.closed and watched not in self._group()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(watched.probe_pause_s(standing_by=standing_by)):
                 await watched.wake.wait()
@@ -269,8 +280,14 @@ class FailoverEngine:
         raise last
 
     def _order(self) -> list[Watched]:
-        """Closed breakers first, each group best first."""
-        return sorted(self._engines, key=lambda watched: not watched.breaker.closed)
+        """Those that answer first, the best of them, and of these who has the least to do."""
+        return sorted(self._engines, key=lambda watched: watched.order)
+
+    def _group(self) -> list[Watched]:
+        """The engines in use."""
+        closed = [watched for watched in self._engines if watched.breaker.closed]
+        best = min((watched.rank for watched in closed), default=0)
+        return [watched for watched in closed if watched.rank == best]
 
     async def _ask(
         self,
@@ -285,6 +302,7 @@ class FailoverEngine:
         self._last_window_at = begun
         told: traces.Field = {"engine": name, "model": model, "priority": kind}
         told["audio_s"] = question.duration_s
+        watched.outstanding_s += question.duration_s
         with traces.spanning("ask", **told):
             try:
                 with waiting.track_inprogress():
@@ -293,6 +311,8 @@ class FailoverEngine:
             except LingtingError as error:
                 self._metrics.engine_errors_total.labels(name, error.code).inc()
                 raise
+            finally:
+                watched.outstanding_s = max(0.0, watched.outstanding_s - question.duration_s)
             watched.served += 1
             watched.heard_at = time.monotonic()
             watched.breaker.served()
@@ -344,16 +364,16 @@ class FailoverEngine:
         raise last
 
     def health(self) -> Health:
-        """Well while any engine is; `detail` has each engine's state."""
-        closed = [watched for watched in self._engines if watched.breaker.closed]
-        detail = {
+        """Well while any engine is; its parts are the engines."""
+        used = self._group()
+        states = {
             w.name: READY if w.breaker.closed else f"{w.breaker.state.value}: {w.breaker.reason}"
             for w in self._engines
         }
-        detail["in_use"] = closed[0].name if closed else "none"
-        if closed:
-            detail["live_legs"] = str(closed[0].carries)
-        return Health(bool(closed), "" if closed else "no engine answers its canary", detail)
+        if not used:
+            return Health(False, "no engine answers its canary", states, "none")
+        carried = min(sum(w.carries for w in used), most_legs(os.cpu_count() or 1))
+        return Health(True, "", states, used[0].name, carried)
 
     async def close(self) -> None:
         measuring = [w.measuring for w in self._engines if w.measuring]

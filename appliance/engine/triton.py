@@ -43,6 +43,7 @@ from inference.tensors import (
 
 log = logging.getLogger(__name__)
 
+NAME = "triton"
 POLL_S = 0.05  # between looks at a server that is loading
 RESTART_DELAY_S = (0.5, 30.0)  # first and longest pause before a dead child is started again
 CARD_TIMEOUT_S = 1.0
@@ -55,9 +56,11 @@ ASKING = "ask a model through Triton"
 class TritonEngine:
     """A Triton that this process starts (`child`) or that runs elsewhere (`remote`)."""
 
-    name = "triton"
-
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, number: int = 1) -> None:
+        """`number`: of the Triton, where there are several: which of the addresses."""
+        addresses = settings.triton.addresses or (settings.triton.address,)
+        self._address = addresses[number - 1]
+        self.name = NAME if number == 1 else f"{NAME}-{number}"
         self._settings = settings
         self._metrics = metrics
         self.cost = CostModel()
@@ -91,7 +94,7 @@ class TritonEngine:
         self._failure, self._reason = error, str(error)
 
     async def _come_up(self) -> None:
-        address = self._settings.triton.address
+        address = self._address
         if self._settings.triton.mode == "child":
             self.server = self.server or TritonServer(self._settings)
             await self.server.start()

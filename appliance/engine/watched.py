@@ -35,6 +35,8 @@ class Watched:
     engine: SpeechEngine
     breaker: Breaker
     canary: Canary
+    rank: int = 0  # of those that answer the lowest are used
+    outstanding_s: float = 0.0  # audio that it was asked about and has not answered
     left: asyncio.Event = field(default_factory=asyncio.Event)  # no more used: ask elsewhere
     wake: asyncio.Event = field(default_factory=asyncio.Event)  # a window came late: probe now
     up: bool = False  # started
@@ -66,6 +68,12 @@ class Watched:
         if self.legs is not None:
             return self.legs
         return max(LEAST_LEGS, legs_at(self.engine.cost, os.cpu_count() or 1) or 0)
+
+    @property
+    def order(self) -> tuple[bool, int, float, int]:
+        """Of several the lowest is asked: one that answers, of the best, with the least to do."""
+        work_s = self.outstanding_s / self.engine.cost.lanes
+        return not self.breaker.closed, self.rank, work_s, self.served
 
     def takes(self, question: Question[Any]) -> bool:
         """Whether its model is one for this question: a standby may know fewer languages."""

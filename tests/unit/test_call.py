@@ -268,7 +268,7 @@ async def test_nobody_is_let_in_while_nothing_could_answer(engine: FakeEngine) -
         return metrics.registry.get_sample_value("lingting_live_legs_capacity")
 
     assert capacity() == UNMEASURED_LEGS
-    engine.health = lambda: Health(True, detail={"live_legs": "7"})  # type: ignore[method-assign]
+    engine.health = lambda: Health(True, live_legs=7)  # type: ignore[method-assign]
     assert capacity() == 7
     engine.health = lambda: Health(False, "gone")  # type: ignore[method-assign]
     assert capacity() == 0

@@ -80,6 +80,62 @@ async def test_a_window_in_flight_is_asked_of_the_other(pair: Pair) -> None:
     assert moved == 1
 
 
+class Three(Pair):
+    """Two Tritons that are as good as each other, and the CPU behind both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second = FakeEngine("triton-2")
+        engines = [self.triton, self.second, self.cpu]
+        canary = Canary(SOUND, TEXT[:5])
+        self.both = FailoverEngine(engines, canary, SETTINGS, self.metrics, alike=2)
+
+    async def until_group(self, *names: str) -> None:
+        async with asyncio.timeout(5):
+            while {w.name for w in self.both._group()} != set(names):
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def three() -> AsyncIterator[Three]:
+    made = Three()
+    await made.both.start()
+    await made.until_group("triton", "triton-2")
+    yield made
+    await made.both.close()
+
+
+async def test_a_window_goes_to_who_has_the_least_to_do(three: Three) -> None:
+    three.triton.delay_s = three.second.delay_s = 0.05
+    answers = await asyncio.gather(*(three.listen() for _ in range(8)))
+    assert sorted(a.engine for a in answers) == ["triton"] * 4 + ["triton-2"] * 4
+    three.triton.delay_s = 0.5  # one that is slow gets less
+    slow = [asyncio.create_task(three.listen(timeout_s=5)) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    quick = [(await three.listen()).engine for _ in range(4)]
+    assert quick == ["triton-2"] * 4
+    assert {(await each).engine for each in slow} == {"triton", "triton-2"}
+
+
+async def test_each_of_several_fails_alone_and_the_cpu_stands_behind_all(three: Three) -> None:
+    async with asyncio.timeout(5):
+        while three.both.health().live_legs is None:
+            await asyncio.sleep(0.01)
+    legs = {w.name: w.carries for w in three.both._engines}
+    assert three.both.health().live_legs == min(
+        legs["triton"] + legs["triton-2"], capacity.most_legs(os.cpu_count() or 1)
+    )
+    three.second.gone = True
+    assert (await three.listen()).engine == "triton"
+    await three.until_group("triton")
+    assert {(await three.listen()).engine for _ in range(4)} == {"triton"}
+    three.triton.gone = True
+    assert (await three.listen()).engine == "cpu"
+    three.second.gone = False
+    await three.until_group("triton-2")
+    assert (await three.listen()).engine == "triton-2"
+
+
 async def test_it_comes_back_after_dwell_and_probes(pair: Pair) -> None:
     pair.triton.gone = True
     await pair.listen()
@@ -95,7 +151,7 @@ async def test_a_liar_is_found_out(pair: Pair) -> None:
     """READY, quick, and wrong: only a known answer shows it."""
     pair.triton._hear = lambda window: Hypothesis("谢谢观看", "zh")  # type: ignore[method-assign]
     await pair.until_in_use("cpu")
-    assert "canary" in pair.both.health().detail["triton"]
+    assert "canary" in pair.both.health().parts["triton"]
 
 
 async def test_a_busy_engine_is_waited_for(pair: Pair) -> None:
@@ -241,12 +297,12 @@ async def test_one_that_failed_while_it_was_measured_is_measured_again() -> None
     await asyncio.sleep(0.1)
     made.triton.gone = True  # in the middle of its measurement
     await asyncio.sleep(0.3)
-    assert "live_legs" not in made.both.health().detail
+    assert made.both.health().live_legs is None
     made.triton.gone = False
     async with asyncio.timeout(10):
-        while "live_legs" not in made.both.health().detail:
+        while not (legs := made.both.health().live_legs):
             await asyncio.sleep(0.05)
-    assert int(made.both.health().detail["live_legs"]) > capacity.LEAST_LEGS
+    assert legs > capacity.LEAST_LEGS
     await made.both.close()
 
 
@@ -267,9 +323,9 @@ async def test_what_was_measured_with_calls_is_believed_while_nothing_changed(
     await pair.both.start()
     await pair.until_in_use("triton")
     async with asyncio.timeout(10):
-        while "live_legs" not in pair.both.health().detail:
+        while pair.both.health().live_legs is None:
             await asyncio.sleep(0.05)
-    assert (pair.both.health().detail["live_legs"] == "7") is not bool(other)
+    assert (pair.both.health().live_legs == 7) is not bool(other)
     await pair.both.close()
 
 

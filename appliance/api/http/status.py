@@ -125,11 +125,20 @@ def _add_health(router: APIRouter, box: Box) -> None:
             "status": "not_ready" if reason else "ready",
             "draining": box.draining,
             "parts": {
-                name: {"ok": part.ok, "reason": part.reason, "detail": dict(part.detail)}
+                name: {"ok": part.ok, "reason": part.reason, "detail": _detail(part)}
                 for name, part in parts.items()
             },
         }
         return JSONResponse(body, 503 if reason else 200)
+
+
+def _detail(part: Health) -> dict[str, str]:
+    detail = dict(part.parts)
+    if part.in_use:
+        detail["in_use"] = part.in_use
+    if part.live_legs is not None:
+        detail["live_legs"] = str(part.live_legs)
+    return detail
 
 
 def not_ready_reason(parts: dict[str, Health], draining: bool) -> str:
