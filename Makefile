@@ -113,7 +113,7 @@ build/.monitoring: $(VENV)/.dev
 	@mkdir -p build && touch $@
 
 build/.machine: $(FETCHED) build/container.tar
-	@$(APT) systemd-container nftables iproute2 libfaketime systemd xorriso curl vagrant
+	@$(APT) systemd-container nftables iproute2 libfaketime haproxy systemd xorriso curl vagrant
 	@touch $@
 
 medium: $(FETCHED)  ## Build the installation medium in build/medium (ARGS=--iso, PROFILES=cpu,gpu)
