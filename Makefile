@@ -139,7 +139,7 @@ demo: $(VENV)/.demo $(WEIGHTS)  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(if $(LOAD),--load $(LOAD)) $(ARGS)
 
 # One worker a core; the tests of a file stay together (WORKERS= runs them in one process).
-WORKERS := -n auto --dist loadgroup
+WORKERS := -n auto --dist loadfile
 test: $(VENV)/.dev $(WEIGHTS)  ## Run the quick tests: ten minutes, without torch, browser, Java or a machine
 	@$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(ARGS)
 

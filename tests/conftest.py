@@ -26,7 +26,6 @@ def pytest_report_header() -> str:
     return f"faults: seed {SEED}, scale {SCALE}; again: make fault-test SEED={SEED} SCALE={SCALE}"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes a real daemon for long, a browser, torch, Java or a machine to install on is slow:
     left out of `make test` but for what is marked quick."""
@@ -35,9 +34,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         torch = "pyannote_settings" in getattr(item, "fixturenames", ()) or "pyannote" in item.name
         if (whole or torch) and not item.get_closest_marker("quick"):
             item.add_marker("slow")
-        # What one file's tests share, one worker owns; machines and media are one for all files.
-        machine = item.path.stem in {"test_appliance", "test_medium"}
-        item.add_marker(pytest.mark.xdist_group("machine" if machine else item.path.stem))
 
 
 @pytest.fixture

@@ -40,10 +40,11 @@ def downgrade() -> None:
 def source(version: str, *changes: tuple[str, str]) -> Path:
     """This checkout as a later release: another version, and files (name, text) on top."""
     name = re.sub(r"[^0-9a-z.]+", "-", version)
-    target = BUILD / "sources" / name
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    target = BUILD / f"sources{worker}" / name
     shutil.rmtree(target, ignore_errors=True)
     for path in tracked(ROOT):
-        if path.parts[0] != "tests":
+        if path.parts[0] not in {"tests", "tools"}:
             copy = target / path
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / path, copy)

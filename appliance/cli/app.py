@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import access, audit, backup, bench, demo, engines, evaluate, pki, serve, store
+from appliance.cli import access, audit, backup, engines, pki, serve, store
 from appliance.cli.canary import canary
 from appliance.cli.capacity import capacity
 from appliance.cli.doctor import doctor
@@ -51,7 +52,6 @@ def lingting(
 app.command()(serve.serve)
 app.command()(engines.triton)
 app.command()(engines.cpu)
-app.command()(demo.demo)
 app.command()(transcribe)
 app.command()(doctor)
 app.command()(canary)
@@ -64,5 +64,22 @@ app.add_typer(pki.app, name="pki")
 app.add_typer(audit.app, name="audit")
 app.add_typer(backup.app, name="backup")
 app.add_typer(store.app, name="store")
-app.add_typer(bench.app, name="bench")
-app.add_typer(evaluate.app, name="eval")
+
+
+def _add_tools() -> None:
+    """For those who develop: they come with a checkout, not with an installed box."""
+    try:
+        commands = {
+            name: importlib.import_module(f"tools.{folder}.command")
+            for name, folder in (("bench", "bench"), ("demo", "demo"), ("eval", "evaluation"))
+        }
+    except ModuleNotFoundError as missing:
+        if missing.name == "tools":
+            return
+        raise
+    app.add_typer(commands["bench"].app, name="bench")
+    app.add_typer(commands["eval"].app, name="eval")
+    app.command()(commands["demo"].demo)
+
+
+_add_tools()

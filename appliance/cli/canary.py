@@ -13,9 +13,9 @@ import grpc
 import numpy as np
 import typer
 
-from appliance.cli.running import running_box
 from appliance.engine.canary import Canary, is_close, load_canary
 from appliance.errors import EngineUnavailable
+from appliance.load.running import running_box
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.settings import Settings, load_settings
 from inference.tensors import SAMPLE_RATE_HZ

@@ -13,14 +13,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from appliance.cli import bench_live
-from appliance.cli.bench import Search, player_of
-from appliance.cli.bench_host import Host
-from appliance.cli.bench_live import Load
 from appliance.cli.canary import own_settings
 from appliance.engine import capacity_file
 from appliance.engine.capacity_file import Capacity
 from appliance.errors import EngineUnavailable
+from appliance.load import live as bench_live
+from appliance.load.host import Host
+from appliance.load.live import Load
+from appliance.load.search import Search, player_of
 from appliance.settings import Settings, load_settings
 
 LEGS = 2  # of a call

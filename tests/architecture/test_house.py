@@ -12,7 +12,7 @@ import pytest
 
 from tests.architecture.repository import files, name, sources
 
-SOURCES = sources("appliance", "inference", "provisioning", "monitoring")
+SOURCES = sources("appliance", "inference", "provisioning", "monitoring", "tools")
 MOST_FILE_LINES, MOST_FUNCTION_LINES = 400, 60
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME)\b")

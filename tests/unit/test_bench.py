@@ -13,18 +13,20 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from appliance.cli import bench_live, bench_recordings, bench_report
 from appliance.cli.app import app
-from appliance.cli.bench_client import Caller, Heard, Plan
-from appliance.cli.bench_probe import Scrape, Watch, batches, quantile, use_by_group
-from appliance.cli.naive import NaiveEngine
 from appliance.errors import EngineUnavailable, InvalidRequest
+from appliance.load import live as bench_live
+from appliance.load.client import Caller, Heard, Plan
+from appliance.load.probe import Scrape, Watch, batches, quantile, use_by_group
 from appliance.messages import DEMO_NOTICE
 from appliance.metrics import Metrics
 from appliance.sections import Models
 from appliance.settings import Settings
 from inference.tensors import Priority, Window
 from tests.daemon import read_call
+from tools.bench import recordings as bench_recordings
+from tools.bench import report as bench_report
+from tools.peers.naive import NaiveEngine
 
 BEFORE = """
 # TYPE wait histogram

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from appliance.cli.bench_host import Host
+from appliance.load.host import Host
 from inference.cer import cer
 from inference.training.shapes import SHAPES
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from appliance.cli.bench_probe import Figures
+from appliance.load.probe import Figures
 from appliance.messages import DEMO_NOTICE
 
 PEERS = ("naive", "batched", "wyoming")

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import grpc
 import httpx
 
-from appliance.cli.bench_host import Host
-from appliance.cli.bench_live import (
+from appliance.load.host import Host
+from appliance.load.live import (
     CLIENT_START_S,
     Recording,
     make_plans,
@@ -22,8 +22,8 @@ from appliance.cli.bench_live import (
     play,
     warm_up,
 )
-from appliance.cli.bench_probe import WATCHING, Figures, Scrape, Watch, figures_of_use
-from appliance.cli.running import RunningBox
+from appliance.load.probe import WATCHING, Figures, Scrape, Watch, figures_of_use
+from appliance.load.running import RunningBox
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
 STREAM = "/lingting.hotline.v1.Hotline/StreamCall"

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from appliance.audio.g711 import ALAW
-from appliance.cli.batched import LANGUAGE, PROMPT
-from appliance.cli.bench_client import CHUNK_S, Plan
-from appliance.cli.bench_live import (
+from appliance.engine.process import ONE_BLAS_THREAD, leash
+from appliance.errors import EngineUnavailable
+from appliance.load.client import CHUNK_S, Plan
+from appliance.load.live import (
     ALAW_HZ,
     CLIENT_START_S,
     Recording,
@@ -32,10 +33,9 @@ from appliance.cli.bench_live import (
     percentile,
     said_in,
 )
-from appliance.cli.bench_probe import Figures, Watch, figures_of_use
-from appliance.cli.running import free_port
-from appliance.engine.process import ONE_BLAS_THREAD, leash
-from appliance.errors import EngineUnavailable
+from appliance.load.probe import Figures, Watch, figures_of_use
+from appliance.load.running import free_port
+from tools.peers.batched import LANGUAGE, PROMPT
 
 PAD_S = 0.2  # heard around a sentence, as by ours
 START_TIMEOUT_S = 60.0

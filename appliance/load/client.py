@@ -1,6 +1,6 @@
 """The bench's customers: many calls from one process, by the stock Riva messages.
 
-`python -m appliance.cli.bench_client ADDRESS PLAN.json`. The plan is a list of `Plan` fields; the
+`python -m appliance.load.client ADDRESS PLAN.json`. The plan is a list of `Plan` fields; the
 audio is played in real time and one JSON line a call comes back, with what was heard and when.
 """
 

@@ -17,12 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import quantiles
 
-from appliance.cli.bench_client import CHUNK_S, Heard, Plan
-from appliance.cli.bench_host import Host
-from appliance.cli.bench_probe import Figures, Scrape, Watch, batches, figures_of_use, quantile
-from appliance.cli.running import RunningBox
 from appliance.engine.process import leash
 from appliance.errors import EngineUnavailable
+from appliance.load.client import CHUNK_S, Heard, Plan
+from appliance.load.host import Host
+from appliance.load.probe import Figures, Scrape, Watch, batches, figures_of_use, quantile
+from appliance.load.running import RunningBox
 from appliance.sections import PROJECT
 
 MOST_LATE_S = 0.1
@@ -127,7 +127,7 @@ def play(address: str, plans: Sequence[Plan]) -> list[Heard]:
             for i in range(count):
                 path = Path(folder) / f"{i}.json"
                 path.write_text(json.dumps([asdict(plan) for plan in plans[i::count]]))
-                command = [sys.executable, "-m", "appliance.cli.bench_client", address, str(path)]
+                command = [sys.executable, "-m", "appliance.load.client", address, str(path)]
                 clients.append(
                     subprocess.Popen([*leash("run the bench"), *command], stdout=subprocess.PIPE)
                 )

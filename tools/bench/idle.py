@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from appliance.cli.bench_client import Plan
-from appliance.cli.bench_host import Host
-from appliance.cli.bench_live import CLIENT_START_S, STAGGER_S, Recording, play, warm_up
-from appliance.cli.bench_probe import Figures, Watch, figures_of_use, use_by_group
+from appliance.load.client import Plan
+from appliance.load.host import Host
+from appliance.load.live import CLIENT_START_S, STAGGER_S, Recording, play, warm_up
+from appliance.load.probe import Figures, Watch, figures_of_use, use_by_group
 
 SPOKEN_S = 0.7  # of the recording's silent head, so that each stream has its decoder and its ear
 HOLD_S = 6.0  # all streams are open together for some of it

@@ -9,11 +9,11 @@ import wave
 from io import BytesIO
 
 from appliance.cli import remote
-from appliance.cli.bench_host import Host
-from appliance.cli.bench_live import CALL
-from appliance.cli.bench_probe import Figures, Watch, batches, figures_of_use
-from appliance.cli.running import RunningBox
 from appliance.errors import LingtingError
+from appliance.load.host import Host
+from appliance.load.live import CALL
+from appliance.load.probe import Figures, Watch, batches, figures_of_use
+from appliance.load.running import RunningBox
 from appliance.messages import AudioFormat
 
 FILE = CALL / "call.wav"

@@ -6,19 +6,16 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from appliance.cli.bench_probe import (
+from appliance.load.probe import (
     Scrape,
     scrape,
     wait_for_engine,
     wait_until_measured,
 )
-from appliance.cli.running import SERVE, RunningBox, free_port, running_box
+from appliance.load.running import SERVE, RunningBox, free_port, running_box
 
 TRITON_TIMEOUT_S = 60.0
 MEASURED_TIMEOUT_S = 30.0
-NAIVE_PROGRAM = ("-m", "appliance.cli.naive")
-# Idle OpenBLAS threads spin: our model processes have one each, and the peer gets the same help.
-NAIVE_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 
 WarmUp = Callable[[RunningBox], None]
 
@@ -29,7 +26,7 @@ class Host:
     Args:
         engine: the one to be measured; a box is given out once this one answers.
         environment: settings on top.
-        program: that serves; else as the engine has it.
+        program: that serves; else ours.
         unlimited: let the box take whatever comes, where the bench looks for the limit itself.
     """
 
@@ -42,9 +39,8 @@ class Host:
         program: Sequence[str] = (),
     ) -> None:
         self.engine = engine
-        self._program = program or (NAIVE_PROGRAM if engine == "naive" else SERVE)
-        self._environment = dict(NAIVE_ENVIRONMENT) if engine == "naive" else {}
-        self._environment |= environment or {}
+        self._program = program or SERVE
+        self._environment = dict(environment or {})
         if unlimited:
             self._environment["LINGTING_LIMITS__LIVE_LEGS"] = "100000"
         self._stack = contextlib.ExitStack()

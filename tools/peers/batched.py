@@ -1,6 +1,6 @@
 """The recordings' peer: faster-whisper's BatchedInferencePipeline, at its best, on all cores.
 
-`python -m appliance.cli.batched BUNDLE WAV FILES` prints one JSON object. The same weights as int8
+`python -m tools.peers.batched BUNDLE WAV FILES` prints one JSON object. The same weights as int8
 hear the same legs; every sensible batch size and way to use the cores is tried and the best one
 counts. It has no door to go through and nothing else to do. A bench's peer, not a product.
 """

@@ -1,6 +1,6 @@
 """What one would write without this project: a faster-whisper call per window, behind our doors.
 
-`python -m appliance.cli.naive` serves like `lingting serve`. Weights, call room and doors are ours;
+`python -m tools.peers.naive` serves like `lingting serve`. Weights, call room and doors are ours;
 the engine is the usual one: a pool of threads, one window at a time each, nothing batched across
 calls. It is the bench's peer, not a product.
 """

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from appliance.cli.recorded import as_wav, heard, read_alaw
 from appliance.console.words import EMOTIONS, LEVELS
 from appliance.messages import Emotion, Level
+from tools.recorded import as_wav, heard, read_alaw
 
 COLOURS = {
     Emotion.CALM: "white",

@@ -22,8 +22,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from appliance.cli.bench_probe import scrape
-from appliance.cli.running import POLL_S, START_TIMEOUT_S, RunningBox, free_port, running_box
+from appliance.load.probe import scrape
+from appliance.load.running import POLL_S, START_TIMEOUT_S, RunningBox, free_port, running_box
 from appliance.sections import PROJECT
 from appliance.settings import load_settings
 
@@ -64,7 +64,7 @@ def demo(
         if fail and box.triton_pid() is None:
             console.print("[yellow]没有 Triton 可杀。 There is no Triton to kill.[/]")
         timer = _kill_triton_later(box, FAIL_AT_S / speed) if fail else None
-        client = [sys.executable, "-m", "appliance.cli.demo_client", str(CALL)]
+        client = [sys.executable, "-m", "tools.demo.client", str(CALL)]
         addresses = [box.address, box.url]
         failing = ["--fail"] if fail else []
         code = subprocess.run([*client, *addresses, "--speed", str(speed), *failing]).returncode
@@ -98,7 +98,7 @@ def _box() -> Iterator[RunningBox]:
 
 def _wait_for_triton(box: RunningBox) -> None:
     """The CPU is ready first; give Triton a moment, so that the demo shows it."""
-    from appliance.cli.demo_client import engine_in_use
+    from tools.demo.client import engine_in_use
 
     deadline = time.monotonic() + START_TIMEOUT_S
     with console.status("等待 Triton 载入模型… waiting for Triton to load its model"):
@@ -136,7 +136,7 @@ def _capacity(box: RunningBox) -> int:
 
 def _under_load(box: RunningBox, calls: int, *, again: bool) -> int:
     """Until they are over, or with `again` until Ctrl-C; how that went."""
-    client = [sys.executable, "-m", "appliance.cli.demo_load", str(CALL), box.address, box.url]
+    client = [sys.executable, "-m", "tools.demo.load", str(CALL), box.address, box.url]
     flags = ["--calls", str(calls), *(["--again"] if again else [])]
     try:
         return subprocess.run([*client, *flags]).returncode

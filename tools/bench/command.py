@@ -10,30 +10,29 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from appliance.cli import (
-    bench_calls,
-    bench_idle,
-    bench_live,
-    bench_page,
-    bench_recordings,
-    wyoming,
-)
-from appliance.cli import bench_report as report
-from appliance.cli.bench_host import Host
-from appliance.cli.bench_probe import Figures
 from appliance.engine.process import ONE_BLAS_THREAD
 from appliance.errors import SettingsError
+from appliance.load import live as bench_live
+from appliance.load.host import Host
+from appliance.load.probe import Figures
+from appliance.load.search import Player, Search, player_of
 from appliance.settings import load_settings
+from tools.bench import calls as bench_calls
+from tools.bench import idle as bench_idle
+from tools.bench import page as bench_page
+from tools.bench import recordings as bench_recordings
+from tools.bench import report
+from tools.peers import wyoming
 
-WATCHED = ("-m", "appliance.cli.bench_watched", "serve")
-SEARCH_S = 20.0  # a trial of the search, at least
-SEARCH_CALLS_S = 80.0  # of all its calls together: few calls need longer to say enough
+NAIVE_PROGRAM = ("-m", "tools.peers.naive")
+# Idle OpenBLAS threads spin: our model processes have one each, and the peer gets the same help.
+NAIVE_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+WATCHED = ("-m", "tools.bench.watched", "serve")
 AUTO = "auto"
 SERVED = "LINGTING_MODELS__ASR"
 FIVE_MINUTES = 5.0  # the recording that has goals
@@ -121,37 +120,6 @@ def live(
         report.tell("Live calls", _titled(figures), goals, as_json=as_json)
 
 
-@dataclass(frozen=True, slots=True)
-class Player:
-    """Plays calls to one who is measured."""
-
-    play: Callable[[int, float], Figures]  # calls, seconds of each
-    drop: Callable[[], None]  # what overloaded it must not burden what comes next
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    most: int
-    within_s: float
-    seconds: float | None = None  # of a trial's calls; else as long as tells enough
-
-    def run(self, player: Player, say: Callable[[str], None]) -> tuple[int, Figures]:
-        """The most calls that are sustained, and the figures of that trial."""
-        tried: dict[int, Figures] = {}
-
-        def holds(calls: int) -> bool:
-            say(f"{calls} at once")
-            length_s = self.seconds or max(SEARCH_S, SEARCH_CALLS_S / calls)
-            tried[calls] = player.play(calls, length_s)
-            good = bench_live.sustained(tried[calls], self.within_s)
-            if not good:
-                player.drop()
-            return good
-
-        best = bench_live.largest(holds, self.most)
-        return best, tried[max(best, 1)]
-
-
 @contextlib.contextmanager
 def _player(engine: str, load: bench_live.Load, *, unlimited: bool) -> Iterator[Player]:
     """Who hears the calls: a box, or a public server."""
@@ -163,17 +131,17 @@ def _player(engine: str, load: bench_live.Load, *, unlimited: bool) -> Iterator[
                     lambda: None,
                 )
             return
-        with Host(engine, unlimited=unlimited) as host:
+        with _host(engine, unlimited=unlimited) as host:
             yield player_of(host, audio, load)
 
 
-def player_of(host: Host, audio: bench_live.Recording, load: bench_live.Load) -> Player:
-    """Plays calls like those of `load` to a box."""
-
-    def play(calls: int, seconds: float) -> Figures:
-        return bench_live.trial(host, audio, replace(load, calls=calls, seconds=seconds))
-
-    return Player(play, host.drop)
+def _host(engine: str, *, unlimited: bool = False) -> Host:
+    """The box with that engine, or the peer that stands behind our doors."""
+    if engine == Peer.NAIVE:
+        return Host(
+            engine, unlimited=unlimited, program=NAIVE_PROGRAM, environment=NAIVE_ENVIRONMENT
+        )
+    return Host(engine, unlimited=unlimited)
 
 
 def _live_run(
@@ -214,7 +182,7 @@ def recordings(
         raise typer.BadParameter("wyoming hears live calls only", param_hint="--against")
 
     def measure(engine: str) -> Figures:
-        with _doing(engine) as say, Host(engine) as host:
+        with _doing(engine) as say, _host(engine) as host:
             measured = []
             for number in range(runs):
                 say(f"run {number + 1} of {runs}")
@@ -331,7 +299,7 @@ def _shaped(shape: Shape | None) -> Iterator[None]:
 def _batched(files: int) -> Figures:
     """In a process of its own, with our workers' one BLAS thread."""
     bundle = str(load_settings().models.asr)
-    command = ["-m", "appliance.cli.batched", bundle, str(bench_recordings.FILE), str(files)]
+    command = ["-m", "tools.peers.batched", bundle, str(bench_recordings.FILE), str(files)]
     with progress.status("faster-whisper, batched, every way …"):
         done = subprocess.run(
             [sys.executable, *command],

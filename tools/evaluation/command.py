@@ -22,8 +22,6 @@ from rich.table import Table
 from rich.text import Text
 
 from appliance.call.box import Box
-from appliance.cli import eval_diarization, eval_emotion, eval_speech
-from appliance.cli.eval_data import Progress, spoken, started
 from appliance.console.words import EMOTIONS
 from appliance.engine.build import build_engine
 from appliance.engine.cpu import CpuEngine
@@ -34,6 +32,10 @@ from appliance.metrics import Metrics
 from appliance.sections import PROJECT
 from appliance.settings import Settings, load_settings
 from inference.tensors import SAMPLE_RATE_HZ, Window
+from tools.evaluation import diarization as eval_diarization
+from tools.evaluation import emotion as eval_emotion
+from tools.evaluation import speech as eval_speech
+from tools.evaluation.data import Progress, spoken, started
 
 SILENCE = np.zeros(SAMPLE_RATE_HZ, np.float32)
 

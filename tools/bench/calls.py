@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from appliance.cli.bench_host import Host
-from appliance.cli.bench_live import CALL
-from appliance.cli.bench_probe import Figures
-from appliance.cli.recorded import RATE_HZ, as_wav, heard, read_alaw
+from appliance.load.host import Host
+from appliance.load.live import CALL
+from appliance.load.probe import Figures
+from tools.recorded import RATE_HZ, as_wav, heard, read_alaw
 
 
 def trial(host: Host, minutes: float) -> Figures:

@@ -1,6 +1,6 @@
 """The demo under load: many calls at once, as a hotline in its busy hour has them.
 
-`python -m appliance.cli.demo_load CALL_FOLDER GRPC_ADDRESS HTTP_URL --calls N [--again]`
+`python -m tools.demo.load CALL_FOLDER GRPC_ADDRESS HTTP_URL --calls N [--again]`
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ async def run(given: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m appliance.cli.demo_load", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.demo.load", description=__doc__)
     parser.add_argument("folder", help="of the bundled call")
     parser.add_argument("address", help="HOST:PORT of gRPC")
     parser.add_argument("url", help="of HTTP")

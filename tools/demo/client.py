@@ -1,6 +1,6 @@
 """The demo's customer: streams a stereo call through the stock riva.client and draws the answers.
 
-`python -m appliance.cli.demo_client CALL_FOLDER GRPC_ADDRESS HTTP_URL [--speed N] [--fail]`
+`python -m tools.demo.client CALL_FOLDER GRPC_ADDRESS HTTP_URL [--speed N] [--fail]`
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from appliance.cli.demo_after import (
+from inference.cer import cer
+from tools.demo.after import (
     CALL_ID,
     follow_moods,
     mood_text,
     show_matrix,
     show_speakers,
 )
-from inference.cer import cer
 
 LEGS = {1: ("坐席", "cyan"), 2: ("市民", "green")}  # channel_tag -> name and colour
 NAMES = {"agent": 1, "citizen": 2}

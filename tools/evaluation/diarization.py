@@ -18,7 +18,6 @@ import numpy as np
 from appliance.call.box import Box
 from appliance.call.speakers import Count, Speakers
 from appliance.call.timeline import overlap_ms
-from appliance.cli.eval_data import Progress, read_wav, started
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton import TritonEngine
@@ -36,6 +35,7 @@ from inference.tensors import (
     Voices,
     VoiceWindow,
 )
+from tools.evaluation.data import Progress, read_wav, started
 
 LIVE_PIECE_S = 0.2  # of audio, fed to a live call at once
 NOTHING = np.zeros(0, np.float32)

@@ -1,6 +1,6 @@
 """A gateway that tells how much of its CPU time goes into being watched.
 
-`python -m appliance.cli.bench_watched serve`: every metric that is counted, every scrape, look and
+`python -m tools.bench.watched serve`: every metric that is counted, every scrape, look and
 sample is timed on its own thread's clock. Timing costs something itself, so what it tells is an
 upper bound. It stands in `bench_watching_seconds_total` on /metrics.
 """
@@ -18,7 +18,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from appliance import traces
 from appliance.cli.app import app
-from appliance.cli.bench_probe import WATCHING
+from appliance.load.probe import WATCHING
 from appliance.metrics import Metrics
 from appliance.watch.history import History
 

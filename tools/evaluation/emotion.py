@@ -15,12 +15,12 @@ import numpy as np
 from appliance.call.lexicon import load_lexicon
 from appliance.call.moods import Moods
 from appliance.call.track import Clip
-from appliance.cli.eval_data import Progress, read_wav
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import SettingsError
 from appliance.messages import NEGATIVE, CallConfig, Emotion, Final, Lasting, Level, Mood, Role
 from appliance.settings import Settings
 from inference.tensors import SAMPLE_RATE_HZ, Audio
+from tools.evaluation.data import Progress, read_wav
 
 LABELS = "labels.csv"
 COLUMNS = {"file", "speaker", "text", "emotion", "level"}

@@ -1,0 +1,1 @@
+"""Calls played to a box of its own, to measure what it carries."""

@@ -1,0 +1,1 @@
+"""`lingting demo`: a call, heard by a real box."""

@@ -1,0 +1,1 @@
+"""`lingting eval`: how accurate the models are."""
