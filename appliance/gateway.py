@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 from appliance.access.access import Access
 from appliance.api import ports
+from appliance.api.auth import check_closed
 from appliance.api.grpc.server import GrpcServer
 from appliance.api.http.followed import Followed
 from appliance.api.http.server import HttpServer
 from appliance.api.tls import check_tls
-from appliance.api.who import check_closed
 from appliance.archive.archive import Archive
 from appliance.assist.alerts import Alerts
 from appliance.call.box import Box
@@ -30,10 +30,10 @@ from appliance.metrics import Metrics
 from appliance.recordings.recordings import Recordings
 from appliance.settings import Settings
 from appliance.store.store import Store
-from appliance.watch.condition import Condition
+from appliance.watch.condition import ConditionWatch
 from appliance.watch.gpu import GpuReader
 from appliance.watch.history import History
-from appliance.watch.quiet import QuietCalls
+from appliance.watch.synthetic_call import SyntheticCalls
 from appliance.webhooks.webhooks import Webhooks
 from appliance.work.runner import Runner
 
@@ -69,7 +69,7 @@ class Gateway:
         self.engine = build(settings, metrics)
         self.box = Box(settings, self.engine, metrics, self.archive.keep)
         self.access = Access(settings, store)
-        self._quiet = QuietCalls(self.box, settings.watch.quiet_call_minutes * 60)
+        self._quiet = SyntheticCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
         recordings = Recordings(store, self.box, self.archive.running)
         replays = Replays(store, self.subscribers, metrics)
@@ -78,7 +78,7 @@ class Gateway:
         self._owed = [Runner(work) for work in (*owed, replays)]
         kinds = [work.kind for work in (recordings, replays, *owed)]
         audit = self.access.audit_folder
-        self._condition = Condition(settings, store, audit, metrics, kinds)
+        self._condition = ConditionWatch(settings, store, audit, metrics, kinds)
         self._grpc = GrpcServer(self.box, self.archive, self.access)
         self._http = HttpServer(
             *(self.box, self.archive, self.access, self._history),

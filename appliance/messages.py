@@ -58,7 +58,7 @@ class Endpointing:
     stop_threshold_eou: float | None = None
 
 
-class Role(StrEnum):
+class LegRole(StrEnum):
     """Who a speaker is to the hotline."""
 
     AGENT = "agent"
@@ -87,9 +87,10 @@ class CallConfig:
     diarize: bool = False  # tell apart who speaks, where one leg carries the whole call
     least_speakers: int = 1
     most_speakers: int = 0  # 0: as the settings say
-    leg_roles: tuple[Role, ...] = ()  # by leg; unknown where it is not said
+    leg_roles: tuple[LegRole, ...] = ()  # by leg; unknown where it is not said
     call_id: str = ""  # the caller's correlation id, if it gave one
     tenant: str = LOCAL_TENANT  # the hotline system whose call it is
+    credential: str = ""  # by whose id it came; a system may have several
     door: str = "unknown"  # "riva", "openai", ...; a metric label, so never user input
 
 
@@ -141,7 +142,7 @@ class Final(Lasting):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class AudioProgress:
     """Audio taken in so far, per call; lets a door answer a chunk that had no words."""
 
     audio_ms: int
@@ -207,7 +208,7 @@ class Cue:
 
 
 @dataclass(frozen=True, slots=True)
-class Mood(Lasting):
+class EmotionEstimate(Lasting):
     """In what mood an utterance was said, or the part of it that one person said."""
 
     leg: int
@@ -254,11 +255,11 @@ class Ended:
     cut_short: bool = False  # there was more audio than was heard
 
 
-Event = Partial | Lasting | Progress | Ended
+Event = Partial | Lasting | AudioProgress | Ended
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class NumberedEvent:
     """An event as those see it who follow a call.
 
     `sequence` counts what lasts, from 1; what is shown for the moment has the last one's.
@@ -273,7 +274,7 @@ class Leg:
     """One audio channel of a call."""
 
     number: int  # 0-based
-    role: Role
+    role: LegRole
     speakers: int  # heard on it; 0 if unknown
 
 
@@ -284,13 +285,13 @@ class Utterance:
     id: str  # unique in its call, e.g. "0.12"; "0.12.1" for a second speaker in one final
     leg: int
     speaker: int  # counted from 0 over the whole call; -1: unknown
-    role: Role
+    role: LegRole
     text: str
     words: tuple[SpokenWord, ...]
     start_ms: int
     end_ms: int
     confidence: float  # 0..1
-    mood: Mood | None = None
+    mood: EmotionEstimate | None = None
     model: str = ""  # that heard it, "name version"
 
 
@@ -305,7 +306,7 @@ class MatrixCell:
 
 
 @dataclass(frozen=True, slots=True)
-class MoodPoint:
+class EmotionPoint:
     """One utterance on the curve."""
 
     utterance: str  # its id
@@ -327,12 +328,12 @@ class TurningPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Moods:
+class EmotionSummary:
     """The emotion matrix of a call and its course."""
 
     matrix: tuple[MatrixCell, ...]  # all 21, by emotion and level
-    curve: tuple[MoodPoint, ...]
-    peaks: tuple[MoodPoint, ...]  # the worst, worst first, of whoever is not the agent
+    curve: tuple[EmotionPoint, ...]
+    peaks: tuple[EmotionPoint, ...]  # the worst, worst first, of whoever is not the agent
     turning_points: tuple[TurningPoint, ...]
     unsure: int  # utterances whose mood could not be told
 
@@ -357,7 +358,7 @@ class CallRecord:
     error: str = ""
     cut_short: bool = False
     notes: tuple[str, ...] = ()  # what a reader should know, e.g. speakers that were not told
-    moods: Moods | None = None  # None: none were told
+    moods: EmotionSummary | None = None  # None: none were told
     alerts: tuple[Alert, ...] = ()
     derived: Mapping[str, Any] = field(default_factory=dict)  # JSON, by kind
 

@@ -31,7 +31,7 @@ from opentelemetry.trace import Span as Span
 from opentelemetry.trace import StatusCode
 
 from appliance.errors import LingtingError
-from appliance.sections import Traces
+from appliance.settings.watching import TracesSettings
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Field(TypedDict, total=False):
     error: str  # LingtingError.code
 
 
-class Told(SpanExporter):
+class SpanFields(SpanExporter):
     """Says once that nobody takes the spans, and once that somebody does again."""
 
     def __init__(self, exporter: SpanExporter, collector: str) -> None:
@@ -79,7 +79,7 @@ class Told(SpanExporter):
         self._exporter.shutdown()
 
 
-def set_up_traces(settings: Traces) -> Callable[[], None]:
+def set_up_traces(settings: TracesSettings) -> Callable[[], None]:
     """Send spans to the collector from now on; what it returns sends the last ones and ends that.
 
     Once per process.
@@ -99,7 +99,7 @@ def set_up_traces(settings: Traces) -> Callable[[], None]:
     )
     provider.add_span_processor(
         BatchSpanProcessor(
-            Told(exporter, settings.collector),
+            SpanFields(exporter, settings.collector),
             max_queue_size=QUEUE_SPANS,
             schedule_delay_millis=EXPORT_EVERY_MS,
         )

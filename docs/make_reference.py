@@ -17,8 +17,8 @@ from pydantic import BaseModel
 
 from appliance.cli.app import app
 from appliance.metrics import Metrics
-from appliance.sections import PROJECT
 from appliance.settings import Settings
+from appliance.settings.section import PROJECT
 
 DOCS = Path(__file__).resolve().parent
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)

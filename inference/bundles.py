@@ -65,7 +65,7 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class Canary:
+class CanaryAnswer:
     """Audio with a known transcript, for health probes."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -95,7 +95,7 @@ class Manifest:
     languages: tuple[str, ...] = ()  # empty: whatever the tokenizer knows
     tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("transcribe",)
     serving: Serving = field(default_factory=Serving)
-    canary: Canary | None = None
+    canary: CanaryAnswer | None = None
     prompts: dict[str, str] = field(default_factory=dict)  # language -> text said to come before
     phantoms: tuple[str, ...] = ()  # what the weights like to write where nobody speaks
     notice: str = ""  # what everybody who reads its text should know

@@ -34,7 +34,7 @@ def alaw(start_s: float, seconds: float) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class HeardFinal:
     """A final that reached a caller."""
 
     leg: int
@@ -53,7 +53,7 @@ class Caller(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._address, self._seconds, self._speed = address, seconds, speed
         self._stopping = threading.Event()
-        self.told: dict[str, list[Told]] = {}  # call_id -> finals
+        self.told: dict[str, list[HeardFinal]] = {}  # call_id -> finals
         self.whole: set[str] = set()  # calls that ended as they should
         self.codes: list[str] = []  # of streams that did not
 
@@ -77,7 +77,7 @@ class Caller(threading.Thread):
             for event in stream(self._requests(call_id, start_s), timeout=120):
                 if event.WhichOneof("event") == "final" and event.final.text:
                     final = event.final
-                    heard = Told(final.leg, final.utterance, final.text)
+                    heard = HeardFinal(final.leg, final.utterance, final.text)
                     self.told.setdefault(call_id, []).append(heard)
             self.whole.add(call_id)
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.sections import PROJECT, Cpu, Failover, Grpc, Http, Models, Triton
 from appliance.settings import Settings
+from appliance.settings.doors import GrpcSettings, HttpSettings
+from appliance.settings.engines import CpuSettings, FailoverSettings, ModelsSettings, TritonSettings
+from appliance.settings.section import PROJECT
 from tests import tiny_whisper
 
 # The small model trained on synthetic speech hears the synthetic call exactly, and quickly; what
@@ -58,19 +60,19 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_settings(tiny_bundle: Path) -> Settings:
     """Everything on free ports, the tiny model, quick probes."""
     return Settings(
-        grpc=Grpc(port=0),
-        http=Http(port=0),
-        models=Models(asr=tiny_bundle, diarization=None, emotion=None),
-        triton=Triton(address="127.0.0.1:0", threads=1),
-        cpu=Cpu(threads=1),
-        failover=Failover(canary_interval_s=0.2, successes_to_close=2, dwell_s=0.5),
+        grpc=GrpcSettings(port=0),
+        http=HttpSettings(port=0),
+        models=ModelsSettings(asr=tiny_bundle, diarization=None, emotion=None),
+        triton=TritonSettings(address="127.0.0.1:0", threads=1),
+        cpu=CpuSettings(threads=1),
+        failover=FailoverSettings(canary_interval_s=0.2, successes_to_close=2, dwell_s=0.5),
     )
 
 
 @pytest.fixture(scope="session")
 def voices_settings(tiny_settings: Settings) -> Settings:
     """The demo diarization and emotions too, by ONNX."""
-    whole = Models()
+    whole = ModelsSettings()
     demo = {"diarization": whole.diarization, "emotion": whole.emotion}
     models = tiny_settings.models.model_copy(update=demo)
     return tiny_settings.model_copy(update={"models": models})

@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 
 from appliance.audio.g711 import ALAW
-from appliance.sections import PROJECT
+from appliance.settings.section import PROJECT
 
 DEMO_BUNDLE = PROJECT / "bundles" / "asr-demo"
 DEMO_CALL = PROJECT / "tests" / "espeak_call" / "call.wav"

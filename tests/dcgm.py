@@ -24,7 +24,7 @@ def dcgm_exporter(cards: int = 2) -> Iterator[tuple[int, dict[str, float]]]:
     """Its port, and values that a test may set instead, by name."""
     scrapes, given = itertools.count(), dict[str, float]()
 
-    class Handler(BaseHTTPRequestHandler):
+    class DcgmHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             turn, lines = next(scrapes), list[str]()
             for name, (first, step) in GAUGES.items():
@@ -44,7 +44,7 @@ def dcgm_exporter(cards: int = 2) -> Iterator[tuple[int, dict[str, float]]]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), DcgmHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1], given
         server.shutdown()

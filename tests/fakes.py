@@ -21,11 +21,11 @@ from inference.tensors import (
     SAMPLE_RATE_HZ,
     Answer,
     AnswerT,
-    Feeling,
-    Gathering,
+    Clustering,
+    EmotionScores,
+    EmotionWindow,
     Hypothesis,
     ModelCard,
-    MoodQuestion,
     Priority,
     Question,
     Turn,
@@ -101,9 +101,9 @@ class FakeEngine:
             return self._hear(question)
         if isinstance(question, VoiceWindow):
             return self._voices(question)
-        if isinstance(question, MoodQuestion):
+        if isinstance(question, EmotionWindow):
             return _feeling(question)
-        if isinstance(question, Gathering):
+        if isinstance(question, Clustering):
             return Turns(tuple(_turns(question)), **IDENTITY)
         return self.card(question.MODEL)
 
@@ -142,7 +142,7 @@ class FakeEngine:
         pass
 
 
-def _feeling(question: MoodQuestion) -> Feeling:
+def _feeling(question: EmotionWindow) -> EmotionScores:
     """What the words say; calm if they say nothing."""
     if not len(question.audio) or len(question.lexical) != len(EMOTIONS):
         raise InvalidRequest("ask", "the question is empty or has no words' evidence")
@@ -153,10 +153,10 @@ def _feeling(question: MoodQuestion) -> Feeling:
     sounds = (("pitch", 0.5),)
     share = 0.8 if strength else 0.0
     prosody = tuple(float(np.mean(question.audio**2)) + i for i in range(13))
-    return Feeling(probabilities, EMOTIONS[best], level, share, sounds, prosody, **IDENTITY)
+    return EmotionScores(probabilities, EMOTIONS[best], level, share, sounds, prosody, **IDENTITY)
 
 
-def _turns(question: Gathering) -> Iterator[Turn]:
+def _turns(question: Clustering) -> Iterator[Turn]:
     """Of each window the frames up to the next; the first sound is speaker 0."""
     hop = int(HOP_S / FRAME_S)
     pieces = [voices.active[:hop] for voices in question.voices[:-1]]

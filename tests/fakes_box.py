@@ -10,18 +10,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from appliance.call.admission import Admission
 from appliance.errors import InvalidAudio, Overloaded
 from appliance.messages import (
+    AudioProgress,
     CallConfig,
     Encoding,
     Event,
     Final,
     Health,
     Lasting,
+    NumberedEvent,
     Partial,
-    Progress,
     SpokenWord,
-    Told,
     Transcript,
 )
 from appliance.metrics import Metrics
@@ -78,7 +79,7 @@ class FakeCall:
         while self._told_ms + PARTIAL_MS <= self._ms:
             self._told_ms += PARTIAL_MS
             await (self._final() if self._told_ms % FINAL_MS == 0 else self._partial())
-        await self._events.put(Progress(int(self._ms)))
+        await self._events.put(AudioProgress(int(self._ms)))
 
     async def _partial(self) -> None:
         if not self.config.interim:
@@ -124,13 +125,13 @@ class FakeCall:
         self.finished = True
         await self._events.put(END)
 
-    async def told(self) -> AsyncIterator[Told]:
+    async def told(self) -> AsyncIterator[NumberedEvent]:
         sequence = 0
         while (event := await self._events.get()) is not END:
             if isinstance(event, Exception):
                 raise event
             sequence += isinstance(event, Lasting)
-            yield Told(sequence, event)
+            yield NumberedEvent(sequence, event)
 
     def break_off(self) -> None:
         self.broken_off = True
@@ -153,6 +154,7 @@ class FakeBox:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.metrics = Metrics()
+        self.admission = Admission(self.settings.limits, self.metrics, lambda: 64)
         self.draining = False
         self.full = False
         self.engine = Health(ok=True)

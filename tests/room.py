@@ -16,7 +16,7 @@ TIMEOUT_S = 60
 
 
 @dataclass
-class Room:
+class MachineRoom:
     """The box and the admins' files."""
 
     box: Daemon
@@ -59,7 +59,7 @@ def lingting(folder: Path, *words: str, fails: bool = False) -> str:
 
 
 @contextlib.contextmanager
-def machine_room(folder: Path) -> Iterator[Room]:
+def machine_room(folder: Path) -> Iterator[MachineRoom]:
     port = free_port()
     (folder / "run").mkdir()
     pki = folder / "pki"
@@ -82,6 +82,6 @@ def machine_room(folder: Path) -> Iterator[Room]:
         "LINGTING_TRITON__MODE": "off",
     }
     with daemon(folder, **tls, **more) as box:
-        room = Room(box, folder, port)
+        room = MachineRoom(box, folder, port)
         room.lingting("access", "init", "--folder", str(folder / "admins"), "--pki", str(pki))
         yield room

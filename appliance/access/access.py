@@ -14,8 +14,8 @@ from types import MappingProxyType
 
 from sqlalchemy.exc import IntegrityError
 
-from appliance.access.gate import Gate, Shown, digest_of, make_key, require
-from appliance.access.roles import ADMINS, Principal, Role, roles_of
+from appliance.access.gate import Gate, Proof, digest_of, make_key, require
+from appliance.access.roles import ADMINS, AccessRole, Principal, roles_of
 from appliance.access.sessions import Sessions
 from appliance.access.sharing import Sharing
 from appliance.errors import (
@@ -30,7 +30,7 @@ from appliance.errors import (
 )
 from appliance.messages import CANARY_TENANT, EVERY_TENANT, LOCAL_TENANT
 from appliance.news import News
-from appliance.security.audit import AuditLog, Entry, load_key
+from appliance.security.audit import AuditEntry, AuditLog, load_key
 from appliance.settings import Settings
 from appliance.store.credentials import CERTIFICATE, KEY, Credential, Credentials
 from appliance.store.store import Store
@@ -42,15 +42,15 @@ HEAD_EVERY_S = 60.0
 DAY_S = 86400.0
 RESERVED = frozenset({LOCAL_TENANT, CANARY_TENANT})  # tenants of nobody else
 DOING = "make a credential"
-FIRST_ADMINS = (Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN)
+FIRST_ADMINS = (AccessRole.SYSTEM_ADMIN, AccessRole.SECURITY_ADMIN, AccessRole.AUDIT_ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CredentialRequest:
     """A credential to be made."""
 
     name: str
-    roles: tuple[Role, ...]
+    roles: tuple[AccessRole, ...]
     tenant: str = ""
     days: float | None = None  # until it expires
     per_minute: int = 0
@@ -59,7 +59,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class NewCredential:
     """A new credential, and the only time its key is told."""
 
     credential: Credential
@@ -99,7 +99,7 @@ class Access:
         self._sharing = Sharing(*told)
         self._sharing.start()
         await self.refresh()
-        await self._write(Entry("box", "box.start", detail=_doors(self._settings)))
+        await self._write(AuditEntry("box", "box.start", detail=_doors(self._settings)))
         await self._sign()
         self._tasks = [
             asyncio.create_task(self._refresh_always(), name="access-refresh"),
@@ -116,19 +116,21 @@ class Access:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         with contextlib.suppress(AuditUnavailable):
-            await self._write(Entry("box", "box.stop"))
+            await self._write(AuditEntry("box", "box.stop"))
             await self._sign()
 
     # --- at the doors
 
-    async def admit(self, shown: Shown, allowed: frozenset[Role]) -> Principal:
+    async def admit(self, shown: Proof, allowed: frozenset[AccessRole]) -> Principal:
         """Who is asking, and that they may; raises Unauthenticated, Forbidden, Overloaded."""
         try:
             who = self.gate.admit(shown)
         except Unauthenticated as error:
             if shown.key or shown.certificate:  # who shows nothing is no attack, and costs no disk
                 await self._note(
-                    Entry("unknown", "access", "", "refused", peer=shown.peer, detail=error.cause)
+                    AuditEntry(
+                        "unknown", "access", "", "refused", peer=shown.peer, detail=error.cause
+                    )
                 )
             raise
         try:
@@ -143,7 +145,7 @@ class Access:
     ) -> None:
         """Log an act of theirs; raises AuditUnavailable: then it must not be done."""
         role = " ".join(sorted(who.roles))
-        await self._write(Entry(who.name, act, object, outcome, role, who.peer, detail))
+        await self._write(AuditEntry(who.name, act, object, outcome, role, who.peer, detail))
 
     @contextlib.asynccontextmanager
     async def doing(self, who: Principal, act: str, object: str = "") -> AsyncIterator[None]:
@@ -152,13 +154,13 @@ class Access:
         try:
             yield
         except BaseException:
-            await self._note(Entry(who.name, act, object, "failed", peer=who.peer))
+            await self._note(AuditEntry(who.name, act, object, "failed", peer=who.peer))
             raise
         await self.record(who, act, object)
 
     # --- credentials, for the security admin
 
-    async def create(self, who: Principal, wanted: Wanted) -> Made:
+    async def create(self, who: Principal, wanted: CredentialRequest) -> NewCredential:
         """Make one. An admin's waits for the approval of an admin of another kind."""
         self._check(wanted)
         admin = bool(ADMINS & set(wanted.roles))
@@ -169,10 +171,10 @@ class Access:
     async def first_admins(
         self,
         who: Principal,
-        certificates: Mapping[Role, str] = MappingProxyType({}),
+        certificates: Mapping[AccessRole, str] = MappingProxyType({}),
         *,
         anew: bool = False,
-    ) -> list[Made]:
+    ) -> list[NewCredential]:
         """One of each kind, while there is none at all; for whoever is root on the box.
 
         Args:
@@ -187,7 +189,7 @@ class Access:
                 await self.revoke(who, each.id)
         made = [
             self._make(
-                Wanted(
+                CredentialRequest(
                     name=role.value.replace("_", "-"),
                     roles=(role,),
                     tenant=EVERY_TENANT,
@@ -200,7 +202,7 @@ class Access:
         await self._add(who, made)
         return made
 
-    def _make(self, wanted: Wanted, by: str, *, pending: bool = False) -> Made:
+    def _make(self, wanted: CredentialRequest, by: str, *, pending: bool = False) -> NewCredential:
         key = make_key() if wanted.kind == KEY else ""
         now = time.time()
         credential = Credential(
@@ -217,9 +219,9 @@ class Access:
             certificate=wanted.certificate if key else "",
             pending=pending,
         )
-        return Made(credential, key)
+        return NewCredential(credential, key)
 
-    async def _add(self, who: Principal, made: list[Made]) -> None:
+    async def _add(self, who: Principal, made: list[NewCredential]) -> None:
         for each in made:
             new = each.credential
             told = f"{new.name}, tenant {new.tenant}, {' '.join(new.roles)}"
@@ -244,7 +246,7 @@ class Access:
         found = self._find(credential)
         if not found.pending:
             raise Conflict("approve a credential", "it waits for no approval")
-        if Role.SECURITY_ADMIN in who.roles or who.roles & roles_of(found.roles):
+        if AccessRole.SECURITY_ADMIN in who.roles or who.roles & roles_of(found.roles):
             cause = "an admin of another kind must approve it"
             raise Forbidden("approve a credential", cause)
         await self.record(who, "credential.approve", credential)
@@ -293,17 +295,17 @@ class Access:
         if head:  # into the journal too: cutting log and heads together does not go unseen
             log.info("audit head %d %s", head["seq"], head["hash"])
 
-    async def _write(self, entry: Entry) -> None:
+    async def _write(self, entry: AuditEntry) -> None:
         await asyncio.to_thread(self._audit.append, entry)
 
-    async def _note(self, entry: Entry) -> None:
+    async def _note(self, entry: AuditEntry) -> None:
         """Of an act that did not happen: the answer goes out even if this cannot be logged."""
         try:
             await self._write(entry)
         except LingtingError as error:
             log.error("%s", error)
 
-    def _check(self, wanted: Wanted) -> None:
+    def _check(self, wanted: CredentialRequest) -> None:
         """Raises InvalidRequest, Conflict."""
         _check(wanted)
         if ADMINS & set(wanted.roles) and wanted.certificate:
@@ -313,7 +315,7 @@ class Access:
             hint = "name the certificate it comes with, see `lingting pki client`"
             raise InvalidRequest(DOING, "an admin needs two factors", hint, param="certificate")
 
-    def _check_one_office(self, wanted: Wanted) -> None:
+    def _check_one_office(self, wanted: CredentialRequest) -> None:
         """Whoever holds a certificate is one person, who may be one kind of admin."""
         for each in self.gate.known:
             held = ADMINS & roles_of(each.roles)
@@ -324,7 +326,7 @@ class Access:
                 raise Conflict(DOING, cause, "three admins are three people")
 
 
-def _check(wanted: Wanted) -> None:
+def _check(wanted: CredentialRequest) -> None:
     """Raises InvalidRequest."""
     admins = ADMINS & set(wanted.roles)
     if not wanted.roles:

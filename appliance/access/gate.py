@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from appliance.access.roles import ADMINS, CANARY, LOCAL, Principal, Role, roles_of
+from appliance.access.roles import ADMINS, CANARY, LOCAL, AccessRole, Principal, roles_of
 from appliance.errors import Forbidden, Overloaded, Unauthenticated
 from appliance.store.credentials import Credential
 
@@ -23,7 +23,7 @@ MINUTE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Proof:
     """What a caller showed at a door."""
 
     key: str = ""
@@ -83,7 +83,7 @@ class Gate:
     def known(self) -> list[Credential]:
         return list(self._by_id.values())
 
-    def admit(self, shown: Shown) -> Principal:
+    def admit(self, shown: Proof) -> Principal:
         """Who that is; raises Unauthenticated, Overloaded."""
         if shown.open_door and not self._knows(shown):  # a client may have to send some key
             return LOCAL
@@ -107,10 +107,10 @@ class Gate:
             peer=shown.peer,
         )
 
-    def _knows(self, shown: Shown) -> bool:
+    def _knows(self, shown: Proof) -> bool:
         return shown.digest in self._by_digest
 
-    def _recognise(self, shown: Shown) -> Credential:
+    def _recognise(self, shown: Proof) -> Credential:
         credential = self._by_digest.get(shown.digest)
         if credential is None:
             what = "the key" if shown.key else "the certificate"
@@ -189,7 +189,7 @@ class Gate:
             self._failures.popitem(last=False)
 
 
-def require(who: Principal, allowed: frozenset[Role]) -> Principal:
+def require(who: Principal, allowed: frozenset[AccessRole]) -> Principal:
     """Raises Forbidden unless one of the roles is theirs."""
     if who.roles & allowed:
         return who

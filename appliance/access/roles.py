@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from appliance.messages import CANARY_TENANT, EVERY_TENANT, LOCAL_TENANT
+from appliance.messages import CANARY_TENANT, EVERY_TENANT, LOCAL_TENANT, CallConfig
 
 
-class Role(StrEnum):
+class AccessRole(StrEnum):
     """What a credential may do. The three admins are apart: none can do another's act."""
 
     CALLER = "caller"  # a hotline system: sends audio, reads its own calls
@@ -21,17 +21,17 @@ class Role(StrEnum):
     AUDIT_ADMIN = "audit_admin"  # the audit log
 
 
-ADMINS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN})
-SENDS = frozenset({Role.CALLER})
-READS = frozenset({Role.CALLER, Role.AGENT, Role.INSPECTOR})
-INSPECTS = frozenset({Role.INSPECTOR})
-OPERATES = frozenset({Role.OPERATOR})
-ANYBODY = frozenset(Role)
+ADMINS = frozenset({AccessRole.SYSTEM_ADMIN, AccessRole.SECURITY_ADMIN, AccessRole.AUDIT_ADMIN})
+SENDS = frozenset({AccessRole.CALLER})
+READS = frozenset({AccessRole.CALLER, AccessRole.AGENT, AccessRole.INSPECTOR})
+INSPECTS = frozenset({AccessRole.INSPECTOR})
+OPERATES = frozenset({AccessRole.OPERATOR})
+ANYBODY = frozenset(AccessRole)
 
 
-def roles_of(names: Iterable[str]) -> frozenset[Role]:
+def roles_of(names: Iterable[str]) -> frozenset[AccessRole]:
     """Those known here; one of a newer release, left behind by its rollback, allows nothing."""
-    return frozenset(Role(name) for name in names if name in set(Role))
+    return frozenset(AccessRole(name) for name in names if name in set(AccessRole))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Principal:
 
     name: str
     tenant: str  # a hotline system; EVERY_TENANT sees all
-    roles: frozenset[Role]
+    roles: frozenset[AccessRole]
     credential: str = ""  # its id; empty: the door itself vouches
     peer: str = ""  # address, for the audit log
 
@@ -52,6 +52,10 @@ class Principal:
         """Whose calls it makes."""
         return LOCAL_TENANT if self.tenant == EVERY_TENANT else self.tenant
 
+    def owned(self, config: CallConfig) -> CallConfig:
+        """A call that it makes."""
+        return replace(config, tenant=self.own_tenant, credential=self.credential)
+
     @property
     def is_human(self) -> bool:
         """Whether its reading of calls is logged: people's is, a hotline system's own is not."""
@@ -62,7 +66,7 @@ class Principal:
 LOCAL = Principal(
     "local",
     EVERY_TENANT,
-    frozenset({Role.CALLER, Role.AGENT, Role.INSPECTOR, Role.OPERATOR}),
+    frozenset({AccessRole.CALLER, AccessRole.AGENT, AccessRole.INSPECTOR, AccessRole.OPERATOR}),
 )
 # The machine's own canary, over the Unix socket: it may call, and delete its own calls.
-CANARY = Principal("canary", CANARY_TENANT, frozenset({Role.CALLER, Role.INSPECTOR}))
+CANARY = Principal("canary", CANARY_TENANT, frozenset({AccessRole.CALLER, AccessRole.INSPECTOR}))

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 from appliance.errors import SettingsError
-from appliance.sections import Door
+from appliance.settings.doors import DoorSettings
 
 BACKLOG = 512
 
@@ -36,7 +36,7 @@ def listen_locally(path: Path) -> socket.socket:
     return listener
 
 
-def check_free(kind: str, door: Door, port: int) -> None:
+def check_free(kind: str, door: DoorSettings, port: int) -> None:
     """Raises SettingsError, with who to look for, if `door` ("grpc", "http") cannot listen."""
     try:
         listen(door.host, port).close()

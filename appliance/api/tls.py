@@ -12,12 +12,12 @@ from typing import Any
 import grpc
 
 from appliance.errors import SettingsError
-from appliance.sections import Door, Grpc
+from appliance.settings.doors import DoorSettings, GrpcSettings
 
 DOING = "set up TLS"
 
 
-def server_credentials(settings: Grpc) -> tuple[Any | None, Any | None]:
+def server_credentials(settings: GrpcSettings) -> tuple[Any | None, Any | None]:
     """Of the port for keys and of the port for certificates; None: plain text, or no such port.
 
     gRPC cannot ask for a certificate and do without: where there is no second port, the first
@@ -37,7 +37,7 @@ def server_credentials(settings: Grpc) -> tuple[Any | None, Any | None]:
     return grpc.ssl_server_credentials(pair), demanding
 
 
-def check_tls(kind: str, door: Door) -> None:
+def check_tls(kind: str, door: DoorSettings) -> None:
     """Raises SettingsError if `door` ("grpc", "http") asks for TLS that cannot be."""
     if door.tls_certificate is None:
         for name in ("tls_key", "tls_client_ca"):
@@ -51,7 +51,7 @@ def check_tls(kind: str, door: Door) -> None:
     for path in (door.tls_certificate, door.tls_key):
         _read(path)
     _check_pair(door.tls_certificate, door.tls_key)
-    if isinstance(door, Grpc) and door.mtls_port is not None and door.tls_client_ca is None:
+    if isinstance(door, GrpcSettings) and door.mtls_port is not None and door.tls_client_ca is None:
         cause = "grpc.mtls_port is set, but no grpc.tls_client_ca"
         raise SettingsError(DOING, cause, "set grpc.tls_client_ca")
     if door.tls_client_ca is not None:

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
 
 from appliance.archive.recovery import so_far
 from appliance.archive.retention import Retention
 from appliance.archive.takeover import Takeover
 from appliance.audio import wav
 from appliance.call.keeping import Ending, Keeper
+from appliance.call.shares import Shares
 from appliance.errors import (
     Conflict,
     LingtingError,
@@ -33,7 +36,7 @@ from appliance.messages import (
     CallRecord,
     CallState,
     Ended,
-    Told,
+    NumberedEvent,
 )
 from appliance.metrics import Metrics
 from appliance.recordings.arrivals import KIND, Arrivals, Claim
@@ -46,6 +49,14 @@ from appliance.store.vault import Writer, audio_key
 log = logging.getLogger(__name__)
 
 MOST_WATCHERS = 1000  # of calls and operations
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Whose place among those who watch it is."""
+
+    tenant: str
+    credential: str = ""
 
 
 class Archive:
@@ -70,7 +81,7 @@ class Archive:
         self._mirrors = Mirrors(store, self.running)
         self._takeover = Takeover(store, self.running)
         self._arrivals = Arrivals(store, settings.limits)
-        self._watchers = 0
+        self._watchers = Shares(1, settings.limits.weights)
         self._retention = Retention(store)
 
     async def start(self) -> None:
@@ -211,7 +222,7 @@ class Archive:
 
     async def watch(
         self, name: str, after: int = 0, *, partials: bool = True, tenant: str = EVERY_TENANT
-    ) -> AsyncGenerator[Told]:
+    ) -> AsyncGenerator[NumberedEvent]:
         """A call's events above `after`, as they come, until it is over.
 
         Raises:
@@ -219,7 +230,7 @@ class Archive:
             Overloaded: too many watch already.
         """
         summary = await self.find(name, tenant=tenant)
-        with self._watching():
+        with self._watching(tenant):
             async with contextlib.aclosing(self._told(summary, after, partials)) as told:
                 async for each in told:
                     yield each
@@ -228,7 +239,7 @@ class Archive:
         """Until a call is over, but not longer than `within_s`; raises as `watch` does."""
         summary = await self.find(name, tenant=tenant)
         news = self.running.news_of(summary.id)
-        with self._watching(), contextlib.suppress(TimeoutError):
+        with self._watching(tenant), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while True:
                     seen = news.count
@@ -241,16 +252,17 @@ class Archive:
         return summary.live and summary.gateway not in ("", self.store.gateways.me)
 
     @contextlib.contextmanager
-    def _watching(self) -> Iterator[None]:
-        if self._watchers >= MOST_WATCHERS:
-            raise Overloaded("watch a call", f"{self._watchers} watch already", retry_after_s=5)
-        self._watchers += 1
-        try:
-            yield
-        finally:
-            self._watchers -= 1
+    def _watching(self, tenant: str) -> Iterator[None]:
+        def refuse() -> NoReturn:
+            cause = f"{self._watchers.held} watch already"
+            raise Overloaded("watch a call", cause, retry_after_s=5)
 
-    async def _told(self, summary: Summary, after: int, partials: bool) -> AsyncGenerator[Told]:
+        with self._watchers.holding(Watcher(tenant), MOST_WATCHERS, refuse):
+            yield
+
+    async def _told(
+        self, summary: Summary, after: int, partials: bool
+    ) -> AsyncGenerator[NumberedEvent]:
         news = self.running.news_of(summary.id)
         while summary.state not in OVER:
             seen = news.count
@@ -276,12 +288,12 @@ class Archive:
         while page := await journal.read(summary.id, after):
             for sequence, event in page:
                 after = sequence
-                yield Told(sequence, event)
+                yield NumberedEvent(sequence, event)
         cut_short = False
         with contextlib.suppress(StoreDamaged):
             record = await self.store.calls.record(summary.id)
             cut_short = bool(record and record.cut_short)
-        yield Told(after, Ended(summary.state, summary.error, cut_short))
+        yield NumberedEvent(after, Ended(summary.state, summary.error, cut_short))
 
     # --- deleting
 

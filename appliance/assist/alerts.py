@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from appliance.feed.subscriber import FollowedCall, Listener, Subscriber
-from appliance.messages import NEGATIVE, Alert, Lasting, Level, Mood, Told
+from appliance.messages import NEGATIVE, Alert, EmotionEstimate, Lasting, Level, NumberedEvent
 
 LEVELS = list(Level)
 
@@ -19,19 +19,19 @@ class Alerts(Subscriber):
         self._least = least
 
     def listen(self, call: FollowedCall) -> Listener | None:
-        return Watch(self._least) if call.config.moods else None
+        return AlertListener(self._least) if call.config.moods else None
 
 
-class Watch:
+class AlertListener:
     """Of one call: an alert when a voice passes the level, and again only after it was below."""
 
     def __init__(self, least: Level) -> None:
         self._least = LEVELS.index(least)
         self._alarmed: set[int] = set()  # speakers above the level
 
-    async def hear(self, told: Told) -> Sequence[Lasting]:
+    async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         mood = told.event
-        if not isinstance(mood, Mood) or mood.emotion is None or mood.level is None:
+        if not isinstance(mood, EmotionEstimate) or mood.emotion is None or mood.level is None:
             return ()
         if mood.emotion not in NEGATIVE or LEVELS.index(mood.level) < self._least:
             self._alarmed.discard(mood.speaker)

@@ -8,14 +8,15 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 
 from appliance.audio import wire
 from appliance.audio.pcm import Frames
-from appliance.audio.sniff import Kind
+from appliance.audio.sniff import ContainerKind
 from appliance.audio.wire import SCRATCH_KEY
 from appliance.errors import InvalidAudio, TooLarge
 from appliance.security.scratch import Scratch
@@ -30,6 +31,10 @@ _DOING = "decode compressed audio"
 _ROOT = str(Path(__file__).parents[2])
 
 
+# A place for a process, held while it lives; raises Overloaded.
+Reserve = Callable[[], AbstractContextManager[None]]
+
+
 class CompressedSource:
     """Feeds a child and takes its samples, both at once; owns the process until `close`.
 
@@ -37,7 +42,15 @@ class CompressedSource:
     what has come in the meantime, so that both sides work.
     """
 
-    def __init__(self, kind: Kind, *, live: bool, max_duration_s: float) -> None:
+    def __init__(
+        self,
+        kind: ContainerKind,
+        *,
+        live: bool,
+        max_duration_s: float,
+        reserve: Reserve = contextlib.nullcontext,
+    ) -> None:
+        self._reserve, self._reserved = reserve, contextlib.ExitStack()
         self.rate_hz = self.channels = 0
         self.codec = ""
         self._live = live
@@ -45,7 +58,7 @@ class CompressedSource:
             *(sys.executable, "-P", "-m", "appliance.audio.child", kind.value),
             *("live" if live else "recording", str(_cpu_seconds(max_duration_s)), str(os.getpid())),
         )
-        self._spool: _Spool | None = _Spool(max_duration_s) if kind is Kind.MP4 else None
+        self._spool: _Spool | None = _Spool(max_duration_s) if kind is ContainerKind.MP4 else None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -94,9 +107,11 @@ class CompressedSource:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._process:
             await _bury(self._process)
+        self._reserved.close()
 
     async def _start(self) -> asyncio.subprocess.Process:
         if self._process is None:
+            self._reserved.enter_context(self._reserve())
             spooled = self._spool.scratch if self._spool else None
             env = {"PYTHONPATH": _ROOT, "LC_ALL": "C"}
             if spooled:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 import numpy as np
 
 from appliance.audio import wav
-from appliance.audio.compressed import CompressedSource
+from appliance.audio.compressed import CompressedSource, Reserve
 from appliance.audio.pcm import Frames, PcmSource
 from appliance.audio.resample import Resampler, resampler
-from appliance.audio.sniff import HEAD_BYTES, STREAMED, Kind, sniff
+from appliance.audio.sniff import HEAD_BYTES, STREAMED, ContainerKind, sniff
 from appliance.audio.wav import Coding
 from appliance.errors import InvalidAudio, InvalidRequest, TooLarge, Unsupported
 from appliance.messages import AudioFormat, Encoding
@@ -58,8 +59,15 @@ class AudioDecoder:
     """
 
     def __init__(
-        self, fmt: AudioFormat, *, live: bool, max_duration_s: float, max_legs: int = 2
+        self,
+        fmt: AudioFormat,
+        *,
+        live: bool,
+        max_duration_s: float,
+        max_legs: int = 2,
+        reserve: Reserve = contextlib.nullcontext,
     ) -> None:
+        """`reserve` a place for a process, if it takes one; raises Overloaded."""
         if fmt.rate_hz or fmt.encoding in BARE:
             _check_rate(fmt.rate_hz, "read audio configuration")
         if fmt.channels:
@@ -70,6 +78,7 @@ class AudioDecoder:
         self.rate_hz = 0
         self._fmt, self._live = fmt, live
         self._max_duration_s, self._max_legs = max_duration_s, max_legs
+        self._reserve = reserve
         self._head = bytearray()
         self._source: Source | None = None
         self._resampler: Resampler | None = None
@@ -152,7 +161,7 @@ class AudioDecoder:
             kind = None  # samples that look like a file which would be refused
         if not _agrees(fmt.encoding, kind):
             raise _contradiction()
-        if kind is Kind.WAV:
+        if kind is ContainerKind.WAV:
             return self._open_wav()
         if kind:
             return self._open_compressed(kind)
@@ -169,7 +178,7 @@ class AudioDecoder:
         if header is None:
             return None
         if header.coding is None:
-            return self._open_compressed(Kind.WAV)
+            return self._open_compressed(ContainerKind.WAV)
         _check_channels(header.channels, self._max_legs, _HEADER)
         said = BARE.get(self._fmt.encoding)
         if (
@@ -181,10 +190,12 @@ class AudioDecoder:
         del self._head[: header.data_at]
         return PcmSource(header.coding, header.rate_hz, header.channels, header.data_bytes)
 
-    def _open_compressed(self, kind: Kind) -> Source:
-        if self._live and (kind not in STREAMED or kind is Kind.WAV):
-            raise _only_recorded("compressed WAV" if kind is Kind.WAV else kind.name)
-        return CompressedSource(kind, live=self._live, max_duration_s=self._max_duration_s)
+    def _open_compressed(self, kind: ContainerKind) -> Source:
+        if self._live and (kind not in STREAMED or kind is ContainerKind.WAV):
+            raise _only_recorded("compressed WAV" if kind is ContainerKind.WAV else kind.name)
+        return CompressedSource(
+            kind, live=self._live, max_duration_s=self._max_duration_s, reserve=self._reserve
+        )
 
     def _after_header(self) -> bytes:
         data = bytes(self._head)
@@ -199,20 +210,20 @@ class AudioDecoder:
         )
 
 
-def _agrees(said: Encoding, kind: Kind | None) -> bool:
+def _agrees(said: Encoding, kind: ContainerKind | None) -> bool:
     match said:
         case Encoding.AUTO:
             return True
         case Encoding.CONTAINER:
             return kind is not None
         case Encoding.WAV:
-            return kind is Kind.WAV
+            return kind is ContainerKind.WAV
         case Encoding.FLAC:
-            return kind is Kind.FLAC
+            return kind is ContainerKind.FLAC
         case Encoding.OGG_OPUS:
-            return kind is Kind.OGG
+            return kind is ContainerKind.OGG
         case _:
-            return kind in (None, Kind.WAV)
+            return kind in (None, ContainerKind.WAV)
 
 
 def _legs(frames: Frames) -> list[Audio]:

@@ -9,7 +9,7 @@ from appliance.audio import wav
 HEAD_BYTES = 12  # enough to tell
 
 
-class Kind(StrEnum):
+class ContainerKind(StrEnum):
     """A container; the value is the name of ffmpeg's demuxer.
 
     The demuxer is always named: left to guess, ffmpeg would open play lists that read our files.
@@ -25,7 +25,7 @@ class Kind(StrEnum):
     WEBM = "matroska"
 
 
-STREAMED = (Kind.WAV, Kind.FLAC, Kind.OGG)  # what a live call may send
+STREAMED = (ContainerKind.WAV, ContainerKind.FLAC, ContainerKind.OGG)  # what a live call may send
 _MP3_BITRATES = {  # kbit/s of layer III, by whether it is MPEG-1
     True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
@@ -33,7 +33,7 @@ _MP3_BITRATES = {  # kbit/s of layer III, by whether it is MPEG-1
 _MP3_RATES = (44100, 48000, 32000)
 
 
-def sniff(head: bytes, *, sure: bool = False) -> Kind | None:
+def sniff(head: bytes, *, sure: bool = False) -> ContainerKind | None:
     """Name the container, or None.
 
     Args:
@@ -42,19 +42,22 @@ def sniff(head: bytes, *, sure: bool = False) -> Kind | None:
             an MPEG frame prove nothing unless the next frame follows.
     """
     if wav.looks_like_header(head):
-        return Kind.WAV
+        return ContainerKind.WAV
     for magic, kind in (
-        (b"fLaC", Kind.FLAC),
-        (b"OggS", Kind.OGG),
-        (b"ID3", Kind.MP3),
-        (b"#!AMR", Kind.AMR),
-        (b"\x1a\x45\xdf\xa3", Kind.WEBM),
+        (b"fLaC", ContainerKind.FLAC),
+        (b"OggS", ContainerKind.OGG),
+        (b"ID3", ContainerKind.MP3),
+        (b"#!AMR", ContainerKind.AMR),
+        (b"\x1a\x45\xdf\xa3", ContainerKind.WEBM),
     ):
         if head.startswith(magic):
             return kind
     if head[4:8] == b"ftyp":
-        return Kind.MP4
-    for kind, length in ((Kind.MP3, _mp3_frame(head)), (Kind.AAC, _adts_frame(head))):
+        return ContainerKind.MP4
+    for kind, length in (
+        (ContainerKind.MP3, _mp3_frame(head)),
+        (ContainerKind.AAC, _adts_frame(head)),
+    ):
         if length and (not sure or head[length : length + 2] == head[:2]):
             return kind
     return None

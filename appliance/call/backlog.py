@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 
-from appliance.call.track import Clip
+from appliance.call.track import Excerpt
 from appliance.errors import Overloaded
 from appliance.messages import Final
 from appliance.security.scratch import Scratch
@@ -36,7 +36,7 @@ class Backlog:
             log.warning("a recording goes on without moods: %s", error)
             return None
 
-    async def add(self, final: Final, clip: Clip) -> None:
+    async def add(self, final: Final, clip: Excerpt) -> None:
         """Once the disk is full nothing more is held: those finals go without a mood."""
         pcm = (np.clip(clip.audio, -1, 1) * SCALE).astype("<i2").tobytes()
         async with self._turn:
@@ -50,11 +50,11 @@ class Backlog:
             else:
                 self._held.append((final, clip.start_ms, len(pcm)))
 
-    async def read(self) -> AsyncIterator[tuple[Final, Clip]]:
+    async def read(self) -> AsyncIterator[tuple[Final, Excerpt]]:
         for final, start_ms, size in self._held:
             pcm = await asyncio.to_thread(self._scratch.read, size)
             audio = np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(SCALE)
-            yield final, Clip(audio, start_ms)
+            yield final, Excerpt(audio, start_ms)
 
     def close(self) -> None:
         self._scratch.close()

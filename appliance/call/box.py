@@ -8,8 +8,10 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from functools import partial
 
 from appliance import traces
+from appliance.audio.decoder import AudioDecoder
 from appliance.audio.vad import Vad
 from appliance.call.admission import NONE_ANSWERS, Admission
 from appliance.call.call import Call
@@ -24,8 +26,8 @@ from appliance.errors import LingtingError, NoEngine, Overloaded
 from appliance.log_fields import CALL_ID, CALL_NAME, TRACE_ID
 from appliance.messages import AUTO, CallConfig, Health
 from appliance.metrics import Metrics
-from appliance.sections import CallPolicy
 from appliance.settings import Settings
+from appliance.settings.calls import CallPolicy
 from inference.tensors import ModelCard
 
 log = logging.getLogger(__name__)
@@ -93,7 +95,7 @@ class Box:
         def admit(legs: int) -> None:
             nonlocal live_legs
             if config.live:
-                self.admission.talk(config.door, legs, config.tenant)
+                self.admission.talk(config, legs)
                 live_legs = legs
 
         async with contextlib.AsyncExitStack() as stack:
@@ -101,17 +103,19 @@ class Box:
             stack.enter_context(traces.spanning("call", root=True, **told))
             stack.enter_context(self._counting(config))
             if not config.live:
-                await stack.enter_async_context(
-                    self.admission.recording(config.door, config.tenant)
-                )
-            self.admission.open(config.door, config.tenant)
-            stack.callback(lambda: self.admission.close(live_legs, config.tenant))
+                await stack.enter_async_context(self.admission.recording(config))
+            self.admission.open(config)
+            stack.callback(lambda: self.admission.close(config, live_legs))
             hours = LIVE_HOURS if config.live else self.settings.limits.recording_hours
             if config.live and keeper is None:
                 keeper = await self._keep(config)
             longest_s = hours * 3600
             try:
-                call = Call(config, self._ear, max_duration_s=longest_s, admit=admit, keeper=keeper)
+                reserve = partial(self.admission.decoder, config)
+                decoder = AudioDecoder(
+                    config.audio, live=config.live, max_duration_s=longest_s, reserve=reserve
+                )
+                call = Call(config, self._ear, decoder, admit=admit, keeper=keeper)
             except Exception as error:
                 if keeper:
                     await keeper.end(Ending.failed(str(error)))

@@ -9,15 +9,15 @@ from dataclasses import replace
 
 from appliance.audio.decoder import AudioDecoder
 from appliance.call.backlog import Backlog
-from appliance.call.bleed import Bleed
+from appliance.call.crosstalk import Crosstalk
 from appliance.call.ear import Ear
+from appliance.call.emotion import EmotionTracker
 from appliance.call.keeping import Ending, Keeper
-from appliance.call.leg import Leg
+from appliance.call.leg import LegPipeline
 from appliance.call.log import EventLog
-from appliance.call.moods import Moods
 from appliance.call.speakers import Count, Speakers
 from appliance.call.timeline import Timeline
-from appliance.call.track import Clip
+from appliance.call.track import Excerpt
 from appliance.errors import EngineUnavailable, LingtingError
 from appliance.messages import (
     BOX_LANGUAGE,
@@ -25,8 +25,8 @@ from appliance.messages import (
     CallConfig,
     Event,
     Final,
+    NumberedEvent,
     SpeakerTurn,
-    Told,
     Transcript,
 )
 from inference.tensors import EMOTION_MODEL, SAMPLE_RATE_HZ, Audio
@@ -49,8 +49,8 @@ class Call:
         self,
         config: CallConfig,
         ear: Ear,
+        decoder: AudioDecoder,
         *,
-        max_duration_s: float,
         admit: Callable[[int], None],
         keeper: Keeper | None = None,
     ) -> None:
@@ -59,13 +59,13 @@ class Call:
         self.config = config
         self._ear = ear
         self._admit = admit
-        self._decoder = AudioDecoder(config.audio, live=config.live, max_duration_s=max_duration_s)
+        self._decoder = decoder
         self.keeper = keeper
         self.log = keeper.log if keeper else EventLog()
-        self._legs: list[Leg] = []
-        self._bleed: Bleed | None = None  # where two legs may hear each other
+        self._legs: list[LegPipeline] = []
+        self._crosstalk: Crosstalk | None = None  # where two legs may hear each other
         self._speakers: Speakers | None = None  # where one leg carries the whole call
-        self._moods: Moods | None = None
+        self._moods: EmotionTracker | None = None
         self._backlog: Backlog | None = None  # of moods, until a recording's speakers are known
         self._attributing: set[asyncio.Task[None]] = set()  # provisional speakers under way
         self._attributions: list[Attribution] = []  # settled
@@ -111,7 +111,7 @@ class Call:
         for at in range(0, len(audio[0]), bite):
             pieces = [channel[at : at + bite] for channel in audio[: len(self._legs)]]
             self._samples += len(pieces[0])
-            await self._hear(self._bleed.clean(pieces) if self._bleed else pieces)
+            await self._hear(self._crosstalk.clean(pieces) if self._crosstalk else pieces)
         door, kind = self.config.door, "live" if self.config.live else "recording"
         seconds = len(audio[0]) * len(self._legs) / SAMPLE_RATE_HZ
         self._ear.metrics.audio_seconds_total.labels(door, kind).inc(seconds)
@@ -128,9 +128,11 @@ class Call:
     def _open_legs(self, channels: int) -> None:
         count = channels if self.config.separate_legs else 1
         self._admit(count)
-        self._legs = [Leg(i, self.config, self._ear, self.log, self._spoken) for i in range(count)]
+        self._legs = [
+            LegPipeline(i, self.config, self._ear, self.log, self._spoken) for i in range(count)
+        ]
         if count == 2:
-            self._bleed = Bleed()
+            self._crosstalk = Crosstalk()
         if self.config.moods and self._ear.emotions.enabled:
             self._moods = self._tell_moods()
         if count == 1 and (self.config.diarize or self._ear.speakers.always):
@@ -139,12 +141,12 @@ class Call:
                 self._backlog = Backlog.opened()
                 self._moods = self._moods if self._backlog else None
 
-    def _tell_moods(self) -> Moods | None:
+    def _tell_moods(self) -> EmotionTracker | None:
         """None if no engine can."""
         ear = self._ear
         with contextlib.suppress(LingtingError):
             ear.engine.card(EMOTION_MODEL)
-            return Moods(ear.engine, ear.emotions, ear.lexicon, self.config, self.log.put)
+            return EmotionTracker(ear.engine, ear.emotions, ear.lexicon, self.config, self.log.put)
         return None
 
     def _tell_apart(self) -> Speakers | None:
@@ -155,7 +157,7 @@ class Call:
             return Speakers(self._ear.engine, self._ear.speakers, count, live=self.config.live)
         return None
 
-    async def _spoken(self, final: Final, clip: Clip) -> None:
+    async def _spoken(self, final: Final, clip: Excerpt) -> None:
         """A leg has published a final: tell who spoke and in what mood, a moment later.
 
         Whose mood it is comes first; a recording knows that at its end.
@@ -170,7 +172,7 @@ class Call:
             shared = len(self._legs) == 1 and not self.config.leg_roles
             await self._moods.feel(final, clip, Timeline(()) if shared else None)
 
-    async def _attribute(self, speakers: Speakers, final: Final, clip: Clip) -> None:
+    async def _attribute(self, speakers: Speakers, final: Final, clip: Excerpt) -> None:
         """Each final gets its answer, even if that is nobody: a door may wait for it."""
         turns = tuple(await speakers.now(final.end_ms))
         told = (final.end_ms, False, speakers.model, speakers.demo)
@@ -230,8 +232,8 @@ class Call:
             self._finished = True
             async for audio in self._decoder.drain():
                 await self._take(audio)
-            if self._bleed:
-                await self._hear(self._bleed.rest())
+            if self._crosstalk:
+                await self._hear(self._crosstalk.rest())
             await asyncio.gather(*(leg.finish() for leg in self._legs))
             if self._failed:
                 raise self._failed
@@ -283,7 +285,7 @@ class Call:
         self._failed = self._failed or error
         self.log.close(error)
 
-    async def told(self) -> AsyncIterator[Told]:
+    async def told(self) -> AsyncIterator[NumberedEvent]:
         """What is told of it as it comes, then the error that ended it, if one did."""
         async for told in self.log.follow(progress=True):
             yield told
@@ -323,7 +325,7 @@ class Call:
         if self._speakers and not self._attributions:
             why = self._speakers.failed or "the call was over before the engine had answered"
             notes.append(f"speakers were not told apart: {why}")
-        if self._bleed and self._bleed.copied:
+        if self._crosstalk and self._crosstalk.copied:
             notes.append("both legs are one recording twice: send it as one channel")
         return Ending(
             duration_ms=self.duration_ms,

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from appliance.call.call import Call
 from appliance.call.keeping import Keeper
 from appliance.errors import Draining, IdleTimeout, LingtingError, TooLarge
-from appliance.messages import CallConfig, Ended, Event, Final, Partial, Told, Transcript
+from appliance.messages import CallConfig, Ended, Event, Final, NumberedEvent, Partial, Transcript
 
 T = TypeVar("T")
 PIECE_BYTES = 64 << 10  # of a message, between other calls' turns
@@ -98,7 +98,7 @@ class Conversation:
 
     # --- out
 
-    async def told(self) -> AsyncIterator[Told]:
+    async def told(self) -> AsyncIterator[NumberedEvent]:
         """All that is told of the call while it listens; raises what failed the call."""
         self._listening = asyncio.create_task(self._listen())
         try:

@@ -10,7 +10,7 @@ from appliance.call.pace import Pace
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable
 from appliance.metrics import Metrics
-from appliance.sections import CallPolicy, Emotions, Speakers
+from appliance.settings.calls import CallPolicy, EmotionsSettings, SpeakersSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Ear:
     policy: CallPolicy
     metrics: Metrics
     pace: Pace
-    speakers: Speakers
-    emotions: Emotions
+    speakers: SpeakersSettings
+    emotions: EmotionsSettings
     lexicon: Lexicon
     language: str | None = "zh"  # of calls that name none; None: heard from their first seconds
 

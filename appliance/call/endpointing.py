@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from appliance.messages import Endpointing
-from appliance.sections import CallPolicy
+from appliance.settings.calls import CallPolicy
 
 FRAME_MS = 32  # one VAD frame
 START_HISTORY_MS = 160

@@ -23,8 +23,8 @@ from appliance.call.endpointing import Endpointer, Mark, Signal
 from appliance.call.final import dressed, dressed_words, spoken_words
 from appliance.call.log import EventLog
 from appliance.call.passage import Passages
-from appliance.call.track import Clip, Track
-from appliance.call.utterance import Utterance, partial_window
+from appliance.call.track import Excerpt, Track
+from appliance.call.utterance import OpenUtterance, partial_window
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Partial
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
@@ -48,7 +48,7 @@ class Finishing:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
-class Leg:
+class LegPipeline:
     """State of one leg; `accept` audio, `finish` at hang-up."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Leg:
         config: CallConfig,
         ear: Ear,
         log: EventLog,
-        spoken: Callable[[Final, Clip], Awaitable[None]],
+        spoken: Callable[[Final, Excerpt], Awaitable[None]],
     ) -> None:
         self.number = number
         self._spoken = spoken  # told each final with text, once it is published
@@ -69,7 +69,7 @@ class Leg:
         self._endpointer = Endpointer(config.endpointing, ear.policy)
         history_ms = config.endpointing.start_history_ms or 0
         self._pre_roll = PRE_ROLL + history_ms * SAMPLE_RATE_HZ // 1000
-        self._utterance: Utterance | None = None
+        self._utterance: OpenUtterance | None = None
         self._utterances = 0
         self._spoken_until = 0  # last sample of the last utterance
         places = LIVE_FINALS if config.live else RECORDED_FINALS
@@ -147,7 +147,7 @@ class Leg:
             await self._end(self._utterance, min(at + PAD, self._track.end))
 
     def _begin(self, sample: int) -> None:
-        self._utterance = Utterance(
+        self._utterance = OpenUtterance(
             number=self._utterances,
             begin=sample,
             begun_at=time.monotonic(),
@@ -173,7 +173,7 @@ class Leg:
         with traces.within(utterance.span):
             utterance.partial = asyncio.create_task(self._partial(utterance, self._track.end))
 
-    async def _partial(self, utterance: Utterance, end: int) -> None:
+    async def _partial(self, utterance: OpenUtterance, end: int) -> None:
         try:
             heard = await self._listen_partial(utterance, end)
         except LingtingError as error:
@@ -189,7 +189,7 @@ class Leg:
         if utterance is self._utterance and agreement.text and agreement.text != before:
             self._publish_partial(utterance, end)
 
-    async def _listen_partial(self, utterance: Utterance, end: int) -> Hypothesis:
+    async def _listen_partial(self, utterance: OpenUtterance, end: int) -> Hypothesis:
         policy, agreement = self._ear.policy, utterance.agreement
         longest = int(policy.partial_window_s * SAMPLE_RATE_HZ)
         if end - agreement.window_from > longest:
@@ -201,7 +201,7 @@ class Leg:
         return heard
 
     def _publish_partial(
-        self, utterance: Utterance, end: int, *, end_of_utterance: bool = False
+        self, utterance: OpenUtterance, end: int, *, end_of_utterance: bool = False
     ) -> None:
         if not utterance.published:
             utterance.published = True
@@ -221,13 +221,13 @@ class Leg:
             )
         )
 
-    def _cancel_partial(self, utterance: Utterance) -> None:
+    def _cancel_partial(self, utterance: OpenUtterance) -> None:
         if utterance.partial:
             utterance.partial.cancel()
 
     # --- finals
 
-    async def _early_end(self, utterance: Utterance, at: int) -> None:
+    async def _early_end(self, utterance: OpenUtterance, at: int) -> None:
         """The speaker seems to have finished: begin the final pass, tell the reader."""
         end = min(at + PAD, self._track.end)
         if self._config.live and self._ear.pace.relaxed:
@@ -240,12 +240,12 @@ class Leg:
         if self._config.interim and self._config.live and utterance.agreement.text:
             self._publish_partial(utterance, end, end_of_utterance=True)
 
-    def _drop_early(self, utterance: Utterance) -> None:
+    def _drop_early(self, utterance: OpenUtterance) -> None:
         if utterance.early:
             utterance.early.cancel()
             utterance.early = None
 
-    async def _end(self, utterance: Utterance, end: int) -> None:
+    async def _end(self, utterance: OpenUtterance, end: int) -> None:
         """The utterance is over: get its final published after those before it."""
         ended_at = time.monotonic()
         self._utterance = None
@@ -285,7 +285,7 @@ class Leg:
 
     async def _final(
         self,
-        utterance: Utterance,
+        utterance: OpenUtterance,
         audio: Audio,
         hearing: asyncio.Future[Hypothesis],
         before: asyncio.Task[None] | None,
@@ -316,7 +316,7 @@ class Leg:
         await self._log.put(final)
         traces.end(utterance.span)
         if final.text:
-            await self._spoken(final, Clip(audio, _ms(utterance.begin)))
+            await self._spoken(final, Excerpt(audio, _ms(utterance.begin)))
 
     def _learn_language(self, heard: Hypothesis, samples: int) -> None:
         """The first utterance that is long enough decides for the leg: no guess at every window."""
@@ -349,7 +349,7 @@ class Leg:
             await asyncio.sleep(delay)
             delay = min(2 * delay, longest)
 
-    def _make_final(self, utterance: Utterance, end: int, heard: Hypothesis) -> Final:
+    def _make_final(self, utterance: OpenUtterance, end: int, heard: Hypothesis) -> Final:
         words = spoken_words(heard, _ms(utterance.begin))
         return Final(
             leg=self.number,

@@ -26,7 +26,7 @@ EMOTIONS = tuple(Emotion)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LexiconHit:
     """A word of the lexicon in a text."""
 
     word: str
@@ -38,7 +38,7 @@ class Found:
 class Evidence:
     """What the words of one utterance say."""
 
-    found: tuple[Found, ...]
+    found: tuple[LexiconHit, ...]
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -72,7 +72,7 @@ class Lexicon:
             before = re.split("[，。？！]", text[: match.start()])[-1][-REACH:]
             factor = self._grammar.factor(before)
             if factor:
-                found.append(Found(word, emotion, weight * factor))
+                found.append(LexiconHit(word, emotion, weight * factor))
         return Evidence(tuple(found))
 
 

@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from appliance.messages import Final, Lasting, Partial, Progress, Told
+from appliance.messages import AudioProgress, Final, Lasting, NumberedEvent, Partial
 from appliance.news import News
 
 Journal = Callable[[int, Lasting], Awaitable[None]]  # by sequence; never raises
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """An event, and what it was derived by."""
 
     event: Lasting
@@ -36,7 +36,7 @@ class EventLog:
         self._journal = journal
         self._writing = asyncio.Lock()  # the journal is in the order of publication
         self._putting: set[asyncio.Future[None]] = set()
-        self.entries: list[Entry] = []  # entry n has sequence n + 1
+        self.entries: list[LogEntry] = []  # entry n has sequence n + 1
         self._partials: dict[int, tuple[int, Partial]] = {}  # by leg, with the moment of each
         self._done: dict[int, int] = {}  # the newest utterance with a final, by leg
         self._moment = 0  # counts the partials shown
@@ -72,7 +72,7 @@ class EventLog:
                 return
             if self._journal:
                 await self._journal(len(self.entries) + 1, event)
-            self.entries.append(Entry(event, by, depth))
+            self.entries.append(LogEntry(event, by, depth))
         if isinstance(event, Final):
             self._done[event.leg] = event.utterance
             self._outdate(event.leg)
@@ -112,7 +112,7 @@ class EventLog:
 
     async def follow(
         self, after: int = 0, *, partials: bool = True, progress: bool = False
-    ) -> AsyncIterator[Told]:
+    ) -> AsyncIterator[NumberedEvent]:
         """Events above `after`, then as they come, until the log is closed.
 
         Args:
@@ -124,14 +124,14 @@ class EventLog:
         while True:
             while sequence < len(self.entries):
                 sequence += 1
-                yield Told(sequence, self.entries[sequence - 1].event)
+                yield NumberedEvent(sequence, self.entries[sequence - 1].event)
             fresh = [p for at, p in sorted(self._partials.values(), key=_moment) if at > moment]
             moment = self._moment
             for partial in fresh if partials else ():
-                yield Told(sequence, partial)
+                yield NumberedEvent(sequence, partial)
             if progress and self._audio_ms > audio_ms:
                 audio_ms = self._audio_ms
-                yield Told(sequence, Progress(audio_ms))
+                yield NumberedEvent(sequence, AudioProgress(audio_ms))
             behind = progress and audio_ms < self._audio_ms
             if sequence < len(self.entries) or moment < self._moment or behind:
                 continue

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from appliance.messages import (
     Emotion,
+    EmotionPoint,
+    EmotionSummary,
+    LegRole,
     Level,
     MatrixCell,
-    MoodPoint,
-    Moods,
-    Role,
     TurningPoint,
     Utterance,
 )
@@ -29,30 +29,32 @@ TURN = 0.5  # by which the mood must change between two utterances of one speake
 MOST_PEAKS = 3
 
 
-def summarise(utterances: Sequence[Utterance]) -> Moods | None:
+def summarise(utterances: Sequence[Utterance]) -> EmotionSummary | None:
     """Over everybody whose mood was told; None if nobody's was."""
     felt = [u for u in utterances if u.mood]
     if not felt:
         return None
     curve = tuple(_point(u) for u in felt)
     told = [(u, point) for u, point in zip(felt, curve, strict=True) if point.emotion]
-    return Moods(
+    return EmotionSummary(
         matrix=_matrix([u for u, _ in told]),
         curve=curve,
-        peaks=_peaks([point for u, point in told if u.role is not Role.AGENT]),
+        peaks=_peaks([point for u, point in told if u.role is not LegRole.AGENT]),
         turning_points=_turns([(u.speaker, point) for u, point in told]),
         unsure=len(felt) - len(told),
     )
 
 
-def _point(said: Utterance) -> MoodPoint:
+def _point(said: Utterance) -> EmotionPoint:
     assert said.mood
     mood = said.mood
     valence = 0.0
     if mood.emotion and mood.level:
         valence = VALENCE[mood.emotion] * DEPTH[mood.level]
     middle_ms = (said.start_ms + said.end_ms) // 2
-    return MoodPoint(said.id, middle_ms, said.speaker, mood.emotion, mood.level, round(valence, 3))
+    return EmotionPoint(
+        said.id, middle_ms, said.speaker, mood.emotion, mood.level, round(valence, 3)
+    )
 
 
 def _matrix(told: Sequence[Utterance]) -> tuple[MatrixCell, ...]:
@@ -66,15 +68,15 @@ def _matrix(told: Sequence[Utterance]) -> tuple[MatrixCell, ...]:
     return tuple(MatrixCell(*key, *values) for key, values in spent.items())
 
 
-def _peaks(points: Sequence[MoodPoint]) -> tuple[MoodPoint, ...]:
+def _peaks(points: Sequence[EmotionPoint]) -> tuple[EmotionPoint, ...]:
     """The lowest points, worst first."""
     low = sorted((p for p in points if p.valence < 0), key=lambda point: point.valence)
     return tuple(low[:MOST_PEAKS])
 
 
-def _turns(points: Sequence[tuple[int, MoodPoint]]) -> tuple[TurningPoint, ...]:
+def _turns(points: Sequence[tuple[int, EmotionPoint]]) -> tuple[TurningPoint, ...]:
     """Where one speaker's mood changes by much from one utterance to the next."""
-    last: dict[int, MoodPoint] = {}
+    last: dict[int, EmotionPoint] = {}
     found = []
     for speaker, point in points:
         before = last.get(speaker)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 from appliance.metrics import Metrics
-from appliance.sections import CallPolicy
+from appliance.settings.calls import CallPolicy
 
 SMOOTHING = 0.2  # weight of the newest latency
 BUSY_SHARE = 0.5  # a partial may take this share of its interval before the interval widens

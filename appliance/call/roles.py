@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from appliance.messages import Role
+from appliance.messages import LegRole
 
 # What an agent says and a citizen hardly does. GB/T 33358 asks for greeting, restating and closing.
 AGENT_SAYS: Mapping[str, float] = {
@@ -43,7 +43,7 @@ HEARD = 12  # utterances of each speaker that count
 LEAST = 1.5  # points by which the agent is ahead
 
 
-def tell_roles(said: Mapping[int, Sequence[str]]) -> dict[int, Role]:
+def tell_roles(said: Mapping[int, Sequence[str]]) -> dict[int, LegRole]:
     """The role of each speaker, from what they say, in order.
 
     One agent at most; everybody else is a citizen. Unknown for all if nobody stands out.
@@ -55,10 +55,10 @@ def tell_roles(said: Mapping[int, Sequence[str]]) -> dict[int, Role]:
     first = ranked[0]
     second_points = points[ranked[1]] if len(ranked) > 1 else 0.0
     if points[first] - second_points >= LEAST:
-        return {s: Role.AGENT if s == first else Role.CITIZEN for s in said}
+        return {s: LegRole.AGENT if s == first else LegRole.CITIZEN for s in said}
     if len(ranked) == 1 and points[first] <= -LEAST:
-        return {first: Role.CITIZEN}
-    return dict.fromkeys(said, Role.UNKNOWN)
+        return {first: LegRole.CITIZEN}
+    return dict.fromkeys(said, LegRole.UNKNOWN)
 
 
 def _points(texts: Sequence[str]) -> float:

@@ -23,12 +23,12 @@ from appliance.call.track import Track
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import SpeakerTurn
-from appliance.sections import Speakers as Policy
+from appliance.settings.calls import SpeakersSettings as Policy
 from inference.tensors import (
     DIARIZATION_MODEL,
     SAMPLE_RATE_HZ,
     Audio,
-    Gathering,
+    Clustering,
     Priority,
     Turn,
     Voices,
@@ -184,7 +184,7 @@ class Speakers:
         self, voices: Sequence[Voices], first: int, count: Count, priority: Priority
     ) -> list[SpeakerTurn]:
         offset_s = first * self._hop / SAMPLE_RATE_HZ
-        question = Gathering(
+        question = Clustering(
             NOTHING,
             voices=tuple(voices),
             length_s=self._track.end / SAMPLE_RATE_HZ - offset_s,

@@ -11,7 +11,7 @@ from inference.tensors import SAMPLE_RATE_HZ, Audio
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class Excerpt:
     """A stretch of a leg: 16 kHz samples [n] from `start_ms` of the call on."""
 
     audio: Audio

@@ -13,7 +13,7 @@ WORDS_FROM_S = 4.0  # windows longer than this are aligned, so that they can be 
 
 
 @dataclass(slots=True)
-class Utterance:
+class OpenUtterance:
     """Samples count from the start of the leg."""
 
     number: int

@@ -15,14 +15,14 @@ from rich.table import Table
 
 from appliance.access.pki import Authority as Pki
 from appliance.access.pki import fingerprint
-from appliance.access.roles import Role
+from appliance.access.roles import AccessRole
 from appliance.cli.admin_client import AdminClient, Authority, Certificate, KeyFile, Server
 from appliance.files import make_private, write_new
 
 app = typer.Typer(help="Who may use the box: keys and certificates.", no_args_is_help=True)
 console = Console(highlight=False)
 DEFAULT_PKI = Path("/etc/lingting/pki")
-FIRST = (Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN)
+FIRST = (AccessRole.SYSTEM_ADMIN, AccessRole.SECURITY_ADMIN, AccessRole.AUDIT_ADMIN)
 
 
 @app.command()
@@ -59,7 +59,7 @@ def init(
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Who it is for, e.g. hotline-a.")],
-    role: Annotated[list[Role], typer.Option(help="What it may do; repeat it.")],
+    role: Annotated[list[AccessRole], typer.Option(help="What it may do; repeat it.")],
     tenant: Annotated[
         str, typer.Option(help="The hotline system whose calls it makes and sees; * sees all.")
     ] = "",

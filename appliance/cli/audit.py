@@ -100,5 +100,5 @@ def append(
     settings = load_settings()
     folder = settings.audit.folder or settings.store.folder / "audit"
     log = audit.AuditLog(folder, settings.audit.hash)
-    record = log.append(audit.Entry(actor, act, object, outcome))
+    record = log.append(audit.AuditEntry(actor, act, object, outcome))
     typer.echo(f"{record.seq} {record.hash}")

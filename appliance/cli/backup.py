@@ -20,7 +20,7 @@ from appliance.errors import LingtingError, SettingsError
 from appliance.security import audit
 from appliance.settings import Settings, load_settings
 from appliance.store import backup
-from appliance.store.backup import Manifest, Restored
+from appliance.store.backup import BackupManifest, Restored
 
 app = typer.Typer(help="Back up all that is kept, and test the backup.", no_args_is_help=True)
 PassphraseFile = Annotated[Path, typer.Option(help="File whose first line is the passphrase.")]
@@ -103,7 +103,7 @@ def _put_on_record(
     settings: Settings,
     source: Path,
     begun: float,
-    manifest: Manifest | None,
+    manifest: BackupManifest | None,
     found: Restored | None,
     error: str = "",
 ) -> None:
@@ -120,7 +120,7 @@ def _put_on_record(
     _append(settings, backup.RESTORE_TESTS, line)
     outcome = "done" if line["ok"] else "failed"
     log = audit.AuditLog(audit_folder(settings), settings.audit.hash)
-    log.append(audit.Entry("root", "backup.test", source.name, outcome, detail=error[:200]))
+    log.append(audit.AuditEntry("root", "backup.test", source.name, outcome, detail=error[:200]))
 
 
 def _told(at: float) -> str:

@@ -20,7 +20,7 @@ from appliance.access.pki import days_left
 from appliance.api import ports
 from appliance.api.tls import check_tls
 from appliance.cli.doctor_box import firewall, services
-from appliance.cli.doctor_check import Check, State
+from appliance.cli.doctor_check import Check, CheckState
 from appliance.cli.doctor_gpu import gpu
 from appliance.cli.doctor_kept import (
     audit_log,
@@ -31,19 +31,19 @@ from appliance.cli.doctor_kept import (
     store,
 )
 from appliance.cli.doctor_machine import cores, cpu_flags, disk, memory, python, shared_memory
-from appliance.cli.words import Language, Words, in_language, own_language
+from appliance.cli.words import Bilingual, Language, in_language, own_language
 from appliance.engine.triton_server import check_libpython, find_binary
 from appliance.errors import EngineUnavailable, SettingsError
-from appliance.sections import PROJECT
 from appliance.settings import Settings, load_settings
+from appliance.settings.section import PROJECT
 
 PROBE_TIMEOUT_S = 2.0
 GOOD_DAYS = 30  # of a certificate, before it should be renewed
 FIELDS = ("name", "state", "found", "fix")
 MARKS = {
-    State.ok: ("green", Words("ok", "通过")),
-    State.warn: ("yellow", Words("warn", "注意")),
-    State.fail: ("red", Words("FAIL", "不符")),
+    CheckState.ok: ("green", Bilingual("ok", "通过")),
+    CheckState.warn: ("yellow", Bilingual("warn", "注意")),
+    CheckState.fail: ("red", Bilingual("FAIL", "不符")),
 }
 TITLES = {
     "settings": "设置",
@@ -78,7 +78,7 @@ def doctor(
     Exit codes: 0 fit (warnings allowed), 1 some check failed; each says how to fix it.
     """
     checks = list(run_checks())
-    failed = any(check.state is State.fail for check in checks)
+    failed = any(check.state is CheckState.fail for check in checks)
     if as_json:
         listed = [{field: str(getattr(check, field)) for field in FIELDS} for check in checks]
         typer.echo(json.dumps({"ok": not failed, "checks": listed}, ensure_ascii=False, indent=2))
@@ -91,16 +91,16 @@ def run_checks() -> Iterator[Check]:
     try:
         settings = load_settings()
     except SettingsError as error:
-        yield Check("settings", State.fail, error.cause, error.hint)
+        yield Check("settings", CheckState.fail, error.cause, error.hint)
         settings = Settings.model_construct()  # the defaults, so that the rest is still checked
     else:
-        yield Check("settings", State.ok, Words("valid", "有效"))
+        yield Check("settings", CheckState.ok, Bilingual("valid", "有效"))
     yield from (check(settings) for check in CHECKS)
 
 
 def show(checks: list[Check], language: Language) -> None:
     table = Table(box=None, pad_edge=False)
-    for column in (Words("check", "检查项"), "", Words("found", "结果")):
+    for column in (Bilingual("check", "检查项"), "", Bilingual("found", "结果")):
         table.add_column(in_language(column, language), overflow="fold")
     for check in checks:
         found, fix = (in_language(text, language) for text in (check.found, check.fix))
@@ -118,31 +118,31 @@ def show(checks: list[Check], language: Language) -> None:
 def triton(settings: Settings) -> Check:
     mode = settings.triton.mode
     if mode == "off":
-        found = Words("turned off by settings: CPU engine only", "按设置停用：只用 CPU")
-        return Check("triton", State.ok, found)
+        found = Bilingual("turned off by settings: CPU engine only", "按设置停用：只用 CPU")
+        return Check("triton", CheckState.ok, found)
     if mode == "remote":
         return remote_triton(settings.triton.addresses or (settings.triton.address,))
     try:
         binary = find_binary(settings)
         check_libpython(binary)
-        return Check("triton", State.ok, str(binary))
+        return Check("triton", CheckState.ok, str(binary))
     except EngineUnavailable as error:
-        found = Words(f"{error.cause}: calls run on the CPU", f"{error.cause}：通话由 CPU 识别")
-        return Check("triton", State.warn, found, error.hint)
+        found = Bilingual(f"{error.cause}: calls run on the CPU", f"{error.cause}：通话由 CPU 识别")
+        return Check("triton", CheckState.warn, found, error.hint)
 
 
 def remote_triton(addresses: Sequence[str]) -> Check:
     silent = [each for each in addresses if not _listens(each)]
     if not silent:
         told = ", ".join(addresses)
-        return Check("triton", State.ok, Words(f"answers at {told}", f"{told} 有应答"))
-    fix = Words(
+        return Check("triton", CheckState.ok, Bilingual(f"answers at {told}", f"{told} 有应答"))
+    fix = Bilingual(
         "start it there, or correct triton.address or triton.addresses; "
         "until one answers, calls run on the CPU",
         "启动它，或改正 triton.address 或 triton.addresses；都无应答时通话由 CPU 识别",
     )
     told = ", ".join(silent)
-    return Check("triton", State.warn, Words(f"nobody at {told}", f"{told} 无人应答"), fix)
+    return Check("triton", CheckState.warn, Bilingual(f"nobody at {told}", f"{told} 无人应答"), fix)
 
 
 def _listens(address: str) -> bool:
@@ -153,8 +153,8 @@ def _listens(address: str) -> bool:
 def evaluation(settings: Settings) -> Check:
     """What `lingting eval` speaks with."""
     if not (PROJECT / "inference" / "training").exists():
-        found = Words("not part of an installed box", "安装好的设备不含测评工具")
-        return Check("evaluation", State.ok, found)
+        found = Bilingual("not part of an installed box", "安装好的设备不含测评工具")
+        return Check("evaluation", CheckState.ok, found)
     fixes = {
         "espeak-ng": None if shutil.which("espeak-ng") else "apt-get install espeak-ng",
         "pypinyin": None if find_spec("pypinyin") else "make .venv/.dev",
@@ -162,13 +162,13 @@ def evaluation(settings: Settings) -> Check:
     missing = {name: fix for name, fix in fixes.items() if fix}
     if missing:
         names, ways = ", ".join(missing), "; ".join(missing.values())
-        found = Words(f"{names} not installed (optional)", f"没有安装 {names}（可选）")
-        fix = Words(
+        found = Bilingual(f"{names} not installed (optional)", f"没有安装 {names}（可选）")
+        fix = Bilingual(
             f"only for the fixed sets of lingting eval: {ways}",
             f"只有 lingting eval 的固定测试集需要：{ways}",
         )
-        return Check("evaluation", State.warn, found, fix)
-    return Check("evaluation", State.ok, ", ".join(fixes))
+        return Check("evaluation", CheckState.warn, found, fix)
+    return Check("evaluation", CheckState.ok, ", ".join(fixes))
 
 
 # The doors
@@ -191,27 +191,27 @@ def tls(settings: Settings) -> Check:
         for kind, door in doors.items():
             check_tls(kind, door)
     except SettingsError as error:
-        return Check("tls", State.fail, error.cause, error.hint)
+        return Check("tls", CheckState.fail, error.cause, error.hint)
     secured = {kind: door.tls_certificate for kind, door in doors.items() if door.tls_certificate}
     if not secured:
-        return Check("tls", State.ok, Words("off", "未启用"))
+        return Check("tls", CheckState.ok, Bilingual("off", "未启用"))
     left = min(days_left(path) for path in secured.values())
     doors_named = ", ".join(secured)
-    found = Words(
+    found = Bilingual(
         f"{doors_named}; certificate good for {left:.0f} days",
         f"{doors_named}；证书还有 {left:.0f} 天",
     )
-    fix = Words(
+    fix = Bilingual(
         "lingting-install certificate (by hand: lingting pki server), then restart the box",
         "运行 lingting-install certificate（手工：lingting pki server，再重启）",
     )
     if left <= 0:
-        expired = Words(
+        expired = Bilingual(
             f"the certificate expired {-left:.0f} days ago", f"证书已过期 {-left:.0f} 天"
         )
-        return Check("tls", State.fail, expired, fix)
-    state = State.ok if left > GOOD_DAYS else State.warn
-    return Check("tls", state, found, "" if state is State.ok else fix)
+        return Check("tls", CheckState.fail, expired, fix)
+    state = CheckState.ok if left > GOOD_DAYS else CheckState.warn
+    return Check("tls", state, found, "" if state is CheckState.ok else fix)
 
 
 def _door(
@@ -220,26 +220,30 @@ def _door(
     """Free, or held by a box that is well. `ask`: None: not a box; "": well; else what ails it."""
     name, host = f"{kind} port {port}", reachable(host)
     if port == 0:
-        return Check(f"{kind} port", State.ok, Words("any free one", "任一空闲端口"))
+        return Check(f"{kind} port", CheckState.ok, Bilingual("any free one", "任一空闲端口"))
     if not listens(host, port):
         return _free(kind, name, host, port)
     if tls and kind == "grpc":
-        found = Words(
+        found = Bilingual(
             "something serves TLS there; its health was not asked", "有 TLS 服务；未查其状态"
         )
-        return Check(name, State.ok, found)
+        return Check(name, CheckState.ok, found)
     ailing = ask(host, port, tls)
     if ailing is None:
-        held = Words("held by another program", "被其他程序占用")
-        return Check(name, State.fail, held, ports.who_holds(kind, port))
+        held = Bilingual("held by another program", "被其他程序占用")
+        return Check(name, CheckState.fail, held, ports.who_holds(kind, port))
     if ailing:
-        fix = Words(
+        fix = Bilingual(
             "see the log of the box; GET /v1/health/ready tells of each part",
             "查看日志；GET /v1/health/ready 说明各部分",
         )
-        found = Words(f"a box runs there, not ready: {ailing}", f"聆听在运行，尚未就绪：{ailing}")
-        return Check(name, State.fail, found, fix)
-    return Check(name, State.ok, Words("a box runs there and is ready", "聆听在运行，已就绪"))
+        found = Bilingual(
+            f"a box runs there, not ready: {ailing}", f"聆听在运行，尚未就绪：{ailing}"
+        )
+        return Check(name, CheckState.fail, found, fix)
+    return Check(
+        name, CheckState.ok, Bilingual("a box runs there and is ready", "聆听在运行，已就绪")
+    )
 
 
 def _free(kind: str, name: str, host: str, port: int) -> Check:
@@ -247,9 +251,11 @@ def _free(kind: str, name: str, host: str, port: int) -> Check:
         ports.listen(host, port).close()
     except OSError as error:
         found = f"{host}: {error.strerror or error}"
-        fix = Words(f"correct {kind}.host or set {kind}.port", f"改正 {kind}.host 或 {kind}.port")
-        return Check(name, State.fail, found, fix)
-    return Check(name, State.ok, Words("free", "空闲"))
+        fix = Bilingual(
+            f"correct {kind}.host or set {kind}.port", f"改正 {kind}.host 或 {kind}.port"
+        )
+        return Check(name, CheckState.fail, found, fix)
+    return Check(name, CheckState.ok, Bilingual("free", "空闲"))
 
 
 def reachable(host: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     ok = "ok"
     warn = "warn"  # works, with something less
     fail = "fail"
@@ -15,6 +15,6 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Check:
     name: str
-    state: State
+    state: CheckState
     found: str
     fix: str = ""

@@ -7,8 +7,8 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-from appliance.cli.doctor_check import Check, State
-from appliance.cli.words import Words, in_language
+from appliance.cli.doctor_check import Check, CheckState
+from appliance.cli.words import Bilingual, in_language
 from appliance.settings import Settings
 
 DRIVER, PCI = Path("/proc/driver/nvidia/gpus"), Path("/sys/bus/pci/devices")
@@ -20,12 +20,12 @@ QUERY = ("--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"
 def gpu(settings: Settings) -> Check:
     """Without one that can be used the box hears on the CPU; that is no fault unless it was set."""
     check = _look(settings)
-    if check.state is not State.ok and settings.triton.kind == "gpu":
-        found = Words(
+    if check.state is not CheckState.ok and settings.triton.kind == "gpu":
+        found = Bilingual(
             f"{check.found}; triton.kind demands one",
             f"{in_language(check.found, 'zh')}；triton.kind 要求有 GPU",
         )
-        return Check(check.name, State.fail, found, check.fix)
+        return Check(check.name, CheckState.fail, found, check.fix)
     return check
 
 
@@ -34,60 +34,60 @@ def _look(settings: Settings) -> Check:
     if listed:
         return _usable(settings, listed)
     if DRIVER.is_dir() and (count := len(list(DRIVER.iterdir()))):
-        fix = Words(
+        fix = Bilingual(
             "reboot, or install the driver that fits this kernel, with nvidia-smi",
             "重启，或重装与内核匹配、带 nvidia-smi 的驱动",
         )
-        found = Words(
+        found = Bilingual(
             f"{count} by the driver, but nvidia-smi fails",
             f"驱动报告有 {count} 块，但 nvidia-smi 失败",
         )
-        return Check("gpu", State.warn, found, fix)
+        return Check("gpu", CheckState.warn, found, fix)
     if count := cards(PCI):
-        fix = Words(
+        fix = Bilingual(
             f"install NVIDIA's driver, {LEAST_DRIVER} or later, then: lingting-install gpu",
             f"安装 NVIDIA 驱动（{LEAST_DRIVER} 以上），再运行 lingting-install gpu",
         )
-        found = Words(
+        found = Bilingual(
             f"{count} cards, but no driver: CPU mode", f"{count} 块显卡，没有驱动：使用 CPU"
         )
-        return Check("gpu", State.warn, found, fix)
+        return Check("gpu", CheckState.warn, found, fix)
     if settings.triton.kind == "gpu":
-        fix = Words(
+        fix = Bilingual(
             "install a card, or set triton.kind to auto", "装上显卡，或把 triton.kind 设为 auto"
         )
-        return Check("gpu", State.fail, Words("none", "没有"), fix)
-    return Check("gpu", State.ok, Words("none: CPU mode", "没有：使用 CPU"))
+        return Check("gpu", CheckState.fail, Bilingual("none", "没有"), fix)
+    return Check("gpu", CheckState.ok, Bilingual("none: CPU mode", "没有：使用 CPU"))
 
 
 def _usable(settings: Settings, listed: list[str]) -> Check:
     found = "; ".join(listed)
     driver = listed[0].rpartition(",")[2].strip().split(".")[0]
     if driver.isdecimal() and int(driver) < LEAST_DRIVER:
-        fix = Words(
+        fix = Bilingual(
             f"install NVIDIA's driver, {LEAST_DRIVER} or later",
             f"安装 {LEAST_DRIVER} 以上的 NVIDIA 驱动",
         )
-        old = Words(f"{found}: the driver is too old", f"{found}：驱动太旧")
-        return Check("gpu", State.warn, old, fix)
+        old = Bilingual(f"{found}: the driver is too old", f"{found}：驱动太旧")
+        return Check("gpu", CheckState.warn, old, fix)
     if find_spec("nvidia") is None:
-        fix = Words(
+        fix = Bilingual(
             "lingting-install gpu --medium FOLDER, with a medium built for GPUs",
             "用带 GPU 程序包的介质运行 lingting-install gpu --medium 介质目录",
         )
-        without = Words(
+        without = Bilingual(
             f"{found}, but CUDA's libraries are missing: CPU mode",
             f"{found}，但缺少 CUDA 库：使用 CPU",
         )
-        return Check("gpu", State.warn, without, fix)
+        return Check("gpu", CheckState.warn, without, fix)
     if settings.triton.kind == "cpu":
-        fix = Words(
+        fix = Bilingual(
             "lingting-install gpu, or set triton.kind to auto",
             "运行 lingting-install gpu，或把 triton.kind 设为 auto",
         )
-        unused = Words(f"{found}, but triton.kind is cpu", f"{found}，但 triton.kind 设为 cpu")
-        return Check("gpu", State.warn, unused, fix)
-    return Check("gpu", State.ok, found)
+        unused = Bilingual(f"{found}, but triton.kind is cpu", f"{found}，但 triton.kind 设为 cpu")
+        return Check("gpu", CheckState.warn, unused, fix)
+    return Check("gpu", CheckState.ok, found)
 
 
 def _nvidia_smi() -> list[str]:

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from appliance.call.lexicon import load_lexicon
-from appliance.cli.doctor_check import Check, State
-from appliance.cli.words import Words
+from appliance.cli.doctor_check import Check, CheckState
+from appliance.cli.words import Bilingual
 from appliance.errors import SettingsError
 from appliance.security import audit
 from appliance.settings import Settings
@@ -27,16 +27,16 @@ def speech_bundle(settings: Settings) -> Check:
 def diarization_bundle(settings: Settings) -> Check:
     folder = settings.models.diarization
     if folder is None:
-        found = Words("none: speakers are not told apart", "没有：不区分说话人")
-        return Check("diarization bundle", State.ok, found)
+        found = Bilingual("none: speakers are not told apart", "没有：不区分说话人")
+        return Check("diarization bundle", CheckState.ok, found)
     return _bundle("diarization bundle", "models.diarization", folder)
 
 
 def emotion_bundle(settings: Settings) -> Check:
     folder = settings.models.emotion
     if folder is None:
-        found = Words("none: no moods are told", "没有：不判断情绪")
-        return Check("emotion bundle", State.ok, found)
+        found = Bilingual("none: no moods are told", "没有：不判断情绪")
+        return Check("emotion bundle", CheckState.ok, found)
     return _bundle("emotion bundle", "models.emotion", folder)
 
 
@@ -46,24 +46,24 @@ def _bundle(name: str, setting: str, folder: Path) -> Check:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
-        found = Words(f"could not be verified: {error}", f"无法校验：{error}")
-        return Check(name, State.fail, found, Words("try again", "再试一次"))
+        found = Bilingual(f"could not be verified: {error}", f"无法校验：{error}")
+        return Check(name, CheckState.fail, found, Bilingual("try again", "再试一次"))
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["unknown reason"])[-1]
-        fix = Words(
+        fix = Bilingual(
             f"install the bundle again, or set {setting} to the right folder",
             f"重新安装模型包，或把 {setting} 指向正确的目录",
         )
-        return Check(name, State.fail, reason, fix)
+        return Check(name, CheckState.fail, reason, fix)
     verified = done.stdout.strip()
     if _is_demo(folder):
-        fix = Words(
+        fix = Bilingual(
             f"for real calls set {setting} to a bundle of real weights",
             f"用于真实话务前，把 {setting} 指向正式模型包",
         )
-        found = Words(f"{verified}; demonstration weights", f"{verified}；演示用模型")
-        return Check(name, State.warn, found, fix)
-    return Check(name, State.ok, verified)
+        found = Bilingual(f"{verified}; demonstration weights", f"{verified}；演示用模型")
+        return Check(name, CheckState.warn, found, fix)
+    return Check(name, CheckState.ok, verified)
 
 
 def _is_demo(folder: Path) -> bool:
@@ -77,8 +77,8 @@ def city_pack(settings: Settings) -> Check:
     try:
         load_lexicon(settings.city.pack)
     except SettingsError as error:
-        return Check("city pack", State.fail, error.cause, error.hint)
-    return Check("city pack", State.ok, str(settings.city.pack))
+        return Check("city pack", CheckState.fail, error.cause, error.hint)
+    return Check("city pack", CheckState.ok, str(settings.city.pack))
 
 
 def store(settings: Settings) -> Check:
@@ -88,42 +88,44 @@ def store(settings: Settings) -> Check:
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK):
-        fix = Words(
+        fix = Bilingual(
             "give it to the user that runs the box, or set store.folder",
             "把它交给运行本服务的账户，或改设 store.folder",
         )
-        found = Words(f"{folder} cannot be written to", f"{folder} 不可写")
-        return Check("store", State.fail, found, fix)
+        found = Bilingual(f"{folder} cannot be written to", f"{folder} 不可写")
+        return Check("store", CheckState.fail, found, fix)
     free = shutil.disk_usage(folder).free
     free_gib = f"{free / GIB:.1f} GiB"
-    found = Words(f"{kept.folder}, {free_gib} free", f"{kept.folder}，剩余 {free_gib}")
+    found = Bilingual(f"{kept.folder}, {free_gib} free", f"{kept.folder}，剩余 {free_gib}")
     if free < kept.reserve_mib * MIB:
-        fix = Words(
+        fix = Bilingual(
             f"free space: below {kept.reserve_mib} MiB recordings are refused",
             f"腾出空间：低于 {kept.reserve_mib} MiB 时不再接收录音",
         )
-        return Check("store", State.warn, found, fix)
-    return Check("store", State.ok, found)
+        return Check("store", CheckState.warn, found, fix)
+    return Check("store", CheckState.ok, found)
 
 
 def audit_log(settings: Settings) -> Check:
     """Whether the chain of privileged acts is whole."""
     folder = settings.audit.folder or settings.store.folder / "audit"
     if not folder.is_dir():
-        return Check("audit log", State.ok, Words("none yet", "还没有"))
+        return Check("audit log", CheckState.ok, Bilingual("none yet", "还没有"))
     if not os.access(folder, os.R_OK | os.X_OK):
-        found = Words(f"{folder} cannot be read", f"{folder} 不可读")
-        return Check("audit log", State.warn, found, Words("run this as root", "以 root 运行"))
+        found = Bilingual(f"{folder} cannot be read", f"{folder} 不可读")
+        return Check(
+            "audit log", CheckState.warn, found, Bilingual("run this as root", "以 root 运行")
+        )
     verdict = audit.verify(folder)
     if not verdict.ok:
-        fix = Words(
+        fix = Bilingual(
             "keep the folder as it is and tell the audit admin: lingting audit verify",
             "保持目录原样，告知审计管理员：lingting audit verify",
         )
-        found = Words(f"tampered with: {verdict.fault}", f"被篡改：{verdict.fault}")
-        return Check("audit log", State.fail, found, fix)
-    found = Words(
+        found = Bilingual(f"tampered with: {verdict.fault}", f"被篡改：{verdict.fault}")
+        return Check("audit log", CheckState.fail, found, fix)
+    found = Bilingual(
         f"whole: {verdict.records} records, {verdict.heads} signed heads",
         f"完整：{verdict.records} 条记录，{verdict.heads} 个签名",
     )
-    return Check("audit log", State.ok, found)
+    return Check("audit log", CheckState.ok, found)

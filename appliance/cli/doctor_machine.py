@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from appliance.cli.doctor_check import Check, State
-from appliance.cli.words import Words
+from appliance.cli.doctor_check import Check, CheckState
+from appliance.cli.words import Bilingual
 from appliance.settings import Settings
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -24,12 +24,12 @@ GOOD_CORES = 2
 def python(settings: Settings) -> Check:
     found = platform.python_version()
     if sys.version_info[:2] < LEAST_PYTHON:
-        fix = Words(
+        fix = Bilingual(
             "install Python 3.11: apt-get install python3",
             "安装 Python 3.11：apt-get install python3",
         )
-        return Check("python", State.fail, found, fix)
-    return Check("python", State.ok, found)
+        return Check("python", CheckState.fail, found, fix)
+    return Check("python", CheckState.ok, found)
 
 
 def cpu_flags(settings: Settings) -> Check:
@@ -37,18 +37,18 @@ def cpu_flags(settings: Settings) -> Check:
     known = {"AVX2": "avx2", "AVX-512": "avx512f", "VNNI": "avx512_vnni", "AMX": "amx_int8"}
     have = [name for name, flag in known.items() if flag in flags]
     if platform.machine() not in ("x86_64", "AMD64"):
-        found = Words(
+        found = Bilingual(
             f"{platform.machine()}: AVX does not apply", f"{platform.machine()}：无关 AVX"
         )
-        return Check("cpu", State.ok, found)
+        return Check("cpu", CheckState.ok, found)
     if "AVX2" not in have:
-        fix = Words(
+        fix = Bilingual(
             "in a virtual machine, pass the host's CPU through (host-passthrough)",
             "虚拟机请直通宿主机 CPU（host-passthrough）",
         )
-        found = Words("no AVX2: recognition will be slow", "没有 AVX2：识别会很慢")
-        return Check("cpu", State.warn, found, fix)
-    return Check("cpu", State.ok, ", ".join(have))
+        found = Bilingual("no AVX2: recognition will be slow", "没有 AVX2：识别会很慢")
+        return Check("cpu", CheckState.warn, found, fix)
+    return Check("cpu", CheckState.ok, ", ".join(have))
 
 
 def read_flags(cpuinfo: Path) -> frozenset[str]:
@@ -64,17 +64,17 @@ def read_flags(cpuinfo: Path) -> frozenset[str]:
 def cores(settings: Settings) -> Check:
     count = len(os.sched_getaffinity(0))
     if count < GOOD_CORES:
-        fix = Words(f"give the machine {GOOD_CORES} cores", f"至少给本机 {GOOD_CORES} 核")
-        return Check("cores", State.warn, str(count), fix)
-    return Check("cores", State.ok, str(count))
+        fix = Bilingual(f"give the machine {GOOD_CORES} cores", f"至少给本机 {GOOD_CORES} 核")
+        return Check("cores", CheckState.warn, str(count), fix)
+    return Check("cores", CheckState.ok, str(count))
 
 
 def memory(settings: Settings) -> Check:
     free = available_memory(Path("/proc/meminfo"))
     if free is None:
-        unknown, fix = Words("unknown", "不明"), Words("mount /proc", "挂载 /proc")
-        return Check("memory", State.warn, unknown, fix)
-    fix = Words("add memory or stop other programs", "加内存，或停用其他程序")
+        unknown, fix = Bilingual("unknown", "不明"), Bilingual("mount /proc", "挂载 /proc")
+        return Check("memory", CheckState.warn, unknown, fix)
+    fix = Bilingual("add memory or stop other programs", "加内存，或停用其他程序")
     return _enough("memory", free, LEAST_MEMORY, GOOD_MEMORY, fix)
 
 
@@ -92,7 +92,7 @@ def available_memory(meminfo: Path) -> int | None:
 def disk(settings: Settings) -> Check:
     folder = tempfile.gettempdir()  # uploads are kept here while they are worked on
     free = shutil.disk_usage(folder).free
-    fix = Words(
+    fix = Bilingual(
         f"free space in {folder}, or point TMPDIR elsewhere",
         f"在 {folder} 腾出空间，或把 TMPDIR 指向别处",
     )
@@ -102,30 +102,34 @@ def disk(settings: Settings) -> Check:
 def shared_memory(settings: Settings) -> Check:
     """Through it Triton and its Python backend pass windows."""
     if settings.triton.mode != "child":
-        found = Words("not used: Triton is no child of the gateway", "不用：Triton 不由网关启动")
-        return Check("shared memory", State.ok, found)
+        found = Bilingual(
+            "not used: Triton is no child of the gateway", "不用：Triton 不由网关启动"
+        )
+        return Check("shared memory", CheckState.ok, found)
     folder = Path("/dev/shm")
     if not folder.is_dir():
-        found = Words("no /dev/shm: calls run on the CPU", "没有 /dev/shm：通话由 CPU 识别")
-        return Check("shared memory", State.warn, found, Words("mount it", "挂载它"))
+        found = Bilingual("no /dev/shm: calls run on the CPU", "没有 /dev/shm：通话由 CPU 识别")
+        return Check("shared memory", CheckState.warn, found, Bilingual("mount it", "挂载它"))
     free = shutil.disk_usage(folder).free
     if free < LEAST_SHARED:
-        fix = Words(
+        fix = Bilingual(
             "mount -o remount,size=1G /dev/shm (in a container: --shm-size=1g)",
             "mount -o remount,size=1G /dev/shm（容器：--shm-size=1g）",
         )
-        return Check("shared memory", State.warn, _free_of(free), fix)
-    return Check("shared memory", State.ok, _free_of(free))
+        return Check("shared memory", CheckState.warn, _free_of(free), fix)
+    return Check("shared memory", CheckState.ok, _free_of(free))
 
 
-def _free_of(size: int, where: str = "") -> Words:
+def _free_of(size: int, where: str = "") -> Bilingual:
     shown = f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.0f} MiB"
-    return Words(f"{shown} free{where}", f"剩余 {shown}")
+    return Bilingual(f"{shown} free{where}", f"剩余 {shown}")
 
 
-def _enough(name: str, free: int, least: int, good: int, fix: Words, where: str = "") -> Check:
+def _enough(name: str, free: int, least: int, good: int, fix: Bilingual, where: str = "") -> Check:
     found = _free_of(free, where)
     if free >= good:
-        return Check(name, State.ok, found)
-    state, wanted = State.warn if free >= least else State.fail, f"{good / GIB:.0f} GiB"
-    return Check(name, state, found, Words(f"{fix}: at least {wanted}", f"{fix.zh}：至少 {wanted}"))
+        return Check(name, CheckState.ok, found)
+    state, wanted = CheckState.warn if free >= least else CheckState.fail, f"{good / GIB:.0f} GiB"
+    return Check(
+        name, state, found, Bilingual(f"{fix}: at least {wanted}", f"{fix.zh}：至少 {wanted}")
+    )

@@ -8,7 +8,7 @@ import logging
 import sys
 
 from appliance.log_fields import log_fields
-from appliance.sections import Log
+from appliance.settings.watching import LogSettings
 
 IDENTIFIER = "lingting"
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))  # as syslog has them
@@ -59,7 +59,7 @@ def priority(level: int) -> int:
     return next((syslog for least, syslog in PRIORITIES if level >= least), DEBUG_PRIORITY)
 
 
-def set_up_logs(settings: Log) -> None:
+def set_up_logs(settings: LogSettings) -> None:
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if settings.format == "journal":
         handler = JournalHandler()

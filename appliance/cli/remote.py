@@ -27,7 +27,7 @@ DOING = "ask the box"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Request:
     """What is asked of the box for every file."""
 
     server: str  # http://host:port
@@ -52,7 +52,7 @@ class Upload:
     """One file on its way to the box. Blocking; `ask` runs it aside."""
 
     def __init__(
-        self, question: Question, file: BinaryIO, size: int, sent: Callable[[int], None]
+        self, question: Request, file: BinaryIO, size: int, sent: Callable[[int], None]
     ) -> None:
         self._question, self._file, self._size, self._sent = question, file, size, sent
         self._boundary = uuid.uuid4().hex

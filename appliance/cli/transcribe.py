@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from appliance.api.calls import choose_language
-from appliance.api.http.asking import find_model
+from appliance.api.http.openai_request import find_model
 from appliance.cli import remote
 from appliance.cli.outputs import STDIN, OutputFailed, Outputs
 from appliance.errors import (
@@ -31,7 +31,7 @@ from appliance.errors import (
     SettingsError,
 )
 from appliance.messages import DEMO_NOTICE, AudioFormat, CallConfig, Encoding, Transcript
-from appliance.messages import Progress as Heard
+from appliance.messages import AudioProgress as Heard
 from appliance.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def transcribe(
     """
     audio = AudioFormat(Encoding(encoding or Encoding.AUTO), sample_rate, channels)
     where = Where(format.value, output_dir, force)
-    job = Job(tuple(files), where, audio, language, tuple(hotword or ()), server)
-    shown = Shown(Console(stderr=True), quiet)
+    job = TranscribeJob(tuple(files), where, audio, language, tuple(hotword or ()), server)
+    shown = Display(Console(stderr=True), quiet)
     try:
         code = asyncio.run(run(job, shown))
     except KeyboardInterrupt:
@@ -116,7 +116,7 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TranscribeJob:
     files: tuple[str, ...]
     where: Where
     audio: AudioFormat
@@ -125,7 +125,7 @@ class Job:
     server: str
 
 
-async def run(job: Job, shown: Shown) -> int:
+async def run(job: TranscribeJob, shown: Display) -> int:
     """The exit code."""
     try:
         check(job)
@@ -134,7 +134,7 @@ async def run(job: Job, shown: Shown) -> int:
         where = job.where
         outputs = Outputs(job.files, where.format, where.folder, force=where.force)
         if job.server:
-            question = remote.Question(job.server, job.audio, job.language, job.hotwords)
+            question = remote.Request(job.server, job.audio, job.language, job.hotwords)
             return await write_down(job, RemoteEar(question), outputs, shown)
         async with contextlib.AsyncExitStack() as stack:
             box = await start_box(load_settings(), stack, shown)
@@ -151,7 +151,7 @@ async def run(job: Job, shown: Shown) -> int:
         return NO_BOX
 
 
-def check(job: Job) -> None:
+def check(job: TranscribeJob) -> None:
     doing = "read the command line"
     if job.files.count(STDIN) > 1:
         raise InvalidRequest(doing, "standard input can be read only once", "name - once")
@@ -164,7 +164,7 @@ def check(job: Job) -> None:
         raise InvalidRequest(doing, f"several {format} files cannot share one output", hint)
 
 
-async def start_box(settings: Settings, stack: contextlib.AsyncExitStack, shown: Shown) -> Box:
+async def start_box(settings: Settings, stack: contextlib.AsyncExitStack, shown: Display) -> Box:
     """An engine that answers its canary wrong would keep us waiting for ever."""
     limit_s = settings.cpu.start_timeout_s
     try:
@@ -182,7 +182,7 @@ def local_box(settings: Settings) -> AbstractAsyncContextManager[Box]:
     return open_local_box(settings)
 
 
-def local_config(box: Box, job: Job) -> CallConfig:
+def local_config(box: Box, job: TranscribeJob) -> CallConfig:
     return CallConfig(
         audio=job.audio,
         language=choose_language(job.language, find_model(box.models(), "")),
@@ -193,7 +193,7 @@ def local_config(box: Box, job: Job) -> CallConfig:
     )
 
 
-async def write_down(job: Job, ear: Ear, outputs: Outputs, shown: Shown) -> int:
+async def write_down(job: TranscribeJob, ear: Transcriber, outputs: Outputs, shown: Display) -> int:
     """Every file in turn; raises EngineUnavailable when going on makes no sense."""
     failed = 0
     for name, path in zip(job.files, outputs.paths, strict=True):
@@ -215,7 +215,7 @@ async def write_down(job: Job, ear: Ear, outputs: Outputs, shown: Shown) -> int:
     return SOME_FAILED if failed else ALL_GOOD
 
 
-class Ear(Protocol):
+class Transcriber(Protocol):
     """Who listens."""
 
     async def hear(self, name: str, tell: Tell) -> Transcript: ...
@@ -237,7 +237,7 @@ class LocalEar:
 
 
 class RemoteEar:
-    def __init__(self, question: remote.Question) -> None:
+    def __init__(self, question: remote.Request) -> None:
         self._question = question
 
     async def hear(self, name: str, tell: Tell) -> Transcript:
@@ -309,7 +309,7 @@ def wave_seconds(file: BinaryIO) -> float | None:
     return None
 
 
-class Shown:
+class Display:
     """What the reader sees on standard error."""
 
     def __init__(self, console: Console, quiet: bool) -> None:

@@ -8,13 +8,13 @@ from typing import Literal
 Language = Literal["zh", "en"]
 
 
-class Words(str):
+class Bilingual(str):
     """A sentence in English, as programs read it, that knows itself in Chinese."""
 
     __slots__ = ("zh",)
     zh: str
 
-    def __new__(cls, en: str, zh: str) -> Words:
+    def __new__(cls, en: str, zh: str) -> Bilingual:
         made = super().__new__(cls, en)
         made.zh = zh
         return made
@@ -22,7 +22,7 @@ class Words(str):
 
 def in_language(text: str, language: Language) -> str:
     """As a person reads it; what has no Chinese stays as it is."""
-    return text.zh if language == "zh" and isinstance(text, Words) else str(text)
+    return text.zh if language == "zh" and isinstance(text, Bilingual) else str(text)
 
 
 def own_language() -> Language:

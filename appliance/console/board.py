@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from appliance.feed.subscriber import FollowedCall, Listener, Subscriber
-from appliance.messages import Emotion, Final, Lasting, Level, Mood, Role, Told
+from appliance.messages import (
+    Emotion,
+    EmotionEstimate,
+    Final,
+    Lasting,
+    LegRole,
+    Level,
+    NumberedEvent,
+)
 
 REFRESH_S = 0.1  # what several pages ask for within this is worked out once
 MOST_ROWS = 200
@@ -24,12 +32,12 @@ class Row:
     system: str
     begun_at: float  # s since 1970
     leg: int
-    role: Role
+    role: LegRole
     text: str
     is_final: bool
     emotion: Emotion | None
     level: Level | None
-    mood_role: Role  # whose mood
+    mood_role: LegRole  # whose mood
 
 
 class Lines(Subscriber):
@@ -59,13 +67,13 @@ class Line:
         self.call, self._lines = call, lines
         self.news = 0  # changes with everything that happens
         self._final: Final | None = None  # the last with words
-        self._mood: Mood | None = None
+        self._mood: EmotionEstimate | None = None
 
-    async def hear(self, told: Told) -> Sequence[Lasting]:
+    async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         self.news += 1
         if isinstance(told.event, Final) and told.event.text:
             self._final = told.event
-        elif isinstance(told.event, Mood) and told.event.emotion:
+        elif isinstance(told.event, EmotionEstimate) and told.event.emotion:
             self._mood = told.event
         return ()
 
@@ -87,16 +95,16 @@ class Line:
             is_final=isinstance(said, Final),
             emotion=mood.emotion if mood else None,
             level=mood.level if mood else None,
-            mood_role=self._role(mood.leg) if mood else Role.UNKNOWN,
+            mood_role=self._role(mood.leg) if mood else LegRole.UNKNOWN,
         )
 
-    def _role(self, leg: int) -> Role:
+    def _role(self, leg: int) -> LegRole:
         roles = self.call.config.leg_roles
-        return roles[leg] if leg < len(roles) else Role.UNKNOWN
+        return roles[leg] if leg < len(roles) else LegRole.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class BoardNews:
     """What a page that knows `version` n - 1 needs to know of version n."""
 
     version: int
@@ -130,7 +138,7 @@ class Board:
         self._forgot = 0  # version up to which ends are not remembered
         self._hidden = 0
 
-    def since(self, version: int) -> News:
+    def since(self, version: int) -> BoardNews:
         """What is new since `version`; 0 or an unknown one: everything."""
         self._refresh()
         everything = not self._forgot <= version <= self._version or version == 0
@@ -140,7 +148,7 @@ class Board:
             if everything or changed > version
         )
         gone = () if everything else tuple(i for i, v in self._gone.items() if v > version)
-        return News(self._version, everything, rows, gone, self._hidden, len(self._rows))
+        return BoardNews(self._version, everything, rows, gone, self._hidden, len(self._rows))
 
     def _refresh(self) -> None:
         if self._clock() - self._refreshed_at < REFRESH_S:

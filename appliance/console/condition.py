@@ -33,7 +33,7 @@ class Grade(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineState:
     name: str
     in_use: bool
     grade: Grade
@@ -57,7 +57,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Jobs:
+class JobsState:
     waiting: int
     oldest_s: float
     dead: int
@@ -71,17 +71,17 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class AuditState:
     whole: int  # 1 whole, 0 tampered with, -1 not read yet
     age_s: float | None  # since it was last read; None: never
     grade: Grade
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class BoxState:
     """All of it."""
 
-    engines: tuple[Engine, ...]
+    engines: tuple[EngineState, ...]
     models: tuple[ModelCard, ...]
     live: tuple[tuple[str, int], ...]  # calls by hotline system, most first
     legs: int
@@ -90,8 +90,8 @@ class Condition:
     recordings: int
     disks: tuple[Disk, ...]
     certificates: tuple[Certificate, ...]
-    jobs: Jobs
-    audit: Audit
+    jobs: JobsState
+    audit: AuditState
     firewall: int  # 1 loaded, 0 not loaded or unknown, -1 not used
     backup: Backup
     draining: bool
@@ -114,11 +114,11 @@ class Condition:
         return next((g for g in (Grade.BAD, Grade.LOOK) if g in grades), Grade.GOOD)
 
 
-def look(box: Box) -> Condition:
+def look(box: Box) -> BoxState:
     metrics = box.metrics
     live = by_label(metrics.system_live_calls, "system")
     health = box.health()
-    return Condition(
+    return BoxState(
         engines=tuple(_engines(box)),
         models=box.cards(),
         live=tuple(sorted(((s, int(n)) for s, n in live.items() if n), key=lambda pair: -pair[1])),
@@ -137,7 +137,7 @@ def look(box: Box) -> Condition:
     )
 
 
-def _engines(box: Box) -> Iterator[Engine]:
+def _engines(box: Box) -> Iterator[EngineState]:
     health, metrics = box.health()["engine"], box.metrics
     seen_at = by_label(metrics.canary_last_success_timestamp_seconds, "engine")
     legs = by_label(metrics.engine_live_legs, "engine")
@@ -147,7 +147,7 @@ def _engines(box: Box) -> Iterator[Engine]:
         reason = "" if ready else state
         grade = Grade.GOOD if ready else Grade.LOOK if health.ok else Grade.BAD
         carried = int(legs[name]) if name in legs else None
-        yield Engine(name, health.in_use == name, grade, reason, age_s, carried)
+        yield EngineState(name, health.in_use == name, grade, reason, age_s, carried)
 
 
 def _disks(metrics: Metrics) -> Iterator[Disk]:
@@ -168,13 +168,13 @@ def _certificates(metrics: Metrics) -> Iterator[Certificate]:
         yield Certificate(door, days, grade)
 
 
-def _jobs(metrics: Metrics) -> Jobs:
+def _jobs(metrics: Metrics) -> JobsState:
     by_state = by_label(metrics.jobs, "state")
     oldest_s = max(by_label(metrics.jobs_oldest_seconds, "kind").values(), default=0.0)
     dead = int(by_state.get("dead", 0))
     waiting = int(by_state.get("queued", 0) + by_state.get("running", 0))
     grade = Grade.LOOK if dead or oldest_s > OLDEST_JOB_S else Grade.GOOD
-    return Jobs(waiting, oldest_s, dead, grade)
+    return JobsState(waiting, oldest_s, dead, grade)
 
 
 def _backup(metrics: Metrics) -> Backup:
@@ -185,9 +185,9 @@ def _backup(metrics: Metrics) -> Backup:
     return Backup(time.time() - made_at if made_at else None, Grade.LOOK if late else Grade.GOOD)
 
 
-def _audit(metrics: Metrics) -> Audit:
+def _audit(metrics: Metrics) -> AuditState:
     whole = int(value_of(metrics.audit_whole))
     read_at = value_of(metrics.audit_verified_timestamp_seconds)
     age_s = time.time() - read_at if read_at else None
     late = age_s is not None and age_s > OLDEST_AUDIT_S
-    return Audit(whole, age_s, Grade.BAD if not whole else Grade.LOOK if late else Grade.GOOD)
+    return AuditState(whole, age_s, Grade.BAD if not whole else Grade.LOOK if late else Grade.GOOD)

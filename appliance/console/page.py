@@ -13,8 +13,8 @@ from typing import Any, Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from appliance.console.board import News, Row
-from appliance.console.condition import Condition, Grade
+from appliance.console.board import BoardNews, Row
+from appliance.console.condition import BoxState, Grade
 from appliance.console.words import EMOTIONS, LEVELS, NO_ROLE, ROLES
 from appliance.watch.history import KEPT_S, SAMPLE_EVERY_S, SERIES
 from inference.tensors import ModelCard
@@ -115,7 +115,7 @@ class Renderer:
     def trying(self, models: Iterable[ModelCard]) -> str:
         return self._render("try.html", models=list(models))
 
-    def condition(self, condition: Condition) -> dict[str, str]:
+    def condition(self, condition: BoxState) -> dict[str, str]:
         """By the event that brings it: what changes each second moves nothing else."""
         parts = {
             name: self._render(f"{name}.html", box=condition)
@@ -127,7 +127,7 @@ class Renderer:
         begun = time.strftime("%H:%M:%S", time.localtime(row.begun_at))
         return self._render("row.html", row=row, begun=begun)
 
-    def calls(self, news: News) -> str:
+    def calls(self, news: BoardNews) -> str:
         """What changed, to be put where it belongs by id."""
         rows = news.rows
         return self._render(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.messages import Emotion, Level, Role
+from appliance.messages import Emotion, LegRole, Level
 
 EMOTIONS = {
     Emotion.CALM: ("平静", "calm"),
@@ -20,4 +20,4 @@ NO_ROLE = (
     "Your key has no role that sees this page: ask the security admin for operator (condition) or "
     "agent, inspector (calls).",
 )
-ROLES = {Role.AGENT: ("坐席", "agent"), Role.CITIZEN: ("市民", "citizen")}
+ROLES = {LegRole.AGENT: ("坐席", "agent"), LegRole.CITIZEN: ("市民", "citizen")}

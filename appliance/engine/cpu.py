@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from appliance.engine.cost import CostModel
-from appliance.engine.dispatch import Dispatcher, Job
+from appliance.engine.dispatch import Dispatcher, QueuedQuestion
 from appliance.engine.process import ONE_BLAS_THREAD, leash
 from appliance.engine.sizing import cpu_workers
 from appliance.errors import (
@@ -236,7 +236,7 @@ class CpuEngine:
                 await self._give_back(batch)
                 await self._replace(worker)
 
-    async def _give_back(self, batch: list[Job]) -> None:
+    async def _give_back(self, batch: list[QueuedQuestion]) -> None:
         for job in batch:
             if job.alone:
                 job.fail(EngineUnavailable(ASKING, "the worker died on this question"))
@@ -283,7 +283,7 @@ class CpuEngine:
         self._reason = self._reason or "closed"
 
 
-def _settle(job: Job, answer: bytes) -> None:
+def _settle(job: QueuedQuestion, answer: bytes) -> None:
     status, payload = answer[:1], answer[1:]
     if status == ANSWERED:
         fields = from_bytes_tensor(np.frombuffer(payload, np.uint8))

@@ -27,7 +27,7 @@ HANG_TIMES, HANG_LEAST_S, HANG_UNKNOWN_S = 20, 30.0, 300.0
 
 
 @dataclass(order=True, slots=True)
-class Job:
+class QueuedQuestion:
     """A question in the queue; ordered by priority, then shortest partial, then by arrival."""
 
     priority: Priority
@@ -47,7 +47,7 @@ class Job:
         if not self.answer.done():
             self.answer.set_exception(error)
 
-    def goes_with(self, other: Job) -> bool:
+    def goes_with(self, other: QueuedQuestion) -> bool:
         """Whether both may be answered in one batch."""
         if self.alone or other.alone or self.question.MODEL != other.question.MODEL:
             return False
@@ -68,7 +68,7 @@ class Dispatcher:
             doing: what is being done, for errors.
         """
         self._cost, self._max_batch, self._places, self._doing = cost, max_batch, places, doing
-        self._queue: list[Job] = []
+        self._queue: list[QueuedQuestion] = []
         self._numbers = itertools.count()
         self._arrived = asyncio.Condition()
         self._live_at = -math.inf  # monotonic s, when a live question came last
@@ -91,7 +91,7 @@ class Dispatcher:
             self._live_at = time.monotonic()
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         length_s = question.duration_s if priority is Priority.PARTIAL else 0.0
-        await self.put(Job(priority, length_s, next(self._numbers), question, answer))
+        await self.put(QueuedQuestion(priority, length_s, next(self._numbers), question, answer))
         try:
             async with asyncio.timeout(timeout_s):
                 given: AnswerT = await answer
@@ -99,13 +99,13 @@ class Dispatcher:
         except TimeoutError as error:
             raise EngineTimeout(self._doing, f"no answer in {timeout_s:.1f} s") from error
 
-    async def put(self, job: Job) -> None:
+    async def put(self, job: QueuedQuestion) -> None:
         """A new job, or one given back."""
         async with self._arrived:
             heapq.heappush(self._queue, job)
             self._arrived.notify()
 
-    async def take(self) -> list[Job]:
+    async def take(self) -> list[QueuedQuestion]:
         """The next batch: by priority, of one model, recordings apart, suspects alone."""
         async with self._arrived:
             while True:
@@ -115,10 +115,10 @@ class Dispatcher:
                     return self._batch()
                 await self._arrived.wait()
 
-    def _batch(self) -> list[Job]:
+    def _batch(self) -> list[QueuedQuestion]:
         quiet = time.monotonic() - self._live_at > QUIET_S
         most_s = QUIET_BATCH_S if quiet else MOST_BATCH_S
-        batch, passed = [heapq.heappop(self._queue)], list[Job]()
+        batch, passed = [heapq.heappop(self._queue)], list[QueuedQuestion]()
         while self._queue and len(batch) < self._max_batch:
             following = heapq.heappop(self._queue)
             if not batch[0].goes_with(following):
@@ -132,13 +132,13 @@ class Dispatcher:
             heapq.heappush(self._queue, job)
         return batch
 
-    def work_s(self, batch: list[Job]) -> float | None:
+    def work_s(self, batch: list[QueuedQuestion]) -> float | None:
         """What a batch should cost, seconds of one lane; None while that is not known."""
         costs = [self._cost.of(job.question, job.priority, len(batch)) for job in batch]
         known = [cost for cost in costs if cost is not None]
         return sum(known) if len(known) == len(batch) else None
 
-    def patience_s(self, batch: list[Job]) -> float:
+    def patience_s(self, batch: list[QueuedQuestion]) -> float:
         """After which whoever works on a batch hangs."""
         lasts_s = self.work_s(batch)
         return HANG_UNKNOWN_S if lasts_s is None else max(HANG_LEAST_S, HANG_TIMES * lasts_s)

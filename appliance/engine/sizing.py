@@ -20,6 +20,8 @@ WEIGHTS = "model.bin"
 # Resident memory of a process that serves, beside its weights: libraries, and a batch under way.
 PROCESS_BYTES = 150e6
 UNPACKED = 1.2  # of the file, loaded
+DECODER_BYTES = 60e6  # of a process that decodes compressed audio: PyAV and its buffers
+DECODERS_SHARE, LEAST_DECODERS = 0.125, 4
 
 
 def on_gpu(settings: Settings) -> bool:
@@ -71,6 +73,11 @@ def _size(bundle: Path) -> int:
     """Of its weights, bytes; 0 if they are not there, which their loading will say better."""
     path = bundle / WEIGHTS
     return path.stat().st_size if path.is_file() else 0
+
+
+def most_decoders() -> int:
+    """Processes that decode compressed audio: as many as a share of the memory holds."""
+    return max(LEAST_DECODERS, int(DECODERS_SHARE * _memory("MemTotal") / DECODER_BYTES))
 
 
 def _memory(field: str) -> float:

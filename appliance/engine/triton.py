@@ -13,7 +13,7 @@ import tritonclient.grpc.aio as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from appliance.engine.cost import CostModel
-from appliance.engine.dispatch import Dispatcher, Job
+from appliance.engine.dispatch import Dispatcher, QueuedQuestion
 from appliance.engine.sizing import triton_instances
 from appliance.engine.triton_server import TritonServer
 from appliance.errors import (
@@ -211,7 +211,7 @@ class TritonEngine:
                 log.exception("Triton's answer is none")
                 _fail(batch, EngineUnavailable(ASKING, repr(error)))
 
-    async def _answer(self, batch: list[Job], patience_s: float) -> None:
+    async def _answer(self, batch: list[QueuedQuestion], patience_s: float) -> None:
         """Settle a batch; once every caller has given up it is taken back from Triton."""
         asking = asyncio.create_task(
             self._infer([job.question for job in batch], batch[0].priority)
@@ -304,7 +304,7 @@ class TritonEngine:
         self._reason = "closed"
 
 
-def _fail(batch: list[Job], error: LingtingError) -> None:
+def _fail(batch: list[QueuedQuestion], error: LingtingError) -> None:
     for job in batch:
         job.fail(error)
 

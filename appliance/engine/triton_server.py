@@ -31,8 +31,8 @@ from appliance.engine.keeper import ENDED
 from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep
 from appliance.engine.sizing import triton_instances
 from appliance.errors import EngineUnavailable
-from appliance.sections import PROJECT
 from appliance.settings import Settings
+from appliance.settings.section import PROJECT
 from inference.tensors import ASR_MODEL, DIARIZATION_MODEL, Priority
 
 STUB = "triton_python_backend_stub"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from appliance.feed.kinds import kind_of
 from appliance.feed.subscriber import FollowedCall, Listener, Subscriber
-from appliance.messages import Lasting, Partial, Told
+from appliance.messages import Lasting, NumberedEvent, Partial
 from appliance.metrics import Metrics
 from appliance.news import News
 
@@ -87,7 +87,7 @@ class Follower:
             except Exception:
                 log.exception("%s could not leave a call", self._subscriber.name)
 
-    async def _go_on(self, told: Told) -> bool:
+    async def _go_on(self, told: NumberedEvent) -> bool:
         """Hear one event; False: it hears no more of this call."""
         if self._log.sequence - told.sequence > MOST_BEHIND:
             return self._cut_off("behind", f"it is {MOST_BEHIND} events behind")
@@ -115,7 +115,7 @@ class Follower:
             return self._cut_off("failures", f"it failed {MOST_FAILURES} times in a row")
         return True
 
-    async def _hear(self, told: Told) -> Sequence[Lasting]:
+    async def _hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         name, begun = self._subscriber.name, time.monotonic()
         try:
             async with asyncio.timeout(PATIENCE_S):

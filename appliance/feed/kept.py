@@ -26,9 +26,9 @@ from appliance.messages import (
     CallState,
     Ended,
     Lasting,
+    LegRole,
     Level,
-    Role,
-    Told,
+    NumberedEvent,
 )
 from appliance.metrics import Metrics
 from appliance.news import News
@@ -180,7 +180,7 @@ class KeptCall:
         ending = self.ending
         return Ended(self.state, ending.error, ending.cut_short) if ending else Ended(self.state)
 
-    async def follow(self, after: int, *, partials: bool) -> AsyncIterator[Told]:
+    async def follow(self, after: int, *, partials: bool) -> AsyncIterator[NumberedEvent]:
         """Events above `after`, then as they come, until the call is over.
 
         However slowly this is read, the call does not wait.
@@ -191,7 +191,7 @@ class KeptCall:
             yield told
         while self.state is CallState.RUNNING:
             await self._changed.wait()
-        yield Told(sequence, self.ended)
+        yield NumberedEvent(sequence, self.ended)
 
 
 class LiveCall(KeptCall):
@@ -293,7 +293,7 @@ def peak_of(record: CallRecord) -> Peak | None:
     felt = [
         (LEVELS[u.mood.level], u.mood)
         for u in record.utterances
-        if u.mood and u.mood.level and u.mood.emotion in NEGATIVE and u.role is not Role.AGENT
+        if u.mood and u.mood.level and u.mood.emotion in NEGATIVE and u.role is not LegRole.AGENT
     ]
     if not felt:
         return None

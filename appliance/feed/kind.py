@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[E]):
+class EventKind(Generic[E]):
     """One kind of event. A file of its own in `kinds/` that binds it to KIND is all it takes.
 
     Args:

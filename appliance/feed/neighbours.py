@@ -21,7 +21,7 @@ from appliance.errors import LingtingError
 from appliance.feed.journal import Journal
 from appliance.feed.running import RunningCalls
 from appliance.feed.subscriber import FollowedCall, Listener, Subscriber
-from appliance.messages import Lasting, Partial, Told
+from appliance.messages import Lasting, NumberedEvent, Partial
 from appliance.store.calls import OVER
 from appliance.store.notices import Fields
 from appliance.store.store import Store
@@ -58,7 +58,7 @@ class Neighbours(Subscriber):
     def listen(self, call: FollowedCall) -> Listener | None:
         return Telling(call.id, self) if call.config.live and self._store.notices.shared else None
 
-    async def tell(self, call_id: str, told: Told) -> None:
+    async def tell(self, call_id: str, told: NumberedEvent) -> None:
         if isinstance(told.event, Lasting):
             self._store.notices.tell(MORE, call=call_id)
         elif isinstance(told.event, Partial) and self._is_watched(call_id):
@@ -76,7 +76,7 @@ class Telling:
     def __init__(self, call_id: str, neighbours: Neighbours) -> None:
         self._call_id, self._neighbours = call_id, neighbours
 
-    async def hear(self, told: Told) -> Sequence[Lasting]:
+    async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         await self._neighbours.tell(self._call_id, told)
         return ()
 

@@ -14,7 +14,7 @@ from appliance.feed.subscriber import FollowedCall, Owed, Subscriber, job_id
 from appliance.messages import CallState
 from appliance.metrics import Metrics
 from appliance.store import jobs
-from appliance.work.runner import Progress, Work
+from appliance.work.runner import JobProgress, Work
 
 if TYPE_CHECKING:
     from appliance.store.database import Also
@@ -31,7 +31,7 @@ class OwedWork(Work):
         self.kind, self.at_once = subscriber.job_kind, subscriber.at_once
         self._subscriber = subscriber
 
-    async def run(self, job: Job, progress: Progress) -> None:
+    async def run(self, job: Job, progress: JobProgress) -> None:
         """What it made and the end of its job are one transaction: done once in effect."""
         async with asyncio.timeout(self._subscriber.patience_s):
             made = [*await self._subscriber.settle(job), self.jobs.ended(job)]

@@ -17,11 +17,11 @@ from appliance.messages import (
     CallConfig,
     CallRecord,
     CallState,
+    EmotionEstimate,
     Final,
     Lasting,
     Leg,
-    Mood,
-    Role,
+    LegRole,
     SpeakerTurn,
     Utterance,
 )
@@ -32,7 +32,9 @@ class Ledger:
     """A running call's events; the same from a live call and from a journal."""
 
     finals: dict[tuple[int, int], Final] = field(default_factory=dict)
-    moods: dict[tuple[int, int], dict[int, Mood]] = field(default_factory=dict)  # by start_ms
+    moods: dict[tuple[int, int], dict[int, EmotionEstimate]] = field(
+        default_factory=dict
+    )  # by start_ms
     turns: dict[int, list[SpeakerTurn]] = field(default_factory=dict)  # by leg
     settled: set[int] = field(default_factory=set)  # legs
     alerts: list[Alert] = field(default_factory=list)
@@ -55,9 +57,9 @@ class Ledger:
         roles = self._roles(parts, config)
         return tuple(self._with_role(part, roles[part.speaker, part.leg]) for part in parts)
 
-    def _with_role(self, part: Utterance, role: Role) -> Utterance:
+    def _with_role(self, part: Utterance, role: LegRole) -> Utterance:
         """Where one leg carries all, it may only now be known whose a mood is."""
-        wanted = role is not Role.AGENT or self.agent_moods
+        wanted = role is not LegRole.AGENT or self.agent_moods
         return replace(part, role=role, mood=part.mood if wanted else None)
 
     def _parts(self, final: Final, timeline: Timeline | None) -> Iterator[Utterance]:
@@ -69,7 +71,7 @@ class Ledger:
                 id=f"{final.leg}.{final.utterance}" + (f".{number}" if number else ""),
                 leg=final.leg,
                 speaker=part.speaker,
-                role=Role.UNKNOWN,
+                role=LegRole.UNKNOWN,
                 text=part.text,
                 words=part.words,
                 start_ms=part.start_ms,
@@ -79,7 +81,9 @@ class Ledger:
                 model=final.model,
             )
 
-    def _roles(self, parts: Sequence[Utterance], config: CallConfig) -> dict[tuple[int, int], Role]:
+    def _roles(
+        self, parts: Sequence[Utterance], config: CallConfig
+    ) -> dict[tuple[int, int], LegRole]:
         """By (speaker, leg): as the caller said, else as their words tell."""
         said: dict[int, list[str]] = {}
         for part in parts:
@@ -89,8 +93,10 @@ class Ledger:
         for part in parts:
             named = config.leg_roles[part.leg : part.leg + 1]
             alone = part.leg not in self.turns
-            known = named[0] if named and alone else Role.UNKNOWN
-            roles[part.speaker, part.leg] = told[part.speaker] if known is Role.UNKNOWN else known
+            known = named[0] if named and alone else LegRole.UNKNOWN
+            roles[part.speaker, part.leg] = (
+                told[part.speaker] if known is LegRole.UNKNOWN else known
+            )
         return roles
 
     def ending(self) -> Ending:
@@ -142,17 +148,17 @@ class Ledger:
         if named and number not in self.turns:
             role = named[0]
         else:
-            role = roles.pop() if len(roles) == 1 else Role.UNKNOWN
+            role = roles.pop() if len(roles) == 1 else LegRole.UNKNOWN
         return Leg(number, role, len(speakers))
 
 
-def _placed(moods: Iterable[Mood], parts: Sequence[Part]) -> dict[int, Mood]:
+def _placed(moods: Iterable[EmotionEstimate], parts: Sequence[Part]) -> dict[int, EmotionEstimate]:
     """By number of the part that each is of: speakers may have been settled since. The longest."""
 
-    def shared_ms(mood: Mood, part: Part) -> int:
+    def shared_ms(mood: EmotionEstimate, part: Part) -> int:
         return min(mood.end_ms, part.end_ms) - max(mood.start_ms, part.start_ms)
 
-    placed: dict[int, Mood] = {}
+    placed: dict[int, EmotionEstimate] = {}
     for mood in sorted(moods, key=lambda mood: mood.end_ms - mood.start_ms):
         placed[max(range(len(parts)), key=lambda number: shared_ms(mood, parts[number]))] = mood
     return placed

@@ -16,7 +16,7 @@ from appliance.metrics import Metrics
 from appliance.store.calls import OVER, Filter, Summary
 from appliance.store.jobs import Job, JobState
 from appliance.store.store import Store
-from appliance.work.runner import Progress, Work
+from appliance.work.runner import JobProgress, Work
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Replays(Work):
             raise NotFound("find a replay", f"there is none {replay[:64]!r}")
         return Replay(job.id, job.state, job.progress, job.error)
 
-    async def run(self, job: Job, progress: Progress) -> None:
+    async def run(self, job: Job, progress: JobProgress) -> None:
         asked = json.loads(job.payload)
         subscriber = self._subscribers.get(asked["name"])
         if subscriber is None:

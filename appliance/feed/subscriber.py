@@ -15,7 +15,7 @@ from typing import Protocol
 
 from appliance.call.log import EventLog
 from appliance.errors import LingtingError
-from appliance.messages import CallConfig, CallRecord, CallState, Lasting, Told
+from appliance.messages import CallConfig, CallRecord, CallState, Lasting, NumberedEvent
 from appliance.store.database import Also
 from appliance.store.jobs import MOST_ATTEMPTS, Job, back_off_s
 
@@ -35,7 +35,7 @@ class FollowedCall(Protocol):
 class Listener(Protocol):
     """A subscriber's ear in one call."""
 
-    async def hear(self, told: Told) -> Sequence[Lasting]:
+    async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         """An event, in order; returns what follows from it. One at a time.
 
         It may raise or be cut off when it takes too long: the call never notices.

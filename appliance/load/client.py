@@ -34,7 +34,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Heard:
+class HeardCall:
     """What came back, in seconds since the call's first chunk."""
 
     call: int
@@ -46,15 +46,15 @@ class Heard:
     error: str = ""
 
 
-class Caller:
+class SimulatedCaller:
     """Plays one plan."""
 
     def __init__(self, plan: Plan, audio: bytes) -> None:
         self._plan, self._audio = plan, audio
         self._begun = 0.0
-        self.heard = Heard(plan.call)
+        self.heard = HeardCall(plan.call)
 
-    async def run(self, channel: Any) -> Heard:
+    async def run(self, channel: Any) -> HeardCall:
         import grpc
         from riva.client.proto import riva_asr_pb2_grpc
 
@@ -122,7 +122,7 @@ async def run(address: str, plans: list[Plan], audio: dict[str, bytes]) -> None:
     import grpc
 
     async with grpc.aio.insecure_channel(address) as channel:
-        callers = [Caller(plan, audio[plan.audio]) for plan in plans]
+        callers = [SimulatedCaller(plan, audio[plan.audio]) for plan in plans]
         for ended in asyncio.as_completed([caller.run(channel) for caller in callers]):
             print(json.dumps(asdict(await ended)), flush=True)
 

@@ -19,11 +19,11 @@ from statistics import quantiles
 
 from appliance.engine.process import leash
 from appliance.errors import EngineUnavailable
-from appliance.load.client import CHUNK_S, Heard, Plan
+from appliance.load.client import CHUNK_S, HeardCall, Plan
 from appliance.load.host import Host
-from appliance.load.probe import Figures, Scrape, Watch, batches, figures_of_use, quantile
+from appliance.load.probe import Figures, ProcessWatch, Scrape, batches, figures_of_use, quantile
 from appliance.load.running import RunningBox
-from appliance.sections import PROJECT
+from appliance.settings.section import PROJECT
 
 MOST_LATE_S = 0.1
 CALL = PROJECT / "bundles" / "demo-call"
@@ -118,7 +118,7 @@ def make_plans(
     return plans
 
 
-def play(address: str, plans: Sequence[Plan]) -> list[Heard]:
+def play(address: str, plans: Sequence[Plan]) -> list[HeardCall]:
     """Run the calls in client processes; what each heard. Leaves no process behind."""
     count = max(1, min(os.cpu_count() or 1, math.ceil(len(plans) / CALLS_PER_CLIENT)))
     with tempfile.TemporaryDirectory(prefix="lingting-bench-") as folder:
@@ -136,7 +136,7 @@ def play(address: str, plans: Sequence[Plan]) -> list[Heard]:
             for client in clients:
                 client.kill()
                 client.wait()
-    heard = [Heard(**json.loads(line)) for line in lines]
+    heard = [HeardCall(**json.loads(line)) for line in lines]
     if len(heard) < len(plans):
         raise EngineUnavailable("run the bench", "a client process has died", "see above for why")
     return heard
@@ -153,7 +153,7 @@ def trial(host: Host, audio: Recording, load: Load) -> Figures:
     before = host.pages()
     start_at = time.time() + CLIENT_START_S
     plans = make_plans(load.calls, load.legs, load.seconds, audio, start_at, partials=load.partials)
-    with Watch(box.process.pid) as watch, _killing(box, load.kill_triton_s):
+    with ProcessWatch(box.process.pid) as watch, _killing(box, load.kill_triton_s):
         heard = play(box.address, plans)
     after = host.pages()
     for error in (errors := sorted({h.error for h in heard if h.error})):
@@ -191,7 +191,7 @@ def _killing(box: RunningBox, after_s: float | None) -> Iterator[None]:
         timer.cancel()
 
 
-def _clients_view(plans: Sequence[Plan], heard: Sequence[Heard], audio: Recording) -> Figures:
+def _clients_view(plans: Sequence[Plan], heard: Sequence[HeardCall], audio: Recording) -> Figures:
     firsts: list[float] = []
     waits: list[float] = []
     missed = 0
@@ -233,13 +233,13 @@ def said_in(plan: Plan, audio: Recording) -> Iterator[Sentence]:
                 yield Sentence(leg, *times, s.clear_before, s.clear_after)
 
 
-def _first_partial(sentence: Sentence, heard: Heard) -> float | None:
+def _first_partial(sentence: Sentence, heard: HeardCall) -> float | None:
     came = (t for leg, t in heard.partials if leg == sentence.leg and t > sentence.start_s)
     first = next(came, None)
     return None if first is None or first > sentence.end_s + PAUSE_S else first - sentence.start_s
 
 
-def _final_wait(sentence: Sentence, heard: Heard) -> float | None:
+def _final_wait(sentence: Sentence, heard: HeardCall) -> float | None:
     """From the end of a sentence to the final that holds its end."""
     for leg, came, end_s in heard.finals:
         late = came - sentence.end_s

@@ -140,7 +140,7 @@ def _descendants(root: int) -> Iterator[int]:
 
 
 @dataclass(slots=True)
-class Watch:
+class ProcessWatch:
     """Cores used on average and memory at its peak, while the context is open."""
 
     root: int
@@ -154,7 +154,7 @@ class Watch:
     _clients_before: float = 0.0
     _thread: threading.Thread | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> ProcessWatch:
         self._begun, self._before = time.monotonic(), use_by_group(self.root)
         self._clients_before = sum(os.times()[2:4])
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -183,7 +183,7 @@ class Watch:
             self.cores[name] = max(0.0, use.cpu_s - self._before[name].cpu_s) / wall_s
 
 
-def figures_of_use(watch: Watch) -> Figures:
+def figures_of_use(watch: ProcessWatch) -> Figures:
     """Cores and memory by group of processes."""
     cores = os.cpu_count() or 1
     used = sum(watch.cores.values())

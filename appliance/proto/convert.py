@@ -11,20 +11,20 @@ from appliance.messages import (
     Alert,
     CallState,
     Emotion,
+    EmotionEstimate,
     Final,
+    LegRole,
     Level,
-    Mood,
     Partial,
-    Role,
     SpokenWord,
 )
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
 STATES = {state: getattr(pb.Call, f"STATE_{state.name}") for state in CallState}
 ROLES = {
-    Role.AGENT: pb.ROLE_AGENT,
-    Role.CITIZEN: pb.ROLE_CITIZEN,
-    Role.UNKNOWN: pb.ROLE_UNSPECIFIED,
+    LegRole.AGENT: pb.ROLE_AGENT,
+    LegRole.CITIZEN: pb.ROLE_CITIZEN,
+    LegRole.UNKNOWN: pb.ROLE_UNSPECIFIED,
 }
 EMOTIONS = {emotion: getattr(pb, f"EMOTION_{emotion.name}") for emotion in Emotion}
 LEVELS = {level: getattr(pb, f"LEVEL_{level.name}") for level in Level}
@@ -34,7 +34,7 @@ def resource(call_id: str) -> str:
     return f"calls/{call_id}"
 
 
-def number(of: Final | Partial | Mood | Alert) -> str:
+def number(of: Final | Partial | EmotionEstimate | Alert) -> str:
     """The utterance that an event is of."""
     return f"{of.leg}.{of.utterance}"
 
@@ -56,7 +56,7 @@ def words(spoken: Iterable[SpokenWord]) -> list[pb.Word]:
     ]
 
 
-def mood(felt: Mood) -> pb.Mood:
+def mood(felt: EmotionEstimate) -> pb.Mood:
     return pb.Mood(
         emotion=EMOTIONS[felt.emotion] if felt.emotion else None,
         level=LEVELS[felt.level] if felt.level else None,

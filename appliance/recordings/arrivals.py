@@ -13,7 +13,7 @@ from appliance.call.hints import check_hints
 from appliance.errors import Conflict, Overloaded
 from appliance.feed.kept import new_id
 from appliance.messages import CallConfig, CallState
-from appliance.sections import Limits
+from appliance.settings.calls import LimitsSettings
 from appliance.store import codec, jobs
 from appliance.store.claims import claim
 from appliance.store.database import Also
@@ -35,7 +35,7 @@ class Claim:
 class Arrivals:
     """Takes them in, each in one go."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: LimitsSettings) -> None:
         self._store, self._limits = store, limits
 
     async def accept(

@@ -16,7 +16,7 @@ from appliance.messages import CallState
 from appliance.recordings.arrivals import KIND
 from appliance.store.jobs import MOST_ATTEMPTS, Job
 from appliance.store.store import Store
-from appliance.work.runner import Progress, Work
+from appliance.work.runner import JobProgress, Work
 
 AGAIN_AND_AGAIN = "work on the recording: it failed again and again"
 
@@ -32,7 +32,7 @@ class Recordings(Work):
         self._store, self._box, self._running = store, box, running
         self.at_once = box.settings.limits.recordings
 
-    async def run(self, job: Job, progress: Progress) -> None:
+    async def run(self, job: Job, progress: JobProgress) -> None:
         """Shown as running meanwhile."""
         config = await self._store.calls.config(job.call_id)
         kept = self._running.begin_recording(job.call_id, config)
@@ -45,14 +45,14 @@ class Recordings(Work):
             self._running.leave(kept)
             self.jobs.news.tell()  # of what its end has queued
 
-    async def _hear(self, kept: KeptCall, progress: Progress) -> None:
+    async def _hear(self, kept: KeptCall, progress: JobProgress) -> None:
         await self._store.calls.set_state(kept.id, CallState.RUNNING)
         heard = self._read(kept.id, progress)
         async with Conversation(self._box, kept.config, heard, keeper=kept) as talk:
             async for _ in talk.told():
                 pass
 
-    async def _read(self, call_id: str, progress: Progress) -> AsyncIterator[bytes]:
+    async def _read(self, call_id: str, progress: JobProgress) -> AsyncIterator[bytes]:
         total = max(1, await asyncio.to_thread(self._store.vault.size, call_id))
         read = 0
         async for chunk in self._store.audio(call_id):

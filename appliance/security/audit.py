@@ -36,7 +36,7 @@ TAIL_BYTES = 1 << 16  # longer than a record
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One privileged act."""
 
     actor: str  # who: the name on the credential
@@ -49,12 +49,12 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AuditRecord:
     """An entry in its place."""
 
     seq: int  # from 1
     at: str  # RFC 3339, UTC
-    entry: Entry
+    entry: AuditEntry
     previous: str  # hash, hex
     hash: str = ""
 
@@ -63,7 +63,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AuditVerdict:
     """What `verify` found."""
 
     ok: bool
@@ -87,14 +87,14 @@ class AuditLog:
         self._key = Ed25519PrivateKey.from_private_bytes(key) if key else None
         self._signed = 0  # seq of the last head signed here
 
-    def append(self, entry: Entry) -> Record:
+    def append(self, entry: AuditEntry) -> AuditRecord:
         """On the disk when this returns; raises AuditUnavailable."""
         try:
             make_private(self.folder)
             with self._locked():
                 last = self._last()
                 moment = datetime.now(UTC)
-                record = Record(
+                record = AuditRecord(
                     seq=last.seq + 1 if last else 1,
                     at=moment.isoformat(timespec="milliseconds"),
                     entry=entry,
@@ -118,7 +118,7 @@ class AuditLog:
         newest = max((path.name for path in self.folder.glob("audit-*.jsonl")), default="")
         return self.folder / max(newest, f"audit-{moment:%Y-%m}.jsonl")
 
-    def _line(self, record: Record) -> dict[str, Any]:
+    def _line(self, record: AuditRecord) -> dict[str, Any]:
         return {**record.body(), "algorithm": self._algorithm, "hash": record.hash}
 
     def sign_head(self) -> dict[str, Any] | None:
@@ -148,7 +148,7 @@ class AuditLog:
             )
             path.write_bytes(raw)
 
-    def _last(self) -> Record | None:
+    def _last(self) -> AuditRecord | None:
         """The record at the end; half a line there, from a power cut, is cut off."""
         for path in sorted(self.folder.glob("audit-*.jsonl"), reverse=True):
             if lines := _cut_off_half_a_line(path):
@@ -184,10 +184,10 @@ def _give_to_owner(file: IO[bytes]) -> None:
         os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
 
 
-def read_record(line: dict[str, Any]) -> Record:
+def read_record(line: dict[str, Any]) -> AuditRecord:
     """A line of the log; raises KeyError, TypeError."""
-    entry = Entry(**{name: line[name] for name in Entry.__slots__})
-    return Record(line["seq"], line["at"], entry, line["previous"], line["hash"])
+    entry = AuditEntry(**{name: line[name] for name in AuditEntry.__slots__})
+    return AuditRecord(line["seq"], line["at"], entry, line["previous"], line["hash"])
 
 
 def records(folder: Path) -> Iterator[dict[str, Any]]:
@@ -201,7 +201,7 @@ def records(folder: Path) -> Iterator[dict[str, Any]]:
                     raise ValueError(f"{path.name}, line {number} is not a record") from error
 
 
-def verify(folder: Path, known: dict[str, Any] | None = None) -> Verdict:
+def verify(folder: Path, known: dict[str, Any] | None = None) -> AuditVerdict:
     """Read the whole chain and every head.
 
     Args:
@@ -215,21 +215,21 @@ def verify(folder: Path, known: dict[str, Any] | None = None) -> Verdict:
         for line in records(folder):
             fault = _fault(line, count, last)
             if fault:
-                return Verdict(False, count, 0, last, fault)
+                return AuditVerdict(False, count, 0, last, fault)
             count, last = count + 1, line["hash"]
             if count in due:
                 seen[count] = last
         for head in told:
             if seen.get(head["seq"]) != head["hash"]:
                 words = f"a head signed at {head['at']} is of record {head['seq']}"
-                return Verdict(False, count, len(heads), last, f"{words}, which is not there")
+                return AuditVerdict(False, count, len(heads), last, f"{words}, which is not there")
     except (ValueError, KeyError, TypeError) as error:
-        return Verdict(False, count, 0, last, str(error) or repr(error))
+        return AuditVerdict(False, count, 0, last, str(error) or repr(error))
     signed = heads[-1]["seq"] if heads else 0
-    return Verdict(True, count, len(heads), last, unsigned=count - signed)
+    return AuditVerdict(True, count, len(heads), last, unsigned=count - signed)
 
 
-async def verify_apart(folder: Path) -> Verdict:
+async def verify_apart(folder: Path) -> AuditVerdict:
     """`verify` in a process of its own: a long log takes no time from calls.
 
     Raises OSError if that process does not say what it found.
@@ -246,7 +246,7 @@ async def verify_apart(folder: Path) -> Verdict:
         raise
     if process.returncode:
         raise OSError(f"the reader of the audit log ended with code {process.returncode}")
-    return Verdict(**json.loads(said))
+    return AuditVerdict(**json.loads(said))
 
 
 def begun(folder: Path) -> float:

@@ -23,10 +23,10 @@ from sqlalchemy import select
 from appliance.errors import LingtingError, NotFound, StoreDamaged, StoreUnavailable
 from appliance.files import drafting
 from appliance.metrics import Metrics
-from appliance.sections import Store as StoreSettings
 from appliance.security.ciphers import Tampered
 from appliance.security.sealed_file import SealedReader, SealedWriter
 from appliance.security.untar import untar
+from appliance.settings.keeping import StoreSettings
 from appliance.store.schema import calls
 from appliance.store.store import Store
 
@@ -38,7 +38,7 @@ Tell = Callable[[int], None]  # bytes so far
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class BackupManifest:
     format: int
     version: str
     made_at: float  # s since 1970
@@ -61,7 +61,7 @@ def create(
     passphrase: bytes,
     version: str,
     tell: Tell = lambda so_far: None,
-) -> Manifest:
+) -> BackupManifest:
     """Write `target`, whole or not at all; the box may run.
 
     Args:
@@ -80,7 +80,7 @@ def create(
             for name, place in folders.items():
                 everything |= _files(name, place)
             size = sum(_size(path) for path in everything.values())
-            manifest = Manifest(FORMAT, version, time.time(), size)
+            manifest = BackupManifest(FORMAT, version, time.time(), size)
             with drafting(target) as file:
                 _write(file, passphrase, manifest, everything, tell)
     except (OSError, sqlite3.Error) as error:
@@ -122,7 +122,7 @@ def _size(path: Path) -> int:
 def _write(
     file: IO[bytes],
     passphrase: bytes,
-    manifest: Manifest,
+    manifest: BackupManifest,
     everything: Mapping[str, Path],
     tell: Tell,
 ) -> None:
@@ -145,7 +145,7 @@ def is_secret(name: PurePosixPath) -> bool:
     return name.parts[0] == PurePosixPath(MASTER).parts[0] or name.suffix == ".key"
 
 
-def unpack(backup: Path, passphrase: bytes, target: Path, secrets: Path) -> Manifest:
+def unpack(backup: Path, passphrase: bytes, target: Path, secrets: Path) -> BackupManifest:
     """Into a folder, keys into another, which should be in memory.
 
     Raises StoreDamaged if it is not whole or the passphrase is another's.
@@ -160,7 +160,7 @@ def unpack(backup: Path, passphrase: bytes, target: Path, secrets: Path) -> Mani
         raw = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
         if raw["format"] != FORMAT:
             raise StoreDamaged("open a backup", f"its format {raw['format']} is not known")
-        return Manifest(**raw)
+        return BackupManifest(**raw)
     except (Tampered, tarfile.TarError, ValueError, KeyError) as error:
         raise StoreDamaged(
             "open a backup", f"{backup}: {error}", "is the passphrase the one it was made with?"

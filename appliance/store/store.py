@@ -18,7 +18,7 @@ from sqlalchemy import select
 from appliance.errors import LingtingError, NotFound, StoreUnavailable
 from appliance.files import make_private, write_new
 from appliance.metrics import Metrics
-from appliance.sections import Store as StoreSettings
+from appliance.settings.keeping import StoreSettings
 from appliance.store.calls import Calls
 from appliance.store.claims import Claims
 from appliance.store.database import Database

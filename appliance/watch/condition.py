@@ -33,7 +33,7 @@ DIRECTIONS = {"ingress-denied": "ingress", "egress-denied": "egress"}  # by the 
 LOADED, NOT_LOADED, NOT_USED = 1, 0, -1
 
 
-class Condition:
+class ConditionWatch:
     """`start` after the store, `close` before it. What cannot be looked at keeps its last value."""
 
     def __init__(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from appliance.sections import Triton
+from appliance.settings.engines import TritonSettings
 
 TIMEOUT_S = 1.0
 USED, TOTAL, BUSY = "nv_gpu_memory_used_bytes", "nv_gpu_memory_total_bytes", "nv_gpu_utilization"
@@ -25,7 +25,7 @@ class Gpu:
 class GpuReader:
     """Asks Triton on this machine. A stand-in for tests has the same `read`."""
 
-    def __init__(self, settings: Triton) -> None:
+    def __init__(self, settings: TritonSettings) -> None:
         host = "127.0.0.1"
         if settings.mode == "remote":
             host = settings.address.rpartition(":")[0] or host

@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from appliance.errors import LingtingError, SettingsError
-from appliance.sections import Endpoint, Webhooks
+from appliance.settings.keeping import Endpoint, WebhooksSettings
 
 SECRET_PREFIX = "whsec_"
 TIMEOUT_S = 15.0  # of a whole delivery; shorter than the lease of its job
@@ -41,7 +41,7 @@ class Refused(LingtingError):
 class Deliverer:
     """A client for each endpoint, so that no connection serves another name; `close` it."""
 
-    def __init__(self, settings: Webhooks) -> None:
+    def __init__(self, settings: WebhooksSettings) -> None:
         self._secrets = {str(e.url): _secret(e) for e in settings.endpoints}
         self._allowed = settings.allow
         # Of its own: a name server that hangs must not hold up who writes audio.

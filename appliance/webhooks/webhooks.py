@@ -14,9 +14,9 @@ from appliance.feed.kind import Json
 from appliance.feed.kinds import KINDS, kind_of
 from appliance.feed.owed import queued
 from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber, job_id
-from appliance.messages import EVERY_TENANT, CallState, Lasting, Told
+from appliance.messages import EVERY_TENANT, CallState, Lasting, NumberedEvent
 from appliance.metrics import Metrics
-from appliance.sections import Webhooks as Settings
+from appliance.settings.keeping import WebhooksSettings as Settings
 from appliance.store.calls import OVER
 from appliance.store.database import Also
 from appliance.store.jobs import Job, Jobs
@@ -138,7 +138,7 @@ class Announcer:
     def __init__(self, webhooks: Webhooks, call: FollowedCall) -> None:
         self._webhooks, self._call = webhooks, call
 
-    async def hear(self, told: Told) -> Sequence[Lasting]:
+    async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         if isinstance(told.event, Lasting):
             await self._webhooks.announce(self._call, told.event)
         return ()

@@ -19,7 +19,7 @@ PAUSE_S = 1.0  # after a database that did not answer
 
 
 @dataclass(slots=True)
-class Progress:
+class JobProgress:
     """How far a job has come, 0..1; written by who works on it."""
 
     share: float = 0.0
@@ -41,7 +41,7 @@ class Work:
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
 
-    async def run(self, job: Job, progress: Progress) -> None:
+    async def run(self, job: Job, progress: JobProgress) -> None:
         """Do it, and end it by `jobs.ended` in the transaction that stores what it made."""
         raise NotImplementedError
 
@@ -124,7 +124,7 @@ class Runner:
             with contextlib.suppress(LingtingError):
                 await self.work.give_up(job, why)
             return
-        progress = Progress()
+        progress = JobProgress()
         doing = asyncio.create_task(self.work.run(job, progress))
         renewing = asyncio.create_task(self._renew(job, progress, doing))
         try:
@@ -149,7 +149,7 @@ class Runner:
         with contextlib.suppress(LingtingError):
             await self.work.failed(job, error)
 
-    async def _renew(self, job: Job, progress: Progress, doing: asyncio.Task[None]) -> None:
+    async def _renew(self, job: Job, progress: JobProgress, doing: asyncio.Task[None]) -> None:
         """Keep the lease while the work goes on; stop the work if it is lost."""
         while True:
             await asyncio.sleep(RENEW_S)

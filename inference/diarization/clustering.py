@@ -21,7 +21,7 @@ LEAST_ACTIVE = 0.2  # of a window a voice must speak alone for its embedding to 
 
 
 @dataclass(frozen=True, slots=True)
-class Clustering:
+class ClusteringParameters:
     """Hyper-parameters; a bundle brings its own."""
 
     threshold: float  # of the distance between unit centroids

@@ -20,7 +20,7 @@ from inference.tensors import (
     MOST_SPEAKERS,
     SAMPLE_RATE_HZ,
     Audio,
-    Gathering,
+    Clustering,
     InvalidQuestion,
     ModelCard,
     Question,
@@ -54,7 +54,7 @@ class Networks(Protocol):
 
 
 class DiarizationModel(Model):
-    """Answers VoiceWindow and Gathering."""
+    """Answers VoiceWindow and Clustering."""
 
     def __init__(self, manifest: Manifest, recipe: Recipe, networks: Networks) -> None:
         self._manifest, self._recipe, self._networks = manifest, recipe, networks
@@ -77,7 +77,7 @@ class DiarizationModel(Model):
     def handlers(self) -> Mapping[type[Question[Any]], Handler]:
         return {
             VoiceWindow: self.hear,
-            Gathering: lambda gatherings: [self.gather(each) for each in gatherings],
+            Clustering: lambda gatherings: [self.gather(each) for each in gatherings],
         }
 
     def hear(self, windows: Sequence[VoiceWindow]) -> list[Voices | InvalidQuestion]:
@@ -114,7 +114,7 @@ class DiarizationModel(Model):
             replace(one, active=a, embeddings=e) for a, e in zip(active, embeddings, strict=True)
         ]
 
-    def gather(self, question: Gathering) -> Turns | InvalidQuestion:
+    def gather(self, question: Clustering) -> Turns | InvalidQuestion:
         """Who speaks when, from all windows of one call."""
         if not 1 <= question.least <= question.most <= MOST_SPEAKERS:
             return InvalidQuestion(f"speakers must be 1 to {MOST_SPEAKERS}, the least first")

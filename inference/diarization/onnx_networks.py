@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from inference.diarization.clustering import Clustering
+from inference.diarization.clustering import ClusteringParameters
 from inference.diarization.fbank import fbank
 from inference.diarization.model import Active, Embeddings
 from inference.diarization.recipe import Recipe
@@ -49,7 +49,7 @@ class OnnxNetworks:
         self, active: Active, embeddings: Embeddings, least: int, most: int
     ) -> npt.NDArray[np.bool_]:
         recipe = self._recipe
-        clustering = Clustering(recipe.threshold, recipe.least_size)
+        clustering = ClusteringParameters(recipe.threshold, recipe.least_size)
         speaking = active.astype(np.float32)
         speakers = clustering.assign(embeddings.astype(np.float64), speaking, least, most)
         frames = Frames(recipe.frame_step_s, recipe.frame_centre_s)

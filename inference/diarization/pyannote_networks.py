@@ -30,7 +30,7 @@ class NoPlda(PLDA):
         pass
 
 
-class Heard(SpeakerDiarization):
+class VoiceOutput(SpeakerDiarization):
     """pyannote's pipeline over segmentations and embeddings that are there already."""
 
     frames: list[Any]  # of the running `apply`
@@ -65,9 +65,9 @@ class PyannoteNetworks:
             network.eval().to(torch.device(device))
         self._pipeline = self._build()
 
-    def _build(self) -> Heard:
+    def _build(self) -> VoiceOutput:
         recipe = self._recipe
-        pipeline = Heard(
+        pipeline = VoiceOutput(
             segmentation=self._listener,
             segmentation_step=recipe.hop_s / recipe.window_s,
             embedding=self._speaker,

@@ -23,10 +23,10 @@ from inference.tensors import (
     LEVELS,
     SAMPLE_RATE_HZ,
     Audio,
-    Feeling,
+    EmotionScores,
+    EmotionWindow,
     InvalidQuestion,
     ModelCard,
-    MoodQuestion,
     Question,
 )
 
@@ -38,7 +38,7 @@ CALM = EMOTIONS.index("calm")
 Matrix = npt.NDArray[np.float32]
 
 
-class Encoder(Protocol):
+class EmotionEncoder(Protocol):
     """A speech model's encoder."""
 
     device: str
@@ -74,9 +74,9 @@ class Head:
 
 
 class EmotionModel(Model):
-    """Answers MoodQuestion."""
+    """Answers EmotionWindow."""
 
-    def __init__(self, manifest: Manifest, head: Head, encoder: Encoder) -> None:
+    def __init__(self, manifest: Manifest, head: Head, encoder: EmotionEncoder) -> None:
         self._manifest, self._head, self._encoder = manifest, head, encoder
 
     @property
@@ -95,15 +95,15 @@ class EmotionModel(Model):
         )
 
     def handlers(self) -> Mapping[type[Question[Any]], Handler]:
-        return {MoodQuestion: self.feel}
+        return {EmotionWindow: self.feel}
 
-    def feel(self, questions: Sequence[MoodQuestion]) -> list[Feeling | InvalidQuestion]:
+    def feel(self, questions: Sequence[EmotionWindow]) -> list[EmotionScores | InvalidQuestion]:
         """The mood of each utterance; those of different calls are heard together."""
         wrong = [_wrong(question) for question in questions]
         felt = iter(self._feel([q for q, why in zip(questions, wrong, strict=True) if not why]))
         return [InvalidQuestion(why) if why else next(felt) for why in wrong]
 
-    def _feel(self, questions: list[MoodQuestion]) -> list[Feeling]:
+    def _feel(self, questions: list[EmotionWindow]) -> list[EmotionScores]:
         if not questions:
             return []
         audio = [q.audio[: int(LONGEST_S * SAMPLE_RATE_HZ)] for q in questions]
@@ -123,7 +123,7 @@ class EmotionModel(Model):
 
     def _one(
         self, features: Matrix, lexical: Matrix, sound: Matrix, batch: int, *, told: bool
-    ) -> Feeling:
+    ) -> EmotionScores:
         head = self._head
         heard = log_softmax(features @ head.weight + head.bias)
         both = np.concatenate([heard, lexical])
@@ -134,7 +134,7 @@ class EmotionModel(Model):
         strength = np.array([level, lexical[best], 1.0], np.float32) @ head.level_fusion
         rank = 0 if best == CALM else int((strength > head.cuts).sum())
         manifest = self._manifest
-        return Feeling(
+        return EmotionScores(
             probabilities=tuple(round(float(p), 4) for p in probabilities),
             emotion=EMOTIONS[best] if sure else "",
             level=LEVELS[rank] if sure else "",
@@ -172,7 +172,7 @@ def log_softmax(scores: Matrix) -> Matrix:
     return result
 
 
-def _wrong(question: MoodQuestion) -> str:
+def _wrong(question: EmotionWindow) -> str:
     """Why a question cannot be answered; empty if it can."""
     if not len(question.audio):
         return "the audio is empty"

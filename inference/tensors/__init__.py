@@ -4,8 +4,8 @@ A `Question` about audio is asked of a model and gets its `Answer`:
 
     Window      -> Hypothesis   what is said            asr
     VoiceWindow -> Voices       which voices are heard  diarization
-    Gathering   -> Turns        who speaks when         diarization
-    MoodQuestion -> Feeling     in what mood            emotion
+    Clustering  -> Turns        who speaks when         diarization
+    EmotionWindow -> EmotionScores  in what mood        emotion
     CARD        -> ModelCard    what the model is       any
 """
 
@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 from inference.tensors.card import CARD, CardQuestion, ModelCard
-from inference.tensors.mood import EMOTION_MODEL, EMOTIONS, LEVELS, Feeling, MoodQuestion
+from inference.tensors.emotion import EMOTION_MODEL, EMOTIONS, LEVELS, EmotionScores, EmotionWindow
 from inference.tensors.speakers import (
     DIARIZATION_MODEL,
     MOST_SPEAKERS,
-    Gathering,
+    Clustering,
     Turn,
     Turns,
     Voices,
@@ -55,7 +55,7 @@ from inference.tensors.wire import (
 from inference.tensors.wire import unpack_question as _unpack_question
 
 KINDS: dict[str, type[Question[Any]]] = {
-    kind.KIND: kind for kind in (CardQuestion, Window, VoiceWindow, Gathering, MoodQuestion)
+    kind.KIND: kind for kind in (CardQuestion, Window, VoiceWindow, Clustering, EmotionWindow)
 }
 
 
@@ -88,12 +88,12 @@ __all__ = [
     "Audio",
     "Bytes",
     "CardQuestion",
-    "Feeling",
-    "Gathering",
+    "Clustering",
+    "EmotionScores",
+    "EmotionWindow",
     "Hypothesis",
     "InvalidQuestion",
     "ModelCard",
-    "MoodQuestion",
     "Packed",
     "Priority",
     "Question",

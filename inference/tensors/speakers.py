@@ -70,7 +70,7 @@ class Turns(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering(Question[Turns]):
+class Clustering(Question[Turns]):
     """All windows of a call, each one hop after the last: which voices are one speaker's?
 
     `audio` is empty.

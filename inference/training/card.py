@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
-from inference.training.network import Shape
+from inference.training.network import NetworkShape
 from inference.training.voice import HELD_OUT_VOICES, TRAINING_VOICES
 
 _GATE = {
@@ -34,7 +34,7 @@ class Facts:
     curve: list[tuple[int, dict[str, float]]] = field(default_factory=list)
 
 
-def write(shape: Shape, facts: Facts | None) -> str:
+def write(shape: NetworkShape, facts: Facts | None) -> str:
     """The card as Markdown, Chinese and English: `card.md` filled in."""
     template = Template(Path(__file__).with_name("card.md").read_text(encoding="utf-8"))
     layers = f"{shape.encoder_layers} + {shape.decoder_layers} layers"

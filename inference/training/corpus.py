@@ -81,7 +81,7 @@ def grow(folder: Path, keep: int, pause_s: float = 0.0) -> None:
 
 # ---- windows ------------------------------
 @dataclass(slots=True)
-class Mark:
+class ScriptMark:
     """A character of a window, when it is said, and how."""
 
     character: str
@@ -91,11 +91,11 @@ class Mark:
 
 
 @dataclass(slots=True)
-class Window:
+class TrainingWindow:
     """Audio at 16 kHz and what is said in it; `speech` is false for sounds that are none."""
 
     audio: Audio
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[ScriptMark] = field(default_factory=list)
     speech: bool = True
 
 
@@ -131,7 +131,7 @@ class Pool:
         kinds = ["white", "pink", "brown", "hum", "music", "clicks"] * 5
         return [augment.non_speech(kind, self._noise, 30 * RATE_HZ) for kind in kinds]
 
-    def windows(self) -> Iterator[Window]:
+    def windows(self) -> Iterator[TrainingWindow]:
         """Windows without end."""
         while True:
             numbers = shards(self._folder)
@@ -153,12 +153,12 @@ class Pool:
         text = (self._folder / f"{number:05d}.json").read_text(encoding="utf-8")
         return audio, json.loads(text)
 
-    def _compose(self, drawn: list) -> Window:  # type: ignore[type-arg]
+    def _compose(self, drawn: list) -> TrainingWindow:  # type: ignore[type-arg]
         rng, mix = self._rng, self._mix
         if rng.random() < mix.non_speech:
             kind = rng.choice(list(augment.NON_SPEECH))
             samples = int(rng.uniform(0.3, 9) * RATE_HZ)
-            return Window(augment.non_speech(kind, self._noise, samples), speech=False)
+            return TrainingWindow(augment.non_speech(kind, self._noise, samples), speech=False)
         window = self._utterance(*drawn.pop())
         while drawn and rng.random() < mix.several and len(window.audio) < 14 * RATE_HZ:
             window = _join(window, self._utterance(*drawn.pop()), rng.uniform(0.08, 1.3))
@@ -167,18 +167,18 @@ class Pool:
         return window
 
     @staticmethod
-    def _utterance(audio: npt.NDArray[np.int16], record: dict) -> Window:  # type: ignore[type-arg]
+    def _utterance(audio: npt.NDArray[np.int16], record: dict) -> TrainingWindow:  # type: ignore[type-arg]
         clip = as_audio(audio[record["at"] : record["at"] + record["samples"]] / 32768)
         starts = [*record["starts"], len(clip) / RATE_HZ]
         marks = [
-            Mark(character, start, max(end, start), syllable)
+            ScriptMark(character, start, max(end, start), syllable)
             for character, start, end, syllable in zip(
                 record["text"], starts, starts[1:], record["say"], strict=False
             )
         ]
-        return Window(clip, marks)
+        return TrainingWindow(clip, marks)
 
-    def _cut(self, window: Window) -> Window:
+    def _cut(self, window: TrainingWindow) -> TrainingWindow:
         """Part of a window: mostly its beginning, as a caller who has not finished is heard."""
         rng, length_s = self._rng, len(window.audio) / RATE_HZ
         side = rng.random()  # beginning, middle, end
@@ -186,7 +186,7 @@ class Pool:
         end_s = length_s if side > 0.85 else rng.uniform(start_s + 0.25, length_s)
         return crop(window, start_s, max(end_s, start_s + 0.2))
 
-    def _dress(self, window: Window) -> None:
+    def _dress(self, window: TrainingWindow) -> None:
         """Silence around it, level, noise and codec, in place."""
         rng, mix = self._rng, self._mix
         lead_s = rng.choice([0.0, rng.uniform(0, 0.4), rng.uniform(0, 1)])
@@ -214,19 +214,19 @@ class Pool:
         return audio
 
 
-def _join(first: Window, second: Window, gap_s: float) -> Window:
+def _join(first: TrainingWindow, second: TrainingWindow, gap_s: float) -> TrainingWindow:
     gap: Audio = np.zeros(round(gap_s * RATE_HZ), np.float32)
     shift_s = (len(first.audio) + len(gap)) / RATE_HZ
     for mark in second.marks:
         mark.start_s += shift_s
         mark.end_s += shift_s
     audio = np.concatenate([first.audio, gap, second.audio]).astype(np.float32)
-    return Window(audio, first.marks + second.marks)
+    return TrainingWindow(audio, first.marks + second.marks)
 
 
-def crop(window: Window, start_s: float, end_s: float) -> Window:
+def crop(window: TrainingWindow, start_s: float, end_s: float) -> TrainingWindow:
     """The part of `window` between two times, with just the characters that are heard in it."""
-    kept = list[Mark]()
+    kept = list[ScriptMark]()
     for mark in window.marks:
         length = mark.end_s - mark.start_s
         inside = min(mark.end_s, end_s) - max(mark.start_s, start_s)
@@ -234,13 +234,13 @@ def crop(window: Window, start_s: float, end_s: float) -> Window:
         if inside < _KEPT * length if spoken else not start_s < mark.start_s <= end_s:
             continue
         if spoken or kept:
-            kept.append(Mark(mark.character, mark.start_s, mark.end_s, mark.syllable))
+            kept.append(ScriptMark(mark.character, mark.start_s, mark.end_s, mark.syllable))
     if end_s < len(window.audio) / RATE_HZ - 0.05:  # not at its end: no full stop
         while kept and kept[-1].character in PUNCTUATION:
             kept.pop()
     for mark in kept:
         mark.start_s, mark.end_s = max(0.0, mark.start_s - start_s), mark.end_s - start_s
-    return Window(window.audio[round(start_s * RATE_HZ) : round(end_s * RATE_HZ)], kept)
+    return TrainingWindow(window.audio[round(start_s * RATE_HZ) : round(end_s * RATE_HZ)], kept)
 
 
 # ---- examples ------------------------------
@@ -259,7 +259,7 @@ class Example:
 _FREE = (-1.0, -1.0)  # a decoder row may look anywhere
 
 
-def example(window: Window, rng: random.Random, mix: Mix) -> Example:
+def example(window: TrainingWindow, rng: random.Random, mix: Mix) -> Example:
     """Features and targets of `window`, now and then after a prompt or between timestamps."""
     features = FEATURES(window.audio[None])[0]
     if rng.random() < 0.2:  # a recording's windows may share a louder moment's floor
@@ -276,7 +276,7 @@ def example(window: Window, rng: random.Random, mix: Mix) -> Example:
     return Example(features, inputs, targets, spans_s, labels)
 
 
-def _plain(window: Window) -> tuple[list[int], list[int], list[tuple[float, float]]]:
+def _plain(window: TrainingWindow) -> tuple[list[int], list[int], list[tuple[float, float]]]:
     """Decoder input, targets and spans without timestamps."""
     ids = vocabulary.encode("".join(mark.character for mark in window.marks))
     first = vocabulary.ZH if window.speech else vocabulary.NO_SPEECH
@@ -289,7 +289,7 @@ def _plain(window: Window) -> tuple[list[int], list[int], list[tuple[float, floa
     )
 
 
-def _timed(window: Window) -> tuple[list[int], list[int], list[tuple[float, float]]]:
+def _timed(window: TrainingWindow) -> tuple[list[int], list[int], list[tuple[float, float]]]:
     """The same with a timestamp before and after the text, as stock clients ask by default."""
     ids = vocabulary.encode("".join(mark.character for mark in window.marks))
     start_s, end_s = window.marks[0].start_s, window.marks[-1].end_s

@@ -27,7 +27,7 @@ KOKORO = {"agent": ("zf_xiaoxiao", 1.1), "citizen": ("zm_yunjian", 1.0)}  # voic
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ScriptTurn:
     """`pause_s` after the other leg fell silent; below zero the two overlap."""
 
     leg: str
@@ -36,35 +36,35 @@ class Turn:
     mood: tuple[str, str] = ("calm", "low")  # and its level
 
 
-Speak = Callable[[Turn], Audio]  # 16 kHz
+Speak = Callable[[ScriptTurn], Audio]  # 16 kHz
 
 TURNS = (
-    Turn("agent", "您好，大同市幺二三四五热线，请问您有什么需要反映？", 0.8),
-    Turn("citizen", "你好，我住在平城区阳光花园三号楼二单元五零一。", 0.9),
-    Turn(
+    ScriptTurn("agent", "您好，大同市幺二三四五热线，请问您有什么需要反映？", 0.8),
+    ScriptTurn("citizen", "你好，我住在平城区阳光花园三号楼二单元五零一。", 0.9),
+    ScriptTurn(
         "citizen",
         "我家暖气从上周三开始就不热，屋里温度只有十三度。",
         0.6,
         ("disappointed", "medium"),
     ),
-    Turn("agent", "请您不要着急，请问您怎么称呼？"),
-    Turn(
+    ScriptTurn("agent", "请您不要着急，请问您怎么称呼？"),
+    ScriptTurn(
         "citizen",
         "我姓王，找过物业好几次了，物业说让我找热力公司，老人孩子都受不了。",
         0.8,
         ("annoyed", "medium"),
     ),
-    Turn("agent", "王先生，非常理解您的心情，请问您的联系电话是多少？", -0.5),
-    Turn("citizen", "我的手机号是幺三九三五二六八零七四。", 0.9),
-    Turn("agent", "跟您核对一下，您的电话是幺三九三五二六八零七四，对吗？", 0.6),
-    Turn("citizen", "对的，希望你们赶紧派人来看看，太冷了。", 0.5, ("anxious", "medium")),
-    Turn("agent", "好的，已经为您登记，转给热力公司加急处理，两小时之内会有人联系您。", 0.8),
-    Turn("citizen", "行，那我等电话，辛苦你们了。", 0.6, ("happy", "low")),
-    Turn("agent", "不客气，感谢您的来电，祝您生活愉快，再见。", 0.6),
+    ScriptTurn("agent", "王先生，非常理解您的心情，请问您的联系电话是多少？", -0.5),
+    ScriptTurn("citizen", "我的手机号是幺三九三五二六八零七四。", 0.9),
+    ScriptTurn("agent", "跟您核对一下，您的电话是幺三九三五二六八零七四，对吗？", 0.6),
+    ScriptTurn("citizen", "对的，希望你们赶紧派人来看看，太冷了。", 0.5, ("anxious", "medium")),
+    ScriptTurn("agent", "好的，已经为您登记，转给热力公司加急处理，两小时之内会有人联系您。", 0.8),
+    ScriptTurn("citizen", "行，那我等电话，辛苦你们了。", 0.6, ("happy", "low")),
+    ScriptTurn("agent", "不客气，感谢您的来电，祝您生活愉快，再见。", 0.6),
 )
 
 
-def by_espeak(turn: Turn) -> Audio:
+def by_espeak(turn: ScriptTurn) -> Audio:
     from inference.training.emotion.voices import say
     from inference.training.voice import Voice, say_apart
 
@@ -82,7 +82,7 @@ def by_kokoro(wheels: Path, voices: Path) -> Speak:
 
 def lay_out(speak: Speak) -> tuple[dict[str, Audio], list[dict[str, object]]]:
     """Both legs as 8 kHz audio of equal length, and the reference: leg, start_ms, end_ms, text."""
-    placed: list[tuple[Turn, int, Audio]] = []
+    placed: list[tuple[ScriptTurn, int, Audio]] = []
     at = 0
     for turn in TURNS:
         spoken = at_level(speak(turn), -9.0)
@@ -96,7 +96,7 @@ def lay_out(speak: Speak) -> tuple[dict[str, Audio], list[dict[str, object]]]:
     return legs, [_reference(turn, start, len(narrow)) for turn, start, narrow in placed]
 
 
-def _reference(turn: Turn, start: int, samples: int) -> dict[str, object]:
+def _reference(turn: ScriptTurn, start: int, samples: int) -> dict[str, object]:
     start_ms = start * 1000 // CALL_RATE_HZ
     end_ms = (start + samples) * 1000 // CALL_RATE_HZ
     return {"leg": turn.leg, "start_ms": start_ms, "end_ms": end_ms, "text": turn.text}

@@ -14,8 +14,8 @@ from inference import cer
 from inference.asr.evaluate import LANGUAGE, evaluate
 from inference.asr.whisper import WhisperModel
 from inference.tensors import Hypothesis
-from inference.tensors import Window as Asked
-from inference.training.corpus import Mark, Window, crop
+from inference.tensors import TrainingWindow as Asked
+from inference.training.corpus import ScriptMark, TrainingWindow, crop
 from inference.training.heldout import Item, load_set, render, speak
 from inference.training.text import PUNCTUATION
 from inference.training.voice import RATE_HZ, Audio
@@ -35,7 +35,7 @@ def cut_windows(model: WhisperModel, name: str = "unseen_sentences") -> dict[str
         audio, at_s = render(item), rng.uniform(0.3, 0.8)
         split_s = at_s * len(audio) / RATE_HZ
         for start_s, end_s, pairs in ((0, split_s, heads), (split_s, len(audio) / RATE_HZ, tails)):
-            part = crop(Window(audio, _marks(item)), start_s, end_s)
+            part = crop(TrainingWindow(audio, _marks(item)), start_s, end_s)
             said = "".join(mark.character for mark in part.marks)
             pairs.append((said, _hear(model, part.audio).text))
     return {"cer_heads": cer.score(heads).rate, "cer_tails": cer.score(tails).rate}
@@ -70,8 +70,8 @@ def _hear(model: WhisperModel, audio: Audio, *, word_times: bool = False) -> Hyp
     return heard
 
 
-def _marks(item: Item) -> list[Mark]:
+def _marks(item: Item) -> list[ScriptMark]:
     speech = speak(item)
     starts = [*speech.starts_s, speech.end_s]
     each = zip(speech.text, starts, starts[1:], speech.syllables, strict=False)
-    return [Mark(character, start, end, syllable) for character, start, end, syllable in each]
+    return [ScriptMark(character, start, end, syllable) for character, start, end, syllable in each]

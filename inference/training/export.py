@@ -24,7 +24,7 @@ from transformers import (
 
 from inference.training import card, vocabulary
 from inference.training.augment import at_level
-from inference.training.network import GUIDED_HEADS, Network, Shape
+from inference.training.network import GUIDED_HEADS, Network, NetworkShape
 from inference.training.voice import RATE_HZ, Voice, say_apart, trim
 
 VERSION = "0.1.0"
@@ -56,7 +56,7 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def hugging_face(weights: dict[str, torch.Tensor], shape: Shape, folder: Path) -> None:
+def hugging_face(weights: dict[str, torch.Tensor], shape: NetworkShape, folder: Path) -> None:
     """Write the model as transformers would."""
     eot, layer = vocabulary.EOT, shape.decoder_layers - 1
     config = WhisperConfig(
@@ -105,19 +105,19 @@ def hugging_face(weights: dict[str, torch.Tensor], shape: Shape, folder: Path) -
     (folder / "preprocessor_config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def read(checkpoint: Path) -> tuple[dict[str, torch.Tensor], Shape]:
+def read(checkpoint: Path) -> tuple[dict[str, torch.Tensor], NetworkShape]:
     """Averaged weights and shape of a checkpoint of train.py."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    return saved["average"], Shape(**saved["shape"])
+    return saved["average"], NetworkShape(**saved["shape"])
 
 
-def untrained(shape: Shape) -> dict[str, torch.Tensor]:
+def untrained(shape: NetworkShape) -> dict[str, torch.Tensor]:
     """Seeded random weights: a fixture for the serving path."""
     torch.manual_seed(1)
     return Network(shape).state_dict()
 
 
-def convert(weights: dict[str, torch.Tensor], shape: Shape, folder: Path) -> None:
+def convert(weights: dict[str, torch.Tensor], shape: NetworkShape, folder: Path) -> None:
     """Write the CTranslate2 int8 model to `folder`."""
     with tempfile.TemporaryDirectory() as scratch:
         hugging_face(weights, shape, Path(scratch))
@@ -164,7 +164,10 @@ def manifest(folder: Path) -> dict[str, object]:
 
 
 def bundle(
-    weights: dict[str, torch.Tensor], shape: Shape, out: Path, facts: card.Facts | None = None
+    weights: dict[str, torch.Tensor],
+    shape: NetworkShape,
+    out: Path,
+    facts: card.Facts | None = None,
 ) -> None:
     """Write the whole bundle beside `out`, then put it in its place in one step."""
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -196,7 +199,9 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     weights, shape = (
-        read(options.checkpoint) if options.checkpoint else (untrained(Shape()), Shape())
+        read(options.checkpoint)
+        if options.checkpoint
+        else (untrained(NetworkShape()), NetworkShape())
     )
     bundle(weights, shape, options.out)
 

@@ -17,7 +17,7 @@ from inference.training import vocabulary
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class NetworkShape:
     """Geometry of the network."""
 
     width: int = 256
@@ -104,10 +104,10 @@ def convolve(conv: nn.Conv1d, x: Tensor, stride: int) -> Tensor:
     return F.linear(torch.cat(shifted, -1), conv.weight.permute(0, 2, 1).flatten(1), conv.bias)
 
 
-class Encoder(nn.Module):
+class NetworkEncoder(nn.Module):
     """Log-mel [b, mels, t] -> [b, t / 2, d]."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         d = shape.width
         self.conv1 = nn.Conv1d(shape.mels, d, 3, padding=1)
@@ -128,10 +128,10 @@ class Encoder(nn.Module):
         return normal
 
 
-class Decoder(nn.Module):
+class NetworkDecoder(nn.Module):
     """Token ids [b, t] and encoder output -> [b, t, d] and the guided cross-attention."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         d = shape.width
         self.embed_tokens = nn.Embedding(len(vocabulary.TOKENS), d)
@@ -155,15 +155,15 @@ class Decoder(nn.Module):
 class Body(nn.Module):
     """`model` of a WhisperForConditionalGeneration."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
-        self.encoder, self.decoder = Encoder(shape), Decoder(shape)
+        self.encoder, self.decoder = NetworkEncoder(shape), NetworkDecoder(shape)
 
 
 class Network(nn.Module):
     """The model with its CTC head, which is dropped at export."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.shape = shape
         self.model = Body(shape)

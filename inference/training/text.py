@@ -142,7 +142,7 @@ class Numbers:
         )
 
 
-class Grammar:
+class TextGrammar:
     """The context-free grammar of `grammar.txt`: `expand("citizen")` draws one sentence."""
 
     def __init__(self, rng: random.Random, path: Path = HERE / "grammar.txt") -> None:
@@ -252,7 +252,7 @@ PRON MOD ADV MOD v END
 """.strip().splitlines()
 
 
-class Words:
+class WordList:
     """Word sequences from jieba's dictionary in the shapes of Chinese phrases."""
 
     def __init__(self, rng: random.Random, allowed: set[str]) -> None:
@@ -303,8 +303,8 @@ class Sentences:
         self._rng = random.Random(seed)
         self._allowed = set(characters())
         self._forbidden = forbidden
-        self.grammar = Grammar(self._rng)
-        self.words = Words(self._rng, self._allowed)
+        self.grammar = TextGrammar(self._rng)
+        self.words = WordList(self._rng, self._allowed)
         self._kinds: dict[str, tuple[int, Callable[[], str]]] = {
             "template": (28, self._template),
             "everyday": (16, lambda: self.grammar.expand("everyday")),

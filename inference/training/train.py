@@ -25,11 +25,11 @@ import torch.distributed
 from torch.utils.data import DataLoader, IterableDataset
 
 from inference.training import corpus, vocabulary
-from inference.training.network import Batch, Network, Shape, losses
+from inference.training.network import Batch, Network, NetworkShape, losses
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """How to train; times are of training itself, pauses between runs not counted."""
 
     hours: float
@@ -70,7 +70,7 @@ class Team:
 
 
 @dataclass(slots=True)
-class Progress:
+class TrainingProgress:
     """Where training stands."""
 
     seconds: float = 0.0
@@ -130,7 +130,7 @@ class Trainer:
     """One training, kept in `folder`: checkpoint.pt, curve.json, and the pool of speech."""
 
     def __init__(
-        self, folder: Path, shape: Shape, plan: Plan, team: Team, device: str = "cpu"
+        self, folder: Path, shape: NetworkShape, plan: TrainingPlan, team: Team, device: str = "cpu"
     ) -> None:
         self._folder, self._plan, self._team, self._device = folder, plan, team, device
         torch.manual_seed(1)
@@ -144,7 +144,7 @@ class Trainer:
             weight_decay=0.02,
             fused=True,
         )
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self._last = time.monotonic()
         self._resume()
 
@@ -159,7 +159,7 @@ class Trainer:
         self._network.load_state_dict(saved["network"])
         self._average = saved["average"]
         self._optimiser.load_state_dict(saved["optimiser"])
-        self.progress = Progress(**saved["progress"])
+        self.progress = TrainingProgress(**saved["progress"])
         self._hand_over(gradients=False)
 
     def save(self) -> None:
@@ -293,13 +293,15 @@ def ensure_pool(pool: Path, utterances: int, report: Callable[[str], None] = pri
         report(f"pool: {len(corpus.shards(pool)) * corpus.SHARD} utterances")
 
 
-def member(folder: Path, shape: Shape, plan: Plan, team: Team) -> None:
+def member(folder: Path, shape: NetworkShape, plan: TrainingPlan, team: Team) -> None:
     """What each process of the team does."""
     team.join()
     Trainer(folder, shape, plan, team).run(print if team.rank == 0 else lambda line: None)
 
 
-def train(folder: Path, shape: Shape, plan: Plan, pool: PoolPlan, processes: int) -> None:
+def train(
+    folder: Path, shape: NetworkShape, plan: TrainingPlan, pool: PoolPlan, processes: int
+) -> None:
     """Make the first utterances, then train while a process beside adds fresh ones."""
     ensure_pool(folder / "pool", pool.start)
     meeting = folder / "meeting"
@@ -336,14 +338,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def from_arguments(options: argparse.Namespace) -> None:
     """Train as the command line says."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # saved as on Ctrl-C
-    shape = Shape(
+    shape = NetworkShape(
         width=options.width,
         heads=options.width // 64,
         encoder_layers=options.encoder_layers,
         decoder_layers=options.decoder_layers,
     )
     pool = PoolPlan(options.start, options.keep, options.pause_s)
-    train(options.work, shape, Plan(hours=options.hours), pool, options.processes)
+    train(options.work, shape, TrainingPlan(hours=options.hours), pool, options.processes)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ NVIDIA, DISPLAY_CLASSES = "0x10de", ("0x0300", "0x0302")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class GpuFound:
     """kind: none, ready, or why a card cannot be used: no-driver, broken, old, small."""
 
     kind: str
@@ -25,7 +25,7 @@ class Found:
     fix: Text | None = None
 
 
-def look() -> Found:
+def look() -> GpuFound:
     """Judged by the first card; a container runtime for GPUs is told, and not needed."""
     found = _look()
     if found.kind == "ready" and shutil.which("nvidia-ctk"):
@@ -37,7 +37,7 @@ def look() -> Found:
     return found
 
 
-def _look() -> Found:
+def _look() -> GpuFound:
     listed = output_of(
         "nvidia-smi",
         "--query-gpu=name,memory.total,driver_version",
@@ -46,7 +46,7 @@ def _look() -> Found:
     if listed:
         return _judge(listed.splitlines())
     if DRIVERS.is_dir() and any(DRIVERS.iterdir()):
-        return Found(
+        return GpuFound(
             "broken",
             Text(
                 "有驱动，但 nvidia-smi 失败：将使用 CPU", "a driver, but nvidia-smi fails: CPU mode"
@@ -54,7 +54,7 @@ def _look() -> Found:
             Text("重启，或重装与内核匹配的驱动", "reboot, or install the driver for this kernel"),
         )
     if cards := _cards():
-        return Found(
+        return GpuFound(
             "no-driver",
             Text(
                 f"{cards} 块 NVIDIA 卡，无驱动：将使用 CPU",
@@ -66,10 +66,10 @@ def _look() -> Found:
                 "then run lingting-install gpu",
             ),
         )
-    return Found("none", Text("无：使用 CPU", "none: CPU mode"))
+    return GpuFound("none", Text("无：使用 CPU", "none: CPU mode"))
 
 
-def _judge(lines: list[str]) -> Found:
+def _judge(lines: list[str]) -> GpuFound:
     cards = [[part.strip() for part in line.split(",")] for line in lines]
     name, memory_mib, driver = cards[0]
     told = Text(
@@ -78,11 +78,11 @@ def _judge(lines: list[str]) -> Found:
     )
     if _number(driver) < LEAST_DRIVER:
         fix = Text(f"驱动需 {LEAST_DRIVER} 以上", f"the driver must be {LEAST_DRIVER} or later")
-        return Found("old", told, fix)
+        return GpuFound("old", told, fix)
     if _number(memory_mib) < LEAST_VRAM_MIB:
         fix = Text("显存不足以容纳大模型", "too little memory for large models")
-        return Found("small", told, fix)
-    return Found("ready", told)
+        return GpuFound("small", told, fix)
+    return GpuFound("ready", told)
 
 
 def _cards() -> int:

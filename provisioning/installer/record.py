@@ -20,7 +20,7 @@ REVERTED = "reverted"
 
 
 @dataclass(slots=True)
-class Record:
+class InstallRecord:
     """One operation, from its first step to its end."""
 
     operation: str = "install"
@@ -43,9 +43,9 @@ class Record:
             file.write(json.dumps(told) + "\n")
 
 
-def load() -> Record:
+def load() -> InstallRecord:
     """The last operation; a fresh record if there was none."""
     try:
-        return Record(**json.loads(PATH.read_text(encoding="utf-8")))
+        return InstallRecord(**json.loads(PATH.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return Record()
+        return InstallRecord()

@@ -35,7 +35,7 @@ KEY_BYTES = 32
 
 
 @dataclass(slots=True)
-class Work:
+class InstallWork:
     """What the steps share."""
 
     medium: Medium
@@ -48,13 +48,13 @@ class Work:
         return layout.RELEASES / self.medium.version
 
 
-def check_medium(work: Work) -> None:
+def check_medium(work: InstallWork) -> None:
     verify(work.medium, progress)
     if not layout.TRUST.exists():  # the administrator was asked
         write(layout.TRUST, (work.medium.folder / KEYRING).read_bytes())
 
 
-def debian_packages(work: Work) -> None:
+def debian_packages(work: InstallWork) -> None:
     """From the medium alone; apt chooses what is missing."""
     source = (
         f"deb [trusted=yes] file:{quote(str(work.medium.folder / 'apt'))} ./\n"  # checked already
@@ -85,7 +85,7 @@ def _installed(name: str) -> bool:
     return "ok installed" in output_of("dpkg-query", "-W", "-f", "${Status}", name)
 
 
-def unpack(work: Work) -> None:
+def unpack(work: InstallWork) -> None:
     release, mark = work.release, work.release / UNPACKED
     ours = digest(work.medium.folder / SUMS)
     if mark.exists() and mark.read_text(encoding="utf-8") == ours:
@@ -113,7 +113,7 @@ def forget(release: Path) -> None:
     shutil.rmtree(release, ignore_errors=True)
 
 
-def environment(work: Work) -> None:
+def environment(work: InstallWork) -> None:
     """A Python environment of the release's own, from the medium's wheels, each checked by hash."""
     release, venv = work.release, layout.venv(work.release)
     if (release / READY).exists():
@@ -130,7 +130,7 @@ def environment(work: Work) -> None:
     sync_folder(release)
 
 
-def graphics(work: Work) -> None:
+def graphics(work: InstallWork) -> None:
     """What a GPU needs beside, if there is one that can be used; and which of the two it is."""
     found = gpu.look()
     wheels = work.medium.folder / "wheels" / "gpu"
@@ -159,7 +159,7 @@ def _pip(venv: Path, wheels: Path, *wanted: str) -> None:
     )
 
 
-def users(_: Work) -> None:
+def users(_: InstallWork) -> None:
     """Two accounts without a shell: one holds the calls, the other only runs models."""
     if not output_of("getent", "group", layout.GROUP):
         run("groupadd", "--system", layout.GROUP)
@@ -181,7 +181,7 @@ def users(_: Work) -> None:
         folder.chmod(mode)
 
 
-def keys(work: Work) -> None:
+def keys(work: InstallWork) -> None:
     """Made here, once, sealed to this machine (its TPM, if it has one); never overwritten."""
     for name in ("master-key", "audit-key"):
         data.seal_new(name, os.urandom(KEY_BYTES))
@@ -190,14 +190,14 @@ def keys(work: Work) -> None:
         certificate.make(work.release, work.answers.names)
 
 
-def configuration(work: Work) -> None:
+def configuration(work: InstallWork) -> None:
     """The administrator's file is written once; later releases read it as it is."""
     keep(work.answers, layout.ANSWERS)
     if not layout.CONFIG.exists():
         write(layout.CONFIG, FIRST_CONFIG.read_bytes(), 0o640, layout.GROUP)
 
 
-def rehearse(work: Work) -> None:
+def rehearse(work: InstallWork) -> None:
     """The new release, by itself: does it hear its canary, and would the data migrate?"""
     run(
         *(layout.lingting(work.release), "canary", "--own"),
@@ -209,15 +209,15 @@ def rehearse(work: Work) -> None:
     data.rehearse_migration(work.release)
 
 
-def place_units(work: Work) -> None:
+def place_units(work: InstallWork) -> None:
     units.place()
 
 
-def close_firewall(work: Work) -> None:
+def close_firewall(work: InstallWork) -> None:
     firewall.lay(work.answers)
 
 
-def switch(work: Work) -> None:
+def switch(work: InstallWork) -> None:
     """From here on the new release serves."""
     work.record.phase = SWITCHED
     work.record.save()
@@ -227,12 +227,12 @@ def switch(work: Work) -> None:
     units.mind_the_installer()
 
 
-def start(work: Work) -> None:
+def start(work: InstallWork) -> None:
     units.enable(firewall=work.answers.firewall)
     units.restart()
 
 
-def canary(_: Work) -> None:
+def canary(_: InstallWork) -> None:
     call_the_box()
 
 
@@ -246,7 +246,7 @@ def call_the_box() -> None:
     )
 
 
-def admins(work: Work) -> None:
+def admins(work: InstallWork) -> None:
     make_admins(work.release)
 
 
@@ -278,7 +278,7 @@ def make_admins(release: Path) -> None:
     mark.touch()
 
 
-def hold(work: Work) -> None:
+def hold(work: InstallWork) -> None:
     """Watch it for a while: nothing may restart, and it still answers."""
     restarts = units.restarts()
     deadline = time.monotonic() + work.hold_s
@@ -300,7 +300,7 @@ def hold(work: Work) -> None:
 class Step:
     name: str
     title: Text
-    do: Callable[[Work], None]
+    do: Callable[[InstallWork], None]
 
 
 STEPS = (
@@ -323,7 +323,7 @@ STEPS = (
 )
 
 
-def take(work: Work, before: Callable[[str], None], after: Callable[[str], None]) -> None:
+def take(work: InstallWork, before: Callable[[str], None], after: Callable[[str], None]) -> None:
     """All steps, in order; `before` and `after` are told each one's name."""
     for number, step in enumerate(STEPS, start=1):
         work.record.step = step.name

@@ -17,7 +17,7 @@ import pytest
 from appliance.proto.generate import HERE, SOURCE, generate
 from tests.architecture.repository import ROOT
 from tests.daemon import DEMO_CALL
-from tests.room import Room, machine_room
+from tests.room import MachineRoom, machine_room
 
 pytestmark = pytest.mark.timeout(300)
 EXAMPLES = ROOT / "docs" / "examples"
@@ -39,13 +39,13 @@ CALL_S, BYTES_PER_S = 20, 16_000  # two legs of A-law
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MachineRoom]:
     with machine_room(tmp_path_factory.mktemp("room")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def environment(room: Room) -> dict[str, str]:
+def environment(room: MachineRoom) -> dict[str, str]:
     return {
         **os.environ,
         "BOX_GRPC": f"localhost:{room.box.grpc_port}",

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from appliance.sections import PROJECT
+from appliance.settings.section import PROJECT
 from inference.cer import cer
 from tests.daemon import DEMO_CALL, QUICK, Daemon, as_pcm, daemon, end, finish, free_port
 

@@ -80,7 +80,7 @@ class Inbox:
 def inbox() -> Iterator[Inbox]:
     made = Inbox()
 
-    class Handler(BaseHTTPRequestHandler):
+    class InboxHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             made.got += [(a["labels"]["alertname"], a["status"]) for a in body["alerts"]]
@@ -90,7 +90,7 @@ def inbox() -> Iterator[Inbox]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), InboxHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         made.port = server.server_address[1]
         yield made
@@ -164,7 +164,7 @@ def routes(folder: Path, port: int) -> Path:
 
 
 @dataclass
-class Watched:
+class WatchedBox:
     box: Daemon
     prometheus: Prometheus
     inbox: Inbox
@@ -172,7 +172,7 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedBox]:
     """A box with Triton under load, and everything that watches it."""
     folder = tmp_path_factory.mktemp("watched")
     metrics, manager = free_port(), free_port()
@@ -200,7 +200,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         for thread in (uploader, *callers):
             thread.start()
         time.sleep(WATCHED_S)
-        yield Watched(box, watching, received, cards)
+        yield WatchedBox(box, watching, received, cards)
         for thread in (uploader, *callers):
             thread.stop()
 
@@ -212,7 +212,7 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.5)
 
 
-def test_every_rule_can_be_worked_out(watched: Watched) -> None:
+def test_every_rule_can_be_worked_out(watched: WatchedBox) -> None:
     rules = watched.prometheus.rules()
     assert len(rules) > 60
     wrong = {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"}
@@ -220,13 +220,13 @@ def test_every_rule_can_be_worked_out(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("query", list(dashboards.queries()), ids=lambda q: f"{q[0]} {q[1]}")
-def test_every_panel_has_data(watched: Watched, query: tuple[str, str, str]) -> None:
+def test_every_panel_has_data(watched: WatchedBox, query: tuple[str, str, str]) -> None:
     if "certificate" not in query[2]:  # a box without TLS has none; see the last test
         assert watched.prometheus.query(query[2]), query[2]
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["alert"]))
-def test_what_an_alert_asks_is_answered(watched: Watched, alert: dict[str, str]) -> None:
+def test_what_an_alert_asks_is_answered(watched: WatchedBox, alert: dict[str, str]) -> None:
     """Each comparison by its result, so that data come in good times too.
 
     How it answers in its fault is in test_rules.py; certificates are asked for in the last test.
@@ -236,7 +236,7 @@ def test_what_an_alert_asks_is_answered(watched: Watched, alert: dict[str, str])
         assert watched.prometheus.query(answered), answered
 
 
-def test_slow_finals_lead_to_their_traces(watched: Watched) -> None:
+def test_slow_finals_lead_to_their_traces(watched: WatchedBox) -> None:
     asked = {
         "query": "lingting_endpoint_to_final_seconds_bucket",
         "start": str(time.time() - 600),
@@ -248,7 +248,7 @@ def test_slow_finals_lead_to_their_traces(watched: Watched) -> None:
     assert told and all(re.fullmatch(r"[0-9a-f]{32}", trace) for trace in told)
 
 
-def test_two_more_may_look_every_second(watched: Watched, tmp_path: Path) -> None:
+def test_two_more_may_look_every_second(watched: WatchedBox, tmp_path: Path) -> None:
     job = {
         "job_name": "lingting",
         "static_configs": [{"targets": [watched.box.url.removeprefix("http://")]}],
@@ -268,7 +268,7 @@ def test_two_more_may_look_every_second(watched: Watched, tmp_path: Path) -> Non
             assert int(seen["value"][1]) >= 8
 
 
-def test_a_lost_triton_is_told_and_its_return_too(watched: Watched) -> None:
+def test_a_lost_triton_is_told_and_its_return_too(watched: WatchedBox) -> None:
     lost = ("LingtingTritonNotUsed", "firing")
     assert lost[0] not in watched.prometheus.firing()
     watched.box.triton().kill()
@@ -280,19 +280,19 @@ def test_a_lost_triton_is_told_and_its_return_too(watched: Watched) -> None:
     until(lambda: (lost[0], "resolved") in watched.inbox.got)
 
 
-def test_a_gpu_that_fails_is_told(watched: Watched) -> None:
+def test_a_gpu_that_fails_is_told(watched: WatchedBox) -> None:
     assert "LingtingGpuXid" not in watched.prometheus.firing()
     watched.cards["DCGM_FI_DEV_XID_ERRORS"] = 79
     until(lambda: "LingtingGpuXid" in watched.prometheus.firing())
 
 
-def test_refusals_wake_somebody(watched: Watched) -> None:
+def test_refusals_wake_somebody(watched: WatchedBox) -> None:
     """Three callers of two legs each, where four fit."""
     until(lambda: ("LingtingRefuses", "firing") in watched.inbox.got)
     assert ("LingtingWatchdog", "firing") in watched.inbox.got
 
 
-def test_a_box_that_is_gone_is_told(watched: Watched) -> None:
+def test_a_box_that_is_gone_is_told(watched: WatchedBox) -> None:
     watched.box.process.terminate()
     until(lambda: ("LingtingDown", "firing") in watched.inbox.got)
 

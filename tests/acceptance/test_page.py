@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.callers import Caller
 from tests.crowd import Crowd, crowd
 from tests.daemon import QUICK, Daemon, daemon
-from tests.room import Room, machine_room
+from tests.room import MachineRoom, machine_room
 from tests.wire import wire
 
 CHROMIUM = shutil.which("chromium")
@@ -283,7 +283,7 @@ def test_ten_thousand_calls(browser: Browser, room_of_many: Crowd) -> None:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MachineRoom]:
     with machine_room(tmp_path_factory.mktemp("room")) as made:
         yield made
 
@@ -294,7 +294,7 @@ def sign_in(visit: Visit, key: str) -> None:
 
 
 @pytest.fixture
-def stranger(browser: Browser, room: Room) -> Iterator[Visit]:
+def stranger(browser: Browser, room: MachineRoom) -> Iterator[Visit]:
     made = Visit(browser, f"https://127.0.0.1:{room.box.http_port}/")
     yield made
     made.context.close()
@@ -308,7 +308,7 @@ def test_without_a_key_there_is_only_the_question_for_one(stranger: Visit) -> No
     expect(stranger.page.get_by_role("alert")).to_contain_text("密钥无效")
 
 
-def test_an_operator_sees_the_box_and_no_call(stranger: Visit, room: Room) -> None:
+def test_an_operator_sees_the_box_and_no_call(stranger: Visit, room: MachineRoom) -> None:
     sign_in(stranger, room.key("op", "--role", "operator", "--tenant", "*"))
     expect(stranger.page.locator(".headline")).to_be_visible()
     assert stranger.page.locator("#calls").count() == 0
@@ -317,19 +317,19 @@ def test_an_operator_sees_the_box_and_no_call(stranger: Visit, room: Room) -> No
     expect(stranger.page.get_by_label("密钥")).to_be_visible()
 
 
-def test_an_agent_sees_its_calls_and_not_the_box(stranger: Visit, room: Room) -> None:
+def test_an_agent_sees_its_calls_and_not_the_box(stranger: Visit, room: MachineRoom) -> None:
     sign_in(stranger, room.key("ag", "--role", "agent", "--tenant", "a"))
     expect(stranger.page.locator("#more")).to_have_text("现在没有通话")
     assert stranger.page.locator("#condition, .charts").count() == 0
 
 
-def test_who_has_no_part_in_it_is_told_so(stranger: Visit, room: Room) -> None:
+def test_who_has_no_part_in_it_is_told_so(stranger: Visit, room: MachineRoom) -> None:
     mine = room.folder / "admins" / "audit_admin" / "audit_admin.token"
     sign_in(stranger, Path(mine).read_text().strip())
     expect(stranger.page.get_by_role("alert")).to_contain_text("certificate was not shown")
 
 
-def test_a_revoked_key_ends_the_session(stranger: Visit, room: Room) -> None:
+def test_a_revoked_key_ends_the_session(stranger: Visit, room: MachineRoom) -> None:
     wanted = ("access", "create", "gone", "--role", "operator", "--tenant", "*")
     made = room.lingting(*wanted, role="security_admin")
     key, name = made.splitlines()[0], re.search(r"cred_\w+", made)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from appliance.audio.g711 import ALAW, encode
-from appliance.sections import PROJECT
+from appliance.settings.section import PROJECT
 from inference.asr.load import load_asr
 from inference.asr.whisper import WhisperModel
 from inference.bundles import load_manifest, read_canary, verify

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RuleFault:
     """What is told, in promtool's notation.
 
     Args:
@@ -78,62 +78,62 @@ DAY = 24  # steps of an hour
 
 # In good times just below what is told, where there is such a bound.
 FAULTS = {
-    "LingtingDown": Fault({'up{job="lingting"}': ("1", "0")}),
-    "LingtingNoEngine": Fault({**BREAKERS, 'lingting_breaker_open{engine="cpu"}': ("0", "1")}),
-    "LingtingTritonNotUsed": Fault(BREAKERS),
-    "LingtingStandbyDead": Fault({'lingting_breaker_open{engine="cpu"}': ("0", "1")}),
-    "LingtingTritonDies": Fault(
+    "LingtingDown": RuleFault({'up{job="lingting"}': ("1", "0")}),
+    "LingtingNoEngine": RuleFault({**BREAKERS, 'lingting_breaker_open{engine="cpu"}': ("0", "1")}),
+    "LingtingTritonNotUsed": RuleFault(BREAKERS),
+    "LingtingStandbyDead": RuleFault({'lingting_breaker_open{engine="cpu"}': ("0", "1")}),
+    "LingtingTritonDies": RuleFault(
         {
             'lingting_breaker_opened_total{engine="triton",reason="canary"}': ("+0", "+1"),
             'lingting_breaker_opened_total{engine="triton",reason="start"}': ("+1", "+1"),
         }
     ),
-    "LingtingCanaryOld": Fault(
+    "LingtingCanaryOld": RuleFault(
         {'lingting_canary_last_success_timestamp_seconds{engine="cpu"}': ("+60", "+0")}
     ),
-    "LingtingQuietCallFails": Fault({"lingting_canary_calls_failing": ("1", "2")}),
-    "LingtingNearlyFull": Fault(
+    "LingtingQuietCallFails": RuleFault({"lingting_canary_calls_failing": ("1", "2")}),
+    "LingtingNearlyFull": RuleFault(
         {"lingting_live_legs": ("84", "86"), "lingting_live_legs_capacity": ("100", "100")}
     ),
-    "LingtingRefuses": Fault(calls(1, 2, refused=True)),
-    "LingtingRecordingsRefused": Fault(
+    "LingtingRefuses": RuleFault(calls(1, 2, refused=True)),
+    "LingtingRecordingsRefused": RuleFault(
         {
             'lingting_calls_refused_total{door="openai",reason="recordings"}': ("+0", "+1"),
             'lingting_calls_refused_total{door="riva",reason="capacity"}': ("+9", "+9"),
         }
     ),
-    "LingtingGpuXid": Fault({'DCGM_FI_DEV_XID_ERRORS{gpu="0"}': ("0", "79")}),
-    "LingtingGpuHot": Fault({'DCGM_FI_DEV_GPU_TEMP{gpu="0"}': ("88", "89")}),
-    "LingtingGpuMemoryFull": Fault(
+    "LingtingGpuXid": RuleFault({'DCGM_FI_DEV_XID_ERRORS{gpu="0"}': ("0", "79")}),
+    "LingtingGpuHot": RuleFault({'DCGM_FI_DEV_GPU_TEMP{gpu="0"}': ("88", "89")}),
+    "LingtingGpuMemoryFull": RuleFault(
         {
             'DCGM_FI_DEV_FB_USED{gpu="0"}': ("96", "98"),
             'DCGM_FI_DEV_FB_FREE{gpu="0"}': ("4", "2"),
         }
     ),
-    "LingtingDiskLow": Fault(
+    "LingtingDiskLow": RuleFault(
         {
             'lingting_disk_free_bytes{place="store"}': ("6", "4"),
             'lingting_disk_size_bytes{place="store"}': ("100", "100"),
         }
     ),
-    "LingtingDiskFillsUp": Fault(
+    "LingtingDiskFillsUp": RuleFault(
         {
             'lingting_disk_free_bytes{place="store"}': ("25000", "-20"),
             'lingting_disk_size_bytes{place="store"}': ("100000", "100000"),
         },
         steps=400,
     ),
-    "LingtingDiskSlow": Fault(
+    "LingtingDiskSlow": RuleFault(
         {
             'lingting_store_commit_seconds_bucket{le="0.25"}': ("+9", "+0"),
             'lingting_store_commit_seconds_bucket{le="1"}': ("+9", "+9"),
             'lingting_store_commit_seconds_bucket{le="+Inf"}': ("+9", "+9"),
         }
     ),
-    "LingtingNotJournalled": Fault({"lingting_journal_failures_total": ("+0", "+1")}),
-    "LingtingJobsWait": Fault({OLDEST: ("3600", "3601")}),
-    "LingtingDeadLetters": Fault({'lingting_jobs{kind="webhook",state="dead"}': ("0", "1")}),
-    "LingtingBackupOld": Fault(
+    "LingtingNotJournalled": RuleFault({"lingting_journal_failures_total": ("+0", "+1")}),
+    "LingtingJobsWait": RuleFault({OLDEST: ("3600", "3601")}),
+    "LingtingDeadLetters": RuleFault({'lingting_jobs{kind="webhook",state="dead"}': ("0", "1")}),
+    "LingtingBackupOld": RuleFault(
         {
             "lingting_backup_last_success_timestamp_seconds": ("+3600", "+0"),
             "lingting_first_start_timestamp_seconds": ("1", "1"),
@@ -141,7 +141,7 @@ FAULTS = {
         steps=9 * DAY,
         step="1h",
     ),
-    "LingtingRestoreUntested": Fault(
+    "LingtingRestoreUntested": RuleFault(
         {  # never
             "lingting_restore_test_last_success_timestamp_seconds": ("0", "0"),
             "lingting_first_start_timestamp_seconds": ("360000", "360000"),
@@ -149,39 +149,39 @@ FAULTS = {
         steps=41 * DAY,
         step="1h",
     ),
-    "LingtingAuditTampered": Fault({"lingting_audit_whole": ("-1", "0")}),
-    "LingtingAuditUnread": Fault(
+    "LingtingAuditTampered": RuleFault({"lingting_audit_whole": ("-1", "0")}),
+    "LingtingAuditUnread": RuleFault(
         {
             "lingting_audit_verified_timestamp_seconds": ("+60", "+0"),
             "lingting_first_start_timestamp_seconds": ("1", "1"),
         },
         steps=200,
     ),
-    "LingtingBlind": Fault(
+    "LingtingBlind": RuleFault(
         {
             'lingting_looked_timestamp_seconds{thing="disks"}': ("+60", "+0"),
             'lingting_looked_timestamp_seconds{thing="jobs"}': ("+60", "+60"),
             'lingting_looked_timestamp_seconds{thing="audit"}': ("1", "1"),
         }
     ),
-    "LingtingCertificateExpires": Fault({EXPIRES: (str(31 * 86_400), str(29 * 86_400))}),
-    "LingtingCertificateExpired": Fault({EXPIRES: (str(3 * 86_400), str(86_400))}),
-    "LingtingFirewallNotLoaded": Fault({"lingting_firewall_loaded": ("-1", "0")}),
-    "LingtingEgressDenied": Fault(
+    "LingtingCertificateExpires": RuleFault({EXPIRES: (str(31 * 86_400), str(29 * 86_400))}),
+    "LingtingCertificateExpired": RuleFault({EXPIRES: (str(3 * 86_400), str(86_400))}),
+    "LingtingFirewallNotLoaded": RuleFault({"lingting_firewall_loaded": ("-1", "0")}),
+    "LingtingEgressDenied": RuleFault(
         {'lingting_firewall_denied_packets_total{direction="egress"}': ("+1", "+2")}
     ),
-    "LingtingDemoModels": Fault(
+    "LingtingDemoModels": RuleFault(
         {'lingting_model_info{model="m",demo="true"}': ("_", "1")}, steps=70
     ),
-    "LingtingFinalLatencyBurnsFast": Fault(finals(130, 160), steps=70),
-    "LingtingFinalLatencyBurnsSteadily": Fault(finals(55, 65), steps=400),
-    "LingtingFinalLatencyBurnsSlowly": Fault(finals(9, 11), steps=5 * DAY, step="1h"),
-    "LingtingAvailabilityBurnsFast": Fault(calls(130, 160), steps=70),
-    "LingtingAvailabilityBurnsSteadily": Fault(calls(55, 65, refused=True), steps=400),
-    "LingtingAvailabilityBurnsSlowly": Fault(calls(9, 11), steps=5 * DAY, step="1h"),
-    "LingtingJobsBurnsFast": Fault({OLDEST: ("3600", "3601")}),
-    "LingtingJobsBurnsSteadily": Fault({OLDEST: ("3600", "3601")}, steps=60),
-    "LingtingJobsBurnsSlowly": Fault({OLDEST: ("3600", "3601")}, steps=4 * DAY, step="1h"),
+    "LingtingFinalLatencyBurnsFast": RuleFault(finals(130, 160), steps=70),
+    "LingtingFinalLatencyBurnsSteadily": RuleFault(finals(55, 65), steps=400),
+    "LingtingFinalLatencyBurnsSlowly": RuleFault(finals(9, 11), steps=5 * DAY, step="1h"),
+    "LingtingAvailabilityBurnsFast": RuleFault(calls(130, 160), steps=70),
+    "LingtingAvailabilityBurnsSteadily": RuleFault(calls(55, 65, refused=True), steps=400),
+    "LingtingAvailabilityBurnsSlowly": RuleFault(calls(9, 11), steps=5 * DAY, step="1h"),
+    "LingtingJobsBurnsFast": RuleFault({OLDEST: ("3600", "3601")}),
+    "LingtingJobsBurnsSteadily": RuleFault({OLDEST: ("3600", "3601")}, steps=60),
+    "LingtingJobsBurnsSlowly": RuleFault({OLDEST: ("3600", "3601")}, steps=4 * DAY, step="1h"),
 }
 
 

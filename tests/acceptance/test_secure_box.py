@@ -15,16 +15,16 @@ import httpx
 import pytest
 
 from tests.daemon import DEMO_CALL, daemon
-from tests.room import TIMEOUT_S, Room, machine_room
+from tests.room import TIMEOUT_S, MachineRoom, machine_room
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MachineRoom]:
     with machine_room(tmp_path_factory.mktemp("room")) as made:
         yield made
 
 
-def test_the_first_admins_are_three_and_made_once(room: Room) -> None:
+def test_the_first_admins_are_three_and_made_once(room: MachineRoom) -> None:
     listed = room.lingting("access", "list", role="audit_admin")
     assert all(f"{name}-admin" in listed for name in ("system", "security", "audit"))
     again = room.lingting(
@@ -34,7 +34,7 @@ def test_the_first_admins_are_three_and_made_once(room: Room) -> None:
     assert "there are admins already" in again
 
 
-def test_an_admins_key_alone_is_worth_nothing(room: Room) -> None:
+def test_an_admins_key_alone_is_worth_nothing(room: MachineRoom) -> None:
     words = room.showing("audit_admin")
     at = words.index("--certificate")
     told = room.lingting("audit", "show", *words[:at], *words[at + 2 :], fails=True)
@@ -44,7 +44,7 @@ def test_an_admins_key_alone_is_worth_nothing(room: Room) -> None:
     assert "its certificate was not shown" in told
 
 
-def test_a_stock_riva_program_calls_with_tls_and_a_key(room: Room) -> None:
+def test_a_stock_riva_program_calls_with_tls_and_a_key(room: MachineRoom) -> None:
     key = room.key("hotline-a", "--role", "caller", "--tenant", "a")
     secure = ("--use-ssl", "--ssl-root-cert", str(room.pki / "ca.pem"))
     file = ("--file", str(DEMO_CALL), "--separate-channels")
@@ -61,7 +61,7 @@ def test_a_stock_riva_program_calls_with_tls_and_a_key(room: Room) -> None:
     assert in_the_clear[-1]["code"] == "UNAVAILABLE"
 
 
-def test_a_stock_riva_program_calls_with_its_certificate(room: Room) -> None:
+def test_a_stock_riva_program_calls_with_its_certificate(room: MachineRoom) -> None:
     room.lingting("pki", "client", "switch", "--folder", str(room.pki))
     flags = (
         *("--file", str(DEMO_CALL), "--separate-channels", "--use-ssl"),
@@ -80,7 +80,7 @@ def test_a_stock_riva_program_calls_with_its_certificate(room: Room) -> None:
     assert any(line.get("text") for line in lines)
 
 
-def test_the_openai_door_takes_the_key_as_its_api_key(room: Room) -> None:
+def test_the_openai_door_takes_the_key_as_its_api_key(room: MachineRoom) -> None:
     from openai import AuthenticationError, OpenAI
 
     key = room.key("script", "--role", "caller", "--tenant", "a", "--days", "30")
@@ -96,7 +96,9 @@ def test_the_openai_door_takes_the_key_as_its_api_key(room: Room) -> None:
         client.audio.transcriptions.create(model="whisper-1", file=file)
 
 
-def test_the_audit_log_leaves_the_box_and_shows_tampering(room: Room, tmp_path: Path) -> None:
+def test_the_audit_log_leaves_the_box_and_shows_tampering(
+    room: MachineRoom, tmp_path: Path
+) -> None:
     exported = tmp_path / "audit.tar"
     room.lingting("audit", "export", str(exported), role="audit_admin")
     assert "whole" in room.lingting("audit", "verify", str(exported))
@@ -111,7 +113,7 @@ def test_the_audit_log_leaves_the_box_and_shows_tampering(room: Room, tmp_path: 
     assert "Bearer" not in shown and "lt_" not in shown
 
 
-def test_the_canary_calls_over_the_unix_socket(room: Room) -> None:
+def test_the_canary_calls_over_the_unix_socket(room: MachineRoom) -> None:
     settings = {"LINGTING_LOCAL__FOLDER": str(room.folder / "run")}
     done = subprocess.run(
         [sys.executable, "-m", "appliance", "canary"],
@@ -124,7 +126,7 @@ def test_the_canary_calls_over_the_unix_socket(room: Room) -> None:
     assert "heard" in done.stdout
 
 
-def test_lost_admins_are_made_anew_by_root_and_the_log_shows_it(room: Room) -> None:
+def test_lost_admins_are_made_anew_by_root_and_the_log_shows_it(room: MachineRoom) -> None:
     """The last story of this room: from here on the old admins are nobody."""
     words = ("access", "init", "--folder", str(room.folder / "new"), "--pki", str(room.pki))
     room.lingting(*words, "--anew")

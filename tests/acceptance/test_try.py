@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from appliance.audio.g711 import ALAW
-from appliance.sections import PROJECT
+from appliance.settings.section import PROJECT
 from inference.cer import cer
 from tests.acceptance.test_page import SECONDS, Visit
 from tests.daemon import QUICK, Daemon, daemon

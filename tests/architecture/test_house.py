@@ -96,3 +96,13 @@ def test_nothing_is_left_for_later() -> None:
         if path.suffix in (".py", ".md", ".toml", ".pbtxt", ".in") or path.name == "Makefile":
             text = path.read_text(encoding="utf-8")
             assert not UNFINISHED.search(text), name(path)
+
+
+def test_no_two_classes_have_one_name() -> None:
+    where: dict[str, list[str]] = {}
+    for path in (*HANDWRITTEN, *sources("tests")):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                where.setdefault(node.name, []).append(name(path))
+    twice = {each: paths for each, paths in where.items() if len(paths) > 1}
+    assert not twice

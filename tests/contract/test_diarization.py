@@ -22,7 +22,7 @@ from inference.tensors import (
     MOST_SPEAKERS,
     SAMPLE_RATE_HZ,
     Audio,
-    Gathering,
+    Clustering,
     Priority,
     Turn,
     Voices,
@@ -78,7 +78,7 @@ async def hear(engine: SpeechEngine, audio: Audio) -> list[Voices]:
 
 async def gather(engine: SpeechEngine, audio: Audio, **hints: int) -> tuple[Turn, ...]:
     voices = tuple(await hear(engine, audio))
-    question = Gathering(NOTHING, voices=voices, length_s=len(audio) / SAMPLE_RATE_HZ, **hints)
+    question = Clustering(NOTHING, voices=voices, length_s=len(audio) / SAMPLE_RATE_HZ, **hints)
     return (await engine.ask(question, Priority.FINAL, TIMEOUT_S)).turns
 
 
@@ -125,7 +125,7 @@ async def test_the_hint_bounds_the_speakers(engine: SpeechEngine) -> None:
 async def test_silence_has_no_speakers(engine: SpeechEngine) -> None:
     silence = np.zeros(15 * SAMPLE_RATE_HZ, np.float32)
     assert await gather(engine, silence) == ()
-    nothing = Gathering(NOTHING)
+    nothing = Clustering(NOTHING)
     assert (await engine.ask(nothing, Priority.FINAL, TIMEOUT_S)).turns == ()
 
 

@@ -22,8 +22,8 @@ from inference.tensors import (
     LEVELS,
     SAMPLE_RATE_HZ,
     Audio,
-    Feeling,
-    MoodQuestion,
+    EmotionScores,
+    EmotionWindow,
     Priority,
 )
 from tests.daemon import DEMO_CALL, read_call
@@ -57,12 +57,12 @@ async def engine(
     await made.close()
 
 
-async def feel(engine: SpeechEngine, question: MoodQuestion) -> Feeling:
+async def feel(engine: SpeechEngine, question: EmotionWindow) -> EmotionScores:
     return await engine.ask(question, Priority.FINAL, TIMEOUT_S)
 
 
 async def test_an_utterance_feels_as_if_it_came_alone(engine: SpeechEngine) -> None:
-    asks = [MoodQuestion(utterance(6.4 + i, 9.4 + 2 * i)) for i in range(5)]
+    asks = [EmotionWindow(utterance(6.4 + i, 9.4 + 2 * i)) for i in range(5)]
     alone = [await feel(engine, ask) for ask in asks]
     together = await asyncio.gather(*(feel(engine, ask) for ask in asks))
     for one, other in zip(alone, together, strict=True):
@@ -72,7 +72,7 @@ async def test_an_utterance_feels_as_if_it_came_alone(engine: SpeechEngine) -> N
 
 
 async def test_an_answer_is_whole(engine: SpeechEngine) -> None:
-    felt = await feel(engine, MoodQuestion(utterance(6.4, 11.2), ANNOYED))
+    felt = await feel(engine, EmotionWindow(utterance(6.4, 11.2), ANNOYED))
     assert abs(sum(felt.probabilities) - 1) < 0.01 and len(felt.probabilities) == len(EMOTIONS)
     assert felt.emotion in ("", *EMOTIONS) and felt.level in ("", *LEVELS)
     assert 0 <= felt.words_share <= 1 and all(0 < share <= 1 for _, share in felt.sounds)
@@ -82,7 +82,7 @@ async def test_an_answer_is_whole(engine: SpeechEngine) -> None:
 async def test_words_count(engine: SpeechEngine) -> None:
     sound = utterance(6.4, 11.2)
     plain, angry = [
-        await feel(engine, MoodQuestion(sound, words)) for words in ((0.0,) * 7, ANNOYED)
+        await feel(engine, EmotionWindow(sound, words)) for words in ((0.0,) * 7, ANNOYED)
     ]
     at = EMOTIONS.index("annoyed")
     assert angry.probabilities[at] > 2 * plain.probabilities[at]
@@ -94,30 +94,30 @@ async def test_a_baseline_counts_and_is_the_prosody_of_before(engine: SpeechEngi
     if isinstance(engine, FakeEngine):
         return  # it only listens to words
     sound = utterance(6.4, 11.2)
-    without = await feel(engine, MoodQuestion(sound))
-    usual = await feel(engine, MoodQuestion(sound, baseline=without.prosody))
+    without = await feel(engine, EmotionWindow(sound))
+    usual = await feel(engine, EmotionWindow(sound, baseline=without.prosody))
     lower = tuple(value - 6 if i == 0 else value for i, value in enumerate(without.prosody))
-    raised = await feel(engine, MoodQuestion(sound, baseline=lower))
+    raised = await feel(engine, EmotionWindow(sound, baseline=lower))
     assert raised.probabilities != usual.probabilities
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 60.0])
 async def test_silence_and_odd_lengths_are_answered(engine: SpeechEngine, seconds: float) -> None:
     silence = np.zeros(int(seconds * SAMPLE_RATE_HZ), np.float32)
-    felt = await feel(engine, MoodQuestion(silence))
+    felt = await feel(engine, EmotionWindow(silence))
     assert isinstance(engine, FakeEngine) or felt.emotion == "", "unsure of what has no voice"
 
 
 async def test_a_bad_question_costs_its_neighbours_nothing(engine: SpeechEngine) -> None:
     broken = utterance(6.4, 8.4).copy()
     broken[7] = np.inf
-    good = MoodQuestion(utterance(6.4, 8.4))
-    asks = (good, MoodQuestion(broken), MoodQuestion(good.audio, (1.0, 2.0)), good)
+    good = EmotionWindow(utterance(6.4, 8.4))
+    asks = (good, EmotionWindow(broken), EmotionWindow(good.audio, (1.0, 2.0)), good)
     answers = await asyncio.gather(*(feel(engine, ask) for ask in asks), return_exceptions=True)
-    assert isinstance(answers[0], Feeling) and isinstance(answers[3], Feeling)
+    assert isinstance(answers[0], EmotionScores) and isinstance(answers[3], EmotionScores)
     assert all(isinstance(answer, InvalidRequest) for answer in answers[1:3])
 
 
 async def test_nothing_to_hear_is_refused(engine: SpeechEngine) -> None:
     with pytest.raises(InvalidRequest):
-        await feel(engine, MoodQuestion(np.zeros(0, np.float32)))
+        await feel(engine, EmotionWindow(np.zeros(0, np.float32)))

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.callers import Caller, Told, alaw
+from tests.callers import Caller, HeardFinal, alaw
 from tests.faults import oracle
 from tests.integration.gateway import gateway
 from tests.integration.test_api_v1 import live_call
@@ -28,7 +28,7 @@ async def rested(tmp_path: Path) -> Path:
 
 def caller() -> Caller:
     made = Caller("nobody", "127.0.0.1:1")
-    made.told = {"one": [Told(1, "1-1", WORDS)]}
+    made.told = {"one": [HeardFinal(1, "1-1", WORDS)]}
     return made
 
 
@@ -75,10 +75,10 @@ async def test_a_final_that_is_not_kept_is_found(tmp_path: Path, lost: bool) -> 
         async with httpx.AsyncClient(base_url=box.http) as client:
             said = (await client.get("/api/v1/calls/one")).json()["utterances"]
         made = caller()
-        made.told = {"one": [Told(each["leg"], each["id"], each["text"]) for each in said]}
+        made.told = {"one": [HeardFinal(each["leg"], each["id"], each["text"]) for each in said]}
         assert await asyncio.to_thread(oracle.check_calls, box.http, [made]) == len(said)
         if lost:
-            made.told["one"].append(Told(1, "1-99", WORDS))
+            made.told["one"].append(HeardFinal(1, "1-99", WORDS))
         else:
             made.told["one"].append(made.told["one"][0])
         with pytest.raises(AssertionError, match="lost" if lost else "twice"):

@@ -17,22 +17,22 @@ from pathlib import Path
 import httpx
 import pytest
 
-from appliance.access.access import Wanted
-from appliance.access.roles import EVERY_TENANT, Principal, Role
-from appliance.sections import Access as AccessSettings
+from appliance.access.access import CredentialRequest
+from appliance.access.roles import EVERY_TENANT, AccessRole, Principal
 from appliance.security import audit
+from appliance.settings.doors import AccessSettings
 from tests.conftest import SCALE, SEED
 from tests.integration.gateway import gateway
 
 pytestmark = pytest.mark.timeout(3600)
 EXAMPLES = 12 * SCALE  # of each operation, in each phase
 INSTALLER = Principal("installer", EVERY_TENANT, frozenset())
-CALLS = (Role.CALLER, Role.AGENT, Role.INSPECTOR, Role.OPERATOR)
+CALLS = (AccessRole.CALLER, AccessRole.AGENT, AccessRole.INSPECTOR, AccessRole.OPERATOR)
 KEYS = {
     "calls": CALLS,
-    "security": (Role.SECURITY_ADMIN,),
-    "audit": (Role.AUDIT_ADMIN,),
-    "system": (Role.SYSTEM_ADMIN,),
+    "security": (AccessRole.SECURITY_ADMIN,),
+    "audit": (AccessRole.AUDIT_ADMIN,),
+    "system": (AccessRole.SYSTEM_ADMIN,),
 }
 ENDLESS = r"/events$|/admin/restart$"  # a stream that goes on; the end of the process
 CHECKS = (
@@ -60,7 +60,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
             keys = {}
             for made in await running.access.first_admins(INSTALLER):
                 keys[made.credential.roles[0].partition("_")[0]] = made.key
-            wanted = Wanted("calls", CALLS, "a")
+            wanted = CredentialRequest("calls", CALLS, "a")
             keys["calls"] = (await running.access.create(INSTALLER, wanted)).key
             found.append(Fuzzed(running.http, keys, folder))
             started.set()

@@ -14,9 +14,12 @@ from appliance.access.access import Access
 from appliance.archive.archive import Archive
 from appliance.call.box import Box
 from appliance.gateway import Gateway as Appliance
-from appliance.sections import PROJECT, Grpc, Http, Limits, Local, Store, Triton, Webhooks
-from appliance.sections import Access as AccessSettings
 from appliance.settings import Settings
+from appliance.settings.calls import LimitsSettings
+from appliance.settings.doors import AccessSettings, GrpcSettings, HttpSettings, LocalSettings
+from appliance.settings.engines import TritonSettings
+from appliance.settings.keeping import StoreSettings, WebhooksSettings
+from appliance.settings.section import PROJECT
 from tests.fakes import FakeEngine
 
 CALL = PROJECT / "tests" / "espeak_call" / "call.wav"
@@ -24,7 +27,7 @@ BYTES_PER_S = 16_000  # two legs of A-law
 
 
 @dataclass
-class Gateway:
+class RunningGateway:
     settings: Settings
     engine: FakeEngine
     box: Box
@@ -38,25 +41,25 @@ class Gateway:
 @contextlib.asynccontextmanager
 async def gateway(
     folder: Path,
-    webhooks: Webhooks | None = None,
+    webhooks: WebhooksSettings | None = None,
     *,
     access: AccessSettings | None = None,
     doors: dict[str, Any] | None = None,
     local: Path | None = None,
     **store: Any,
-) -> AsyncIterator[Gateway]:
+) -> AsyncIterator[RunningGateway]:
     tls = doors or {}
     grpc_only = {"mtls_port": tls["mtls_port"]} if "mtls_port" in tls else {}
     both = {name: value for name, value in tls.items() if name != "mtls_port"}
     settings = Settings(
-        grpc=Grpc(port=0, **both, **grpc_only),
-        http=Http(port=0, share=folder / "share", **both),
+        grpc=GrpcSettings(port=0, **both, **grpc_only),
+        http=HttpSettings(port=0, share=folder / "share", **both),
         access=access or AccessSettings(),
-        local=Local(folder=local),
-        store=Store(folder=folder / "store", reserve_mib=0, **store),
-        limits=Limits(live_legs=64),
-        webhooks=webhooks or Webhooks(),
-        triton=Triton(mode="off"),
+        local=LocalSettings(folder=local),
+        store=StoreSettings(folder=folder / "store", reserve_mib=0, **store),
+        limits=LimitsSettings(live_legs=64),
+        webhooks=webhooks or WebhooksSettings(),
+        triton=TritonSettings(mode="off"),
     )
     engine = FakeEngine()
     whole = Appliance(settings, lambda settings, metrics: engine)
@@ -64,7 +67,9 @@ async def gateway(
     try:
         scheme = "https" if tls else "http"
         addresses = f"{scheme}://127.0.0.1:{http}", f"127.0.0.1:{grpc}"
-        yield Gateway(settings, engine, whole.box, whole.archive, whole.access, *addresses, whole)
+        yield RunningGateway(
+            settings, engine, whole.box, whole.archive, whole.access, *addresses, whole
+        )
     finally:
         await whole.stop(0)
 

@@ -12,8 +12,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from appliance.api.http.server import HttpServer
+from appliance.call.admission import Admission
 from appliance.errors import InvalidAudio
-from appliance.messages import CallConfig, Final, Health, Progress, SpokenWord, Told, Transcript
+from appliance.messages import (
+    AudioProgress,
+    CallConfig,
+    Final,
+    Health,
+    NumberedEvent,
+    SpokenWord,
+    Transcript,
+)
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from inference.tensors import ModelCard
@@ -48,8 +57,8 @@ def final(text: str, start_ms: int, end_ms: int, leg: int = 0, utterance: int = 
 CALL = (final("您好", 0, 1_000), final("我要反映一个问题。", 1_200, 4_000, leg=1))
 
 
-class FakeCall:
-    def __init__(self, box: FakeBox, config: CallConfig) -> None:
+class FakeHttpCall:
+    def __init__(self, box: FakeHttpBox, config: CallConfig) -> None:
         self._box, self._config = box, config
         self._finished = asyncio.Event()
         self._heard = asyncio.Event()
@@ -67,17 +76,17 @@ class FakeCall:
         self._failed = error
         await self.finish()
 
-    async def told(self) -> AsyncIterator[Told]:
+    async def told(self) -> AsyncIterator[NumberedEvent]:
         await self._heard.wait()
         if not self._failed:
-            yield Told(0, Progress(100))
+            yield NumberedEvent(0, AudioProgress(100))
         for index, event in enumerate(self._box.finals):
             await asyncio.sleep(self._box.delay_s)
             if self._box.fails_after == index and self._box.error:
                 raise self._box.error
             if self._failed:
                 raise self._failed
-            yield Told(index + 1, event)
+            yield NumberedEvent(index + 1, event)
         await self._finished.wait()
         if self._failed:
             raise self._failed
@@ -86,12 +95,13 @@ class FakeCall:
         return self._box.transcript(self._config)
 
 
-class FakeBox:
+class FakeHttpBox:
     """Of the shape of call.box.Box."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.metrics = Metrics()
+        self.admission = Admission(self.settings.limits, self.metrics, lambda: 64)
         self.cards: tuple[ModelCard, ...] = (CARD,)
         self.parts = {"engine": Health(True), "triton": Health(False, "not started")}
         self.draining = False
@@ -109,9 +119,9 @@ class FakeBox:
         return self._open(config)
 
     @asynccontextmanager
-    async def _open(self, config: CallConfig) -> AsyncIterator[FakeCall]:
+    async def _open(self, config: CallConfig) -> AsyncIterator[FakeHttpCall]:
         with self._work(config):
-            yield FakeCall(self, config)
+            yield FakeHttpCall(self, config)
 
     def models(self) -> tuple[ModelCard, ...]:
         return self.cards
@@ -135,7 +145,7 @@ class FakeBox:
 
 
 class _Work:
-    def __init__(self, box: FakeBox) -> None:
+    def __init__(self, box: FakeHttpBox) -> None:
         self._box = box
 
     def __enter__(self) -> None:
@@ -151,7 +161,7 @@ class Served:
     """A box and its door in a loop of their own, so that the blocking client can be used."""
 
     def __init__(self) -> None:
-        self.box = FakeBox(http={"port": 0, "max_upload_mib": 1})
+        self.box = FakeHttpBox(http={"port": 0, "max_upload_mib": 1})
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()

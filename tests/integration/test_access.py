@@ -15,15 +15,15 @@ import httpx
 import pytest
 from google.longrunning import operations_pb2
 
-from appliance.access.access import Wanted
-from appliance.access.roles import ADMINS, EVERY_TENANT, Principal, Role
+from appliance.access.access import CredentialRequest
+from appliance.access.roles import ADMINS, EVERY_TENANT, AccessRole, Principal
 from appliance.api.http.app import create_app
-from appliance.api.http.who import OPEN_PATHS, every_route, unguarded
+from appliance.api.http.auth import OPEN_PATHS, every_route, unguarded
 from appliance.errors import InvalidRequest
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
-from appliance.sections import Access as AccessSettings
 from appliance.security import audit
-from tests.integration.gateway import Gateway, alaw, gateway
+from appliance.settings.doors import AccessSettings
+from tests.integration.gateway import RunningGateway, alaw, gateway
 
 HOTLINE = "/lingting.hotline.v1.Hotline/"
 OPERATIONS = "/google.longrunning.Operations/"
@@ -34,12 +34,12 @@ INSTALLER = Principal("installer", EVERY_TENANT, frozenset())
 class Closed:
     """A gateway that asks for keys, and one key of each role and tenant."""
 
-    def __init__(self, box: Gateway) -> None:
+    def __init__(self, box: RunningGateway) -> None:
         self.box, self.keys = box, dict[str, str]()
 
-    async def make(self, name: str, *roles: Role, tenant: str = "a", **more: Any) -> str:
+    async def make(self, name: str, *roles: AccessRole, tenant: str = "a", **more: Any) -> str:
         """Its id; the key is kept under its name."""
-        wanted = Wanted(name, roles, tenant, **more)
+        wanted = CredentialRequest(name, roles, tenant, **more)
         made = await self.box.access.create(INSTALLER, wanted)
         self.keys[name] = made.key
         return made.credential.id
@@ -63,7 +63,7 @@ async def admins(closed: Closed) -> None:
         closed.keys[made.credential.roles[0]] = made.key
 
 
-def routes(box: Gateway) -> list[tuple[str, str]]:
+def routes(box: RunningGateway) -> list[tuple[str, str]]:
     """(method, path) of everything HTTP."""
     app = create_app(box.box, box.archive, box.access)
     found = []
@@ -145,9 +145,9 @@ async def record(closed: Closed, name: str) -> str:
 
 async def test_a_tenant_sees_its_own_calls_alone(closed: Closed) -> None:
     for tenant in ("a", "b"):
-        await closed.make(f"caller-{tenant}", Role.CALLER, tenant=tenant)
-        await closed.make(f"inspector-{tenant}", Role.INSPECTOR, tenant=tenant)
-    await closed.make("everything", Role.INSPECTOR, tenant=EVERY_TENANT)
+        await closed.make(f"caller-{tenant}", AccessRole.CALLER, tenant=tenant)
+        await closed.make(f"inspector-{tenant}", AccessRole.INSPECTOR, tenant=tenant)
+    await closed.make("everything", AccessRole.INSPECTOR, tenant=EVERY_TENANT)
     ids = {tenant: await record(closed, f"caller-{tenant}") for tenant in ("a", "b")}
     for mine, other in (("a", "b"), ("b", "a")):
         for who in (f"caller-{mine}", f"inspector-{mine}"):
@@ -173,8 +173,8 @@ async def test_a_tenant_sees_its_own_calls_alone(closed: Closed) -> None:
 
 async def test_a_tenant_sees_its_own_calls_alone_in_grpc(closed: Closed) -> None:
     for tenant in ("a", "b"):
-        await closed.make(f"caller-{tenant}", Role.CALLER, tenant=tenant)
-    await closed.make("inspector-a", Role.INSPECTOR, tenant="a")
+        await closed.make(f"caller-{tenant}", AccessRole.CALLER, tenant=tenant)
+    await closed.make("inspector-a", AccessRole.INSPECTOR, tenant="a")
     theirs = await record(closed, "caller-b")
     asks = {
         f"{HOTLINE}GetCall": ("caller-a", pb.GetCallRequest(name=f"calls/{theirs}")),
@@ -209,12 +209,12 @@ async def test_a_tenant_sees_its_own_calls_alone_in_grpc(closed: Closed) -> None
 
 # What each admin does; any other of them, and everybody else, is refused.
 ACTS = {
-    Role.SYSTEM_ADMIN: [("GET", "/api/v1/admin/settings"), ("POST", "/api/v1/admin/restart")],
-    Role.SECURITY_ADMIN: [
+    AccessRole.SYSTEM_ADMIN: [("GET", "/api/v1/admin/settings"), ("POST", "/api/v1/admin/restart")],
+    AccessRole.SECURITY_ADMIN: [
         ("POST", "/api/v1/admin/credentials"),
         ("POST", "/api/v1/admin/credentials/x/revoke"),
     ],
-    Role.AUDIT_ADMIN: [
+    AccessRole.AUDIT_ADMIN: [
         ("GET", "/api/v1/admin/audit"),
         ("GET", "/api/v1/admin/audit/verify"),
         ("GET", "/api/v1/admin/audit/export"),
@@ -224,7 +224,9 @@ ACTS = {
 
 async def test_no_admin_can_do_anothers_act(closed: Closed) -> None:
     await admins(closed)
-    await closed.make("nobody", Role.CALLER, Role.AGENT, Role.INSPECTOR, Role.OPERATOR)
+    await closed.make(
+        "nobody", AccessRole.CALLER, AccessRole.AGENT, AccessRole.INSPECTOR, AccessRole.OPERATOR
+    )
     body = {"name": "mine", "roles": ["caller"], "tenant": "a"}
     for owner, acts in ACTS.items():
         for method, path in acts:
@@ -281,7 +283,7 @@ async def test_first_admins_are_made_once(closed: Closed) -> None:
 
 
 async def test_a_revoked_key_opens_nothing_from_then_on(closed: Closed) -> None:
-    made = await closed.make("gone", Role.CALLER)
+    made = await closed.make("gone", AccessRole.CALLER)
     async with closed.client("gone") as client:
         assert (await client.get("/v1/models")).status_code == 200
         await closed.box.access.revoke(INSTALLER, made)
@@ -291,7 +293,7 @@ async def test_a_revoked_key_opens_nothing_from_then_on(closed: Closed) -> None:
 
 
 async def test_a_stream_ends_with_its_key(closed: Closed) -> None:
-    made = await closed.make("gone", Role.CALLER)
+    made = await closed.make("gone", AccessRole.CALLER)
     sent = asyncio.Event()
 
     async def requests() -> AsyncIterator[Any]:
@@ -320,8 +322,8 @@ async def test_a_stream_ends_with_its_key(closed: Closed) -> None:
 
 
 async def test_a_watcher_is_let_go_with_its_key(closed: Closed) -> None:
-    await closed.make("caller", Role.CALLER)
-    made = await closed.make("watcher", Role.AGENT)
+    await closed.make("caller", AccessRole.CALLER)
+    made = await closed.make("watcher", AccessRole.AGENT)
 
     async def requests(go: asyncio.Event) -> AsyncIterator[Any]:
         config = pb.CallConfig(
@@ -354,7 +356,7 @@ async def test_a_watcher_is_let_go_with_its_key(closed: Closed) -> None:
 
 
 async def test_a_streamed_transcript_ends_with_its_key(closed: Closed) -> None:
-    made = await closed.make("listener", Role.CALLER)
+    made = await closed.make("listener", AccessRole.CALLER)
     closed.box.engine.delay_s = 0.5
     form = {"model": "whisper-1", "stream": "true", "encoding": "alaw"}
     form |= {"sample_rate_hertz": "8000", "channels": "2"}
@@ -371,7 +373,7 @@ async def test_a_streamed_transcript_ends_with_its_key(closed: Closed) -> None:
 
 
 async def test_an_expired_key_opens_nothing(closed: Closed) -> None:
-    made = await closed.make("short", Role.CALLER, days=1)
+    made = await closed.make("short", AccessRole.CALLER, days=1)
     gate = closed.box.access.gate
     gate.load(
         replace(each, expires_at=time.time() - 1) if each.id == made else each
@@ -384,8 +386,8 @@ async def test_an_expired_key_opens_nothing(closed: Closed) -> None:
 
 
 async def test_a_key_has_a_rate(closed: Closed) -> None:
-    await closed.make("busy", Role.CALLER, per_minute=3)
-    await closed.make("other", Role.CALLER)
+    await closed.make("busy", AccessRole.CALLER, per_minute=3)
+    await closed.make("other", AccessRole.CALLER)
     async with closed.client("busy") as client:
         answers = [await client.get("/v1/models") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
@@ -395,7 +397,7 @@ async def test_a_key_has_a_rate(closed: Closed) -> None:
 
 
 async def test_guessing_is_slowed_down(closed: Closed) -> None:
-    await closed.make("good", Role.CALLER)
+    await closed.make("good", AccessRole.CALLER)
     async with closed.client() as client:
         for n in range(40):
             headers = {"authorization": f"Bearer lt_{n}"}
@@ -406,8 +408,8 @@ async def test_guessing_is_slowed_down(closed: Closed) -> None:
 
 
 async def test_an_operation_that_holds_a_call_is_a_reading_of_it(closed: Closed) -> None:
-    await closed.make("caller", Role.CALLER)
-    await closed.make("inspector", Role.INSPECTOR)
+    await closed.make("caller", AccessRole.CALLER)
+    await closed.make("inspector", AccessRole.INSPECTOR)
     call_id = await record(closed, "caller")
     async with grpc.aio.insecure_channel(closed.box.grpc) as channel:
         for method in ("GetOperation", "WaitOperation"):
@@ -420,7 +422,7 @@ async def test_an_operation_that_holds_a_call_is_a_reading_of_it(closed: Closed)
 
 
 async def test_each_hotline_system_has_its_own_part_of_the_share(closed: Closed) -> None:
-    await closed.make("caller-a", Role.CALLER, tenant="a")
+    await closed.make("caller-a", AccessRole.CALLER, tenant="a")
     share = closed.box.settings.http.share
     assert share
     for tenant in ("a", "b"):
@@ -434,8 +436,8 @@ async def test_each_hotline_system_has_its_own_part_of_the_share(closed: Closed)
 
 
 async def test_deliveries_are_of_every_hotline_system(closed: Closed) -> None:
-    await closed.make("one", Role.OPERATOR, tenant="a")
-    await closed.make("all", Role.OPERATOR, tenant=EVERY_TENANT)
+    await closed.make("one", AccessRole.OPERATOR, tenant="a")
+    await closed.make("all", AccessRole.OPERATOR, tenant=EVERY_TENANT)
     for name, status in (("one", 403), ("all", 200)):
         async with closed.client(name) as client:
             assert (await client.get("/api/v1/deliveries")).status_code == status
@@ -444,7 +446,7 @@ async def test_deliveries_are_of_every_hotline_system(closed: Closed) -> None:
 @pytest.mark.parametrize("tenant", ["local", "canary"])
 async def test_the_boxs_own_names_are_nobodys(closed: Closed, tenant: str) -> None:
     with pytest.raises(InvalidRequest, match="own name"):
-        await closed.make("x", Role.CALLER, tenant=tenant)
+        await closed.make("x", AccessRole.CALLER, tenant=tenant)
 
 
 @pytest.mark.parametrize("header", ["Basic eDp5", "Bearer", "nonsense", "Bearer é"])
@@ -455,7 +457,7 @@ async def test_odd_headers_are_refused(closed: Closed, header: str) -> None:
 
 
 async def test_keys_are_nowhere_on_the_disk(closed: Closed, tmp_path: Path) -> None:
-    await closed.make("secret", Role.CALLER)
+    await closed.make("secret", AccessRole.CALLER)
     key = closed.keys["secret"].encode()
     files = await asyncio.to_thread(lambda: list(filter(Path.is_file, tmp_path.rglob("*"))))
     assert files
@@ -464,8 +466,8 @@ async def test_keys_are_nowhere_on_the_disk(closed: Closed, tmp_path: Path) -> N
 
 async def test_privileged_acts_are_logged(closed: Closed) -> None:
     await admins(closed)
-    await closed.make("caller", Role.CALLER)
-    await closed.make("inspector", Role.INSPECTOR)
+    await closed.make("caller", AccessRole.CALLER)
+    await closed.make("inspector", AccessRole.INSPECTOR)
     call = await record(closed, "caller")
     async with closed.client("caller") as client:
         assert (await client.get(f"/api/v1/calls/{call}")).status_code == 200
@@ -495,8 +497,8 @@ async def test_privileged_acts_are_logged(closed: Closed) -> None:
 async def test_what_cannot_be_logged_is_not_done(
     closed: Closed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await closed.make("caller", Role.CALLER)
-    await closed.make("inspector", Role.INSPECTOR)
+    await closed.make("caller", AccessRole.CALLER)
+    await closed.make("inspector", AccessRole.INSPECTOR)
     call = await record(closed, "caller")
 
     def full(*_: object) -> None:
@@ -519,7 +521,9 @@ async def test_doors_on_loopback_are_open_unless_told(tmp_path: Path) -> None:
         assert (await client.get("/api/v1/admin/settings")).status_code == 403
         any_key = {"authorization": "Bearer none"}  # an OpenAI client cannot but send one
         assert (await client.get("/api/v1/calls", headers=any_key)).status_code == 200
-        made = await box.access.create(INSTALLER, Wanted("script", (Role.CALLER,), "a"))
+        made = await box.access.create(
+            INSTALLER, CredentialRequest("script", (AccessRole.CALLER,), "a")
+        )
         known = {"authorization": f"Bearer {made.key}"}
         assert (await client.get("/api/v1/calls", headers=known)).status_code == 200
         await box.access.revoke(INSTALLER, made.credential.id)

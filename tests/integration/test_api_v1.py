@@ -27,7 +27,7 @@ from appliance.work.runner import MOST_TAKEN
 from inference.tensors import Hypothesis, Turn, Window, Word
 from tests import fakes
 from tests.fakes import IDENTITY, VOICEPRINTS
-from tests.integration.gateway import CALL, Gateway, alaw, gateway, silence
+from tests.integration.gateway import CALL, RunningGateway, alaw, gateway, silence
 from tests.unit.test_store import files as kept_files
 
 RAW = {"encoding": "alaw", "sample_rate_hertz": "8000", "channels": "2"}
@@ -36,13 +36,13 @@ STEREO = AudioFormat(Encoding.ALAW, 8000, 2)
 
 
 @pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Gateway]:
+async def box(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     async with gateway(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def client(box: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+async def client(box: RunningGateway) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=box.http, timeout=60) as made:
         yield made
 
@@ -210,7 +210,7 @@ async def test_pages_and_filters(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_hundred_thousand_calls_are_paged_by_an_index(
-    client: httpx.AsyncClient, box: Gateway
+    client: httpx.AsyncClient, box: RunningGateway
 ) -> None:
     def fill(connection: Connection) -> None:
         row = {"name": "", "door": "riva", "live": True, "state": "finished", "config": b""}
@@ -249,7 +249,7 @@ async def test_unknown_calls(client: httpx.AsyncClient) -> None:
     problem(await client.post("/api/v1/recordings/nobody/cancel"), 404)
 
 
-async def test_a_deleted_call_is_gone(client: httpx.AsyncClient, box: Gateway) -> None:
+async def test_a_deleted_call_is_gone(client: httpx.AsyncClient, box: RunningGateway) -> None:
     sent = await send(client, alaw(5))
     await until_over(client, sent["id"])
     assert (await client.delete(sent["call"])).status_code == 204
@@ -257,7 +257,9 @@ async def test_a_deleted_call_is_gone(client: httpx.AsyncClient, box: Gateway) -
     assert not box.archive.store.vault.path(sent["id"]).exists()
 
 
-async def test_a_recording_deleted_while_it_runs(client: httpx.AsyncClient, box: Gateway) -> None:
+async def test_a_recording_deleted_while_it_runs(
+    client: httpx.AsyncClient, box: RunningGateway
+) -> None:
     box.engine.delay_s = 5
     sent = await send(client, alaw(30))
     async with asyncio.timeout(10):
@@ -270,7 +272,9 @@ async def test_a_recording_deleted_while_it_runs(client: httpx.AsyncClient, box:
     assert (await until_over(client, after["id"]))["state"] == "finished", "others go on"
 
 
-async def test_a_cancelled_recording_stays_listed(client: httpx.AsyncClient, box: Gateway) -> None:
+async def test_a_cancelled_recording_stays_listed(
+    client: httpx.AsyncClient, box: RunningGateway
+) -> None:
     box.engine.delay_s = 5
     sent = await send(client, alaw(30))
     cancelled = await client.post(f"/api/v1/recordings/{sent['id']}/cancel")
@@ -279,7 +283,9 @@ async def test_a_cancelled_recording_stays_listed(client: httpx.AsyncClient, box
     assert (await client.get(sent["call"])).json()["state"] == "cancelled"
 
 
-async def test_audio_is_kept_only_where_wanted(client: httpx.AsyncClient, box: Gateway) -> None:
+async def test_audio_is_kept_only_where_wanted(
+    client: httpx.AsyncClient, box: RunningGateway
+) -> None:
     sent = await send(client, alaw(3))
     await until_over(client, sent["id"])
     await asyncio.sleep(0.1)
@@ -311,7 +317,7 @@ async def test_events_come_from_any_point(client: httpx.AsyncClient) -> None:
     assert await sse(client, sent["events"], **{"Last-Event-ID": "3"}) == later[3:]
 
 
-async def test_events_by_websocket(client: httpx.AsyncClient, box: Gateway) -> None:
+async def test_events_by_websocket(client: httpx.AsyncClient, box: RunningGateway) -> None:
     sent = await send(client, alaw(20))
     address = box.http.replace("http", "ws") + f"/api/v1/calls/{sent['id']}/watch"
     async with websockets.connect(address) as socket:
@@ -325,7 +331,7 @@ async def test_events_by_websocket(client: httpx.AsyncClient, box: Gateway) -> N
         assert socket.close_code == 4404
 
 
-async def live_call(box: Gateway, name: str, seconds: float) -> None:
+async def live_call(box: RunningGateway, name: str, seconds: float) -> None:
     """A caller who speaks as fast as is taken."""
     config = CallConfig(audio=STEREO, call_id=name, door="test", moods=True)
     data = alaw(seconds)
@@ -344,7 +350,7 @@ async def _drain(events: AsyncIterator[object]) -> None:
 
 
 async def test_a_live_call_is_followed_while_it_runs(
-    client: httpx.AsyncClient, box: Gateway
+    client: httpx.AsyncClient, box: RunningGateway
 ) -> None:
     calling = asyncio.create_task(live_call(box, "live-1", 30))
     async with asyncio.timeout(10):
@@ -364,7 +370,7 @@ async def test_a_live_call_is_followed_while_it_runs(
 
 
 async def test_a_watcher_that_stops_reading_slows_nobody(
-    client: httpx.AsyncClient, box: Gateway
+    client: httpx.AsyncClient, box: RunningGateway
 ) -> None:
     kept = await box.archive.keep(CallConfig(audio=STEREO, call_id="slow", door="test"))
     assert isinstance(kept, KeptCall)
@@ -382,7 +388,7 @@ async def test_a_watcher_that_stops_reading_slows_nobody(
 
 
 async def test_a_caller_who_vanishes_leaves_a_finished_call(
-    client: httpx.AsyncClient, box: Gateway
+    client: httpx.AsyncClient, box: RunningGateway
 ) -> None:
     with pytest.raises(ConnectionResetError):
         async with box.box.open_call(CallConfig(audio=STEREO, call_id="gone", door="test")) as call:
@@ -437,7 +443,7 @@ async def test_a_stop_gives_recordings_back(tmp_path: Path) -> None:
 
 
 async def test_a_recording_whose_audio_is_gone_fails_and_says_so(
-    client: httpx.AsyncClient, box: Gateway
+    client: httpx.AsyncClient, box: RunningGateway
 ) -> None:
     box.engine.delay_s = 5
     runners = box.box.settings.limits.recordings
@@ -451,7 +457,7 @@ async def test_a_recording_whose_audio_is_gone_fails_and_says_so(
 
 
 async def test_an_uploader_who_goes_away_while_it_is_queued_loses_nothing(
-    box: Gateway, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    box: RunningGateway, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create, begun = box.archive.store.calls.create, asyncio.Event()
 
@@ -476,7 +482,7 @@ async def test_an_uploader_who_goes_away_while_it_is_queued_loses_nothing(
 
 
 async def test_a_watcher_who_asks_for_more_than_there_was_is_told_the_end(
-    client: httpx.AsyncClient, box: Gateway
+    client: httpx.AsyncClient, box: RunningGateway
 ) -> None:
     calling = asyncio.create_task(live_call(box, "ahead", 6))
     async with asyncio.timeout(10):
@@ -489,7 +495,7 @@ async def test_a_watcher_who_asks_for_more_than_there_was_is_told_the_end(
 
 
 async def test_a_call_that_is_refused_as_it_opens_is_over(
-    client: httpx.AsyncClient, box: Gateway
+    client: httpx.AsyncClient, box: RunningGateway
 ) -> None:
     wrong = AudioFormat(Encoding.PCM_S16LE, 0, 1)
     with pytest.raises(LingtingError):
@@ -539,7 +545,7 @@ async def test_a_damaged_recording_fails_alone(tmp_path: Path) -> None:
 
 
 async def test_a_call_whose_record_is_not_taken_is_stored_later(
-    client: httpx.AsyncClient, box: Gateway, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, box: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kept_calls, "STORE_AGAIN_S", (0.1, 0.1))
     finish, refused = box.archive.store.calls.finish, asyncio.Event()
@@ -563,7 +569,7 @@ async def test_a_call_whose_record_is_not_taken_is_stored_later(
 
 @pytest.mark.parametrize("path", ["a\0b", "x" * 5000, "..", "/etc/passwd", "pipe", "link", "loop"])
 async def test_nothing_but_files_of_the_share_is_read(
-    client: httpx.AsyncClient, box: Gateway, path: str
+    client: httpx.AsyncClient, box: RunningGateway, path: str
 ) -> None:
     share = box.settings.http.share
     assert share
@@ -576,7 +582,7 @@ async def test_nothing_but_files_of_the_share_is_read(
 
 
 async def test_nothing_outside_the_share_is_even_opened(
-    client: httpx.AsyncClient, box: Gateway, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, box: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a device that alone may do something."""
     opened: list[str] = []
@@ -630,7 +636,7 @@ async def test_a_body_of_megabytes_is_not_read(client: httpx.AsyncClient) -> Non
 
 
 async def test_a_known_key_is_answered_though_the_box_is_full(
-    client: httpx.AsyncClient, box: Gateway, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, box: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = {"Idempotency-Key": "again"}
     first = await send(client, alaw(3), headers=key)
@@ -642,7 +648,7 @@ async def test_a_known_key_is_answered_though_the_box_is_full(
 
 
 async def test_in_one_channel_the_citizen_has_moods_and_the_agent_none(
-    client: httpx.AsyncClient, box: Gateway, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, box: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one greets, the other complains, with no pause between them."""
     turns = [Turn(0.0, 2.5, 0), Turn(2.5, 9.0, 1)]

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from appliance.errors import LingtingError, StoreDamaged, StoreUnavailable
-from appliance.sections import Store
 from appliance.security.ciphers import Tampered
 from appliance.security.sealed_file import CHUNK_BYTES, SealedReader, SealedWriter
+from appliance.settings.keeping import StoreSettings
 from appliance.store import backup
 from tests.integration.gateway import alaw, gateway
 
@@ -94,7 +94,7 @@ def test_chunks_cannot_be_left_out_or_swapped(tmp_path: Path) -> None:
 
 
 def test_a_servers_databases_are_left_to_it(tmp_path: Path) -> None:
-    settings = Store(folder=tmp_path, url="postgresql+psycopg://u@localhost/x")
+    settings = StoreSettings(folder=tmp_path, url="postgresql+psycopg://u@localhost/x")
     with pytest.raises(StoreUnavailable, match="pg_dump"):
         backup.create(settings, {}, tmp_path / "b", PASSPHRASE, "0")
 
@@ -125,7 +125,7 @@ async def test_calls_deleted_while_it_is_made_are_no_damage(
 ) -> None:
     """Between the copies of the two databases; and audio that is gone when it is its turn."""
     await some_calls(tmp_path)
-    store, size = Store(folder=tmp_path / "store"), backup._size
+    store, size = StoreSettings(folder=tmp_path / "store"), backup._size
     with contextlib.closing(sqlite3.connect(tmp_path / "store" / "keys.db")) as keys:
         keys.execute("DELETE FROM keys WHERE call_id = (SELECT min(call_id) FROM keys)")
         keys.commit()

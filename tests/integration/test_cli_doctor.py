@@ -22,13 +22,14 @@ from typer.testing import CliRunner
 from appliance.access.pki import Authority
 from appliance.cli import doctor as command
 from appliance.cli import doctor_gpu, doctor_machine
-from appliance.cli.doctor_check import Check, State
+from appliance.cli.doctor_check import Check, CheckState
 from appliance.cli.doctor_machine import GIB
-from appliance.cli.words import Words
+from appliance.cli.words import Bilingual
 from appliance.messages import Health
-from appliance.sections import Audit, Grpc, Http, Models, Triton
-from appliance.security.audit import AuditLog, Entry
+from appliance.security.audit import AuditEntry, AuditLog
 from appliance.settings import Settings
+from appliance.settings.doors import AuditSettings, GrpcSettings, HttpSettings
+from appliance.settings.engines import ModelsSettings, TritonSettings
 from tests.integration.http_fakes import Served
 
 
@@ -117,10 +118,12 @@ def test_wrong_settings_are_a_failed_check_and_the_rest_goes_on(
 
 def test_memory_and_disk_have_three_states() -> None:
     states = [
-        doctor_machine._enough("disk", size, 1 * GIB, 5 * GIB, Words("free some", "腾出空间")).state
+        doctor_machine._enough(
+            "disk", size, 1 * GIB, 5 * GIB, Bilingual("free some", "腾出空间")
+        ).state
         for size in (0, 2 * GIB, 9 * GIB)
     ]
-    assert states == [State.fail, State.warn, State.ok]
+    assert states == [CheckState.fail, CheckState.warn, CheckState.ok]
 
 
 def test_proc_files_that_say_nothing(tmp_path: Path) -> None:
@@ -135,31 +138,31 @@ def test_proc_files_that_say_nothing(tmp_path: Path) -> None:
 
 def test_bundle(sealed: Path, tmp_path: Path) -> None:
     def check(folder: Path) -> Check:
-        return command.speech_bundle(Settings(models=Models(asr=folder)))
+        return command.speech_bundle(Settings(models=ModelsSettings(asr=folder)))
 
-    assert check(sealed).state is State.ok
+    assert check(sealed).state is CheckState.ok
     manifest = json.loads((sealed / "manifest.json").read_text())
     (sealed / "manifest.json").write_text(json.dumps({**manifest, "demo": True}))
     assert "demonstration" in check(sealed).found
     (sealed / "model.bin").write_bytes(b"altered")
     altered = check(sealed)
-    assert altered.state is State.fail
+    assert altered.state is CheckState.fail
     assert "model.bin" in altered.found
     missing = check(tmp_path / "none")
-    assert missing.state is State.fail
+    assert missing.state is CheckState.fail
     assert "manifest.json" in missing.found
 
 
 def test_triton(tmp_path: Path, stranger: int) -> None:
     binary = tmp_path / "tritonserver"
-    missing = command.triton(Settings(triton=Triton(binary=binary)))
-    assert (missing.state, "CPU" in missing.found) == (State.warn, True)
+    missing = command.triton(Settings(triton=TritonSettings(binary=binary)))
+    assert (missing.state, "CPU" in missing.found) == (CheckState.warn, True)
     binary.write_text("")
     binary.chmod(0o755)
-    assert command.triton(Settings(triton=Triton(binary=binary))).found == str(binary)
-    assert command.triton(Settings(triton=Triton(mode="off"))).state is State.ok
-    for port, state in ((stranger, State.ok), (free_port(), State.warn)):
-        remote = Triton(mode="remote", address=f"127.0.0.1:{port}")
+    assert command.triton(Settings(triton=TritonSettings(binary=binary))).found == str(binary)
+    assert command.triton(Settings(triton=TritonSettings(mode="off"))).state is CheckState.ok
+    for port, state in ((stranger, CheckState.ok), (free_port(), CheckState.warn)):
+        remote = TritonSettings(mode="remote", address=f"127.0.0.1:{port}")
         assert command.triton(Settings(triton=remote)).state is state
 
 
@@ -169,9 +172,9 @@ def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("this machine has one")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(doctor_gpu, "PCI", tmp_path / "pci")
-    demanded = Settings(triton=Triton(kind="gpu"))
+    demanded = Settings(triton=TritonSettings(kind="gpu"))
     assert command.gpu(Settings()).found == "none: CPU mode"
-    assert command.gpu(demanded).state is State.fail
+    assert command.gpu(demanded).state is CheckState.fail
 
     for number, device in enumerate(("0x030200", "0x040300", "0x030000")):
         card = tmp_path / "pci" / f"0000:0{number}:00.0"
@@ -181,7 +184,7 @@ def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driverless = command.gpu(Settings())
     assert driverless.found == "2 cards, but no driver: CPU mode"  # and its sound output is none
     assert "lingting-install gpu" in driverless.fix
-    assert command.gpu(demanded).state is State.fail
+    assert command.gpu(demanded).state is CheckState.fail
 
     smi = tmp_path / "nvidia-smi"
 
@@ -196,56 +199,56 @@ def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CUDA's libraries are missing" in command.gpu(Settings()).found
     monkeypatch.setattr(doctor_gpu, "find_spec", lambda name: name)
     assert command.gpu(Settings()).found == "NVIDIA L4, 23034 MiB, 550.90.07"
-    assert "kind is cpu" in command.gpu(Settings(triton=Triton(kind="cpu"))).found
+    assert "kind is cpu" in command.gpu(Settings(triton=TritonSettings(kind="cpu"))).found
 
 
 @pytest.mark.parametrize(
-    ("days", "state"), [(365, State.ok), (20, State.warn), (-3, State.fail)], ids=str
+    ("days", "state"), [(365, CheckState.ok), (20, CheckState.warn), (-3, CheckState.fail)], ids=str
 )
-def test_certificate(tmp_path: Path, days: int, state: State) -> None:
+def test_certificate(tmp_path: Path, days: int, state: CheckState) -> None:
     authority = Authority(tmp_path)
     authority.create("test")
     with patch("appliance.access.pki.datetime", wraps=datetime) as clock:
         clock.now.return_value = datetime.now(UTC) + timedelta(days=min(days, 0) - 1)
         path = authority.issue_server(["localhost"], tmp_path / "server", max(days, 0) + 1)
     door = {"tls_certificate": path, "tls_key": path.with_suffix(".key")}
-    check = command.tls(Settings(grpc=Grpc(**door), http=Http(**door)))
+    check = command.tls(Settings(grpc=GrpcSettings(**door), http=HttpSettings(**door)))
     assert check.state is state, check.found
-    assert ("lingting-install certificate" in check.fix) is (state is not State.ok)
+    assert ("lingting-install certificate" in check.fix) is (state is not CheckState.ok)
 
 
 def test_audit_log(tmp_path: Path) -> None:
-    settings = Settings(audit=Audit(folder=tmp_path / "audit"))
+    settings = Settings(audit=AuditSettings(folder=tmp_path / "audit"))
     assert command.audit_log(settings).found == "none yet"
     log = AuditLog(tmp_path / "audit", "sm3", bytes(32))
     for act in ("box.start", "credential.create", "box.stop"):
-        log.append(Entry("box", act))
+        log.append(AuditEntry("box", act))
     log.sign_head()
     assert command.audit_log(settings).found == "whole: 3 records, 1 signed heads"
     path = next((tmp_path / "audit").glob("audit-*.jsonl"))
     path.write_text(path.read_text().replace("credential.create", "credential.revoke"))
     check = command.audit_log(settings)
-    assert (check.state, "record 2 was altered" in check.found) == (State.fail, True)
+    assert (check.state, "record 2 was altered" in check.found) == (CheckState.fail, True)
 
 
 def test_http_port(served: Served, stranger: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def check(port: int) -> Check:
-        return command.http_door(Settings(http=Http(port=port)))
+        return command.http_door(Settings(http=HttpSettings(port=port)))
 
     assert check(free_port()).found == "free"
-    assert check(0).state is State.ok
-    assert check(served.port).state is State.ok
+    assert check(0).state is CheckState.ok
+    assert check(served.port).state is CheckState.ok
     served.box.parts["engine"] = Health(False, "loading")
     ailing = check(served.port)
-    assert (ailing.state, "engine: loading" in ailing.found) == (State.fail, True)
+    assert (ailing.state, "engine: loading" in ailing.found) == (CheckState.fail, True)
     monkeypatch.setattr(command, "PROBE_TIMEOUT_S", 0.5)  # a stranger never answers
     assert "another program" in check(stranger).found
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's ports are all free to take")
 def test_an_address_of_another_machine() -> None:
-    check = command.http_door(Settings(http=Http(host="192.0.2.1", port=9000)))
-    assert check.state is State.fail
+    check = command.http_door(Settings(http=HttpSettings(host="192.0.2.1", port=9000)))
+    assert check.state is CheckState.fail
     assert "http.host" in check.fix
 
 
@@ -260,10 +263,10 @@ def test_grpc_port(stranger: int, monkeypatch: pytest.MonkeyPatch) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        assert command.grpc_door(Settings(grpc=Grpc(port=port))).state is State.ok
+        assert command.grpc_door(Settings(grpc=GrpcSettings(port=port))).state is CheckState.ok
         status[0] = b"\x08\x02"
-        assert "not serving" in command.grpc_door(Settings(grpc=Grpc(port=port))).found
+        assert "not serving" in command.grpc_door(Settings(grpc=GrpcSettings(port=port))).found
     finally:
         server.stop(None)
-    assert "another program" in command.grpc_door(Settings(grpc=Grpc(port=stranger))).found
-    assert command.grpc_door(Settings(grpc=Grpc(port=free_port()))).found == "free"
+    assert "another program" in command.grpc_door(Settings(grpc=GrpcSettings(port=stranger))).found
+    assert command.grpc_door(Settings(grpc=GrpcSettings(port=free_port()))).found == "free"

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from appliance.cli import transcribe as command
 from appliance.errors import BundleError, Overloaded, SettingsError
 from appliance.messages import AudioFormat, Encoding
-from tests.integration.http_fakes import BAD, FakeBox, Served
+from tests.integration.http_fakes import BAD, FakeHttpBox, Served
 
 TEXT = "声道1：您好\n声道2：我要反映一个问题。\n"
 
@@ -47,11 +47,11 @@ def wave(seconds: float = 1.0) -> bytes:
 
 
 @pytest.fixture
-def box(monkeypatch: pytest.MonkeyPatch) -> FakeBox:
-    box = FakeBox()
+def box(monkeypatch: pytest.MonkeyPatch) -> FakeHttpBox:
+    box = FakeHttpBox()
 
     @asynccontextmanager
-    async def local_box(settings: Any) -> AsyncIterator[FakeBox]:
+    async def local_box(settings: Any) -> AsyncIterator[FakeHttpBox]:
         yield box
 
     monkeypatch.setattr(command, "local_box", local_box)
@@ -78,14 +78,14 @@ def call(*args: object, stdin: bytes | None = None) -> Result:
     return CliRunner().invoke(app, [str(arg) for arg in args], input=stdin)
 
 
-def test_text_goes_to_stdout_and_the_notice_to_stderr(box: FakeBox, file: str) -> None:
+def test_text_goes_to_stdout_and_the_notice_to_stderr(box: FakeHttpBox, file: str) -> None:
     result = call(file)
     assert (result.exit_code, result.stdout) == (0, TEXT)
     assert result.stderr.count("演示权重") == 1
     assert not box.configs[0].live
 
 
-def test_options_reach_the_box(box: FakeBox, file: str) -> None:
+def test_options_reach_the_box(box: FakeHttpBox, file: str) -> None:
     assert call(file, "--language", "zh", "--hotword", "工单", "--hotword", "承办").exit_code == 0
     assert box.configs[0].hotwords == ("工单", "承办")
     assert box.configs[0].language == "zh"
@@ -95,12 +95,12 @@ RAW = AudioFormat(Encoding.ALAW, 8000, 2)
 RAW_OPTIONS = ("--encoding", "alaw", "--sample-rate", 8000, "--channels", 2)
 
 
-def test_raw_audio_is_described_by_options(box: FakeBox, file: str) -> None:
+def test_raw_audio_is_described_by_options(box: FakeHttpBox, file: str) -> None:
     assert call(file, *RAW_OPTIONS).exit_code == 0
     assert box.configs[0].audio == RAW
 
 
-def test_raw_audio_needs_its_rate(box: FakeBox, file: str) -> None:
+def test_raw_audio_needs_its_rate(box: FakeHttpBox, file: str) -> None:
     result = call(file, "--encoding", "alaw")
     assert result.exit_code == 2 and "--sample-rate" in result.stderr
 
@@ -128,7 +128,7 @@ def test_a_port_that_speaks_something_else_is_told_apart(file: str) -> None:
     assert "does not answer in HTTP" in result.stderr and "gRPC" in result.stderr
 
 
-def test_json_of_several_files_is_one_object_a_line(box: FakeBox, file: str) -> None:
+def test_json_of_several_files_is_one_object_a_line(box: FakeHttpBox, file: str) -> None:
     result = call("--format", "json", file, file)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["file"] for line in lines] == [file, file]
@@ -137,7 +137,7 @@ def test_json_of_several_files_is_one_object_a_line(box: FakeBox, file: str) -> 
 
 
 @pytest.mark.parametrize("name", ["txt", "json", "srt", "vtt"])
-def test_each_file_gets_its_own_output(box: FakeBox, tmp_path: Path, name: str) -> None:
+def test_each_file_gets_its_own_output(box: FakeHttpBox, tmp_path: Path, name: str) -> None:
     for path in ("a/x.wav", "b/x.wav", "a/y.wav"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(wave())
@@ -151,7 +151,7 @@ def test_each_file_gets_its_own_output(box: FakeBox, tmp_path: Path, name: str) 
     assert "您好" in (out / f"y.{name}").read_text()
 
 
-def test_one_bad_file_does_not_stop_the_others(box: FakeBox, tmp_path: Path, file: str) -> None:
+def test_one_bad_file_does_not_stop_the_others(box: FakeHttpBox, tmp_path: Path, file: str) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(BAD)
     result = call(bad, tmp_path, tmp_path / "missing.wav", file)
@@ -164,14 +164,16 @@ def test_one_bad_file_does_not_stop_the_others(box: FakeBox, tmp_path: Path, fil
     assert "1 of 4 files transcribed" in result.stderr
 
 
-def test_an_output_that_cannot_be_written_is_named(box: FakeBox, tmp_path: Path, file: str) -> None:
+def test_an_output_that_cannot_be_written_is_named(
+    box: FakeHttpBox, tmp_path: Path, file: str
+) -> None:
     (tmp_path / "out" / "call.txt").mkdir(parents=True)
     result = call(file, "--output-dir", tmp_path / "out", "--force")
     assert result.exit_code == 1 and str(tmp_path / "out" / "call.txt") in result.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["call.txt"]
 
 
-def test_nothing_is_written_over_unless_forced(box: FakeBox, tmp_path: Path, file: str) -> None:
+def test_nothing_is_written_over_unless_forced(box: FakeHttpBox, tmp_path: Path, file: str) -> None:
     old = tmp_path / "out" / "call.txt"
     old.parent.mkdir()
     old.write_text("somebody else's call")
@@ -184,13 +186,13 @@ def test_nothing_is_written_over_unless_forced(box: FakeBox, tmp_path: Path, fil
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_heard(
-    box: FakeBox, file: str
+    box: FakeHttpBox, file: str
 ) -> None:
     result = call(file, "--output-dir", "/proc/nowhere")
     assert result.exit_code == 2 and "/proc/nowhere" in result.stderr and not box.configs
 
 
-def test_standard_input(box: FakeBox) -> None:
+def test_standard_input(box: FakeHttpBox) -> None:
     result = call("-", stdin=wave())
     assert (result.exit_code, result.stdout) == (0, TEXT)
     assert box.received == len(wave())
@@ -208,7 +210,7 @@ def test_standard_input(box: FakeBox) -> None:
         ("--output-dir", __file__, "a.wav"),
     ],
 )
-def test_wrong_use(box: FakeBox, args: tuple[str, ...]) -> None:
+def test_wrong_use(box: FakeHttpBox, args: tuple[str, ...]) -> None:
     result = call(*args)
     assert result.exit_code == 2
     assert result.stderr
@@ -265,7 +267,7 @@ def test_exit_codes_are_in_the_help() -> None:
 # Against a running box
 
 
-def test_a_running_box_answers_the_same(box: FakeBox, served: Served, file: str) -> None:
+def test_a_running_box_answers_the_same(box: FakeHttpBox, served: Served, file: str) -> None:
     address = f"http://127.0.0.1:{served.port}"
     here, there = call(file, "-f", "json"), call(file, "-f", "json", "--server", address)
     assert there.exit_code == 0
@@ -312,7 +314,7 @@ def test_no_box_there(served: Served, file: str) -> None:
 
 @pytest.mark.parametrize("where", ["server", "here"])
 def test_ctrl_c_ends_at_once(
-    box: FakeBox, served: Served, file: str, where: str, monkeypatch: pytest.MonkeyPatch
+    box: FakeHttpBox, served: Served, file: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box.delay_s = served.box.delay_s = 60
     used = served.box if where == "server" else box
@@ -336,7 +338,7 @@ def test_ctrl_c_ends_at_once(
 
 def test_the_bar_shows_seconds_and_leaves_nothing_behind(tmp_path: Path) -> None:
     screen = Console(file=io.StringIO(), force_terminal=True, width=80)
-    with command.Shown(screen, quiet=False).bar("[call].wav") as tell:
+    with command.Display(screen, quiet=False).bar("[call].wav") as tell:
         tell(3.0, 10.0)
         tell(4.0, None)
     shown = screen.file.getvalue()  # type: ignore[attr-defined]

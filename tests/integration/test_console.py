@@ -10,34 +10,34 @@ from pathlib import Path
 import httpx
 import pytest
 
-from appliance.access.access import Wanted
-from appliance.access.roles import EVERY_TENANT, Principal, Role
+from appliance.access.access import CredentialRequest
+from appliance.access.roles import EVERY_TENANT, AccessRole, Principal
 from appliance.api.http import console
 from appliance.messages import AudioFormat, CallConfig, Encoding
 from appliance.metrics import MOST_SYSTEMS
-from appliance.sections import Access as AccessSettings
 from appliance.security import audit
+from appliance.settings.doors import AccessSettings
 from appliance.store.credentials import Credentials
-from tests.integration.gateway import Gateway, alaw, gateway
+from tests.integration.gateway import RunningGateway, alaw, gateway
 
 HTML = {"accept": "text/html"}
 INSTALLER = Principal("installer", EVERY_TENANT, frozenset())
 
 
 @pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Gateway]:
+async def box(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     async with gateway(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def closed(tmp_path: Path) -> AsyncIterator[Gateway]:
+async def closed(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     async with gateway(tmp_path, access=AccessSettings(keys="always")) as made:
         yield made
 
 
-async def key(box: Gateway, *roles: Role, tenant: str = "a") -> str:
-    return (await box.access.create(INSTALLER, Wanted("somebody", roles, tenant))).key
+async def key(box: RunningGateway, *roles: AccessRole, tenant: str = "a") -> str:
+    return (await box.access.create(INSTALLER, CredentialRequest("somebody", roles, tenant))).key
 
 
 async def lines(client: httpx.AsyncClient, until: str, most_s: float = 10) -> str:
@@ -51,7 +51,9 @@ async def lines(client: httpx.AsyncClient, until: str, most_s: float = 10) -> st
     return said
 
 
-async def test_programs_are_told_where_to_look_and_browsers_get_the_page(box: Gateway) -> None:
+async def test_programs_are_told_where_to_look_and_browsers_get_the_page(
+    box: RunningGateway,
+) -> None:
     async with httpx.AsyncClient(base_url=box.http) as client:
         assert (await client.get("/")).json()["name"] == "lingting"
         page = await client.get("/", headers=HTML)
@@ -64,7 +66,7 @@ async def test_programs_are_told_where_to_look_and_browsers_get_the_page(box: Ga
         assert 'lang="en"' in (await client.get("/", headers=HTML)).text  # remembered
 
 
-async def test_only_the_pages_own_files_are_given(closed: Gateway) -> None:
+async def test_only_the_pages_own_files_are_given(closed: RunningGateway) -> None:
     async with httpx.AsyncClient(base_url=closed.http) as client:
         script = await client.get("/console/static/page.js")
         assert script.status_code == 200 and "javascript" in script.headers["content-type"]
@@ -72,12 +74,12 @@ async def test_only_the_pages_own_files_are_given(closed: Gateway) -> None:
             assert (await client.get(f"/console/static/{path}")).status_code in (401, 404), path
 
 
-async def test_a_cookie_opens_what_its_key_opens(closed: Gateway) -> None:
+async def test_a_cookie_opens_what_its_key_opens(closed: RunningGateway) -> None:
     async with httpx.AsyncClient(base_url=closed.http) as client:
         asked = await client.get("/", headers=HTML)
         assert asked.status_code == 401 and "<form" in asked.text
         assert (await client.post("/console/session")).status_code == 401
-        mine = {"authorization": f"Bearer {await key(closed, Role.OPERATOR, tenant='*')}"}
+        mine = {"authorization": f"Bearer {await key(closed, AccessRole.OPERATOR, tenant='*')}"}
         answer = await client.post("/console/session", headers=mine)
         cookie = answer.headers["set-cookie"]
         assert "HttpOnly" in cookie and "SameSite=strict" in cookie
@@ -95,16 +97,16 @@ async def test_a_cookie_opens_what_its_key_opens(closed: Gateway) -> None:
         assert (await client.get("/", headers=HTML)).status_code == 401
 
 
-async def test_each_sees_what_its_roles_see(closed: Gateway) -> None:
+async def test_each_sees_what_its_roles_see(closed: RunningGateway) -> None:
     for role, sees, not_sees in (
-        (Role.OPERATOR, "event: condition", "event: calls"),
-        (Role.AGENT, "event: calls", "event: condition"),
+        (AccessRole.OPERATOR, "event: condition", "event: calls"),
+        (AccessRole.AGENT, "event: calls", "event: condition"),
     ):
         mine = {"authorization": f"Bearer {await key(closed, role, tenant='*')}"}
         async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
             said = await lines(client, sees)
             assert sees in said and not_sees not in said
-    mine = {"authorization": f"Bearer {await key(closed, Role.AUDIT_ADMIN, tenant='*')}"}
+    mine = {"authorization": f"Bearer {await key(closed, AccessRole.AUDIT_ADMIN, tenant='*')}"}
     async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
         assert (await client.get("/console/events")).status_code in (401, 403)
 
@@ -113,10 +115,12 @@ async def test_each_sees_what_its_roles_see(closed: Gateway) -> None:
     ("roles", "sees"), [("prophet operator", 'id="condition"'), ("prophet", "没有查看此页的角色")]
 )
 async def test_a_role_that_is_not_known_here_allows_nothing(
-    closed: Gateway, roles: str, sees: str
+    closed: RunningGateway, roles: str, sees: str
 ) -> None:
     """As a newer release may have left it behind."""
-    made = await closed.access.create(INSTALLER, Wanted("somebody", (Role.OPERATOR,), "*"))
+    made = await closed.access.create(
+        INSTALLER, CredentialRequest("somebody", (AccessRole.OPERATOR,), "*")
+    )
     table = Credentials(closed.archive.store.database)
     await table.change(made.credential.id, roles=roles)
     await closed.access.refresh()
@@ -127,20 +131,20 @@ async def test_a_role_that_is_not_known_here_allows_nothing(
         assert (await client.get("/api/v1/calls")).status_code == 403
 
 
-async def test_calls_of_another_hotline_system_are_not_there(closed: Gateway) -> None:
+async def test_calls_of_another_hotline_system_are_not_there(closed: RunningGateway) -> None:
     pcm = AudioFormat(Encoding.ALAW, 8000, 2)
     config = CallConfig(audio=pcm, call_id="secret-1", tenant="a", door="hotline")
     async with closed.box.open_call(config) as call:
         await call.accept(alaw(1))
         for tenant, seen in (("a", True), ("b", False), (EVERY_TENANT, True)):
-            mine = {"authorization": f"Bearer {await key(closed, Role.AGENT, tenant=tenant)}"}
+            mine = {"authorization": f"Bearer {await key(closed, AccessRole.AGENT, tenant=tenant)}"}
             async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
                 said = await lines(client, 'id="more"')
                 assert ("secret-1" in said) is seen, tenant
 
 
-async def test_looking_and_signing_in_and_out_are_in_the_audit_log(closed: Gateway) -> None:
-    mine = {"authorization": f"Bearer {await key(closed, Role.AGENT)}"}
+async def test_looking_and_signing_in_and_out_are_in_the_audit_log(closed: RunningGateway) -> None:
+    mine = {"authorization": f"Bearer {await key(closed, AccessRole.AGENT)}"}
     async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
         await client.post("/console/session")
         await lines(client, "event: calls")
@@ -151,11 +155,11 @@ async def test_looking_and_signing_in_and_out_are_in_the_audit_log(closed: Gatew
 
 
 async def test_one_key_does_not_take_every_place(
-    closed: Gateway, monkeypatch: pytest.MonkeyPatch
+    closed: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "MOST_OF_ONE", 2)
     greedy, modest = [
-        {"authorization": f"Bearer {await key(closed, Role.OPERATOR, tenant='*')}"}
+        {"authorization": f"Bearer {await key(closed, AccessRole.OPERATOR, tenant='*')}"}
         for _ in range(2)
     ]
     async with httpx.AsyncClient(base_url=closed.http) as client, AsyncExitStack() as stack:
@@ -166,7 +170,7 @@ async def test_one_key_does_not_take_every_place(
         assert (await stack.enter_async_context(stream)).status_code == 200
 
 
-async def test_what_callers_make_up_becomes_no_label(box: Gateway) -> None:
+async def test_what_callers_make_up_becomes_no_label(box: RunningGateway) -> None:
     """Paths, names, ids and headers: however many there are, the metrics stay as many."""
 
     async def ask(client: httpx.AsyncClient, number: int) -> None:
@@ -193,9 +197,9 @@ def series(answer: httpx.Response) -> list[str]:
     return [line.rpartition(" ")[0] for line in lines]
 
 
-async def test_a_stream_ends_with_its_session_and_with_the_box(closed: Gateway) -> None:
+async def test_a_stream_ends_with_its_session_and_with_the_box(closed: RunningGateway) -> None:
     async with httpx.AsyncClient(base_url=closed.http) as client:
-        mine = {"authorization": f"Bearer {await key(closed, Role.OPERATOR, tenant='*')}"}
+        mine = {"authorization": f"Bearer {await key(closed, AccessRole.OPERATOR, tenant='*')}"}
         await client.post("/console/session", headers=mine)
         following = asyncio.create_task(lines(client, "never said"))
         await asyncio.sleep(0.5)
@@ -208,7 +212,9 @@ async def test_a_stream_ends_with_its_session_and_with_the_box(closed: Gateway) 
         assert "正在停机" in await following
 
 
-async def test_only_so_many_pages_are_open(box: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_so_many_pages_are_open(
+    box: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(console, "MOST_VIEWERS", 1)
     async with httpx.AsyncClient(base_url=box.http) as client:
         async with client.stream("GET", "/console/events") as events:
@@ -221,7 +227,7 @@ async def test_only_so_many_pages_are_open(box: Gateway, monkeypatch: pytest.Mon
         assert "event: condition" in await lines(client, "event: condition")
 
 
-async def test_odd_questions_get_clear_answers(box: Gateway) -> None:
+async def test_odd_questions_get_clear_answers(box: RunningGateway) -> None:
     async with httpx.AsyncClient(base_url=box.http) as client:
         for since in ("never", "nan", "1e999", "-1"):
             answer = await client.get(f"/console/history?since={since}")

@@ -22,8 +22,8 @@ from appliance.recordings.recordings import KIND, Recordings
 from appliance.store import jobs
 from appliance.store.schema import keys
 from appliance.store.vault import audio_key
-from inference.tensors import Gathering, VoiceWindow
-from tests.integration.gateway import Gateway, alaw, gateway
+from inference.tensors import Clustering, VoiceWindow
+from tests.integration.gateway import RunningGateway, alaw, gateway
 
 RAW = {"encoding": "alaw", "sample_rate_hertz": "8000", "channels": "2"}
 STEREO, MONO = (AudioFormat(Encoding.ALAW, 8000, legs) for legs in (2, 1))
@@ -35,14 +35,14 @@ def live(audio: AudioFormat = STEREO, **fields: Any) -> CallConfig:
     return CallConfig(audio=audio, call_id="live", door="riva", **fields)
 
 
-async def record(box: Gateway, seconds: float = 3, **fields: str) -> str:
+async def record(box: RunningGateway, seconds: float = 3, **fields: str) -> str:
     async with httpx.AsyncClient(base_url=box.http) as client:
         files = {"file": ("call", alaw(seconds))}
         answer = await client.post("/api/v1/recordings", files=files, data={**RAW, **fields})
         return str(answer.json()["id"])
 
 
-async def ended(box: Gateway, name: str) -> CallState:
+async def ended(box: RunningGateway, name: str) -> CallState:
     """How it ended; raises TimeoutError if it does not."""
     async with asyncio.timeout(WITHIN_S):
         while True:
@@ -52,7 +52,7 @@ async def ended(box: Gateway, name: str) -> CallState:
             await asyncio.sleep(0.05)
 
 
-async def spoil_key(box: Gateway, key: str) -> None:
+async def spoil_key(box: RunningGateway, key: str) -> None:
     def work(connection: Connection) -> None:
         spoilt = update(keys).where(keys.c.call_id == key).values(wrapped=b"x" * 60)
         connection.execute(spoilt)
@@ -64,7 +64,9 @@ async def spoil_key(box: Gateway, key: str) -> None:
 # --- live calls
 
 
-async def hang_up(box: Gateway, config: CallConfig, audio: bytes, *, finishing: bool) -> None:
+async def hang_up(
+    box: RunningGateway, config: CallConfig, audio: bytes, *, finishing: bool
+) -> None:
     """Send audio, and go away in the middle of what follows."""
 
     async def call() -> None:
@@ -129,7 +131,7 @@ async def test_diarization_that_is_gone_costs_speakers_not_words(tmp_path: Path)
         ask = box.engine.ask
 
         async def deaf_to_voices(question: Any, *rest: Any) -> Any:
-            if isinstance(question, VoiceWindow | Gathering):
+            if isinstance(question, VoiceWindow | Clustering):
                 raise EngineUnavailable("ask", "gone")
             return await ask(question, *rest)
 

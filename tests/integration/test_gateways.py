@@ -14,9 +14,9 @@ import pytest
 from appliance.archive import takeover
 from appliance.errors import Conflict, StoreUnavailable
 from appliance.messages import AudioFormat, CallConfig, CallState, Encoding, Ended, Final, Partial
-from appliance.sections import Access as AccessSettings
+from appliance.settings.doors import AccessSettings
 from appliance.store import gateways
-from tests.integration.gateway import Gateway, alaw, gateway
+from tests.integration.gateway import RunningGateway, alaw, gateway
 from tests.integration.test_endings import RAW, ended
 from tests.postgres import Postgres, find_programs, server
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(find_programs() is None, reason="postgresql is n
 
 STEREO = AudioFormat(Encoding.ALAW, 8000, 2)
 WITHIN_S = 20.0
-Make = Callable[..., contextlib.AbstractAsyncContextManager[Gateway]]
+Make = Callable[..., contextlib.AbstractAsyncContextManager[RunningGateway]]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def make(tmp_path: Path, database: Postgres) -> Make:
         "audio_folder": tmp_path / "audio",
     }
 
-    def one(name: str, **fields: Any) -> contextlib.AbstractAsyncContextManager[Gateway]:
+    def one(name: str, **fields: Any) -> contextlib.AbstractAsyncContextManager[RunningGateway]:
         return gateway(tmp_path / name, **{**common, **fields})
 
     return one
@@ -59,7 +59,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def talking(box: Gateway, name: str = "live") -> AsyncIterator[Any]:
+async def talking(box: RunningGateway, name: str = "live") -> AsyncIterator[Any]:
     config = CallConfig(audio=STEREO, call_id=name, door="riva")
     async with box.box.open_call(config) as call:
         await call.accept(alaw(12))
@@ -73,7 +73,7 @@ async def until(true: Callable[[], Any]) -> Any:
         return found
 
 
-async def die(box: Gateway) -> None:
+async def die(box: RunningGateway) -> None:
     """As by kill -9: nothing is said or done any more, and its calls stand as they were."""
     await box.archive._takeover.close()
     store = box.archive.store
@@ -163,7 +163,7 @@ async def test_the_calls_of_a_dead_gateway_come_to_their_end(make: Make) -> None
         assert len(await b.archive.store.gateways.all()) == 2
 
 
-async def _utterances(box: Gateway, name: str) -> Any:
+async def _utterances(box: RunningGateway, name: str) -> Any:
     with contextlib.suppress(Exception):
         return (await box.archive.get(name)).utterances
     return ()
@@ -280,6 +280,6 @@ async def test_access_is_of_all_gateways_within_a_second(make: Make) -> None:
 
 
 def _root() -> Any:
-    from appliance.access.roles import Principal, Role
+    from appliance.access.roles import AccessRole, Principal
 
-    return Principal(name="root", tenant="*", roles=frozenset({Role.SECURITY_ADMIN}))
+    return Principal(name="root", tenant="*", roles=frozenset({AccessRole.SECURITY_ADMIN}))

@@ -22,8 +22,8 @@ from appliance.audio import g711, wav
 from appliance.call.box import Box
 from appliance.messages import CallConfig
 from appliance.metrics import Metrics
-from appliance.sections import Grpc
 from appliance.settings import Settings
+from appliance.settings.doors import GrpcSettings
 from tests.fakes import FakeEngine
 from tests.integration.pki import make_pki
 
@@ -200,7 +200,7 @@ async def test_mtls_and_a_call_id_that_comes_twice(
     pki = make_pki(tmp_path)
     files = {"certificate": "server.pem", "key": "server.key", "client_ca": "ca.pem"}
     tls = {f"tls_{name}": pki / file for name, file in files.items()}
-    settings = tiny_settings.model_copy(update={"grpc": Grpc(port=0, **tls)})
+    settings = tiny_settings.model_copy(update={"grpc": GrpcSettings(port=0, **tls)})
     box = Box(settings, FakeEngine(), Metrics())
     opened: list[CallConfig] = []
     open_call = box.open_call

@@ -22,8 +22,9 @@ from riva.client.proto import riva_audio_pb2 as audio
 from appliance.api.grpc.server import GrpcServer
 from appliance.errors import EngineUnavailable, SettingsError
 from appliance.messages import Encoding, Health
-from appliance.sections import Grpc, Limits
 from appliance.settings import Settings
+from appliance.settings.calls import LimitsSettings
+from appliance.settings.doors import GrpcSettings
 from tests.fakes_box import FakeBox
 from tests.integration.pki import make_pki
 
@@ -47,9 +48,10 @@ async def door(box: FakeBox) -> AsyncIterator[tuple[GrpcServer, str]]:
 OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 
 
-def settings(limits: Limits | None = None, **grpc_fields: Any) -> Settings:
+def settings(limits: LimitsSettings | None = None, **grpc_fields: Any) -> Settings:
     return Settings(
-        grpc=Grpc(**{"port": 0, "host": "127.0.0.1", **grpc_fields}), limits=limits or Limits()
+        grpc=GrpcSettings(**{"port": 0, "host": "127.0.0.1", **grpc_fields}),
+        limits=limits or LimitsSettings(),
     )
 
 
@@ -375,7 +377,7 @@ async def test_a_full_box_says_when_to_come_back(stub: Any, box: FakeBox) -> Non
 
 
 async def test_streams_that_never_begin_are_bounded_too() -> None:
-    box = FakeBox(settings(Limits(idle_streams=2, recordings=1, recordings_waiting=0)))
+    box = FakeBox(settings(LimitsSettings(idle_streams=2, recordings=1, recordings_waiting=0)))
     async with (
         door(box) as (_, address),
         grpc.aio.insecure_channel(address, OWN_CONNECTION) as lazy,

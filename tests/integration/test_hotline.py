@@ -19,7 +19,7 @@ from riva.client.proto import riva_audio_pb2
 
 from appliance.proto.generate import HERE, SOURCE, generate, imports
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
-from tests.integration.gateway import CALL, Gateway, alaw, gateway
+from tests.integration.gateway import CALL, RunningGateway, alaw, gateway
 
 HOTLINE, OPERATIONS = "/lingting.hotline.v1.Hotline/", "/google.longrunning.Operations/"
 CONFIG = pb.CallConfig(
@@ -29,13 +29,13 @@ PIECE = 1600  # bytes: 100 ms of both legs
 
 
 @pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Gateway]:
+async def box(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     async with gateway(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def stub(box: Gateway) -> AsyncIterator[Stub]:
+async def stub(box: RunningGateway) -> AsyncIterator[Stub]:
     async with grpc.aio.insecure_channel(box.grpc) as channel:
         yield Stub(channel)
 
@@ -135,7 +135,7 @@ async def test_one_channel_is_told_apart(stub: Stub) -> None:
     assert [each.settled for each in told].count(True) == 1 and told[-1].settled
 
 
-async def test_a_stock_riva_call_is_watched_by_its_id(stub: Stub, box: Gateway) -> None:
+async def test_a_stock_riva_call_is_watched_by_its_id(stub: Stub, box: RunningGateway) -> None:
     async def talk() -> AsyncIterator[asr.StreamingRecognizeRequest]:
         config = asr.RecognitionConfig(
             encoding=riva_audio_pb2.ALAW, sample_rate_hertz=8000, audio_channel_count=2,
@@ -190,7 +190,7 @@ async def test_a_recording_is_an_operation(stub: Stub) -> None:
 
 
 async def test_a_stop_tells_what_was_heard_and_that_there_was_more(
-    stub: Stub, box: Gateway
+    stub: Stub, box: RunningGateway
 ) -> None:
     call = stub.stream()
     await call.write(pb.StreamCallRequest(config=CONFIG))
@@ -218,7 +218,7 @@ async def test_a_recording_that_is_no_audio(stub: Stub) -> None:
     assert done.done and done.error.message
 
 
-async def test_a_recording_is_cancelled(stub: Stub, box: Gateway) -> None:
+async def test_a_recording_is_cancelled(stub: Stub, box: RunningGateway) -> None:
     box.engine.delay_s = 5
     begun = await stub.record(recording(CONFIG, alaw(20)))
     await stub.cancel(lro.CancelOperationRequest(name=begun.name))
@@ -227,7 +227,7 @@ async def test_a_recording_is_cancelled(stub: Stub, box: Gateway) -> None:
 
 
 async def test_only_so_many_wait_for_operations(
-    stub: Stub, box: Gateway, monkeypatch: pytest.MonkeyPatch
+    stub: Stub, box: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("appliance.archive.archive.MOST_WATCHERS", 1)
     box.engine.delay_s = 5

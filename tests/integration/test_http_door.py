@@ -19,9 +19,10 @@ from typing import Any
 import httpx
 import pytest
 
-from appliance.api.http import edge, server, upload
+from appliance.api.http import middleware, server, upload
 from appliance.api.http.app import create_app
 from appliance.api.http.server import HttpServer
+from appliance.call.admission import Admission
 from appliance.errors import (
     BundleError,
     EngineUnavailable,
@@ -32,26 +33,27 @@ from appliance.errors import (
     TooLarge,
 )
 from appliance.messages import BOX_LANGUAGE, AudioFormat, Encoding, Health
-from tests.integration.http_fakes import BAD, CARD, FakeBox, final
+from appliance.settings.calls import LimitsSettings
+from tests.integration.http_fakes import BAD, CARD, FakeHttpBox, final
 
 TRANSCRIBE, TRANSLATE = "/v1/audio/transcriptions", "/v1/audio/translations"
 AUDIO = b"RIFF" + bytes(1_000)
 
 
 @pytest.fixture
-def box() -> FakeBox:
-    return FakeBox(http={"port": 0, "max_upload_mib": 2})
+def box() -> FakeHttpBox:
+    return FakeHttpBox(http={"port": 0, "max_upload_mib": 2})
 
 
 @pytest.fixture
-async def client(box: FakeBox) -> AsyncIterator[httpx.AsyncClient]:
+async def client(box: FakeHttpBox) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(box), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://box") as client:
         yield client
 
 
 @asynccontextmanager
-async def serving(box: FakeBox) -> AsyncIterator[int]:
+async def serving(box: FakeHttpBox) -> AsyncIterator[int]:
     door = HttpServer(box)
     try:
         yield await door.start()
@@ -104,7 +106,7 @@ def sse(text: str) -> list[dict[str, Any]]:
 
 
 async def test_json_says_the_text_and_that_the_weights_are_for_demonstration(
-    client: httpx.AsyncClient, box: FakeBox
+    client: httpx.AsyncClient, box: FakeHttpBox
 ) -> None:
     answer = await post(client)
     assert answer.status_code == 200
@@ -136,7 +138,7 @@ async def test_text_formats(
 
 
 async def test_verbose_json_has_segments_of_both_legs_in_time_order(
-    client: httpx.AsyncClient, box: FakeBox
+    client: httpx.AsyncClient, box: FakeHttpBox
 ) -> None:
     body = (await post(client, response_format="verbose_json", temperature="0.2")).json()
     assert (body["task"], body["language"], body["duration"]) == ("transcribe", "chinese", 5.0)
@@ -147,7 +149,7 @@ async def test_verbose_json_has_segments_of_both_legs_in_time_order(
     assert not box.configs[0].word_times
 
 
-async def test_words_only_when_asked(client: httpx.AsyncClient, box: FakeBox) -> None:
+async def test_words_only_when_asked(client: httpx.AsyncClient, box: FakeHttpBox) -> None:
     fields = {"response_format": "verbose_json", "timestamp_granularities[]": ["word"]}
     body = (await post(client, **fields)).json()
     assert "segments" not in body
@@ -156,7 +158,7 @@ async def test_words_only_when_asked(client: httpx.AsyncClient, box: FakeBox) ->
 
 
 async def test_the_box_is_asked_for_what_the_form_says(
-    client: httpx.AsyncClient, box: FakeBox
+    client: httpx.AsyncClient, box: FakeHttpBox
 ) -> None:
     await post(
         client,
@@ -178,13 +180,15 @@ async def test_the_box_is_asked_for_what_the_form_says(
     )
 
 
-async def test_headerless_audio_can_be_described(client: httpx.AsyncClient, box: FakeBox) -> None:
+async def test_headerless_audio_can_be_described(
+    client: httpx.AsyncClient, box: FakeHttpBox
+) -> None:
     await post(client, encoding="alaw", sample_rate_hertz="8000", channels="2")
     assert box.configs[0].audio == AudioFormat(Encoding.ALAW, 8_000, 2)
 
 
 async def test_language_is_detected_when_the_model_knows_several(
-    client: httpx.AsyncClient, box: FakeBox
+    client: httpx.AsyncClient, box: FakeHttpBox
 ) -> None:
     box.cards = (replace(CARD, languages=("zh", "en")),)
     await post(client, language="auto")
@@ -214,7 +218,7 @@ async def test_stream_sends_deltas_then_the_whole(client: httpx.AsyncClient) -> 
 
 
 async def test_streamed_words_of_other_scripts_are_kept_apart(
-    client: httpx.AsyncClient, box: FakeBox
+    client: httpx.AsyncClient, box: FakeHttpBox
 ) -> None:
     box.finals = (final("good", 0, 1), final("morning", 1, 2))
     events = sse((await post(client, stream="true")).text)
@@ -223,7 +227,7 @@ async def test_streamed_words_of_other_scripts_are_kept_apart(
 
 
 async def test_translation_works_when_the_model_can(
-    client: httpx.AsyncClient, box: FakeBox
+    client: httpx.AsyncClient, box: FakeHttpBox
 ) -> None:
     box.cards = (replace(CARD, tasks=("transcribe", "translate"), languages=("zh", "en")),)
     body = (await post(client, TRANSLATE, response_format="verbose_json")).json()
@@ -252,7 +256,7 @@ async def test_root_says_where_to_look_and_nothing_fetches_from_outside(
 # Health and metrics
 
 
-async def test_health(client: httpx.AsyncClient, box: FakeBox) -> None:
+async def test_health(client: httpx.AsyncClient, box: FakeHttpBox) -> None:
     assert (await client.get("/v1/health/live")).status_code == 200
     ready = await client.get("/v1/health/ready")
     assert ready.status_code == 200
@@ -269,7 +273,7 @@ async def test_health(client: httpx.AsyncClient, box: FakeBox) -> None:
 
 
 async def test_a_box_without_any_engine_is_not_ready(
-    client: httpx.AsyncClient, box: FakeBox
+    client: httpx.AsyncClient, box: FakeHttpBox
 ) -> None:
     box.parts = {}
     assert (await client.get("/v1/health/ready")).status_code == 503
@@ -303,7 +307,7 @@ async def test_a_sane_request_id_comes_back_and_any_other_is_replaced(
 
 
 async def test_call_id_is_the_callers_or_the_requests(
-    client: httpx.AsyncClient, box: FakeBox
+    client: httpx.AsyncClient, box: FakeHttpBox
 ) -> None:
     files = {"file": ("a.wav", AUDIO)}
     await client.post(TRANSCRIBE, files=files, headers={"x-call-id": "c-1"})
@@ -316,7 +320,7 @@ async def test_call_id_is_the_callers_or_the_requests(
 
 
 async def test_what_callers_send_stays_out_of_the_log(
-    client: httpx.AsyncClient, box: FakeBox, caplog: pytest.LogCaptureFixture
+    client: httpx.AsyncClient, box: FakeHttpBox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "appliance")
     await post(client, prompt="geheim", hotwords="geheim")
@@ -364,7 +368,7 @@ async def fault(answer: Awaitable[httpx.Response], status: int) -> dict[str, Any
     ],
 )
 async def test_bad_fields_are_named(
-    client: httpx.AsyncClient, box: FakeBox, fields: dict[str, Any], param: str
+    client: httpx.AsyncClient, box: FakeHttpBox, fields: dict[str, Any], param: str
 ) -> None:
     error = await fault(post(client, **fields), 400)
     assert (error["param"], error["type"]) == (param, "invalid_request_error")
@@ -384,7 +388,7 @@ async def test_a_model_that_cannot_translate_says_so(client: httpx.AsyncClient) 
     assert "cannot translate" in error["message"]
 
 
-async def test_no_model_loaded(client: httpx.AsyncClient, box: FakeBox) -> None:
+async def test_no_model_loaded(client: httpx.AsyncClient, box: FakeHttpBox) -> None:
     box.cards = ()
     await fault(post(client), 503)
 
@@ -433,7 +437,7 @@ async def test_forms_that_are_none(
 @pytest.mark.parametrize("stream", ["true", "false"])
 async def test_errors_of_the_box_get_their_status(
     client: httpx.AsyncClient,
-    box: FakeBox,
+    box: FakeHttpBox,
     error: Exception,
     status: int,
     retry: str | None,
@@ -447,7 +451,7 @@ async def test_errors_of_the_box_get_their_status(
 
 
 async def test_a_bug_is_answered_by_a_number_and_nothing_else(
-    client: httpx.AsyncClient, box: FakeBox
+    client: httpx.AsyncClient, box: FakeHttpBox
 ) -> None:
     box.error = RuntimeError("secret detail")
     for stream in ("false", "true"):
@@ -463,7 +467,7 @@ async def _as_awaitable(answer: httpx.Response) -> httpx.Response:
 
 @pytest.mark.parametrize("error", [EngineUnavailable("listen", "gone"), RuntimeError("secret")])
 async def test_an_error_in_the_middle_of_a_stream_is_its_last_event(
-    client: httpx.AsyncClient, box: FakeBox, error: Exception
+    client: httpx.AsyncClient, box: FakeHttpBox, error: Exception
 ) -> None:
     box.error, box.fails_after = error, 1
     answer = await post(client, stream="true")
@@ -486,7 +490,7 @@ async def test_routing_errors_have_the_shape_of_their_place(client: httpx.AsyncC
         assert answer.json()["status"] == answer.status_code == status
 
 
-async def test_nothing_new_while_draining(client: httpx.AsyncClient, box: FakeBox) -> None:
+async def test_nothing_new_while_draining(client: httpx.AsyncClient, box: FakeHttpBox) -> None:
     box.draining = True
     answer = await post(client)
     assert answer.headers["retry-after"]
@@ -496,7 +500,7 @@ async def test_nothing_new_while_draining(client: httpx.AsyncClient, box: FakeBo
 # Limits
 
 
-async def test_a_declared_oversize_is_refused_unread(box: FakeBox) -> None:
+async def test_a_declared_oversize_is_refused_unread(box: FakeHttpBox) -> None:
     async with (
         serving(box) as port,
         open_upload(port, b"--x", length=3 << 20) as (reader, _),
@@ -507,7 +511,7 @@ async def test_a_declared_oversize_is_refused_unread(box: FakeBox) -> None:
         assert b"connection: close" in head
 
 
-async def test_an_expecting_client_never_sends_its_oversize(box: FakeBox) -> None:
+async def test_an_expecting_client_never_sends_its_oversize(box: FakeHttpBox) -> None:
     async with serving(box) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
@@ -520,7 +524,7 @@ async def test_an_expecting_client_never_sends_its_oversize(box: FakeBox) -> Non
         writer.close()
 
 
-async def test_who_was_told_to_go_on_finds_the_answer_after_sending(box: FakeBox) -> None:
+async def test_who_was_told_to_go_on_finds_the_answer_after_sending(box: FakeHttpBox) -> None:
     """curl asks first for anything over a megabyte, and then looks up only when it is done."""
     parts = form(bytes(1 << 20)).replace(b"--x--", b"--x")
     body = parts + form(b"second")[len(b"--x") + 2 :]
@@ -539,7 +543,7 @@ async def test_who_was_told_to_go_on_finds_the_answer_after_sending(box: FakeBox
         writer.close()
 
 
-async def test_an_undeclared_oversize_is_cut_off(box: FakeBox) -> None:
+async def test_an_undeclared_oversize_is_cut_off(box: FakeHttpBox) -> None:
     async def flood() -> AsyncIterator[bytes]:
         yield form()[:200]
         for _ in range(40):
@@ -553,7 +557,7 @@ async def test_an_undeclared_oversize_is_cut_off(box: FakeBox) -> None:
     assert box.received == 0
 
 
-async def test_a_large_upload_spools_and_arrives_whole(box: FakeBox) -> None:
+async def test_a_large_upload_spools_and_arrives_whole(box: FakeHttpBox) -> None:
     async with serving(box) as port, httpx.AsyncClient() as client:
         url = f"http://127.0.0.1:{port}{TRANSCRIBE}"
         answer = await client.post(url, files={"file": ("a", bytes(1_900_000))})
@@ -561,16 +565,16 @@ async def test_a_large_upload_spools_and_arrives_whole(box: FakeBox) -> None:
     assert box.received == 1_900_000
 
 
-async def test_a_stalled_upload_is_ended(box: FakeBox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stalled_upload_is_ended(box: FakeHttpBox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "IDLE_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(edge, "LINGER_S", 0.1)
+    monkeypatch.setattr(middleware, "LINGER_S", 0.1)
     async with serving(box) as port, open_upload(port, form()[:50], length=900) as (reader, _):
         async with asyncio.timeout(2):
             assert (await reader.read()).startswith(b"HTTP/1.1 408")
 
 
 async def test_a_client_that_never_asks_is_cut_off(
-    box: FakeBox, monkeypatch: pytest.MonkeyPatch
+    box: FakeHttpBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "HEADERS_TIMEOUT_S", 0.1)
     async with serving(box) as port:
@@ -581,14 +585,9 @@ async def test_a_client_that_never_asks_is_cut_off(
         writer.close()
 
 
-async def test_only_so_many_uploads_are_held(box: FakeBox) -> None:
-    box.settings = box.settings.model_copy(
-        update={
-            "limits": box.settings.limits.model_copy(
-                update={"recordings": 1, "recordings_waiting": 0}
-            )
-        }
-    )
+async def test_only_so_many_uploads_are_held(box: FakeHttpBox) -> None:
+    limits = LimitsSettings(recordings=1, recordings_waiting=0)
+    box.admission = Admission(limits, box.metrics, lambda: 64)
     box.delay_s = 60
     async with serving(box) as port, httpx.AsyncClient() as client:
         url = f"http://127.0.0.1:{port}{TRANSCRIBE}"
@@ -619,7 +618,7 @@ async def test_a_full_disk_is_overload_not_a_bug(
 
 @pytest.mark.parametrize("fields", [{}, {"stream": "true"}])
 async def test_a_client_that_hangs_up_cancels_its_work(
-    box: FakeBox, fields: dict[str, str]
+    box: FakeHttpBox, fields: dict[str, str]
 ) -> None:
     box.delay_s = 60
     async with serving(box) as port:
@@ -629,7 +628,7 @@ async def test_a_client_that_hangs_up_cancels_its_work(
         assert box.cancelled == 1
 
 
-async def test_a_client_that_leaves_mid_stream_cancels_its_work(box: FakeBox) -> None:
+async def test_a_client_that_leaves_mid_stream_cancels_its_work(box: FakeHttpBox) -> None:
     async with serving(box) as port:
         async with open_upload(port, form(stream="true")) as (reader, _):
             box.delay_s = 0.3
@@ -638,7 +637,7 @@ async def test_a_client_that_leaves_mid_stream_cancels_its_work(box: FakeBox) ->
         await until(lambda: box.running == 0)
 
 
-async def test_a_client_that_vanishes_mid_upload_costs_nothing(box: FakeBox) -> None:
+async def test_a_client_that_vanishes_mid_upload_costs_nothing(box: FakeHttpBox) -> None:
     async with serving(box) as port, httpx.AsyncClient() as client:
         async with open_upload(port, form()[:-20], length=100_000):
             await asyncio.sleep(0.1)
@@ -656,7 +655,7 @@ async def test_a_client_that_vanishes_mid_upload_costs_nothing(box: FakeBox) -> 
 # The server
 
 
-async def test_stop_lets_an_answer_end(box: FakeBox) -> None:
+async def test_stop_lets_an_answer_end(box: FakeHttpBox) -> None:
     box.delay_s = 0.3
     door = HttpServer(box)
     port = await door.start()
@@ -669,7 +668,7 @@ async def test_stop_lets_an_answer_end(box: FakeBox) -> None:
 
 
 async def test_stop_does_not_wait_beyond_its_grace(
-    box: FakeBox, caplog: pytest.LogCaptureFixture
+    box: FakeHttpBox, caplog: pytest.LogCaptureFixture
 ) -> None:
     box.delay_s = 60
     door = HttpServer(box)
@@ -684,17 +683,17 @@ async def test_stop_does_not_wait_beyond_its_grace(
     await door.stop(0)
 
 
-async def test_a_port_in_use_is_a_clear_error(box: FakeBox) -> None:
+async def test_a_port_in_use_is_a_clear_error(box: FakeHttpBox) -> None:
     async with serving(box) as port:
-        second = HttpServer(FakeBox(http={"port": port}))
+        second = HttpServer(FakeHttpBox(http={"port": port}))
         with pytest.raises(SettingsError, match=f"127.0.0.1:{port}"):
             await second.start()
 
 
 async def test_half_a_tls_set_up_is_refused() -> None:
     with pytest.raises(SettingsError, match="half"):
-        HttpServer(FakeBox(http={"port": 0, "tls_key": "/nowhere.pem"}))
-    door = HttpServer(FakeBox(http={"port": 0, "tls_certificate": "/nowhere.pem"}))
+        HttpServer(FakeHttpBox(http={"port": 0, "tls_key": "/nowhere.pem"}))
+    door = HttpServer(FakeHttpBox(http={"port": 0, "tls_certificate": "/nowhere.pem"}))
     with pytest.raises(SettingsError, match="TLS"):
         await door.start()
 
@@ -719,7 +718,7 @@ async def test_mutual_tls(tmp_path: Path) -> None:
         "tls_key": key,
         "tls_client_ca": client_certificate,
     }
-    async with serving(FakeBox(http={"port": 0, **tls})) as port:
+    async with serving(FakeHttpBox(http={"port": 0, **tls})) as port:
         url = f"https://127.0.0.1:{port}/v1/health/live"
         known = ssl.create_default_context(cafile=str(certificate))
         async with httpx.AsyncClient(verify=known) as client:  # shows none: brings a key

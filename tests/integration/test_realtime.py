@@ -16,13 +16,13 @@ import openai
 import pytest
 import websockets
 
-from appliance.access.access import Wanted
-from appliance.access.roles import Principal, Role
+from appliance.access.access import CredentialRequest
+from appliance.access.roles import AccessRole, Principal
 from appliance.messages import EVERY_TENANT
-from appliance.sections import PROJECT
-from appliance.sections import Access as AccessSettings
+from appliance.settings.doors import AccessSettings
+from appliance.settings.section import PROJECT
 from appliance.store.calls import Filter
-from tests.integration.gateway import Gateway, alaw, gateway
+from tests.integration.gateway import RunningGateway, alaw, gateway
 
 CALL = PROJECT / "tests" / "espeak_call" / "call.wav"
 STOCK = ("-m", "tests.acceptance.riva_clients.realtime")
@@ -32,7 +32,7 @@ WITHIN_S = 60
 
 
 @pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Gateway]:
+async def box(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     async with gateway(tmp_path) as made:
         yield made
 
@@ -69,7 +69,7 @@ class Client:
         return told
 
 
-def connected(box: Gateway, **how: Any) -> Any:
+def connected(box: RunningGateway, **how: Any) -> Any:
     url = box.http.replace("http", "ws") + "/v1/realtime?intent=transcription"
     return websockets.connect(url, max_size=None, **how)
 
@@ -79,9 +79,11 @@ def mono(seconds: float) -> bytes:
     return alaw(seconds)[0::2]
 
 
-async def caller_key(box: Gateway) -> str:
+async def caller_key(box: RunningGateway) -> str:
     installer = Principal("installer", EVERY_TENANT, frozenset())
-    made = await box.access.create(installer, Wanted("client", (Role.CALLER,), "a"))
+    made = await box.access.create(
+        installer, CredentialRequest("client", (AccessRole.CALLER,), "a")
+    )
     return made.key
 
 
@@ -110,7 +112,7 @@ async def test_nvidias_own_client(tmp_path: Path, keys: str) -> None:
     assert len(json.loads(out.decode().splitlines()[-1])["transcript"]) > 20
 
 
-async def test_openais_own_client(box: Gateway) -> None:
+async def test_openais_own_client(box: RunningGateway) -> None:
     client = openai.AsyncOpenAI(api_key="none", base_url=f"{box.http}/v1")
     query = {"intent": "transcription"}
     async with client.realtime.connect(extra_query=query) as connection:
@@ -133,7 +135,7 @@ async def test_openais_own_client(box: Gateway) -> None:
     assert kinds.index("input_audio_buffer.speech_started") < kinds.index(DELTA)
 
 
-async def test_nims_last_event_holds_the_whole_text(box: Gateway) -> None:
+async def test_nims_last_event_holds_the_whole_text(box: RunningGateway) -> None:
     async with connected(box) as socket:
         client = Client(socket)
         assert (await client.read())["type"] == "conversation.created"
@@ -151,7 +153,7 @@ async def test_nims_last_event_holds_the_whole_text(box: Gateway) -> None:
     assert kept.door == "realtime" and kept.state.value == "finished"
 
 
-async def test_a_commit_ends_an_utterance_for_openai_alone(box: Gateway) -> None:
+async def test_a_commit_ends_an_utterance_for_openai_alone(box: RunningGateway) -> None:
     for update, session, ended in (
         ("session.update", OPENAI, True),
         ("transcription_session.update", NIM, False),
@@ -181,7 +183,9 @@ async def test_a_commit_ends_an_utterance_for_openai_alone(box: Gateway) -> None
         ('{"type": "session.update", "session": {"input_audio_format": "mp3"}}', "'mp3'"),
     ],
 )
-async def test_what_is_wrong_is_said_and_hung_up(box: Gateway, message: str, words: str) -> None:
+async def test_what_is_wrong_is_said_and_hung_up(
+    box: RunningGateway, message: str, words: str
+) -> None:
     async with connected(box) as socket:
         client = Client(socket)
         await client.read()
@@ -191,7 +195,7 @@ async def test_what_is_wrong_is_said_and_hung_up(box: Gateway, message: str, wor
         assert socket.close_code == 1008
 
 
-async def test_what_is_not_served_is_said_and_the_session_goes_on(box: Gateway) -> None:
+async def test_what_is_not_served_is_said_and_the_session_goes_on(box: RunningGateway) -> None:
     async with connected(box) as socket:
         client = Client(socket)
         await client.read()
@@ -222,7 +226,7 @@ async def test_who_has_no_key_does_not_come_in(tmp_path: Path) -> None:
             assert (await Client(s).read())["type"] == "conversation.created"
 
 
-async def test_a_stop_ends_it_with_what_was_heard(box: Gateway) -> None:
+async def test_a_stop_ends_it_with_what_was_heard(box: RunningGateway) -> None:
     async with connected(box) as socket:
         client = Client(socket)
         await client.read()
@@ -268,7 +272,7 @@ async def test_a_revoked_key_ends_the_session(tmp_path: Path) -> None:
         assert told[-1]["type"] == "error" and socket.close_code == 1008
 
 
-async def test_a_page_of_another_site_does_not_come_in(box: Gateway) -> None:
+async def test_a_page_of_another_site_does_not_come_in(box: RunningGateway) -> None:
     with pytest.raises(websockets.InvalidStatus):
         async with connected(box, origin="http://elsewhere.example"):
             pass
@@ -277,7 +281,9 @@ async def test_a_page_of_another_site_does_not_come_in(box: Gateway) -> None:
         assert (await Client(socket).read())["type"] == "conversation.created"
 
 
-async def test_a_connection_that_breaks_leaves_a_call_that_was_cut_short(box: Gateway) -> None:
+async def test_a_connection_that_breaks_leaves_a_call_that_was_cut_short(
+    box: RunningGateway,
+) -> None:
     async with connected(box) as socket:
         client = Client(socket)
         await client.read()
@@ -293,7 +299,9 @@ async def test_a_connection_that_breaks_leaves_a_call_that_was_cut_short(box: Ga
 
 
 @pytest.mark.parametrize("value", ["x", 10**400, -1, True])
-async def test_numbers_that_are_none_are_the_clients_fault(box: Gateway, value: object) -> None:
+async def test_numbers_that_are_none_are_the_clients_fault(
+    box: RunningGateway, value: object
+) -> None:
     session = {**NIM, "speaker_diarization": {"max_speaker_count": value}}
     async with connected(box) as socket:
         client = Client(socket)

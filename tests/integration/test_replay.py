@@ -19,11 +19,11 @@ from appliance.store.database import Also
 from appliance.store.jobs import Job
 from appliance.store.schema import calls, jobs
 from appliance.work import runner
-from tests.integration.gateway import Gateway, alaw, gateway
+from tests.integration.gateway import RunningGateway, alaw, gateway
 from tests.integration.test_api_v1 import live_call, send, until_over
 
 
-class Ledger(Subscriber):
+class LedgerSubscriber(Subscriber):
     """Counts what it has done for each call, where a test can see it."""
 
     name = "ledger"
@@ -43,8 +43,8 @@ class Ledger(Subscriber):
 
 
 @pytest.fixture
-def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    made = Ledger()
+def ledger(monkeypatch: pytest.MonkeyPatch) -> LedgerSubscriber:
+    made = LedgerSubscriber()
     monkeypatch.setattr(runner, "POLL_S", 0.05)
     begin = Appliance.__init__
 
@@ -55,7 +55,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     return made
 
 
-async def settled(ledger: Ledger, count: int) -> list[str]:
+async def settled(ledger: LedgerSubscriber, count: int) -> list[str]:
     async with asyncio.timeout(20):
         while len(ledger.settled) < count:
             await asyncio.sleep(0.02)
@@ -74,7 +74,7 @@ async def replayed(client: httpx.AsyncClient, **wanted: str) -> dict[str, Any]:
 
 
 async def test_each_call_is_settled_once_however_often_it_fails(
-    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ledger: LedgerSubscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("appliance.store.jobs.BACK_OFF_S", (0.05, 0.05))
     ledger.fail = 2
@@ -87,7 +87,7 @@ async def test_each_call_is_settled_once_however_often_it_fails(
 
 
 async def test_what_was_owed_at_a_kill_is_settled_at_the_next_start(
-    tmp_path: Path, ledger: Ledger
+    tmp_path: Path, ledger: LedgerSubscriber
 ) -> None:
     ledger.fail = 10**6
     async with gateway(tmp_path) as box:
@@ -104,7 +104,7 @@ async def test_what_was_owed_at_a_kill_is_settled_at_the_next_start(
 
 
 async def test_a_replay_does_it_again_once_and_leaves_out_what_cannot_be_read(
-    tmp_path: Path, ledger: Ledger
+    tmp_path: Path, ledger: LedgerSubscriber
 ) -> None:
     async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as client:
         sent = [await send(client, alaw(3)) for _ in range(3)]
@@ -125,6 +125,6 @@ async def test_a_replay_does_it_again_once_and_leaves_out_what_cannot_be_read(
         assert unknown.status_code == 404 and "ledger, webhooks" in unknown.json()["detail"]
 
 
-async def spoil(box: Gateway, call_id: str) -> None:
+async def spoil(box: RunningGateway, call_id: str) -> None:
     change = update(calls).where(calls.c.id == call_id).values(record=b"?")
     await box.archive.store.database.write(lambda connection: connection.execute(change))

@@ -12,26 +12,26 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from appliance.access.access import Wanted
-from appliance.access.roles import Principal, Role
+from appliance.access.access import CredentialRequest
+from appliance.access.roles import AccessRole, Principal
 from appliance.api import ports
 from appliance.api.grpc import health
 from appliance.api.http.recordings import _share_of
 from appliance.errors import Conflict, InvalidRequest
 from appliance.messages import EVERY_TENANT
-from tests.integration.gateway import Gateway, gateway
+from tests.integration.gateway import RunningGateway, gateway
 
 ROOT = Principal("installer", EVERY_TENANT, frozenset())
 
 
 @pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Gateway]:
+async def box(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     async with gateway(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def client(box: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+async def client(box: RunningGateway) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=box.http) as made:
         yield made
 
@@ -69,25 +69,30 @@ async def test_small_answers_wait_for_nobody() -> None:
 
 @pytest.mark.parametrize("tenant", [".", "..", "..."])
 async def test_no_tenant_is_a_way_out_of_the_share(
-    box: Gateway, client: httpx.AsyncClient, tmp_path: Path, tenant: str
+    box: RunningGateway, client: httpx.AsyncClient, tmp_path: Path, tenant: str
 ) -> None:
     with pytest.raises(InvalidRequest, match="is no name"):
-        await box.access.create(ROOT, Wanted("x", (Role.CALLER,), tenant))
+        await box.access.create(ROOT, CredentialRequest("x", (AccessRole.CALLER,), tenant))
     named = replace(ROOT, tenant=tenant)  # of an earlier release
     own = _share_of(tmp_path / "share", named)
     assert own and own.parent == tmp_path / "share" and not own.exists()
 
 
-async def test_one_person_is_not_two_admins(box: Gateway) -> None:
+async def test_one_person_is_not_two_admins(box: RunningGateway) -> None:
     certificate = "ab" * 32
-    await box.access.first_admins(ROOT, {Role.SECURITY_ADMIN: certificate})
+    await box.access.first_admins(ROOT, {AccessRole.SECURITY_ADMIN: certificate})
     with pytest.raises(Conflict, match="another kind of admin"):
         await box.access.create(
-            ROOT, Wanted("audit", (Role.AUDIT_ADMIN,), EVERY_TENANT, certificate=certificate)
+            ROOT,
+            CredentialRequest(
+                "audit", (AccessRole.AUDIT_ADMIN,), EVERY_TENANT, certificate=certificate
+            ),
         )
 
 
-async def test_health_has_so_many_watchers(box: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_health_has_so_many_watchers(
+    box: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(health, "MOST_WATCHERS", 2)
     async with grpc.aio.insecure_channel(box.grpc) as channel:
         stub = health_pb2_grpc.HealthStub(channel)

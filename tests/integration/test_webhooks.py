@@ -15,11 +15,11 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from appliance.errors import SettingsError
 from appliance.gateway import Gateway as Appliance
-from appliance.sections import Endpoint, Webhooks
 from appliance.settings import Settings
+from appliance.settings.keeping import Endpoint, WebhooksSettings
 from appliance.webhooks import webhooks
 from appliance.work import runner
-from tests.integration.gateway import Gateway, alaw, gateway
+from tests.integration.gateway import RunningGateway, alaw, gateway
 from tests.integration.test_api_v1 import live_call, send, until_over
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -75,19 +75,21 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "POLL_S", 0.05)
 
 
-def hooks(folder: Path, url: str, allow: tuple[str, ...] = LOOPBACK, **more: Any) -> Webhooks:
+def hooks(
+    folder: Path, url: str, allow: tuple[str, ...] = LOOPBACK, **more: Any
+) -> WebhooksSettings:
     (folder / "secret").write_text(SECRET)
     endpoint = Endpoint(url=url, secret_file=folder / "secret", **more)
-    return Webhooks(endpoints=(endpoint,), allow=allow)
+    return WebhooksSettings(endpoints=(endpoint,), allow=allow)
 
 
-async def finished(box: Gateway, name: str) -> dict[str, Any]:
+async def finished(box: RunningGateway, name: str) -> dict[str, Any]:
     async with httpx.AsyncClient(base_url=box.http, timeout=30) as client:
         sent = await send(client, alaw(3), call_id=name)
         return await until_over(client, sent["id"])
 
 
-async def dead(box: Gateway) -> list[dict[str, Any]]:
+async def dead(box: RunningGateway) -> list[dict[str, Any]]:
     async with httpx.AsyncClient(base_url=box.http, timeout=30) as client, asyncio.timeout(20):
         while not (found := (await client.get("/api/v1/deliveries")).json()["deliveries"]):
             await asyncio.sleep(0.05)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from appliance.audio.compressed import PIECE_BYTES, CompressedSource
 from appliance.audio.decoder import AudioDecoder
 from appliance.audio.flac import Framer
-from appliance.audio.sniff import Kind
+from appliance.audio.sniff import ContainerKind
 from appliance.errors import InvalidAudio, TooLarge
 from appliance.messages import AudioFormat, Encoding
 from tests.unit.audio_files import LIMIT_S, cut, decode, encode, pitch_hz, tail_of, tone
@@ -239,7 +239,7 @@ async def test_a_bomb_is_handed_out_in_pieces_and_stopped_at_the_limit():
 
 
 async def test_the_reader_waits_when_nobody_takes():
-    source = CompressedSource(Kind.FLAC, live=False, max_duration_s=3600)
+    source = CompressedSource(ContainerKind.FLAC, live=False, max_duration_s=3600)
     await source.feed(silent_flac(120))
     await asyncio.sleep(0.5)
     assert source._held <= 2 << 20

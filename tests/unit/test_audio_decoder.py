@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from appliance.audio import g711
 from appliance.audio.decoder import AudioDecoder
-from appliance.audio.sniff import Kind, sniff
+from appliance.audio.sniff import ContainerKind, sniff
 from appliance.errors import InvalidAudio, InvalidRequest, LingtingError, TooLarge, Unsupported
 from appliance.messages import AudioFormat, Encoding
 from tests.unit.audio_files import cut, decode, encode, tail_of, tone, wav_header
@@ -176,7 +176,7 @@ async def test_a_live_call_takes_only_what_streams():
 async def test_samples_that_begin_like_mp3_are_samples_when_a_rate_is_given():
     samples = np.array([-1025, 0x44, 5, 5] * 1000, "<i2").tobytes()
     samples = samples[:2] + MP3[2:4] + samples[4:]
-    assert sniff(samples) is Kind.MP3
+    assert sniff(samples) is ContainerKind.MP3
     for live in (True, False):
         (leg,) = await decode(samples, raw(Encoding.AUTO), live=live)
         assert len(leg) == 4000

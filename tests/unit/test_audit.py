@@ -15,7 +15,7 @@ import pytest
 
 from appliance.errors import AuditUnavailable
 from appliance.security import audit
-from appliance.security.audit import AuditLog, Entry, verify
+from appliance.security.audit import AuditEntry, AuditLog, verify
 
 KEY = bytes(range(32))
 
@@ -24,7 +24,7 @@ KEY = bytes(range(32))
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> AuditLog:
     made = AuditLog(tmp_path / "audit", request.param, KEY)
     for n in range(6):
-        made.append(Entry("alice", "call.read", f"call_{n}"))
+        made.append(AuditEntry("alice", "call.read", f"call_{n}"))
         if n % 2:
             made.sign_head()
     return made
@@ -101,7 +101,7 @@ def test_a_whole_file_removed_shows(log: AuditLog) -> None:
 
 def test_a_false_head_shows(log: AuditLog, tmp_path: Path) -> None:
     other = AuditLog(tmp_path / "other", "sm3", bytes(32))
-    other.append(Entry("mallory", "x"))
+    other.append(AuditEntry("mallory", "x"))
     other.sign_head()
     shutil.copy(other.folder / audit.HEADS, log.folder / audit.HEADS)
     assert "false signature" in verify(log.folder).fault
@@ -111,7 +111,7 @@ def test_a_torn_last_line_is_cut_off_and_the_chain_goes_on(log: AuditLog) -> Non
     path, _ = lines(log)
     with path.open("ab") as file:
         file.write(b'{"seq":7,"at":"20')  # a power cut
-    log.append(Entry("bob", "call.delete", "call_9"))
+    log.append(AuditEntry("bob", "call.delete", "call_9"))
     verdict = verify(log.folder)
     assert verdict.ok and verdict.records == 7
 
@@ -119,7 +119,7 @@ def test_a_torn_last_line_is_cut_off_and_the_chain_goes_on(log: AuditLog) -> Non
 def _append(folder: str) -> None:
     log = AuditLog(Path(folder))
     for n in range(20):
-        log.append(Entry(f"process {os.getpid()}", "x", str(n)))
+        log.append(AuditEntry(f"process {os.getpid()}", "x", str(n)))
 
 
 def test_several_processes_make_one_chain(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_full_disk_is_told(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(audit, "_append", full)
     with pytest.raises(AuditUnavailable, match="No space left"):
-        log.append(Entry("alice", "x"))
+        log.append(AuditEntry("alice", "x"))
 
 
 def test_it_can_be_taken_elsewhere(log: AuditLog, tmp_path: Path) -> None:
@@ -151,13 +151,13 @@ def test_a_clock_that_jumps_leaves_the_chain_whole(
     """Years ahead, then years back: records stay in their order."""
     log, moments = AuditLog(tmp_path, "sm3", KEY), iter((2026, 2031, 2019, 2026, 2031))
 
-    class Clock(datetime):
+    class AuditClock(datetime):
         @classmethod
         def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
             return datetime(next(moments), 3, 1, tzinfo=UTC)
 
-    monkeypatch.setattr(audit, "datetime", Clock)
-    written = [log.append(Entry("box", "box.start")).seq for _ in range(5)]
+    monkeypatch.setattr(audit, "datetime", AuditClock)
+    written = [log.append(AuditEntry("box", "box.start")).seq for _ in range(5)]
     assert written == [1, 2, 3, 4, 5]
     verdict = verify(tmp_path)
     assert verdict.ok and verdict.records == 5, verdict.fault
@@ -167,7 +167,7 @@ def test_half_a_head_is_cut_off(log: AuditLog) -> None:
     """A power cut or a full disk left it; it is no tampering."""
     with (log.folder / "heads.jsonl").open("a") as file:
         file.write('{"seq": 6, "ha')
-    log.append(Entry("alice", "call.read"))
+    log.append(AuditEntry("alice", "call.read"))
     log.sign_head()
     verdict = verify(log.folder)
     assert verdict.ok and verdict.heads == 4, verdict.fault
@@ -180,7 +180,7 @@ def test_a_head_signed_while_the_log_is_read_or_exported_is_no_fault(
 
     def records_and_more(folder: Path) -> Iterator[dict[str, object]]:
         yield from list(reading(folder))
-        log.append(Entry("alice", "call.read"))
+        log.append(AuditEntry("alice", "call.read"))
         log.sign_head()
 
     monkeypatch.setattr(audit, "records", records_and_more)
@@ -188,7 +188,7 @@ def test_a_head_signed_while_the_log_is_read_or_exported_is_no_fault(
     monkeypatch.undo()
     parts = audit.export(log.folder)
     data = next(parts)  # the heads are in it
-    log.append(Entry("alice", "call.read"))
+    log.append(AuditEntry("alice", "call.read"))
     log.sign_head()
     archive = tmp_path / "log.tar"
     archive.write_bytes(data + b"".join(parts))
@@ -202,7 +202,7 @@ def test_a_last_record_that_is_none_is_told(log: AuditLog) -> None:
     with path.open("a") as file:
         file.write("nonsense\n")
     with pytest.raises(AuditUnavailable, match="cannot be read"):
-        log.append(Entry("alice", "call.read"))
+        log.append(AuditEntry("alice", "call.read"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
@@ -210,5 +210,5 @@ def test_what_root_logs_belongs_to_the_logs_owner(tmp_path: Path) -> None:
     folder = tmp_path / "audit"
     folder.mkdir()
     os.chown(folder, 12345, 12345)
-    AuditLog(folder).append(Entry("root", "backup.test"))
+    AuditLog(folder).append(AuditEntry("root", "backup.test"))
     assert {path.stat().st_uid for path in folder.iterdir()} == {12345}

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 from appliance.cli.app import app
 from appliance.errors import EngineUnavailable, InvalidRequest
 from appliance.load import live as bench_live
-from appliance.load.client import Caller, Heard, Plan
-from appliance.load.probe import Scrape, Watch, batches, quantile, use_by_group
+from appliance.load.client import HeardCall, Plan, SimulatedCaller
+from appliance.load.probe import ProcessWatch, Scrape, batches, quantile, use_by_group
 from appliance.messages import DEMO_NOTICE
 from appliance.metrics import Metrics
-from appliance.sections import Models
 from appliance.settings import Settings
+from appliance.settings.engines import ModelsSettings
 from inference.tensors import Priority, Window
 from tests.daemon import read_call
 from tools.bench import recordings as bench_recordings
@@ -119,18 +119,18 @@ def test_calls_of_one_leg_take_turns() -> None:
 
 
 def test_the_audio_goes_round() -> None:
-    caller = Caller(Plan(0, "a", 1, 0, 0.0, 1.0), b"abcdef")
+    caller = SimulatedCaller(Plan(0, "a", 1, 0, 0.0, 1.0), b"abcdef")
     assert caller._piece(4, 4) == b"efab"
     assert caller._piece(12, 3) == b"abc"
 
 
 def test_waits_belong_to_their_sentence() -> None:
     sentence = bench_live.Sentence(1, 10.0, 14.0, clear_before=True, clear_after=True)
-    heard = Heard(0, partials=[(1, 9.9), (2, 10.1), (1, 10.4)])
+    heard = HeardCall(0, partials=[(1, 9.9), (2, 10.1), (1, 10.4)])
     heard.finals = [(1, 14.2, 9.0), (2, 14.3, 14.0), (1, 14.9, 13.9)]
     assert bench_live._first_partial(sentence, heard) == pytest.approx(0.4)
     assert bench_live._final_wait(sentence, heard) == pytest.approx(0.9)
-    assert bench_live._final_wait(sentence, Heard(0)) is None
+    assert bench_live._final_wait(sentence, HeardCall(0)) is None
 
 
 def test_sustained_means_in_time_and_without_a_flaw() -> None:
@@ -180,7 +180,7 @@ def test_a_process_and_its_children_are_watched() -> None:
     spin = "import time; t = time.time()\nwhile time.time() < t + 0.5: pass"
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        with Watch(os.getpid()) as watch:
+        with ProcessWatch(os.getpid()) as watch:
             subprocess.run([sys.executable, "-c", spin], check=True)
             time.sleep(0.1)
         assert watch.clients_cores > 0.1
@@ -202,7 +202,7 @@ def test_wrong_counts_are_refused_before_anything_starts(calls: str) -> None:
 
 
 async def test_the_peer_answers_windows(tiny_bundle: Path) -> None:
-    engine = NaiveEngine(Settings(models=Models(asr=tiny_bundle)), Metrics())
+    engine = NaiveEngine(Settings(models=ModelsSettings(asr=tiny_bundle)), Metrics())
     with pytest.raises(EngineUnavailable):
         engine.card()
     await engine.start()

@@ -7,10 +7,20 @@ import re
 import pytest
 
 from appliance.console import board
-from appliance.console.board import Board, Line, Lines, News
+from appliance.console.board import Board, BoardNews, Line, Lines
 from appliance.console.page import renderer
 from appliance.feed.kept import KeptCall
-from appliance.messages import CallConfig, Emotion, Final, Lasting, Level, Mood, Partial, Role, Told
+from appliance.messages import (
+    CallConfig,
+    Emotion,
+    EmotionEstimate,
+    Final,
+    Lasting,
+    LegRole,
+    Level,
+    NumberedEvent,
+    Partial,
+)
 from appliance.metrics import Metrics
 
 METRICS = Metrics()
@@ -30,7 +40,7 @@ async def tell(to: Line, event: Lasting | Partial) -> None:
         log.show(event)
     else:
         await log.put(event)
-    await to.hear(Told(log.sequence, event))
+    await to.hear(NumberedEvent(log.sequence, event))
 
 
 def partial(text: str, leg: int = 0, utterance: int = 0) -> Partial:
@@ -41,7 +51,7 @@ def final(text: str, leg: int = 0, utterance: int = 0) -> Final:
     return Final(leg, utterance, text, (), 0, 1000, 1.0, 0.0, 0.0, "zh", "cpu", "m 1", True)
 
 
-class Room:
+class BoardRoom:
     """Calls that a test begins and ends, and a board over them with a clock of its own."""
 
     def __init__(self) -> None:
@@ -49,21 +59,21 @@ class Room:
         self.now = 0.0
         self.board = Board(lambda: self.live, renderer("zh").row, lambda: self.now)
 
-    def news(self, version: int) -> News:
+    def news(self, version: int) -> BoardNews:
         self.now += 1
         return self.board.since(version)
 
 
 @pytest.fixture
-def room() -> Room:
-    return Room()
+def room() -> BoardRoom:
+    return BoardRoom()
 
 
-def ids(news: News) -> list[str]:
+def ids(news: BoardNews) -> list[str]:
     return [re.search(r'id="call-(\w+)"', html)[1] for _, html in news.rows]  # type: ignore[index]
 
 
-async def test_everything_at_first_then_what_is_new(room: Room) -> None:
+async def test_everything_at_first_then_what_is_new(room: BoardRoom) -> None:
     room.live += [line(1), line(2)]
     first = room.news(0)
     assert first.everything and ids(first) == ["id2", "id1"]  # the newest first
@@ -78,7 +88,7 @@ async def test_everything_at_first_then_what_is_new(room: Room) -> None:
     assert ids(later) == ["id3"] and later.rows[0][0] and later.gone == ("id1",)
 
 
-async def test_who_missed_much_catches_up(room: Room) -> None:
+async def test_who_missed_much_catches_up(room: BoardRoom) -> None:
     """By one look: changes in between are folded, ends are not forgotten."""
     room.live += [line(1), line(2)]
     version = room.news(0).version
@@ -91,7 +101,7 @@ async def test_who_missed_much_catches_up(room: Room) -> None:
 
 
 async def test_who_missed_too_much_gets_everything(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    room: BoardRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(board, "MOST_GONE", 3)
     room.live.append(line(0))
@@ -103,7 +113,7 @@ async def test_who_missed_too_much_gets_everything(
     assert room.news(10**9).everything  # of another box, before a restart
 
 
-async def test_ten_thousand_calls_are_a_few_rows(room: Room) -> None:
+async def test_ten_thousand_calls_are_a_few_rows(room: BoardRoom) -> None:
     room.live = [line(number) for number in range(10_000)]
     news = room.news(0)
     assert len(news.rows) == board.MOST_ROWS == news.count
@@ -113,7 +123,7 @@ async def test_ten_thousand_calls_are_a_few_rows(room: Room) -> None:
 
 
 async def test_a_row_that_comes_back_is_there_once(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    room: BoardRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that a newer call had pushed out of the list: everybody gets all rows anew."""
     monkeypatch.setattr(board, "MOST_ROWS", 2)
@@ -128,18 +138,18 @@ async def test_a_row_that_comes_back_is_there_once(
 
 
 async def test_a_row_tells_who_said_what_in_what_mood() -> None:
-    call = line(1, tenant="a", leg_roles=(Role.AGENT, Role.CITIZEN))
+    call = line(1, tenant="a", leg_roles=(LegRole.AGENT, LegRole.CITIZEN))
     await tell(call, final("您好。"))
     await tell(call, partial("我家没有暖", leg=1))
     row = call.row()
     assert (row.text, row.is_final, row.role, row.system) == (
         "我家没有暖",
         False,
-        Role.CITIZEN,
+        LegRole.CITIZEN,
         "a",
     )
     await tell(call, final("我家没有暖气。", leg=1))
-    mood = Mood(1, 0, 0, 1000, Emotion.ANNOYED, Level.HIGH, {}, (), "m 1", True)
+    mood = EmotionEstimate(1, 0, 0, 1000, Emotion.ANNOYED, Level.HIGH, {}, (), "m 1", True)
     await tell(call, mood)
     row = call.row()
     assert (row.text, row.is_final) == ("我家没有暖气。", True)

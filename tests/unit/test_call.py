@@ -26,6 +26,7 @@ from appliance.errors import (
 )
 from appliance.messages import (
     AudioFormat,
+    AudioProgress,
     CallConfig,
     Encoding,
     Endpointing,
@@ -33,11 +34,11 @@ from appliance.messages import (
     Final,
     Health,
     Partial,
-    Progress,
 )
 from appliance.metrics import Metrics
-from appliance.sections import PROJECT, CallPolicy, Limits
 from appliance.settings import Settings
+from appliance.settings.calls import CallPolicy, LimitsSettings
+from appliance.settings.section import PROJECT
 from tests.fakes import FakeEngine
 
 CALL = PROJECT / "tests" / "espeak_call"
@@ -125,7 +126,7 @@ async def test_finals_come_in_order_once_each_after_their_partials(box: Box, aud
 async def test_partials_only_on_request(box: Box, audio: bytes) -> None:
     events = await run(box, audio[: 10 * BYTES_PER_S], interim=False)
     assert not any(isinstance(event, Partial) for event in events)
-    assert any(isinstance(event, Progress) for event in events)
+    assert any(isinstance(event, AudioProgress) for event in events)
 
 
 async def test_stable_text_begins_the_partial(box: Box, audio: bytes) -> None:
@@ -237,7 +238,7 @@ async def test_noise_of_every_kind_breaks_nothing(box: Box) -> None:
 
 
 async def test_too_long_a_recording_is_refused(engine: FakeEngine, audio: bytes) -> None:
-    small = Box(Settings(limits=Limits(recording_hours=0.005)), engine, Metrics())
+    small = Box(Settings(limits=LimitsSettings(recording_hours=0.005)), engine, Metrics())
     with pytest.raises(TooLarge):
         await transcribe(small, CallConfig(live=False), pieces(audio))
     await small.close()
@@ -246,7 +247,7 @@ async def test_too_long_a_recording_is_refused(engine: FakeEngine, audio: bytes)
 async def test_a_full_box_refuses_with_a_hint_and_recovers(
     engine: FakeEngine, audio: bytes
 ) -> None:
-    small = Box(Settings(limits=Limits(live_legs=2, idle_streams=3)), engine, Metrics())
+    small = Box(Settings(limits=LimitsSettings(live_legs=2, idle_streams=3)), engine, Metrics())
     async with small.open_call(CallConfig()) as first, small.open_call(CallConfig()) as second:
         await first.accept(audio[:8000])
         with pytest.raises(Overloaded) as caught:

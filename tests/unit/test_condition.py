@@ -12,16 +12,18 @@ import pytest
 from appliance.access.pki import Authority
 from appliance.messages import CANARY_TENANT
 from appliance.metrics import MOST_SYSTEMS, OTHERS, Metrics
-from appliance.sections import Http, Store, Watch
 from appliance.security import audit
-from appliance.security.audit import AuditLog, Entry
+from appliance.security.audit import AuditEntry, AuditLog
 from appliance.settings import Settings
+from appliance.settings.doors import HttpSettings
+from appliance.settings.keeping import StoreSettings
+from appliance.settings.watching import WatchSettings
 from appliance.store.backup import BACKUPS, RESTORE_TESTS
 from appliance.store.store import Store as OpenStore
-from appliance.watch.condition import FRESH_S, Condition
+from appliance.watch.condition import FRESH_S, ConditionWatch
 
 
-class Room:
+class ConditionRoom:
     """A condition over a folder; `value` looks anew."""
 
     def __init__(self, folder: Path) -> None:
@@ -29,17 +31,19 @@ class Room:
         certificate = Authority(folder / "pki")
         certificate.create("test")
         shown = certificate.issue_server(["localhost"], folder / "server", 30)
-        door = Http(tls_certificate=shown, tls_key=shown.with_suffix(".key"))
+        door = HttpSettings(tls_certificate=shown, tls_key=shown.with_suffix(".key"))
         self.settings = Settings(
-            store=Store(folder=folder / "store"), http=door, watch=Watch(firewall=folder / "nft")
+            store=StoreSettings(folder=folder / "store"),
+            http=door,
+            watch=WatchSettings(firewall=folder / "nft"),
         )
         self.store = OpenStore(self.settings.store, self.metrics)
         self.audit = folder / "audit"
         log = AuditLog(self.audit, "sm3", bytes(32))
-        log.append(Entry("box", "box.start"))
+        log.append(AuditEntry("box", "box.start"))
         kinds = ("recording", "webhook")
         self.made = self.settings, self.store, self.audit, self.metrics, kinds
-        self.condition = Condition(*self.made)
+        self.condition = ConditionWatch(*self.made)
 
     async def value(self, name: str, **labels: str) -> float | None:
         await self.condition.look()
@@ -56,13 +60,13 @@ class Room:
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> Room:
-    made = Room(tmp_path)
+async def room(tmp_path: Path) -> ConditionRoom:
+    made = ConditionRoom(tmp_path)
     await made.store.start()
     return made
 
 
-async def test_disks_certificates_and_the_audit_log(room: Room) -> None:
+async def test_disks_certificates_and_the_audit_log(room: ConditionRoom) -> None:
     assert await room.value("disk_free_bytes", place="store")
     expires_at = await room.value("certificate_expiry_timestamp_seconds", door="http")
     assert expires_at and abs(expires_at - time.time() - 30 * 86400) < 3600
@@ -70,12 +74,12 @@ async def test_disks_certificates_and_the_audit_log(room: Room) -> None:
     assert await room.value("audit_whole") == 1
     path = next(room.audit.glob("audit-*.jsonl"))
     path.write_text(path.read_text().replace("box.start", "box.stop"))
-    anew = Condition(*room.made)
+    anew = ConditionWatch(*room.made)
     await anew.look()
     assert room.metrics.registry.get_sample_value("lingting_audit_whole") == 0
 
 
-async def test_backups_by_their_records(room: Room) -> None:
+async def test_backups_by_their_records(room: ConditionRoom) -> None:
     assert await room.value("backup_last_success_timestamp_seconds") == 0
     lines = [
         {"at": "2026-11-20T08:00:00+0800", "ok": True},
@@ -87,7 +91,7 @@ async def test_backups_by_their_records(room: Room) -> None:
         assert await room.value(f"{kind}_last_success_timestamp_seconds") == 1795132800
 
 
-async def test_the_firewall_as_root_wrote_it_down(room: Room) -> None:
+async def test_the_firewall_as_root_wrote_it_down(room: ConditionRoom) -> None:
     assert await room.value("firewall_loaded") == -1  # it is not used
     room.counters(ingress=7, egress=3)
     assert await room.value("firewall_loaded") == 1
@@ -103,14 +107,14 @@ async def test_the_firewall_as_root_wrote_it_down(room: Room) -> None:
     assert await room.value("firewall_loaded") == 0
 
 
-async def test_jobs_and_their_age(room: Room) -> None:
+async def test_jobs_and_their_age(room: ConditionRoom) -> None:
     assert await room.value("jobs_oldest_seconds", kind="recording") == 0
     await room.store.jobs.add("recording", call_id="c", payload=b"")
     assert await room.value("jobs", kind="recording", state="queued") == 1
     assert (await room.value("jobs_oldest_seconds", kind="recording") or 0) > 0
 
 
-async def test_what_cannot_be_seen_hides_nothing_else(room: Room) -> None:
+async def test_what_cannot_be_seen_hides_nothing_else(room: ConditionRoom) -> None:
     for nonsense in ("{ no json", "[]", '{"nftables": [7]}', '{"nftables": 7}'):
         room.settings.watch.firewall.write_text(nonsense)
         (room.folder / BACKUPS).write_text(f"{nonsense}\n")
@@ -123,7 +127,7 @@ async def test_what_cannot_be_seen_hides_nothing_else(room: Room) -> None:
 
 
 async def test_an_audit_log_that_cannot_be_read_is_not_read_all_the_time(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    room: ConditionRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = 0
 

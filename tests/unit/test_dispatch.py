@@ -10,7 +10,7 @@ import pytest
 
 from appliance.engine import dispatch
 from appliance.engine.cost import MOST_BATCH_S, CostModel
-from appliance.engine.dispatch import Dispatcher, Job
+from appliance.engine.dispatch import Dispatcher, QueuedQuestion
 from appliance.errors import EngineTimeout, Overloaded
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Priority, Window
 
@@ -103,7 +103,7 @@ async def test_what_is_given_up_is_not_taken() -> None:
     await give_up(await waiting(jobs, (window(), Priority.FINAL)))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.05):
-            batch: list[Job] = await jobs.take()
+            batch: list[QueuedQuestion] = await jobs.take()
             pytest.fail(f"{batch}")
 
 

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from appliance.call.endpointing import FRAME_MS, Endpointer, Mark, Signal
 from appliance.messages import Endpointing
-from appliance.sections import CallPolicy
+from appliance.settings.calls import CallPolicy
 
 SPEECH, SILENCE = 0.95, 0.02
 

@@ -18,15 +18,16 @@ from appliance.engine.capacity_file import Capacity
 from appliance.engine.failover import FailoverEngine
 from appliance.errors import BundleError, EngineTimeout, EngineUnavailable, Overloaded
 from appliance.metrics import Metrics
-from appliance.sections import Failover, Store
 from appliance.settings import Settings
+from appliance.settings.engines import FailoverSettings
+from appliance.settings.keeping import StoreSettings
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Priority, Window
 from tests.fakes import TEXT, FakeEngine
 
 SOUND = np.full(SAMPLE_RATE_HZ, 0.1, np.float32)
 WINDOW = Window(SOUND, language="zh")
 SETTINGS = Settings(
-    failover=Failover(
+    failover=FailoverSettings(
         canary_interval_s=0.02, canary_timeout_s=0.2, successes_to_close=3, dwell_s=0.2
     )
 )
@@ -317,7 +318,7 @@ def measured(pair: Pair, legs: int, **other: object) -> Capacity:
 async def test_what_was_measured_with_calls_is_believed_while_nothing_changed(
     tmp_path: Path, other: dict[str, object]
 ) -> None:
-    settings = SETTINGS.model_copy(update={"store": Store(folder=tmp_path / "store")})
+    settings = SETTINGS.model_copy(update={"store": StoreSettings(folder=tmp_path / "store")})
     capacity_file.write(settings.capacity_file, "triton", measured(Pair(), 7, **other))
     pair = Pair(settings)
     await pair.both.start()

@@ -12,10 +12,10 @@ import pytest
 from appliance.call.keeping import Ending
 from appliance.feed import followers, kinds
 from appliance.feed.kept import KeptCall
-from appliance.feed.kind import Kind
+from appliance.feed.kind import EventKind
 from appliance.feed.record import Ledger
 from appliance.feed.subscriber import FollowedCall, Listener, Subscriber
-from appliance.messages import CallConfig, CallState, Final, Lasting, Partial, Told
+from appliance.messages import CallConfig, CallState, Final, Lasting, NumberedEvent, Partial
 from appliance.metrics import Metrics
 
 
@@ -32,7 +32,7 @@ def _fold(ledger: Ledger, note: Note) -> None:
 
 @pytest.fixture(autouse=True)
 def _notes(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: Kind[Any] = Kind("note", Note, lambda note: {"about": note.about}, _fold)
+    made: EventKind[Any] = EventKind("note", Note, lambda note: {"about": note.about}, _fold)
     monkeypatch.setitem(kinds.KINDS, Note, made)
 
 
@@ -40,20 +40,20 @@ def final(utterance: int) -> Final:
     return Final(0, utterance, "您好", (), 0, 900, 0.9, 0.0, 0.0, "zh", "cpu", "m 1", False)
 
 
-class Ear(Subscriber):
+class RecordingEar(Subscriber):
     """Does at each event what a test says."""
 
     def __init__(
-        self, name: str, do: Callable[[Told], Any] | None = None, *, partials: bool = False
+        self, name: str, do: Callable[[NumberedEvent], Any] | None = None, *, partials: bool = False
     ) -> None:
         self.name, self.partials, self._do = name, partials, do
-        self.heard: list[Told] = []
+        self.heard: list[NumberedEvent] = []
         self.left = 0
 
     def listen(self, call: FollowedCall) -> Listener | None:
         return self
 
-    async def hear(self, told: Told) -> Sequence[Lasting]:
+    async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         self.heard.append(told)
         made = self._do(told) if self._do else ()
         return await made if asyncio.iscoroutine(made) else made
@@ -62,10 +62,10 @@ class Ear(Subscriber):
         self.left += 1
 
 
-class Room:
+class CallRoom:
     """A call with subscribers, and what the box counts of them."""
 
-    def __init__(self, *ears: Ear, live: bool = True) -> None:
+    def __init__(self, *ears: RecordingEar, live: bool = True) -> None:
         self.metrics = Metrics()
         self.call = KeptCall("id", CallConfig(live=live), self.metrics, ears)
         self.call.begin()
@@ -75,7 +75,7 @@ class Room:
             await self.call.log.put(final(number))
             await asyncio.sleep(0)
 
-    async def end(self) -> list[Told]:
+    async def end(self) -> list[NumberedEvent]:
         """As a call ends; all that watchers were told."""
         await self.call.settle()
         await self.call.end(Ending(900, 1, "zh", "m 1", demo=False, cut_short=False))
@@ -95,13 +95,13 @@ async def quick(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     yield
 
 
-def note(told: Told) -> list[Lasting]:
+def note(told: NumberedEvent) -> list[Lasting]:
     return [Note(told.sequence)] if isinstance(told.event, Final) else []
 
 
 async def test_each_hears_all_in_order_and_leaves_at_the_end() -> None:
-    first, second = Ear("first"), Ear("second", partials=True)
-    room = Room(first, second)
+    first, second = RecordingEar("first"), RecordingEar("second", partials=True)
+    room = CallRoom(first, second)
     await room.say(3)
     room.call.log.show(Partial(0, 3, "我家", "", 0, 900))
     await asyncio.sleep(0.01)
@@ -113,8 +113,8 @@ async def test_each_hears_all_in_order_and_leaves_at_the_end() -> None:
 
 
 async def test_what_is_derived_is_an_event_like_the_rest() -> None:
-    noting, hearing = Ear("noting", note), Ear("hearing")
-    room = Room(noting, hearing)
+    noting, hearing = RecordingEar("noting", note), RecordingEar("hearing")
+    room = CallRoom(noting, hearing)
     await room.say(2)
     told = await room.end()
     assert sorted(type(each.event).__name__ for each in told) == [
@@ -130,17 +130,17 @@ async def test_what_is_derived_is_an_event_like_the_rest() -> None:
     assert {type(each.event) for each in noting.heard} == {Final}, "not what it said itself"
 
 
-def notes_of(room: Room) -> list[int]:
+def notes_of(room: CallRoom) -> list[int]:
     return [e.about for e in room.call.log.events() if isinstance(e, Note)]
 
 
 async def test_events_about_events_come_to_an_end() -> None:
     """Two that answer each other for ever."""
 
-    def answer(told: Told) -> list[Lasting]:
+    def answer(told: NumberedEvent) -> list[Lasting]:
         return [Note(told.sequence)]
 
-    room = Room(Ear("ping", answer), Ear("pong", answer))
+    room = CallRoom(RecordingEar("ping", answer), RecordingEar("pong", answer))
     await room.say(1)
     told = await room.end()
     assert len(told) < 2 + 2 ** (followers.DEEPEST + 1)
@@ -153,10 +153,10 @@ async def test_events_about_events_come_to_an_end() -> None:
     ids=["throws", "hangs"],
 )
 async def test_who_fails_is_cut_off_and_nobody_else_notices(
-    do: Callable[[Told], Any], reason: str
+    do: Callable[[NumberedEvent], Any], reason: str
 ) -> None:
-    bad, good = Ear("bad", do), Ear("good")
-    room = Room(bad, good)
+    bad, good = RecordingEar("bad", do), RecordingEar("good")
+    room = CallRoom(bad, good)
     await room.say(6)
     told = await room.end()
     assert len(told) == 7 and len(good.heard) == 6
@@ -167,8 +167,8 @@ async def test_who_fails_is_cut_off_and_nobody_else_notices(
 
 
 async def test_who_fails_once_goes_on() -> None:
-    ear = Ear("ear", lambda told: 1 / 0 if told.event == final(1) else note(told))
-    room = Room(ear)
+    ear = RecordingEar("ear", lambda told: 1 / 0 if told.event == final(1) else note(told))
+    room = CallRoom(ear)
     await room.say(4)
     await room.end()
     assert len(notes_of(room)) == 3 and room.failures("ear", "error") == 1
@@ -176,7 +176,7 @@ async def test_who_fails_once_goes_on() -> None:
 
 async def test_a_flood_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "MOST_DERIVED", 50)
-    room = Room(Ear("flood", lambda told: [Note(n) for n in range(1000)]))
+    room = CallRoom(RecordingEar("flood", lambda told: [Note(n) for n in range(1000)]))
     await room.say(3)
     told = await room.end()
     assert len(told) == 3 + 50 + 1 and room.failures("flood", "flood") == 1
@@ -185,8 +185,8 @@ async def test_a_flood_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick")
 async def test_who_falls_behind_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "MOST_BEHIND", 10)
-    slow = Ear("slow", lambda told: asyncio.sleep(0.03, ()))
-    room = Room(slow)
+    slow = RecordingEar("slow", lambda told: asyncio.sleep(0.03, ()))
+    room = CallRoom(slow)
     await room.say(40)
     await room.end()
     await asyncio.sleep(0.1)
@@ -194,12 +194,12 @@ async def test_who_falls_behind_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_listener_that_cannot_begin_costs_the_call_nothing() -> None:
-    class Broken(Ear):
+    class Broken(RecordingEar):
         def listen(self, call: FollowedCall) -> Listener | None:
             raise RuntimeError("a bug")
 
-    good = Ear("good")
-    room = Room(Broken("broken"), good)
+    good = RecordingEar("good")
+    room = CallRoom(Broken("broken"), good)
     await room.say(1)
     assert len(await room.end()) == 2 and len(good.heard) == 1
     assert room.failures("broken", "error") == 1

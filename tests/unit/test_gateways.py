@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from appliance.metrics import Metrics
-from appliance.sections import Store as StoreSettings
+from appliance.settings.keeping import StoreSettings
 from appliance.store.gateways import BEAT_S, DEAD_AFTER_S, LONGEST_GAP_S, Gateways
 from appliance.store.store import Store
 
 
-class Watch:
+class HandWatch:
     def __init__(self) -> None:
         self.now = 1000.0
 
@@ -30,7 +30,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 async def pass_time(
-    watch: Watch, seen_by: Gateways, seconds: float, *beating: Gateways
+    watch: HandWatch, seen_by: Gateways, seconds: float, *beating: Gateways
 ) -> set[str]:
     """Looks and beats every BEAT_S; who was found dead."""
     dead: set[str] = set()
@@ -43,7 +43,7 @@ async def pass_time(
 
 
 async def test_one_that_stands_still_is_dead(store: Store) -> None:
-    watch = Watch()
+    watch = HandWatch()
     a, b, c = (Gateways(store.database, name, "1", watch) for name in "abc")
     for each in (a, b, c):
         await each.join("folder", "master")
@@ -55,7 +55,7 @@ async def test_one_that_stands_still_is_dead(store: Store) -> None:
 
 
 async def test_a_database_that_was_away_makes_nobody_dead(store: Store) -> None:
-    watch = Watch()
+    watch = HandWatch()
     a, b = (Gateways(store.database, name, "1", watch) for name in "ab")
     await a.join()
     await b.join()

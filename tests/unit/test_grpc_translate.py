@@ -28,11 +28,11 @@ from appliance.errors import (
 from appliance.messages import (
     BOX_LANGUAGE,
     Attribution,
+    AudioProgress,
     Encoding,
     Endpointing,
     Final,
     Partial,
-    Progress,
     SpeakerTurn,
     SpokenWord,
     Transcript,
@@ -219,7 +219,7 @@ def test_force_eou() -> None:
 
 def test_partial() -> None:
     wire = answers.Streaming("r1", interim=True)
-    assert wire.response(Progress(900)) is None
+    assert wire.response(AudioProgress(900)) is None
     response = wire.response(Partial(1, 0, "您好我要", "您好我", 0, 800))
     assert response.id.value == "r1"
     (result,) = response.results

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from appliance.metrics import Metrics
-from appliance.sections import Triton
+from appliance.settings.engines import TritonSettings
 from appliance.watch import history
 from appliance.watch.gpu import Gpu, GpuReader, parse
 from appliance.watch.history import SERIES, History, Sample, quantile
@@ -80,5 +80,8 @@ def test_quantiles_are_prometheus(share: float, expected: float) -> None:
 def test_tritons_cards_are_read() -> None:
     assert parse(EXPOSITION) == Gpu(0.75, 0.6)
     assert parse("# TYPE nv_inference_count counter\n") is None
-    assert GpuReader(Triton(mode="off")).read() is None
-    assert GpuReader(Triton(mode="remote", address="127.0.0.1:1", metrics_port=1)).read() is None
+    assert GpuReader(TritonSettings(mode="off")).read() is None
+    assert (
+        GpuReader(TritonSettings(mode="remote", address="127.0.0.1:1", metrics_port=1)).read()
+        is None
+    )

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from appliance.feed import kinds
-from appliance.feed.kind import Kind
+from appliance.feed.kind import EventKind
 from appliance.feed.record import Ledger
 from appliance.messages import (
     Alert,
@@ -18,16 +18,16 @@ from appliance.messages import (
     CallConfig,
     CallState,
     Emotion,
+    EmotionEstimate,
     Ended,
     Event,
     Final,
     Lasting,
     Level,
-    Mood,
+    NumberedEvent,
     Partial,
     SpeakerTurn,
     SpokenWord,
-    Told,
 )
 
 WORD = SpokenWord("您好", 0, 900, 0.9)
@@ -35,7 +35,9 @@ EXAMPLES: tuple[Event, ...] = (
     Partial(1, 2, "我家没有", "我家", 100, 900),
     Final(1, 2, "您好", (WORD,), 0, 900, 0.9, 0.1, 0.0, "zh", "cpu", "m 1", False),
     Attribution(0, (SpeakerTurn(0, 0, 900),), 900, True, "m 1", False),
-    Mood(1, 2, 0, 900, Emotion.ANNOYED, Level.HIGH, {Emotion.ANNOYED: 1.0}, (), "m 1", True, 1),
+    EmotionEstimate(
+        1, 2, 0, 900, Emotion.ANNOYED, Level.HIGH, {Emotion.ANNOYED: 1.0}, (), "m 1", True, 1
+    ),
     Alert(1, 2, Emotion.ANNOYED, Level.HIGH, 900, True),
     Ended(CallState.FAILED, "why"),
 )
@@ -61,7 +63,7 @@ def test_there_is_a_kind_for_each_and_an_example_of_each_kind() -> None:
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)
 def test_it_is_told_over_every_door(event: Event) -> None:
-    told = Told(7, event)
+    told = NumberedEvent(7, event)
     body = kinds.as_json(told)
     assert json.loads(json.dumps(body)) == body and body["sequence"] == 7
     message = kinds.as_grpc("id", told)
@@ -104,9 +106,9 @@ def _fold(ledger: Ledger, event: Guess) -> None:
 def test_a_kind_without_a_message_of_its_own_is_told_as_over_http(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made: Kind[Any] = Kind("guess", Guess, lambda event: {"what": event.what}, _fold)
+    made: EventKind[Any] = EventKind("guess", Guess, lambda event: {"what": event.what}, _fold)
     monkeypatch.setitem(kinds.KINDS, Guess, made)
-    message = kinds.as_grpc("id", Told(1, Guess("路灯")))
+    message = kinds.as_grpc("id", NumberedEvent(1, Guess("路灯")))
     assert MessageToDict(message.derived) == {"kind": "guess", "data": {"what": "路灯"}}
     ledger = Ledger()
     ledger.add(Guess("路灯"))

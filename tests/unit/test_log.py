@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from appliance.call.log import EventLog
-from appliance.messages import Event, Final, Lasting, Partial, Progress, Told
+from appliance.messages import AudioProgress, Event, Final, Lasting, NumberedEvent, Partial
 
 
 def final(utterance: int, leg: int = 0) -> Final:
@@ -18,7 +18,7 @@ def partial(utterance: int, text: str = "", leg: int = 0) -> Partial:
     return Partial(leg, utterance, text, "", 0, 900)
 
 
-async def read(log: EventLog, **how: bool) -> list[Told]:
+async def read(log: EventLog, **how: bool) -> list[NumberedEvent]:
     return [told async for told in log.follow(**how)]
 
 
@@ -67,7 +67,7 @@ async def test_partials_give_way_to_newer_ones_and_to_finals() -> None:
     log.show(partial(0, "too late"))
     log.close()
     told: list[Event] = [each.event for each in await read(log, progress=True)]
-    assert told == [final(0), partial(0, "999", leg=1), Progress(999)]
+    assert told == [final(0), partial(0, "999", leg=1), AudioProgress(999)]
     assert [each.event for each in await read(log, partials=False)] == [final(0)]
 
 

@@ -24,7 +24,7 @@ def heard(*words: tuple[str, int, int], text: str | None = None) -> Hypothesis:
     return Hypothesis("".join(w.text for w in told) if text is None else text, "zh", told)
 
 
-class Ear:
+class PassageEar:
     """Hears one character in the middle of every second, and remembers what it was asked."""
 
     def __init__(self, told: Callable[[Window], Hypothesis] | None = None) -> None:
@@ -41,7 +41,7 @@ def every_second(asked: Window) -> Hypothesis:
     return heard(*(("字", 1000 * s + 300, 1000 * s + 700) for s in range(int(asked.duration_s))))
 
 
-async def hear(ear: Ear, *seconds: float, longest_s: float = LONGEST_S) -> list[Hypothesis]:
+async def hear(ear: PassageEar, *seconds: float, longest_s: float = LONGEST_S) -> list[Hypothesis]:
     passages = Passages(ear, lambda: longest_s)
     waiting: list[Awaitable[Hypothesis]] = [passages.add(window(s)) for s in seconds]
     passages.close()
@@ -49,21 +49,21 @@ async def hear(ear: Ear, *seconds: float, longest_s: float = LONGEST_S) -> list[
 
 
 async def test_neighbours_are_heard_together_up_to_a_length() -> None:
-    ear = Ear()
+    ear = PassageEar()
     parts = await hear(ear, 3, 4, 2, 5)
     assert ear.asked == [9.0, 5.0]
     assert [len(part.text) for part in parts] == [3, 4, 2, 5]
 
 
 async def test_times_count_from_each_utterance() -> None:
-    first, second = await hear(Ear(), 3, 2)
+    first, second = await hear(PassageEar(), 3, 2)
     assert [w.start_ms for w in first.words] == [300, 1300, 2300]
     assert [w.start_ms for w in second.words] == [300, 1300]
     assert second.confidence == 0.5
 
 
 async def test_a_model_that_joins_nothing_hears_each_by_itself() -> None:
-    ear = Ear()
+    ear = PassageEar()
     await hear(ear, 3, 2, 1, longest_s=0.0)
     assert ear.asked == [3.0, 2.0, 1.0]
 
@@ -72,7 +72,7 @@ async def test_an_utterance_without_a_word_is_heard_once_more_alone() -> None:
     def deaf_from_the_third_second(asked: Window) -> Hypothesis:
         return heard(("头", 300, 700)) if asked.duration_s > 3 else every_second(asked)
 
-    ear = Ear(deaf_from_the_third_second)
+    ear = PassageEar(deaf_from_the_third_second)
     first, second = await hear(ear, 3, 2)
     assert ear.asked == [5.0, 2.0]
     assert (first.text, second.text) == ("头", "字字")
@@ -82,19 +82,19 @@ async def test_words_that_do_not_make_up_the_text_are_not_trusted() -> None:
     def unlike(asked: Window) -> Hypothesis:
         return heard(("头", 300, 700), text="别的") if asked.duration_s > 3 else every_second(asked)
 
-    ear = Ear(unlike)
+    ear = PassageEar(unlike)
     await hear(ear, 3, 2)
     assert ear.asked == [5.0, 3.0, 2.0]
 
 
 async def test_a_passage_holds_few_utterances_so_that_finals_never_wait_for_each_other() -> None:
-    ear = Ear()
+    ear = PassageEar()
     await hear(ear, *[0.5] * (MOST_UTTERANCES + 2))
     assert ear.asked[0] == 0.5 * MOST_UTTERANCES
 
 
 async def test_another_language_begins_another_passage() -> None:
-    ear = Ear()
+    ear = PassageEar()
     passages = Passages(ear, lambda: LONGEST_S)
     waiting = [passages.add(window(2, None)), passages.add(window(2, "en"))]
     passages.close()
@@ -106,7 +106,7 @@ async def test_an_error_reaches_every_utterance_of_its_passage() -> None:
     def gone(_: Window) -> Hypothesis:
         raise EngineUnavailable("ask", "gone")
 
-    passages = Passages(Ear(gone), lambda: LONGEST_S)
+    passages = Passages(PassageEar(gone), lambda: LONGEST_S)
     waiting = [passages.add(window(2)), passages.add(window(2))]
     passages.close()
     for answer in await asyncio.gather(*waiting, return_exceptions=True):
@@ -114,7 +114,7 @@ async def test_an_error_reaches_every_utterance_of_its_passage() -> None:
 
 
 async def test_aborted_nobody_waits_any_more() -> None:
-    passages = Passages(Ear(), lambda: LONGEST_S)
+    passages = Passages(PassageEar(), lambda: LONGEST_S)
     under_way = passages.add(window(8))
     gathered = passages.add(window(8))  # sends the first
     await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 
 from appliance.api.http.upload import SealedParser, chunks
 from appliance.call.backlog import Backlog
-from appliance.call.track import Clip
+from appliance.call.track import Excerpt
 from appliance.errors import Overloaded
 from appliance.security.scratch import Reader, Scratch
 from tests.unit.test_store import FINAL
@@ -68,16 +68,16 @@ async def test_what_was_held_before_the_disk_was_full_is_heard_as_it_was(
 ) -> None:
     backlog = Backlog()
     sound = np.full(16_000, 0.25, np.float32)
-    await backlog.add(FINAL, Clip(sound, 0))
+    await backlog.add(FINAL, Excerpt(sound, 0))
     write = backlog._scratch.write
 
     def full(_: bytes) -> int:
         raise Overloaded("hold what comes in", "No space left on device")
 
     monkeypatch.setattr(backlog._scratch, "write", full)
-    await backlog.add(FINAL, Clip(sound, 1000))
+    await backlog.add(FINAL, Excerpt(sound, 1000))
     monkeypatch.setattr(backlog._scratch, "write", write)
-    await backlog.add(FINAL, Clip(sound, 2000))
+    await backlog.add(FINAL, Excerpt(sound, 2000))
     heard = [clip async for _, clip in backlog.read()]
     assert [clip.start_ms for clip in heard] == [0]
     assert np.allclose(heard[0].audio, sound, atol=1e-4)

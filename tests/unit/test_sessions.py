@@ -6,7 +6,7 @@ from appliance.access import sessions
 from appliance.access.sessions import IDLE_S, LONGEST_S, MOST, Sessions
 
 
-class Clock:
+class SessionClock:
     now = 0.0
 
     def __call__(self) -> float:
@@ -14,7 +14,7 @@ class Clock:
 
 
 def test_a_cookie_stands_for_its_key_until_it_is_idle_or_old() -> None:
-    clock = Clock()
+    clock = SessionClock()
     kept = Sessions(clock)
     token = kept.begin("lt_key")
     while clock.now < LONGEST_S - IDLE_S:

@@ -8,16 +8,18 @@ import pytest
 
 from appliance.engine import sizing
 from appliance.errors import BundleError
-from appliance.sections import Cpu, Models, Triton
 from appliance.settings import Settings
+from appliance.settings.engines import CpuSettings, ModelsSettings, TritonSettings
 
 
 def box(folder: Path, weights_mb: float, **triton: object) -> Settings:
     folder.mkdir(exist_ok=True)
     with (folder / "model.bin").open("wb") as file:
         file.truncate(int(weights_mb * 1e6))
-    models = Models(asr=folder, diarization=None, emotion=None)
-    return Settings(models=models, triton=Triton(kind="cpu", **triton), cpu=Cpu(workers=2))
+    models = ModelsSettings(asr=folder, diarization=None, emotion=None)
+    return Settings(
+        models=models, triton=TritonSettings(kind="cpu", **triton), cpu=CpuSettings(workers=2)
+    )
 
 
 @pytest.fixture(autouse=True)

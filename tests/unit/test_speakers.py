@@ -13,14 +13,14 @@ from appliance.call.speakers import Count, Speakers, before, same_names
 from appliance.errors import EngineUnavailable
 from appliance.messages import Attribution, AudioFormat, CallConfig, Encoding, Final, SpeakerTurn
 from appliance.metrics import Metrics
-from appliance.sections import CallPolicy
-from appliance.sections import Speakers as Policy
 from appliance.settings import Settings
+from appliance.settings.calls import CallPolicy
+from appliance.settings.calls import SpeakersSettings as Policy
 from inference.tensors import (
     DIARIZATION_MODEL,
     SAMPLE_RATE_HZ,
     Audio,
-    Gathering,
+    Clustering,
     Priority,
     Question,
     VoiceWindow,
@@ -85,7 +85,7 @@ async def test_every_window_is_asked_once_and_the_last_is_the_rest() -> None:
     await speakers.settle()
     lengths = [len(q.audio) / SAMPLE_RATE_HZ for q, _ in engine.asked if isinstance(q, VoiceWindow)]
     assert lengths == [10.0, 10.0, 10.0, 9.0]
-    (gathering,) = (q for q, _ in engine.asked if isinstance(q, Gathering))
+    (gathering,) = (q for q, _ in engine.asked if isinstance(q, Clustering))
     assert gathering.length_s == 15.0 and (gathering.least, gathering.most) == (1, 2)
 
 

@@ -22,18 +22,18 @@ from appliance.messages import (
     CallState,
     Cue,
     Emotion,
+    EmotionEstimate,
     Final,
     Leg,
+    LegRole,
     Level,
-    Mood,
-    Role,
     SpeakerTurn,
     SpokenWord,
     Utterance,
 )
 from appliance.metrics import Metrics
-from appliance.sections import Store as StoreSettings
 from appliance.security.ciphers import CIPHERS, Tampered
+from appliance.settings.keeping import StoreSettings
 from appliance.store import database, jobs
 from appliance.store.calls import Filter, Peak
 from appliance.store.claims import claim
@@ -45,7 +45,7 @@ from tests.postgres import find_programs, postgres
 WORDS = (SpokenWord("您", 0, 100, 0.9), SpokenWord("好", 100, 250, 0.8))
 FINAL = Final(0, 3, "您好", WORDS, 0, 250, 0.85, 0.0, 0.0, "zh", "cpu", "asr-demo 1", True)
 TURNS = Attribution(0, (SpeakerTurn(1, 0, 250),), 250, True, "diarization-demo 1", True)
-MOOD = Mood(
+MOOD = EmotionEstimate(
     *(0, 3, 0, 250, Emotion.FURIOUS, Level.HIGH),
     dict.fromkeys(Emotion, 1 / 7),
     (Cue("word", "气死", 0.6), Cue("sound", "pitch", 0.4)),
@@ -86,10 +86,10 @@ async def empty(store: Store) -> None:
 
 
 def record(call_id: str, state: CallState = CallState.FINISHED) -> CallRecord:
-    said = Utterance("0.3", 0, 1, Role.CITIZEN, "您好", WORDS, 0, 250, 0.85, MOOD)
+    said = Utterance("0.3", 0, 1, LegRole.CITIZEN, "您好", WORDS, 0, 250, 0.85, MOOD)
     return CallRecord(
         *(call_id, "x-1", state, True, "riva", 5.0, 250),
-        *((Leg(0, Role.CITIZEN, 1),), (said,), True, "zh", "asr-demo 1", True),
+        *((Leg(0, LegRole.CITIZEN, 1),), (said,), True, "zh", "asr-demo 1", True),
     )
 
 
@@ -127,7 +127,9 @@ async def test_a_call_ends_once(store: Store) -> None:
 
 
 async def test_config_comes_back(store: Store) -> None:
-    config = CallConfig(call_id="x", hotwords=("平城区",), leg_roles=(Role.AGENT, Role.CITIZEN))
+    config = CallConfig(
+        call_id="x", hotwords=("平城区",), leg_roles=(LegRole.AGENT, LegRole.CITIZEN)
+    )
     await store.calls.create("c1", config, CallState.QUEUED)
     assert await store.calls.config("c1") == config
 

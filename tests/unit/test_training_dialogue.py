@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 
-from inference.training.diarization.dialogue import Turn, activity, by_telephone, lay_out
+from inference.training.diarization.dialogue import DialogueTurn, activity, by_telephone, lay_out
 
 RATE_HZ = 16_000
 
@@ -25,7 +25,11 @@ def test_short_pauses_belong_to_the_speech_around_them() -> None:
 
 
 def test_a_turn_may_begin_before_the_last_has_ended() -> None:
-    turns = [Turn(0, tone(2), 0.5), Turn(1, tone(1, 300), -0.5), Turn(0, tone(1), 0.3)]
+    turns = [
+        DialogueTurn(0, tone(2), 0.5),
+        DialogueTurn(1, tone(1, 300), -0.5),
+        DialogueTurn(0, tone(1), 0.3),
+    ]
     dialogue = lay_out(turns, speakers=2)
     together = np.flatnonzero(dialogue.active.all(axis=0))
     assert abs(len(together) - 50) <= 2 and abs(together[0] - 200) <= 2
@@ -33,7 +37,7 @@ def test_a_turn_may_begin_before_the_last_has_ended() -> None:
 
 
 def test_a_line_changes_the_sound_and_not_the_truth() -> None:
-    clean = lay_out([Turn(0, tone(2), 0.0)], speakers=1)
+    clean = lay_out([DialogueTurn(0, tone(2), 0.0)], speakers=1)
     heard = by_telephone(clean, random.Random(1), narrow=1.0, noisy=1.0)
     assert len(heard.audio) == len(clean.audio) and heard.active is clean.active
     assert not np.allclose(heard.audio, clean.audio, atol=0.01)

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from inference.training.text import (
-    Grammar,
-    Words,
+    TextGrammar,
+    WordList,
     characters,
     plain,
     read_digits,
@@ -48,9 +48,9 @@ def test_vocabulary_is_fixed_and_without_doubles() -> None:
 
 @pytest.mark.parametrize("rule", ["citizen", "agent", "everyday"])
 def test_grammar_leaves_no_slot_and_is_seeded(rule: str) -> None:
-    drawn = [Grammar(random.Random(7)).expand(rule) for _ in range(2)]
+    drawn = [TextGrammar(random.Random(7)).expand(rule) for _ in range(2)]
     assert drawn[0] == drawn[1]
-    many = Grammar(random.Random(8))
+    many = TextGrammar(random.Random(8))
     for _ in range(500):
         sentence = many.expand(rule)
         assert sentence and not set(sentence) & set("{}#|~*0123456789")
@@ -58,7 +58,7 @@ def test_grammar_leaves_no_slot_and_is_seeded(rule: str) -> None:
 
 def test_word_sequences_stay_in_the_vocabulary() -> None:
     allowed = set(characters())
-    words = Words(random.Random(1), allowed)
+    words = WordList(random.Random(1), allowed)
     for _ in range(200):
         assert allowed.issuperset(words.sentence())
 

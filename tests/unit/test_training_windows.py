@@ -15,7 +15,7 @@ from inference.training.augment import (
     encode_alaw,
     non_speech,
 )
-from inference.training.corpus import Mark, Mix, Window, crop, example
+from inference.training.corpus import Mix, ScriptMark, TrainingWindow, crop, example
 from inference.training.demo_call import wave_file
 from inference.training.vocabulary import EOT, IDS, NO_SPEECH, PROMPT, TOKENS, ZH, encode, timestamp
 from inference.training.voice import RATE_HZ, phones, resample, syllables
@@ -23,17 +23,17 @@ from inference.training.voice import RATE_HZ, phones, resample, syllables
 PLAIN = Mix(prompt=0.0, timed=0.0)
 
 
-def window(text: str = "水管漏了，快来。") -> Window:
+def window(text: str = "水管漏了，快来。") -> TrainingWindow:
     """Every character lasts 0.2 s; marks take no time."""
-    marks, at = list[Mark](), 0.0
+    marks, at = list[ScriptMark](), 0.0
     for character, syllable in zip(text, syllables(text), strict=True):
         length = 0.0 if character in "，。？" else 0.2
-        marks.append(Mark(character, at, at + length, syllable))
+        marks.append(ScriptMark(character, at, at + length, syllable))
         at += length
-    return Window(np.full(round(at * RATE_HZ), 0.1, np.float32), marks)
+    return TrainingWindow(np.full(round(at * RATE_HZ), 0.1, np.float32), marks)
 
 
-def heard(cut: Window) -> str:
+def heard(cut: TrainingWindow) -> str:
     return "".join(mark.character for mark in cut.marks)
 
 
@@ -66,7 +66,7 @@ def test_example_of_speech() -> None:
 
 
 def test_example_of_no_speech_is_empty() -> None:
-    silent = Window(np.zeros(RATE_HZ, np.float32), speech=False)
+    silent = TrainingWindow(np.zeros(RATE_HZ, np.float32), speech=False)
     made = example(silent, random.Random(1), PLAIN)
     assert made.targets == [NO_SPEECH, -100, -100, EOT]
 

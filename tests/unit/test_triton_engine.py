@@ -21,7 +21,7 @@ GOOD = Hypothesis("好", "zh").pack()
 Infer = Callable[[Sequence[Question[Any]]], Awaitable[list[dict[str, Any]]]]
 
 
-class Engine(TritonEngine):
+class EngineUnderTest(TritonEngine):
     """Of two lanes, whose requests end where a test says."""
 
     def __init__(self, infer: Infer) -> None:
@@ -43,14 +43,14 @@ async def forever(_: Sequence[Question[Any]]) -> list[dict[str, Any]]:
     raise AssertionError
 
 
-async def close(engine: Engine) -> None:
+async def close(engine: EngineUnderTest) -> None:
     engine._client = None
     async with asyncio.timeout(5):
         await engine.close()
 
 
 async def test_closed_with_a_batch_under_way_it_settles_everything() -> None:
-    engine = Engine(forever)
+    engine = EngineUnderTest(forever)
     waiting = [engine.hear() for _ in range(5)]
     await asyncio.sleep(0.05)
     await close(engine)
@@ -69,7 +69,7 @@ async def test_a_hanging_instance_is_not_waited_for(monkeypatch: pytest.MonkeyPa
             return await forever(questions)
         return [GOOD] * len(questions)
 
-    engine = Engine(first_hangs)
+    engine = EngineUnderTest(first_hangs)
     stuck = engine.hear()
     await hung.wait()
     assert (await engine.hear()).text == "好"
@@ -86,7 +86,7 @@ async def test_an_answer_that_is_none_costs_its_batch_alone(answer: list[Any]) -
     async def then_well(questions: Sequence[Question[Any]]) -> list[dict[str, Any]]:
         return next(bad, [GOOD] * len(questions))
 
-    engine = Engine(then_well)
+    engine = EngineUnderTest(then_well)
     for _ in range(4):  # more than there are places
         with pytest.raises(EngineUnavailable):
             await engine.hear()
@@ -98,7 +98,7 @@ async def test_a_refusal_is_for_its_own_question() -> None:
     async def refuse_the_first(questions: Sequence[Question[Any]]) -> list[dict[str, Any]]:
         return [{"refused": "too loud"}, *[GOOD] * (len(questions) - 1)]
 
-    engine = Engine(refuse_the_first)
+    engine = EngineUnderTest(refuse_the_first)
     first, second = engine.hear(), engine.hear()
     with pytest.raises(InvalidRequest, match="too loud"):
         await first
@@ -116,7 +116,7 @@ async def test_a_batch_that_nobody_waits_for_is_taken_back() -> None:
             taken_back.set()
             raise
 
-    engine = Engine(slowly)
+    engine = EngineUnderTest(slowly)
     asked = engine.hear()
     await asyncio.sleep(0.05)
     asked.cancel()

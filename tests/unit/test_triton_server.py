@@ -6,15 +6,18 @@ from tritonclient.grpc import model_config_pb2
 
 from appliance.engine.triton_server import complete_config, find_binary, render_repository
 from appliance.errors import EngineUnavailable
-from appliance.sections import PROJECT, Models, Triton
 from appliance.settings import Settings
+from appliance.settings.engines import ModelsSettings, TritonSettings
+from appliance.settings.section import PROJECT
 from inference.tensors import Priority
 
 TEXT = (PROJECT / "model_repo" / "asr" / "config.pbtxt").read_text()
 
 
 def completed(**triton: object) -> model_config_pb2.ModelConfig:
-    settings = Settings(triton=Triton(**triton), models=Models(asr=Path("/bundles/asr")))
+    settings = Settings(
+        triton=TritonSettings(**triton), models=ModelsSettings(asr=Path("/bundles/asr"))
+    )
     return text_format.Parse(complete_config(TEXT, settings), model_config_pb2.ModelConfig())
 
 
@@ -47,13 +50,13 @@ def test_the_repository_is_copied_with_its_code_linked(tmp_path: Path) -> None:
 
 
 def test_a_model_without_a_bundle_is_not_served(tmp_path: Path) -> None:
-    settings = Settings(models=Models(diarization="", emotion=""))
+    settings = Settings(models=ModelsSettings(diarization="", emotion=""))
     target = render_repository(settings, tmp_path / "models")
     assert [path.name for path in target.iterdir()] == ["asr"]
 
 
 def test_pyannote_has_an_environment_of_its_own(tmp_path: Path) -> None:
-    settings = Settings(triton=Triton(pyannote=tmp_path / "venv"))
+    settings = Settings(triton=TritonSettings(pyannote=tmp_path / "venv"))
     target = render_repository(settings, tmp_path / "models")
     assert str(tmp_path / "venv") in (target / "diarization" / "config.pbtxt").read_text()
     assert "EXECUTION_ENV_PATH" not in (target / "asr" / "config.pbtxt").read_text()

@@ -28,7 +28,7 @@ class Robot(ThreadingHTTPServer):
         self.got: list[dict[str, object]] = []
         robot = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class WecomHandler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 robot.got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
                 self.send_response(robot.status)
@@ -38,7 +38,7 @@ class Robot(ThreadingHTTPServer):
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), WecomHandler)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class Peer(enum.StrEnum):
     WYOMING = "wyoming"
 
 
-class Shape(enum.StrEnum):
+class ShapeOption(enum.StrEnum):
     TINY = "tiny"
     SMALL = "small"
     TURBO = "turbo"
@@ -61,7 +61,7 @@ Against = Annotated[
     ),
 ]
 OfShape = Annotated[
-    Shape | None,
+    ShapeOption | None,
     typer.Option(
         help="Random weights in the shape of another Whisper, which write nothing that means "
         "anything, but as many tokens as the speech would need: for its speed alone."
@@ -277,7 +277,7 @@ def _check_peer(against: Peer | None) -> None:
 
 
 @contextlib.contextmanager
-def _shaped(shape: Shape | None) -> Iterator[None]:
+def _shaped(shape: ShapeOption | None) -> Iterator[None]:
     """With random weights of that shape instead of what the settings name."""
     if shape is None:
         yield

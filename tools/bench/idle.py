@@ -7,7 +7,7 @@ import time
 from appliance.load.client import Plan
 from appliance.load.host import Host
 from appliance.load.live import CLIENT_START_S, STAGGER_S, Recording, play, warm_up
-from appliance.load.probe import Figures, Watch, figures_of_use, use_by_group
+from appliance.load.probe import Figures, ProcessWatch, figures_of_use, use_by_group
 
 SPOKEN_S = 0.7  # of the recording's silent head, so that each stream has its decoder and its ear
 HOLD_S = 6.0  # all streams are open together for some of it
@@ -31,7 +31,7 @@ def trial(host: Host, audio: Recording, streams: int) -> Figures:
         for i in range(streams)
     ]
     before, _ = host.pages()
-    with Watch(box.process.pid) as watch:
+    with ProcessWatch(box.process.pid) as watch:
         heard = play(box.address, plans)
     after, _ = host.pages()
     opened = after.total("lingting_calls_total") - before.total("lingting_calls_total")

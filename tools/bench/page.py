@@ -22,7 +22,7 @@ from appliance.load.live import (
     play,
     warm_up,
 )
-from appliance.load.probe import WATCHING, Figures, Scrape, Watch, figures_of_use
+from appliance.load.probe import WATCHING, Figures, ProcessWatch, Scrape, figures_of_use
 from appliance.load.running import RunningBox
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
@@ -34,7 +34,7 @@ SCRAPE_S = 15.0  # as monitoring/prometheus.yml does
 
 
 @dataclass
-class Seen:
+class PageUpdates:
     """When the probe's lines came: to its caller, and to each page. Monotonic s."""
 
     told: dict[str, float] = field(default_factory=dict)  # by text
@@ -52,7 +52,7 @@ class Pages(threading.Thread):
     def __init__(self, address: str, url: str, pages: int, audio: bytes) -> None:
         super().__init__(daemon=True)
         self._address, self._url, self._pages, self._audio = address, url, pages, audio
-        self.seen = Seen()
+        self.seen = PageUpdates()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
 
@@ -122,9 +122,9 @@ def trial(host: Host, audio: Recording, calls: int, pages: int, seconds: float) 
     """The same calls without a page and with some; keys as in docs/bench.md."""
     box = host.box(lambda fresh: warm_up(fresh, audio))
 
-    def load() -> Watch:
+    def load() -> ProcessWatch:
         plans = make_plans(calls, 1, seconds, audio, time.time() + CLIENT_START_S)
-        with Watch(box.process.pid) as watch:
+        with ProcessWatch(box.process.pid) as watch:
             play(box.address, plans)
         return watch
 
@@ -162,7 +162,7 @@ def watching_share(host: Host, audio: Recording, calls: int, seconds: float) -> 
     scraper = threading.Thread(target=scrape, daemon=True)
     scraper.start()
     spent_s, begun = _watching_s(box), time.monotonic()
-    with Watch(box.process.pid) as watch:
+    with ProcessWatch(box.process.pid) as watch:
         play(box.address, make_plans(calls, 1, seconds, audio, time.time() + CLIENT_START_S))
     spent_s, wall_s = _watching_s(box) - spent_s, time.monotonic() - begun
     over.set()

@@ -12,7 +12,7 @@ from appliance.cli import remote
 from appliance.errors import LingtingError
 from appliance.load.host import Host
 from appliance.load.live import CALL
-from appliance.load.probe import Figures, Watch, batches, figures_of_use
+from appliance.load.probe import Figures, ProcessWatch, batches, figures_of_use
 from appliance.load.running import RunningBox
 from appliance.messages import AudioFormat
 
@@ -27,7 +27,7 @@ def trial(host: Host, files: int, concurrency: int) -> Figures:
     legs, seconds = legs_and_seconds(content)
     before = host.pages()
     begun = time.monotonic()
-    with Watch(box.process.pid) as watch:
+    with ProcessWatch(box.process.pid) as watch:
         errors = asyncio.run(_send(box.url, content, files, concurrency))
     wall_s = time.monotonic() - begun
     after = host.pages()
@@ -52,7 +52,7 @@ def warm_up(box: RunningBox) -> None:
 async def _send(url: str, content: bytes, files: int, concurrency: int) -> int:
     """How many failed."""
     places = asyncio.Semaphore(concurrency)
-    question = remote.Question(url, AudioFormat(), "zh", ())
+    question = remote.Request(url, AudioFormat(), "zh", ())
 
     async def one() -> bool:
         async with places:

@@ -51,7 +51,7 @@ class Said:
 
 
 @dataclass
-class Line:
+class ScreenLine:
     """One final, as it came."""
 
     leg: int
@@ -72,7 +72,7 @@ class Screen:
 
     reference: list[Said]
     speed: float
-    lines: list[Line] = field(default_factory=list)
+    lines: list[ScreenLine] = field(default_factory=list)
     partials: dict[int, tuple[str, float]] = field(default_factory=dict)  # leg -> text, stability
     first_partials_s: list[float] = field(default_factory=list)
     spoken: set[int] = field(default_factory=set)  # sentences that have had a partial
@@ -200,7 +200,7 @@ def stream(address: str, call: Path, screen: Screen) -> Iterator[Any]:
     yield from service.streaming_response_generator(chunks(call, screen), config)
 
 
-class Log:
+class CallLog:
     """The screen of those who do not look at a terminal: a line for each final and each note."""
 
     def __init__(self, console: Console, screen: Screen) -> None:
@@ -219,7 +219,7 @@ class Log:
 
 
 @contextlib.contextmanager
-def shown(console: Console, screen: Screen) -> Iterator[Live | Log]:
+def shown(console: Console, screen: Screen) -> Iterator[Live | CallLog]:
     """The screen, kept up to date by `refresh`."""
     if console.is_terminal:
         with Live(screen, console=console, refresh_per_second=8, transient=False) as live:
@@ -227,11 +227,11 @@ def shown(console: Console, screen: Screen) -> Iterator[Live | Log]:
             screen.partials.clear()
     else:
         console.print(f"{screen.weights}: {screen.notice}", soft_wrap=True)
-        yield Log(console, screen)
+        yield CallLog(console, screen)
 
 
 def follow(
-    address: str, url: str, call: Path, screen: Screen, view: Live | Log, failing: bool
+    address: str, url: str, call: Path, screen: Screen, view: Live | CallLog, failing: bool
 ) -> None:
     looked = 0.0
     for response in stream(address, call, screen):
@@ -263,7 +263,9 @@ def take(result: Any, screen: Screen, url: str) -> None:
         begin, end = (words[0].start_time, words[-1].end_time) if words else (0, 0)
         engine = who_answered(url, screen)
         screen.lines.append(
-            Line(leg, begin / 1000, end / 1000, best.transcript.strip(), screen.elapsed_s, engine)
+            ScreenLine(
+                leg, begin / 1000, end / 1000, best.transcript.strip(), screen.elapsed_s, engine
+            )
         )
 
 
@@ -287,7 +289,7 @@ def summary(screen: Screen) -> Table:
     return table
 
 
-def _wait_s(line: Line, screen: Screen) -> float | None:
+def _wait_s(line: ScreenLine, screen: Screen) -> float | None:
     """From the end of the sentence (by the reference) to its final, wall time."""
     ends = [s.end_s for s in screen.reference if s.leg == line.leg and s.end_s <= line.came_s]
     return (line.came_s - max(ends)) / screen.speed if ends else None

@@ -24,8 +24,8 @@ from rich.console import Console
 
 from appliance.load.probe import scrape
 from appliance.load.running import POLL_S, START_TIMEOUT_S, RunningBox, free_port, running_box
-from appliance.sections import PROJECT
 from appliance.settings import load_settings
+from appliance.settings.section import PROJECT
 
 CALL = PROJECT / "bundles" / "demo-call"
 PROMETHEUS = PROJECT / "monitoring" / "prometheus-demo.yml"
@@ -36,13 +36,13 @@ FAIL_AT_S = 25.0  # into the call: somebody is speaking
 console = Console(highlight=False)
 
 
-class Fault(enum.StrEnum):
+class FailOption(enum.StrEnum):
     TRITON = "triton"
 
 
 def demo(
     fail: Annotated[
-        Fault | None, typer.Option(help="Kill Triton (SIGKILL) in the middle of the call.")
+        FailOption | None, typer.Option(help="Kill Triton (SIGKILL) in the middle of the call.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the box up afterwards.")] = False,
     speed: Annotated[

@@ -31,7 +31,7 @@ ROLES = (pb.ROLE_AGENT, pb.ROLE_CITIZEN)
 
 
 @dataclass
-class Heard:
+class HeardLoad:
     """One call, as far as it has come."""
 
     name: str
@@ -41,9 +41,9 @@ class Heard:
 
 
 @dataclass
-class Screen:
+class LoadScreen:
     url: str
-    calls: dict[str, Heard] = field(default_factory=dict)
+    calls: dict[str, HeardLoad] = field(default_factory=dict)
 
     def __rich__(self) -> Group:
         table = Table(box=None, pad_edge=False, show_header=False)
@@ -59,10 +59,10 @@ class Screen:
         return Group(Panel(look), head, table)
 
 
-class Load:
+class DemoLoad:
     """Calls that begin one after the other and go on side by side."""
 
-    def __init__(self, address: str, audio: bytes, screen: Screen) -> None:
+    def __init__(self, address: str, audio: bytes, screen: LoadScreen) -> None:
         self._audio, self.screen = audio, screen
         self._channel = grpc.aio.insecure_channel(address)
         self._day = time.strftime("%m%d")
@@ -72,7 +72,7 @@ class Load:
 
     async def _call(self, number: int, place: int) -> None:
         await asyncio.sleep(place * STAGGER_S)
-        heard = Heard(f"{self._day}-{number:02}{place:03}")
+        heard = HeardLoad(f"{self._day}-{number:02}{place:03}")
         self.screen.calls[heard.name] = heard
         stream = self._channel.stream_stream(
             STREAM, pb.StreamCallRequest.SerializeToString, pb.CallEvent.FromString
@@ -108,8 +108,8 @@ class Load:
 
 async def run(given: argparse.Namespace) -> int:
     wav = (Path(given.folder) / "call.wav").read_bytes()
-    screen = Screen(given.url)
-    load = Load(given.address, wav[wav.index(b"data") + 8 :], screen)
+    screen = LoadScreen(given.url)
+    load = DemoLoad(given.address, wav[wav.index(b"data") + 8 :], screen)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.print(screen)

@@ -29,8 +29,8 @@ from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, SettingsError
 from appliance.messages import AUTO, DEMO_NOTICE
 from appliance.metrics import Metrics
-from appliance.sections import PROJECT
 from appliance.settings import Settings, load_settings
+from appliance.settings.section import PROJECT
 from inference.tensors import SAMPLE_RATE_HZ, Window
 from tools.evaluation import diarization as eval_diarization
 from tools.evaluation import emotion as eval_emotion
@@ -46,7 +46,7 @@ class SpeechPath(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EvaluationOptions:
     margins: bool
     as_json: bool
     show: bool
@@ -87,7 +87,7 @@ def asr(
 
     The fixed sets need espeak-ng and the dev profile (`make .venv/.dev`)."""
     if data:
-        _hear_people(bundle, data, engine, beam, Wanted(margins, as_json, show))
+        _hear_people(bundle, data, engine, beam, EvaluationOptions(margins, as_json, show))
         return
     folder = bundle or load_settings().models.asr
     flags = [*(["--json"] if as_json else []), *(["--show"] if show else [])]
@@ -96,7 +96,7 @@ def asr(
 
 
 def _hear_people(
-    bundle: Path | None, data: Path, path: SpeechPath, beam: int, wanted: Wanted
+    bundle: Path | None, data: Path, path: SpeechPath, beam: int, wanted: EvaluationOptions
 ) -> None:
     console = Console(stderr=True, highlight=False)
     try:
@@ -134,7 +134,9 @@ def _one_engine(settings: Settings, bundle: Path | None, path: SpeechPath) -> Se
     )
 
 
-async def _measure_people(settings: Settings, data: Path, wanted: Wanted, say: Progress) -> None:
+async def _measure_people(
+    settings: Settings, data: Path, wanted: EvaluationOptions, say: Progress
+) -> None:
     clips = await eval_speech.read_list(data, say)
     metrics = Metrics()
     engine = build_engine(settings, metrics)
@@ -153,7 +155,7 @@ async def _measure_people(settings: Settings, data: Path, wanted: Wanted, say: P
 
 
 async def _as_the_box_hears(
-    box: Box, clips: Sequence[eval_speech.Clip], wanted: Wanted, say: Progress
+    box: Box, clips: Sequence[eval_speech.Clip], wanted: EvaluationOptions, say: Progress
 ) -> None:
     wide, narrow = [
         await eval_speech.through_the_box(box, clips, telephone, say) for telephone in (False, True)
@@ -186,7 +188,7 @@ async def _by_margins(
     engine: SpeechEngine,
     clips: Sequence[eval_speech.Clip],
     asked: Window,
-    wanted: Wanted,
+    wanted: EvaluationOptions,
     say: Progress,
 ) -> None:
     rows, longest_s = [], engine.card().window_s
@@ -291,7 +293,7 @@ def _data(data: Path | None, module: str, console: Console) -> Iterator[Path]:
         yield folder
 
 
-def _show(report: eval_diarization.Report, settings: Settings) -> None:
+def _show(report: eval_diarization.DiarizationReport, settings: Settings) -> None:
     kinds = list(report.score("one_speaker").by_kind())
     table = Table("", "DER", "JER", *kinds)
     for name, title in TITLES.items():
@@ -349,12 +351,12 @@ def emotion(
 
 async def _feel(
     settings: Settings, labelled: list[eval_emotion.Labelled], progress: Progress
-) -> eval_emotion.Report:
+) -> eval_emotion.EmotionReport:
     async with started(CpuEngine(settings)) as engine:
         return await eval_emotion.evaluate(engine, settings, labelled, progress)
 
 
-def _show_moods(report: eval_emotion.Report) -> None:
+def _show_moods(report: eval_emotion.EmotionReport) -> None:
     console = Console()
     console.print(DEMO_NOTICE)
     confusion, scores = report.confusion(), report.by_emotion()

@@ -30,7 +30,7 @@ from inference.tensors import (
     MOST_SPEAKERS,
     SAMPLE_RATE_HZ,
     Audio,
-    Gathering,
+    Clustering,
     Priority,
     Voices,
     VoiceWindow,
@@ -43,7 +43,7 @@ TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class LabelledRecording:
     """One file and its truth."""
 
     name: str
@@ -60,13 +60,13 @@ class Recording:
         return self.name.rpartition("-")[0] or "all"
 
 
-def load_recordings(folder: Path) -> list[Recording]:
+def load_recordings(folder: Path) -> list[LabelledRecording]:
     """Every `<name>.wav` (16 kHz mono) with a `<name>.rttm`; raises SettingsError without any."""
     found = []
     for path in sorted(folder.glob("*.wav")):
         truth = path.with_suffix(".rttm")
         if truth.exists():
-            found.append(Recording(path.stem, read_wav(path), tuple(read_rttm(truth))))
+            found.append(LabelledRecording(path.stem, read_wav(path), tuple(read_rttm(truth))))
     if not found:
         raise SettingsError(
             "read recordings", f"{folder} holds no .wav with an .rttm", "give both, by one name"
@@ -94,7 +94,7 @@ class Scores:
         self._der, self._jer = DiarizationErrorRate(), JaccardErrorRate()
         self._kinds: dict[str, Any] = {}
 
-    def add(self, recording: Recording, turns: Sequence[SpeakerTurn]) -> None:
+    def add(self, recording: LabelledRecording, turns: Sequence[SpeakerTurn]) -> None:
         from pyannote.core import Segment, Timeline
 
         whole = Timeline([Segment(0, len(recording.audio) / SAMPLE_RATE_HZ)])
@@ -124,7 +124,7 @@ def annotation(turns: Sequence[SpeakerTurn]) -> Any:
     return told
 
 
-def one_speaker(recording: Recording) -> list[SpeakerTurn]:
+def one_speaker(recording: LabelledRecording) -> list[SpeakerTurn]:
     """The baseline: speech is known exactly, and all of it is one person's."""
     merged: list[SpeakerTurn] = []
     for turn in sorted(recording.turns, key=lambda turn: turn.start_ms):
@@ -137,7 +137,7 @@ def one_speaker(recording: Recording) -> list[SpeakerTurn]:
 
 
 async def settled(
-    engine: SpeechEngine, settings: Settings, recording: Recording
+    engine: SpeechEngine, settings: Settings, recording: LabelledRecording
 ) -> tuple[list[SpeakerTurn], list[SpeakerTurn], float]:
     """Turns with the number of speakers given, turns without, and seconds for the first."""
     given = Count(recording.speakers, recording.speakers)
@@ -153,7 +153,7 @@ async def settled(
     return with_count, without, seconds
 
 
-async def oracle(engine: SpeechEngine, recording: Recording) -> list[SpeakerTurn]:
+async def oracle(engine: SpeechEngine, recording: LabelledRecording) -> list[SpeakerTurn]:
     """What a clustering that knows every voice would make of what the segmentation heard."""
     card = engine.card(DIARIZATION_MODEL)
     hop, length = (round(s * SAMPLE_RATE_HZ) for s in (card.hop_s, card.window_s))
@@ -163,7 +163,7 @@ async def oracle(engine: SpeechEngine, recording: Recording) -> list[SpeakerTurn
     known = [
         _told(voices, recording, i * card.hop_s, card.window_s) for i, voices in enumerate(heard)
     ]
-    question = Gathering(
+    question = Clustering(
         NOTHING,
         voices=tuple(known),
         length_s=len(recording.audio) / SAMPLE_RATE_HZ,
@@ -176,7 +176,7 @@ async def oracle(engine: SpeechEngine, recording: Recording) -> list[SpeakerTurn
     ]
 
 
-def _told(voices: Voices, recording: Recording, start_s: float, window_s: float) -> Voices:
+def _told(voices: Voices, recording: LabelledRecording, start_s: float, window_s: float) -> Voices:
     """The window's voices with their speakers' numbers for embeddings."""
     frame_ms = window_s * 1000 / len(voices.active)
     prints = np.full((voices.active.shape[1], recording.speakers), np.nan, np.float32)
@@ -191,7 +191,7 @@ def _told(voices: Voices, recording: Recording, start_s: float, window_s: float)
     return Voices(voices.active, prints)
 
 
-async def live(box: Box, recording: Recording) -> list[SpeakerTurn]:
+async def live(box: Box, recording: LabelledRecording) -> list[SpeakerTurn]:
     """What a live call tells as it goes on, never taking back a word."""
     pcm = AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1)
     data = (np.clip(recording.audio, -1, 1) * 32767).astype("<i2").tobytes()
@@ -212,7 +212,7 @@ async def _provisional(events: AsyncIterator[Any]) -> list[SpeakerTurn]:
 
 
 @dataclass(slots=True)
-class Report:
+class DiarizationReport:
     """All figures; `flat` is the JSON."""
 
     scores: dict[str, Scores] = field(default_factory=dict)
@@ -235,10 +235,10 @@ class Report:
 
 
 async def evaluate(
-    settings: Settings, recordings: Sequence[Recording], progress: Progress
-) -> Report:
+    settings: Settings, recordings: Sequence[LabelledRecording], progress: Progress
+) -> DiarizationReport:
     """Every path over every recording. pyannote's is left out if it is not set up."""
-    report = Report()
+    report = DiarizationReport()
     for recording in recordings:
         report.score("one_speaker").add(recording, one_speaker(recording))
     cpu = settings.cpu.model_copy(update={"workers": 1, "threads": 1})
@@ -257,9 +257,9 @@ async def evaluate(
 async def _settle_all(
     engine: SpeechEngine,
     settings: Settings,
-    recordings: Sequence[Recording],
+    recordings: Sequence[LabelledRecording],
     path: str,
-    report: Report,
+    report: DiarizationReport,
     progress: Progress,
 ) -> None:
     spent_s = 0.0
@@ -274,7 +274,10 @@ async def _settle_all(
 
 
 async def _live_all(
-    settings: Settings, recordings: Sequence[Recording], report: Report, progress: Progress
+    settings: Settings,
+    recordings: Sequence[LabelledRecording],
+    report: DiarizationReport,
+    progress: Progress,
 ) -> None:
     metrics = Metrics()
     patient = settings.speakers.model_copy(update={"provisional_s": TIMEOUT_S})

@@ -12,12 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
+from appliance.call.emotion import EmotionTracker
 from appliance.call.lexicon import load_lexicon
-from appliance.call.moods import Moods
-from appliance.call.track import Clip
+from appliance.call.track import Excerpt
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import SettingsError
-from appliance.messages import NEGATIVE, CallConfig, Emotion, Final, Lasting, Level, Mood, Role
+from appliance.messages import (
+    NEGATIVE,
+    CallConfig,
+    Emotion,
+    EmotionEstimate,
+    Final,
+    Lasting,
+    LegRole,
+    Level,
+)
 from appliance.settings import Settings
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 from tools.evaluation.data import Progress, read_wav
@@ -63,11 +72,11 @@ def _labelled(folder: Path, row: dict[str, str], line: int) -> Labelled:
 
 
 @dataclass(slots=True)
-class Report:
+class EmotionReport:
     """Truth beside what was told."""
 
     truth: list[Labelled]
-    told: list[Mood]
+    told: list[EmotionEstimate]
 
     def flat(self) -> dict[str, float]:
         """The figures of the JSON."""
@@ -82,7 +91,7 @@ class Report:
             "abstain_rate": round(sum(m.emotion is None for m in self.told) / len(self.told), 4),
         }
 
-    def _pairs(self) -> list[tuple[Labelled, Mood]]:
+    def _pairs(self) -> list[tuple[Labelled, EmotionEstimate]]:
         """What was told; the unsure are counted apart."""
         return [(t, m) for t, m in zip(self.truth, self.told, strict=True) if m.emotion]
 
@@ -148,10 +157,10 @@ def quadratic_kappa(pairs: Sequence[tuple[int, int]], levels: int) -> float:
 
 async def evaluate(
     engine: SpeechEngine, settings: Settings, labelled: Sequence[Labelled], progress: Progress
-) -> Report:
+) -> EmotionReport:
     """Each speaker's utterances are one call, in order: the baseline grows as in a real one."""
     lexicon = load_lexicon(settings.city.pack)
-    told: dict[int, Mood] = {}
+    told: dict[int, EmotionEstimate] = {}
     places: dict[str, list[int]] = {}
     for place, each in enumerate(labelled):
         places.setdefault(each.speaker, []).append(place)
@@ -159,17 +168,17 @@ async def evaluate(
         progress(f"speaker {speaker}")
 
         async def publish(event: Lasting) -> None:
-            if isinstance(event, Mood):
+            if isinstance(event, EmotionEstimate):
                 told[event.utterance] = event
 
-        config = CallConfig(live=False, leg_roles=(Role.CITIZEN,))
-        moods = Moods(engine, settings.emotions, lexicon, config, publish)
+        config = CallConfig(live=False, leg_roles=(LegRole.CITIZEN,))
+        moods = EmotionTracker(engine, settings.emotions, lexicon, config, publish)
         for place in mine:
-            await moods.feel(_final(labelled[place], place), Clip(labelled[place].audio, 0))
+            await moods.feel(_final(labelled[place], place), Excerpt(labelled[place].audio, 0))
             await moods.catch_up()
     if len(told) < len(labelled):
         raise SettingsError("tell moods", "an engine failed", "run `lingting doctor`")
-    return Report(list(labelled), [told[place] for place in range(len(labelled))])
+    return EmotionReport(list(labelled), [told[place] for place in range(len(labelled))])
 
 
 def _final(said: Labelled, number: int) -> Final:

@@ -47,7 +47,7 @@ class Clip:
 
 
 @dataclass(slots=True)
-class Heard:
+class HeardClip:
     """What was heard of the same clips in one way."""
 
     pairs: list[tuple[str, str]] = field(default_factory=list)  # said, heard
@@ -152,9 +152,9 @@ def _chunks(path: Path) -> Iterable[bytes]:
             yield chunk
 
 
-async def through_the_box(box: Box, clips: Sequence[Clip], telephone: bool, say: Say) -> Heard:
+async def through_the_box(box: Box, clips: Sequence[Clip], telephone: bool, say: Say) -> HeardClip:
     """As a recording of its own each: speech found, cut into utterances, heard, joined."""
-    heard, begun = Heard(), time.monotonic()
+    heard, begun = HeardClip(), time.monotonic()
     for number, clip in enumerate(clips, 1):
         say(f"{'8 kHz A-law, ' if telephone else ''}{number} of {len(clips)}")
         config = CallConfig(
@@ -175,9 +175,9 @@ async def through_the_box(box: Box, clips: Sequence[Clip], telephone: bool, say:
 
 async def by_margin(
     engine: SpeechEngine, clips: Sequence[Clip], asked: Window, telephone: bool, say: Say
-) -> Heard:
+) -> HeardClip:
     """One window a clip, with as much silence behind it as `asked`, else as it asks."""
-    heard, begun = Heard(), time.monotonic()
+    heard, begun = HeardClip(), time.monotonic()
     places = asyncio.Semaphore(TOGETHER)
 
     async def ask(clip: Clip) -> Hypothesis:
@@ -193,7 +193,7 @@ async def by_margin(
     return heard
 
 
-def figures(clips: Sequence[Clip], wide: Heard, narrow: Heard) -> dict[str, float | None]:
+def figures(clips: Sequence[Clip], wide: HeardClip, narrow: HeardClip) -> dict[str, float | None]:
     """One flat object; keys as in docs/cli.md. Without any speech there is no error rate."""
     spoken = [pair for pair in wide.pairs if normalise(pair[0])]
     silent = [pair for pair in (*wide.pairs, *narrow.pairs) if not normalise(pair[0])]
@@ -216,7 +216,7 @@ def _rounded(rate: float | None) -> float | None:
     return None if rate is None else round(rate, 4)
 
 
-def by_speaker(clips: Sequence[Clip], heard: Heard) -> dict[str, tuple[int, float]]:
+def by_speaker(clips: Sequence[Clip], heard: HeardClip) -> dict[str, tuple[int, float]]:
     """Clips and error rate of each speaker."""
     pairs: dict[str, list[tuple[str, str]]] = {}
     for clip, pair in zip(clips, heard.pairs, strict=True):

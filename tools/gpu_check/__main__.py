@@ -31,7 +31,7 @@ STEP_TIMEOUT_S = 200.0
 
 
 @dataclass
-class Check:
+class GpuCheck:
     """What is measured with, and what was found so far."""
 
     device: str
@@ -105,7 +105,7 @@ def last_json(output: str) -> dict[str, Any]:
     return dict(json.loads(output.strip().splitlines()[-1]))
 
 
-def facts(check: Check) -> None:
+def facts(check: GpuCheck) -> None:
     if check.device == "cuda":
         query = [
             "nvidia-smi",
@@ -116,7 +116,7 @@ def facts(check: Check) -> None:
     check.tell("cores beside it", str(os.cpu_count()))
 
 
-def text(check: Check) -> None:
+def text(check: GpuCheck) -> None:
     """The same call heard by Triton on the device and by a CPU worker."""
     command = ["-m", "appliance", "transcribe", "-q", "-f", "json", str(CALL / "call.wav")]
     heard = {"CPU": str(json.loads(run(command, check.environment(BASE)))["text"])}
@@ -135,13 +135,13 @@ def text(check: Check) -> None:
     check.tell("base: characters that Triton's text and the CPU's differ in", f"{apart:.1%}")
 
 
-def make_shape(check: Check) -> None:
+def make_shape(check: GpuCheck) -> None:
     command = ["-m", "inference.training.shapes", check.shape, "--out", str(check.shaped)]
     precision = "float16" if check.device == "cuda" else "int8_float32"
     run([*command, "--precision", precision])
 
 
-def curve(check: Check, name: str, bundle: Path) -> None:
+def curve(check: GpuCheck, name: str, bundle: Path) -> None:
     batches = "1,4,16,32,64" if check.device == "cuda" else "1,2,4"
     command = ["-m", "tools.gpu_check.curve", str(bundle), "--device", check.device]
     command += ["--batches", batches, "--like", str(BASE), "--compute-type", check.compute_type]
@@ -157,7 +157,7 @@ def curve(check: Check, name: str, bundle: Path) -> None:
     check.tell(f"{name}: encoder, TFLOP/s by batch of full windows", rates + limit)
 
 
-def live(check: Check, name: str, bundle: Path) -> None:
+def live(check: GpuCheck, name: str, bundle: Path) -> None:
     """Calls at once, more and more, while finals come in time."""
     best = 0
     for calls in check.calls:
@@ -185,7 +185,7 @@ def live(check: Check, name: str, bundle: Path) -> None:
     check.tell(f"{name}: live legs at p95 <= {GOAL_S} s", str(best))
 
 
-def recordings(check: Check, name: str, bundle: Path) -> None:
+def recordings(check: GpuCheck, name: str, bundle: Path) -> None:
     command = ["-m", "appliance", "bench", "recordings", "--json", "--runs", "1"]
     many = ["--files", "64", "--concurrency", "16"] if check.device == "cuda" else ["--files", "2"]
     environment = check.environment(bundle, LIMITS__RECORDINGS="16")
@@ -197,7 +197,7 @@ def recordings(check: Check, name: str, bundle: Path) -> None:
     )
 
 
-def kill(check: Check, name: str, bundle: Path) -> None:
+def kill(check: GpuCheck, name: str, bundle: Path) -> None:
     """Triton killed in the middle of calls; base on the CPU goes on."""
     calls = str(min(check.calls))
     command = ["-m", "appliance", "bench", "live", "--json", "--calls", calls]
@@ -246,7 +246,9 @@ def main() -> None:
         given.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         parser.error(f"--out {given.out}: {error.strerror}; name a folder that may be written to")
-    check = Check(given.device, given.shape, given.out, given.calls, deadline, given.compute_type)
+    check = GpuCheck(
+        given.device, given.shape, given.out, given.calls, deadline, given.compute_type
+    )
     shape = f"{given.shape}-shaped"
     check.step("machine", lambda: facts(check))
     check.step("base: text", lambda: text(check))

@@ -33,7 +33,7 @@ from appliance.load.live import (
     percentile,
     said_in,
 )
-from appliance.load.probe import Figures, Watch, figures_of_use
+from appliance.load.probe import Figures, ProcessWatch, figures_of_use
 from appliance.load.running import free_port
 from tools.peers.batched import LANGUAGE, PROMPT
 
@@ -99,7 +99,7 @@ class Server:
         """Play `calls` calls and measure; keys as in docs/bench.md."""
         asyncio.run(_play(self.port, make_plans(WARM_UP, legs, seconds / 2, audio, time.time())))
         plans = make_plans(calls, legs, seconds, audio, time.time() + CLIENT_START_S)
-        with Watch(self.pid) as watch:
+        with ProcessWatch(self.pid) as watch:
             heard = asyncio.run(_play(self.port, plans, audio))
         waits = [wait for wait, _, _ in heard if wait is not None]
         return {

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from appliance.api.grpc.errors import DOOR, overloaded
 from appliance.call.conversation import stopping
 from appliance.metrics import Metrics
-from appliance.sections import Limits
+from appliance.settings.calls import LimitsSettings
 
 T = TypeVar("T")
 STREAMING, RECOGNIZE = "StreamingRecognize", "Recognize"  # metric labels, too
@@ -31,10 +31,10 @@ class Drainable(Protocol):
         """Take no more audio; finish what was heard."""
 
 
-class Admission:
+class RpcAdmission:
     """Counts what runs; after `drain` nothing new is let in."""
 
-    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, limits: LimitsSettings, metrics: Metrics) -> None:
         self._most = {
             STREAMING: limits.idle_streams,
             RECOGNIZE: limits.recordings + limits.recordings_waiting,

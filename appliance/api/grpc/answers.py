@@ -13,10 +13,10 @@ from appliance.errors import NotFound
 from appliance.messages import (
     SAMPLE_RATE_HZ,
     Attribution,
+    AudioProgress,
     Event,
     Final,
     Partial,
-    Progress,
     SpeakerTurn,
     SpokenWord,
     Transcript,
@@ -53,7 +53,7 @@ class Streaming:
         elif isinstance(event, Attribution):
             self._turns += () if event.settled else event.turns
             return self._told_until(event.until_ms)
-        elif isinstance(event, Progress):
+        elif isinstance(event, AudioProgress):
             self._audio_ms = max(self._audio_ms, event.audio_ms)
         return None
 

@@ -94,7 +94,7 @@ class RivaRefusal(InvalidRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GrpcFault:
     """What goes over the wire for one error."""
 
     status: grpc.StatusCode
@@ -102,7 +102,7 @@ class Answer:
     trailing: tuple[tuple[str, str | bytes], ...]
 
 
-def answer_to(error: Exception) -> Answer:
+def answer_to(error: Exception) -> GrpcFault:
     """How `error` is told to a client; logs what the client is not told."""
     if isinstance(error, DecodeError):
         error = InvalidRequest("read the message", "it is not of the type that this method takes")
@@ -117,7 +117,7 @@ def answer_to(error: Exception) -> Answer:
     return _answer(grpc.StatusCode.INTERNAL, message, info, retry_s=None)
 
 
-def _answer_known(error: LingtingError) -> Answer:
+def _answer_known(error: LingtingError) -> GrpcFault:
     verbatim = VERBATIM.get(error.cause)
     reason = verbatim or getattr(error, "reason", error.code.upper())
     message = error.cause if verbatim else str(error)
@@ -139,7 +139,7 @@ def _answer(
     message: str,
     info: error_details_pb2.ErrorInfo,
     retry_s: float | None,
-) -> Answer:
+) -> GrpcFault:
     message = message[:MESSAGE_LIMIT]
     rich = status_pb2.Status(code=status.value[0], message=message)
     details: list[Any] = [
@@ -159,7 +159,7 @@ def _answer(
         packed.Pack(detail)
         rich.details.append(packed)
     trailing.append(("grpc-status-details-bin", rich.SerializeToString()))
-    return Answer(status, message, tuple(trailing))
+    return GrpcFault(status, message, tuple(trailing))
 
 
 @asynccontextmanager
@@ -188,7 +188,7 @@ async def answering(
             metrics.request_duration_seconds.labels(door, method).observe(took_s)
 
 
-async def _end(context: Any, answer: Answer) -> None:
+async def _end(context: Any, answer: GrpcFault) -> None:
     try:
         await context.abort(answer.status, answer.message, answer.trailing)
     except grpc.aio.AbortError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from appliance.api.grpc.admission import Admission
+from appliance.api.grpc.admission import RpcAdmission
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
@@ -24,7 +24,7 @@ SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 class HealthServicer(health_pb2_grpc.HealthServicer):
     """Serving means: a new call would be recognised."""
 
-    def __init__(self, box: Box, admission: Admission, services: tuple[str, ...]) -> None:
+    def __init__(self, box: Box, admission: RpcAdmission, services: tuple[str, ...]) -> None:
         self._box, self._admission = box, admission
         self._services = ("", *services)
         self._watching = 0

@@ -12,7 +12,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 from google.protobuf.message import DecodeError
 
-from appliance.access.roles import ANYBODY, INSPECTS, READS, SENDS, Principal, Role
+from appliance.access.roles import ANYBODY, INSPECTS, READS, SENDS, AccessRole, Principal
 from appliance.api.calls import (
     DEFAULT_PAGE,
     MOST_PER_PAGE,
@@ -21,17 +21,17 @@ from appliance.api.calls import (
     read_token,
 )
 from appliance.api.grpc import hotline_answers as answers
-from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
+from appliance.api.grpc.admission import RECOGNIZE, STREAMING, RpcAdmission
+from appliance.api.grpc.auth import Doorman
 from appliance.api.grpc.hotline_requests import ENCODINGS, ROLES, check, claim, filter_of, id_of
 from appliance.api.grpc.interleave import Interleaver
 from appliance.api.grpc.stream import first_message
-from appliance.api.grpc.who import Doorman
 from appliance.archive.archive import Archive
 from appliance.call.conversation import PIECE_BYTES, Conversation, Heard, check_message
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
 from appliance.feed import kinds
 from appliance.feed.kept import KeptCall
-from appliance.messages import AudioFormat, CallConfig, CallState, Progress, Told
+from appliance.messages import AudioFormat, AudioProgress, CallConfig, CallState, NumberedEvent
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class HotlineServicer:
         self,
         box: Box,
         archive: Archive,
-        admission: Admission,
+        admission: RpcAdmission,
         doorman: Doorman,
         access: Access | None,
     ) -> None:
@@ -68,7 +68,7 @@ class HotlineServicer:
                 first = await first_message(context, self._admission, self._idle_s)
                 if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
                     raise InvalidRequest("open a call", "the first message must hold config")
-                config = self._config(first.config, who.own_tenant, live=True)
+                config = who.owned(self._config(first.config, live=True))
                 heard = _heard(config, context)
                 talk = Conversation(self._box, config, heard, idle_s=self._idle_s)
                 async with talk:
@@ -83,10 +83,10 @@ class HotlineServicer:
         last = 0
         async for told in talk.told():
             last = told.sequence
-            if not isinstance(told.event, Progress):
+            if not isinstance(told.event, AudioProgress):
                 await talk.send(context.write(kinds.as_grpc(kept.id, told)))
         if ended := await talk.end():
-            await talk.send(context.write(kinds.as_grpc(kept.id, Told(last, ended))))
+            await talk.send(context.write(kinds.as_grpc(kept.id, NumberedEvent(last, ended))))
 
     async def WatchCall(self, request: Any, context: Any) -> None:
         async with self.answering(context, "WatchCall", READS) as asked:
@@ -138,11 +138,14 @@ class HotlineServicer:
     async def CreateRecording(self, request_iterator: Any, context: Any) -> Any:
         async with self.answering(context, "CreateRecording", SENDS) as asked:
             who, context = asked.who, asked.context
-            with self._admission.admit(RECOGNIZE, self._box.draining):
+            with (
+                self._admission.admit(RECOGNIZE, self._box.draining),
+                self._box.admission.upload(DOOR, who),
+            ):
                 first = await self._read(context)
                 if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
                     raise InvalidRequest("take a recording", "the first message must hold config")
-                config = self._config(first.config.call, who.own_tenant, live=False)
+                config = who.owned(self._config(first.config.call, live=False))
                 claimed = claim(first.config.request_id, who.own_tenant)
                 call_id = await self._archive.accept(config, self._content(context), claimed)
                 return await self._operation(call_id, who)
@@ -193,7 +196,7 @@ class HotlineServicer:
 
     # --- the wire
 
-    def answering(self, context: Any, method: str, roles: frozenset[Role]) -> Any:
+    def answering(self, context: Any, method: str, roles: frozenset[AccessRole]) -> Any:
         return self._doorman.answering(context, method, DOOR, roles)
 
     def _doing(self, who: Principal, act: str, call_id: str) -> Any:
@@ -223,7 +226,7 @@ class HotlineServicer:
             cause = f"the client has read none for {self._idle_s:g} s"
             raise IdleTimeout("send events", cause) from None
 
-    def _config(self, wanted: Any, tenant: str, *, live: bool) -> CallConfig:
+    def _config(self, wanted: Any, *, live: bool) -> CallConfig:
         """Raises InvalidRequest with the field at fault."""
         cards = self._box.models()
         if not cards:
@@ -243,7 +246,6 @@ class HotlineServicer:
             most_speakers=wanted.max_speakers,
             leg_roles=tuple(ROLES[role] for role in wanted.leg_roles),
             call_id=wanted.call_id,
-            tenant=tenant,
             door=DOOR,
         )
 

@@ -8,7 +8,7 @@ from google.longrunning import operations_pb2
 from google.protobuf.json_format import ParseDict
 from google.rpc import code_pb2, status_pb2
 
-from appliance.messages import CallRecord, CallState, MoodPoint, Moods, Utterance
+from appliance.messages import CallRecord, CallState, EmotionPoint, EmotionSummary, Utterance
 from appliance.proto.convert import (
     EMOTIONS,
     LEVELS,
@@ -53,7 +53,7 @@ def call(record: CallRecord) -> Any:
     return message
 
 
-def moods(told: Moods) -> Any:
+def moods(told: EmotionSummary) -> Any:
     cells = [
         pb.Moods.Cell(
             emotion=EMOTIONS[cell.emotion],
@@ -81,7 +81,7 @@ def moods(told: Moods) -> Any:
     )
 
 
-def point(felt: MoodPoint) -> Any:
+def point(felt: EmotionPoint) -> Any:
     return pb.Moods.Point(
         utterance=felt.utterance,
         at_ms=felt.at_ms,

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from riva.client.proto import riva_asr_pb2 as asr
 
-from appliance.access.roles import OPERATES, SENDS
+from appliance.access.roles import OPERATES, SENDS, Principal
 from appliance.api.grpc import answers, requests
-from appliance.api.grpc.admission import RECOGNIZE, STREAMING, Admission
+from appliance.api.grpc.admission import RECOGNIZE, STREAMING, RpcAdmission
+from appliance.api.grpc.auth import Asked, Doorman
 from appliance.api.grpc.errors import DOOR, RivaRefusal
 from appliance.api.grpc.stream import Stream
-from appliance.api.grpc.who import Asked, Doorman
 from appliance.call.conversation import transcribe
 from appliance.errors import IdleTimeout, InvalidRequest
 from appliance.messages import Transcript
@@ -32,20 +31,21 @@ UPLOAD_PATIENCE = 5  # idle times that the one large message of a recording may 
 class RivaServicer:
     """The three methods; each is translation around a call."""
 
-    def __init__(self, box: Box, admission: Admission, doorman: Doorman) -> None:
+    def __init__(self, box: Box, admission: RpcAdmission, doorman: Doorman) -> None:
         self._box, self._admission, self._doorman = box, admission, doorman
 
     async def StreamingRecognize(self, request_iterator: Any, context: Any) -> None:
         async with self._serving(context, STREAMING) as asked:
-            await Stream(self._box, self._admission, asked.context, asked.who.own_tenant).run()
+            await Stream(self._box, self._admission, asked.context, asked.who).run()
 
     async def Recognize(self, request_iterator: Any, context: Any) -> Any:
         async with self._serving(context, RECOGNIZE) as asked:
             patience_s = self._box.settings.grpc.idle_timeout_s * UPLOAD_PATIENCE
-            request = await self._only(asked.context, patience_s)
-            if not request.audio:
-                raise RivaRefusal("empty audio", "EMPTY_AUDIO", param="audio")
-            transcript = await self._recognize(request, context, asked.who.own_tenant)
+            with self._box.admission.upload(DOOR, asked.who):
+                request = await self._only(asked.context, patience_s)
+                if not request.audio:
+                    raise RivaRefusal("empty audio", "EMPTY_AUDIO", param="audio")
+                transcript = await self._recognize(request, context, asked.who)
             return answers.recognize_response(transcript, request.id.value)
 
     async def GetRivaSpeechRecognitionConfig(self, request_iterator: Any, context: Any) -> Any:
@@ -73,14 +73,14 @@ class RivaServicer:
             raise InvalidRequest("receive the request", "it ended before its message")
         return request
 
-    async def _recognize(self, request: Any, context: Any, tenant: str) -> Transcript:
+    async def _recognize(self, request: Any, context: Any, who: Principal) -> Transcript:
         config = requests.call_config(
             request.config,
             self._box.models(),
             live=False,
             call_id=requests.call_id(context.invocation_metadata()),
         )
-        config = replace(config, tenant=tenant)
+        config = who.owned(config)
         transcript = await transcribe(self._box, config, pieces(request.audio))
         context.set_trailing_metadata(
             answers.answer_metadata(transcript.model, demo=transcript.demo)

@@ -11,13 +11,13 @@ from grpc_reflection.v1alpha import reflection
 
 from appliance.api import ports
 from appliance.api.grpc import hotline
-from appliance.api.grpc.admission import Admission
+from appliance.api.grpc.admission import RpcAdmission
+from appliance.api.grpc.auth import Doorman
 from appliance.api.grpc.health import HealthServicer
 from appliance.api.grpc.riva import SERVICE, RivaServicer, handlers
-from appliance.api.grpc.who import Doorman
 from appliance.api.tls import server_credentials
-from appliance.sections import Grpc
 from appliance.settings import Settings
+from appliance.settings.doors import GrpcSettings
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
@@ -41,7 +41,7 @@ class GrpcServer:
     ) -> None:
         self._box, self._archive, self._access = box, archive, access
         self._settings = box.settings.grpc
-        self._admission = Admission(box.settings.limits, box.metrics)
+        self._admission = RpcAdmission(box.settings.limits, box.metrics)
         self._server: Any = None
 
     async def start(self) -> int:
@@ -90,7 +90,7 @@ class GrpcServer:
         self._server = None
 
 
-def bind(server: Any, settings: Grpc, wanted: int, credentials: Any | None) -> int:
+def bind(server: Any, settings: GrpcSettings, wanted: int, credentials: Any | None) -> int:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"{host}:{wanted}"
     try:

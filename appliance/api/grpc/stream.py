@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from appliance.access.roles import LOCAL, Principal
 from appliance.api.grpc import answers, requests
-from appliance.api.grpc.admission import Admission
+from appliance.api.grpc.admission import RpcAdmission
 from appliance.api.grpc.errors import RivaRefusal
 from appliance.call.conversation import Conversation, ForceEndpoint, Heard
 from appliance.errors import IdleTimeout
-from appliance.messages import LOCAL_TENANT
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
@@ -24,10 +23,10 @@ class Stream:
     """A stream from its configuration to its status."""
 
     def __init__(
-        self, box: Box, admission: Admission, context: Any, tenant: str = LOCAL_TENANT
+        self, box: Box, admission: RpcAdmission, context: Any, who: Principal = LOCAL
     ) -> None:
         self._box, self._admission = box, admission
-        self._context, self._tenant = context, tenant
+        self._context, self._who = context, who
         self._idle_s = box.settings.grpc.idle_timeout_s
 
     async def run(self) -> None:
@@ -42,7 +41,7 @@ class Stream:
             interim=wanted.interim_results,
             call_id=requests.call_id(self._context.invocation_metadata()),
         )
-        config = replace(config, tenant=self._tenant)
+        config = self._who.owned(config)
         talk = Conversation(self._box, config, self._heard(), idle_s=self._idle_s)
         async with talk:
             with self._admission.stream(talk):
@@ -79,7 +78,7 @@ class Stream:
             await talk.send(self._context.write(rest))
 
 
-async def first_message(context: Any, admission: Admission, idle_s: float) -> Any:
+async def first_message(context: Any, admission: RpcAdmission, idle_s: float) -> Any:
     """What opens a stream; raises IdleTimeout, and Draining if the box stops meanwhile."""
     try:
         async with asyncio.timeout(idle_s):

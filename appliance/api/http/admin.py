@@ -13,11 +13,11 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from appliance.access.access import Access, Made, Wanted
-from appliance.access.roles import ADMINS, ANYBODY, Principal, Role
+from appliance.access.access import Access, CredentialRequest, NewCredential
+from appliance.access.roles import ADMINS, ANYBODY, AccessRole, Principal
+from appliance.api.http.auth import ROOT, Needs
 from appliance.api.http.body import checked, read_json, takes
 from appliance.api.http.promises import PROBLEMS
-from appliance.api.http.who import ROOT, Needs
 from appliance.errors import Forbidden
 from appliance.security import audit
 from appliance.settings import Settings
@@ -31,7 +31,7 @@ MOST_RECORDS = 1000
 
 class CredentialWanted(BaseModel, extra="forbid"):
     name: str = Field(pattern=NAME, description="who it is for")
-    roles: list[Role] = Field(min_length=1, max_length=len(Role))
+    roles: list[AccessRole] = Field(min_length=1, max_length=len(AccessRole))
     tenant: str = Field("", pattern=TENANT, description="hotline system; * sees every one's calls")
     days: float | None = Field(None, gt=0, le=3650, description="until it expires; none: never")
     per_minute: int = Field(0, ge=0, le=1_000_000, description="requests; 0: as the box is set")
@@ -68,7 +68,7 @@ class CredentialList(BaseModel):
 
 
 class FirstWanted(BaseModel, extra="forbid"):
-    certificates: dict[Role, Annotated[str, Field(pattern=FINGERPRINT)]] = {}
+    certificates: dict[AccessRole, Annotated[str, Field(pattern=FINGERPRINT)]] = {}
     anew: bool = Field(False, description="revoke all admins there are, for their keys are lost")
 
 
@@ -80,7 +80,7 @@ class AuditPage(BaseModel):
     records: list[dict[str, Any]]
 
 
-class AuditVerdict(BaseModel):
+class AuditVerdictSchema(BaseModel):
     ok: bool
     records: int
     heads: int
@@ -98,7 +98,7 @@ def admin_routes(access: Access, settings: Settings) -> APIRouter:
 
 
 def _add_credentials(router: APIRouter, access: Access) -> None:
-    security = Depends(Needs(access, [Role.SECURITY_ADMIN]))
+    security = Depends(Needs(access, [AccessRole.SECURITY_ADMIN]))
     any_admin = Depends(Needs(access, ADMINS))
     anybody = Depends(Needs(access, ANYBODY))
 
@@ -118,7 +118,9 @@ def _add_credentials(router: APIRouter, access: Access) -> None:
         """Make a key, or let a client certificate in."""
         wanted = checked(CredentialWanted, await read_json(request))
         given = wanted.model_dump()
-        return _made(await access.create(who, Wanted(**{**given, "roles": tuple(wanted.roles)})))
+        return _made(
+            await access.create(who, CredentialRequest(**{**given, "roles": tuple(wanted.roles)}))
+        )
 
     @router.post(
         "/credentials/{credential}/revoke", response_model=CredentialShown, responses=PROBLEMS
@@ -151,7 +153,7 @@ def _add_credentials(router: APIRouter, access: Access) -> None:
 
 
 def _add_audit(router: APIRouter, access: Access) -> None:
-    auditor = Depends(Needs(access, [Role.AUDIT_ADMIN]))
+    auditor = Depends(Needs(access, [AccessRole.AUDIT_ADMIN]))
 
     @router.get("/audit", response_model=AuditPage, responses=PROBLEMS)
     async def page(
@@ -164,11 +166,11 @@ def _add_audit(router: APIRouter, access: Access) -> None:
             records=await run_in_threadpool(audit.page, access.audit_folder, after, size)
         )
 
-    @router.get("/audit/verify", response_model=AuditVerdict, responses=PROBLEMS)
-    async def verify(who: Principal = auditor) -> AuditVerdict:
+    @router.get("/audit/verify", response_model=AuditVerdictSchema, responses=PROBLEMS)
+    async def verify(who: Principal = auditor) -> AuditVerdictSchema:
         """Whether the chain is whole, and reaches every signed head."""
         verdict = await run_in_threadpool(audit.verify, access.audit_folder)
-        return AuditVerdict.model_validate(verdict, from_attributes=True)
+        return AuditVerdictSchema.model_validate(verdict, from_attributes=True)
 
     @router.get(
         "/audit/export",
@@ -182,7 +184,7 @@ def _add_audit(router: APIRouter, access: Access) -> None:
 
 
 def _add_system(router: APIRouter, access: Access, settings: Settings) -> None:
-    system = Depends(Needs(access, [Role.SYSTEM_ADMIN]))
+    system = Depends(Needs(access, [AccessRole.SYSTEM_ADMIN]))
 
     @router.get("/settings", response_model=None, responses=PROBLEMS)
     async def effective(who: Principal = system) -> dict[str, Any]:
@@ -204,5 +206,5 @@ def _shown(credential: Credential) -> CredentialShown:
     return CredentialShown.model_validate(credential, from_attributes=True)
 
 
-def _made(made: Made) -> CredentialMade:
+def _made(made: NewCredential) -> CredentialMade:
     return CredentialMade(**_shown(made.credential).model_dump(), key=made.key)

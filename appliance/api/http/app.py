@@ -14,14 +14,14 @@ from starlette.requests import ClientDisconnect
 from appliance.api.http import errors
 from appliance.api.http.admin import admin_routes
 from appliance.api.http.audio import audio_routes
+from appliance.api.http.auth import known_query
 from appliance.api.http.calls import call_routes
 from appliance.api.http.console import console_routes
 from appliance.api.http.deliveries import delivery_routes
-from appliance.api.http.edge import Edge
+from appliance.api.http.middleware import Middleware
 from appliance.api.http.recordings import recording_routes
 from appliance.api.http.replays import replay_routes
 from appliance.api.http.status import root_routes, status_routes
-from appliance.api.http.who import known_query
 from appliance.api.ws.realtime import realtime_routes
 from appliance.console.board import Lines
 from appliance.errors import LingtingError
@@ -84,5 +84,5 @@ def create_app(
     app.add_exception_handler(HTTPException, errors.on_http_exception)
     app.add_exception_handler(RequestValidationError, errors.on_validation_error)
     app.add_exception_handler(ClientDisconnect, errors.on_client_gone)
-    app.add_middleware(Edge, metrics=box.metrics)
+    app.add_middleware(Middleware, metrics=box.metrics)
     return app

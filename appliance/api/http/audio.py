@@ -17,14 +17,14 @@ from starlette.types import Message, Receive, Scope, Send
 from appliance.access.access import Access
 from appliance.access.roles import SENDS, Principal
 from appliance.api.follow import in_one_task
-from appliance.api.http import shapes
-from appliance.api.http.asking import Asking, read_asking
-from appliance.api.http.edge import log_bug
+from appliance.api.http import schemas
+from appliance.api.http.auth import Needs
 from appliance.api.http.errors import fault_of, internal_fault
+from appliance.api.http.middleware import log_bug
+from appliance.api.http.openai_request import Asking, read_asking
 from appliance.api.http.promises import OPENAI_ERRORS, Responses
-from appliance.api.http.upload import MIB, Places, chunks, reading_form
+from appliance.api.http.upload import MIB, chunks, reading_form
 from appliance.api.http.vanish import until_gone
-from appliance.api.http.who import Needs
 from appliance.api.render import plain_text, separator, to_srt, to_vtt
 from appliance.call.conversation import Conversation, transcribe
 from appliance.errors import Draining, InvalidAudio, InvalidRequest, LingtingError
@@ -93,17 +93,16 @@ class AudioDoor:
     def __init__(self, box: Box, still: Callable[[Principal], None]) -> None:
         """`still` raises once somebody may no longer hear what they asked for."""
         self._box, self._still = box, still
-        self._places = Places(box.settings, box.metrics)
         self._max_bytes = box.settings.http.max_upload_mib * MIB
 
     async def answer(self, request: Request, task: str, who: Principal) -> Response:
         if self._box.draining:
             raise Draining("take a recording", "the box is shutting down", "try another box")
         async with AsyncExitStack() as stack:
-            stack.enter_context(self._places.take())
+            stack.enter_context(self._box.admission.upload("openai", who))
             form = await stack.enter_async_context(reading_form(request, self._max_bytes))
             asking = read_asking(form, self._box.models(), task, call_id_of(request))
-            asking = replace(asking, config=replace(asking.config, tenant=who.own_tenant))
+            asking = replace(asking, config=who.owned(asking.config))
             try:
                 if asking.stream:
                     return await self._stream(request, asking, who, stack)
@@ -123,7 +122,7 @@ class AudioDoor:
         except BaseException:
             await telling.aclose()
             raise
-        headers = shapes.marks(f"{asking.card.name} {asking.card.version}", asking.card.demo)
+        headers = schemas.marks(f"{asking.card.name} {asking.card.version}", asking.card.demo)
         return EventStream(first, telling, stack.pop_all(), headers)
 
     async def _tell(self, asking: Asking, who: Principal, request_id: str) -> AsyncGenerator[str]:
@@ -152,10 +151,10 @@ class AudioDoor:
                 if isinstance(event, Final) and event.text:
                     text = separator(last, event) + event.text
                     last = event
-                    yield _sse(shapes.delta(event, text, logprobs=asking.logprobs))
+                    yield _sse(schemas.delta(event, text, logprobs=asking.logprobs))
                 else:
                     yield LISTENING
-            yield _sse(shapes.done(talk.call.transcript(), logprobs=asking.logprobs))
+            yield _sse(schemas.done(talk.call.transcript(), logprobs=asking.logprobs))
 
 
 class EventStream(StreamingResponse):
@@ -203,7 +202,7 @@ def call_id_of(request: Request) -> str:
 
 def respond(asking: Asking, transcript: Transcript) -> Response:
     """The transcript in the format that was asked for."""
-    headers = shapes.marks(transcript.model, transcript.demo)
+    headers = schemas.marks(transcript.model, transcript.demo)
     match asking.response_format:
         case "text":
             return PlainTextResponse(plain_text(transcript) + "\n", headers=headers)
@@ -212,7 +211,7 @@ def respond(asking: Asking, transcript: Transcript) -> Response:
         case "vtt":
             return Response(to_vtt(transcript), headers=headers, media_type="text/vtt")
         case "verbose_json":
-            body = shapes.as_verbose_json(
+            body = schemas.as_verbose_json(
                 transcript,
                 task=asking.config.task,
                 words=asking.words,
@@ -220,10 +219,10 @@ def respond(asking: Asking, transcript: Transcript) -> Response:
             )
             return JSONResponse(body, headers=headers)
         case "diarized_json":
-            body = shapes.as_diarized_json(transcript, asking.config)
+            body = schemas.as_diarized_json(transcript, asking.config)
             return JSONResponse(body, headers=headers)
         case _:
-            return JSONResponse(shapes.as_json(transcript, logprobs=asking.logprobs), 200, headers)
+            return JSONResponse(schemas.as_json(transcript, logprobs=asking.logprobs), 200, headers)
 
 
 def _sse(event: dict[str, Any]) -> str:

@@ -19,15 +19,15 @@ from appliance.access.access import Access
 from appliance.access.roles import INSPECTS, READS, Principal
 from appliance.api.calls import DEFAULT_PAGE, MOST_PER_PAGE, make_token, read_token
 from appliance.api.follow import in_one_task
-from appliance.api.http import call_shapes
+from appliance.api.http import call_schemas
 from appliance.api.http.audio import LISTENING, SLOW_S, EventStream
+from appliance.api.http.auth import Needs, while_allowed
 from appliance.api.http.errors import fault_of
 from appliance.api.http.promises import PROBLEMS
-from appliance.api.http.who import Needs, while_allowed
 from appliance.archive.archive import Archive
 from appliance.errors import InvalidRequest, LingtingError, NotFound
 from appliance.feed import kinds
-from appliance.messages import SANE_ID, CallState, Level, Told
+from appliance.messages import SANE_ID, CallState, Level, NumberedEvent
 from appliance.store.calls import Filter
 
 TIMES = "RFC 3339; without a zone it is the box's"
@@ -55,7 +55,7 @@ async def _note(access: Access | None, who: Principal, act: str, call: str) -> N
 def _add_reading(router: APIRouter, archive: Archive, access: Access | None) -> None:
     reader = Depends(Needs(access, READS))
 
-    @router.get("", summary="List calls", response_model=call_shapes.CallList, responses=PROBLEMS)
+    @router.get("", summary="List calls", response_model=call_schemas.CallList, responses=PROBLEMS)
     async def page(
         who: Principal = reader,
         state: CallState | None = None,
@@ -68,7 +68,7 @@ def _add_reading(router: APIRouter, archive: Archive, access: Access | None) -> 
         ] = None,
         page_size: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = DEFAULT_PAGE,
         page_token: Annotated[str, Query(max_length=200)] = "",
-    ) -> call_shapes.CallList:
+    ) -> call_schemas.CallList:
         """Calls, newest first."""
         wanted = Filter(
             state, live, call_id, _seconds(since), _seconds(until), min_level, who.tenant
@@ -78,15 +78,15 @@ def _add_reading(router: APIRouter, archive: Archive, access: Access | None) -> 
         more = len(rows) > page_size
         rows = rows[:page_size]
         token = make_token(rows[-1].created_at, rows[-1].id) if more else ""
-        calls = [call_shapes.summary(row) for row in rows]
-        return call_shapes.CallList(calls=calls, next_page_token=token)
+        calls = [call_schemas.summary(row) for row in rows]
+        return call_schemas.CallList(calls=calls, next_page_token=token)
 
-    @router.get("/{call}", response_model=call_shapes.Call, responses=PROBLEMS)
-    async def get(call: str, who: Principal = reader) -> call_shapes.Call:
+    @router.get("/{call}", response_model=call_schemas.CallSchema, responses=PROBLEMS)
+    async def get(call: str, who: Principal = reader) -> call_schemas.CallSchema:
         """A call by the box's id or your own; a running one as far as it has come."""
         record = await archive.get(call, tenant=who.tenant)
         await _note(access, who, "call.read", record.id)
-        return call_shapes.call(record)
+        return call_schemas.call(record)
 
 
 def _add_inspecting(router: APIRouter, archive: Archive, access: Access | None) -> None:
@@ -189,11 +189,13 @@ def _same_origin(socket: WebSocket) -> bool:
 
 def _found(
     archive: Archive, call: str, who: Principal, after: int, partials: bool
-) -> AsyncGenerator[Told]:
+) -> AsyncGenerator[NumberedEvent]:
     return archive.watch(call, after, partials=partials, tenant=who.tenant)
 
 
-async def _sse(watching: AsyncGenerator[Told], still: Callable[[], None]) -> AsyncGenerator[str]:
+async def _sse(
+    watching: AsyncGenerator[NumberedEvent], still: Callable[[], None]
+) -> AsyncGenerator[str]:
     yield LISTENING
     async for told in _with_pauses(watching):
         still()
@@ -204,9 +206,9 @@ async def _sse(watching: AsyncGenerator[Told], still: Callable[[], None]) -> Asy
         yield f"id: {told.sequence}\ndata: {body}\n\n"
 
 
-async def _with_pauses(told: AsyncGenerator[Told]) -> AsyncGenerator[Told | None]:
+async def _with_pauses(told: AsyncGenerator[NumberedEvent]) -> AsyncGenerator[NumberedEvent | None]:
     """None after every QUIET_S without an event."""
-    queue: asyncio.Queue[Told | Exception | None] = asyncio.Queue(1)
+    queue: asyncio.Queue[NumberedEvent | Exception | None] = asyncio.Queue(1)
 
     async def read() -> None:
         try:
@@ -236,7 +238,9 @@ async def _with_pauses(told: AsyncGenerator[Told]) -> AsyncGenerator[Told | None
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _feed(socket: WebSocket, events: AsyncGenerator[Told], still: Callable[[], None]) -> None:
+async def _feed(
+    socket: WebSocket, events: AsyncGenerator[NumberedEvent], still: Callable[[], None]
+) -> None:
     gone = asyncio.create_task(_gone(socket))
     sending = asyncio.create_task(_send_all(socket, events, still))
     try:
@@ -252,7 +256,7 @@ async def _feed(socket: WebSocket, events: AsyncGenerator[Told], still: Callable
 
 
 async def _send_all(
-    socket: WebSocket, events: AsyncGenerator[Told], still: Callable[[], None]
+    socket: WebSocket, events: AsyncGenerator[NumberedEvent], still: Callable[[], None]
 ) -> None:
     async with contextlib.aclosing(events) as watching:
         async for told in watching:

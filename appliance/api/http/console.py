@@ -15,10 +15,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from appliance.access.roles import ANYBODY, OPERATES, READS, SENDS, Principal
+from appliance.api.auth import bearer
 from appliance.api.http.audio import EventStream
+from appliance.api.http.auth import COOKIE, Needs
 from appliance.api.http.status import PLACES
-from appliance.api.http.who import COOKIE, Needs
-from appliance.api.who import bearer
 from appliance.console import condition
 from appliance.console.board import Board, Lines
 from appliance.console.page import STATIC, Language, Viewer, renderer
@@ -158,7 +158,7 @@ def console_routes(box: Box, lines: Lines, history: History, access: Access | No
             viewer = viewer_of(request, who)
             if access and who.is_human and viewer.sees_calls:
                 await access.record(who, "calls.follow")  # else it must not be done
-            stream = Stream(console, history, viewer, who, still)
+            stream = PageStream(console, history, viewer, who, still)
             return stream.response(stack.pop_all())
 
     @router.get("/console/history", response_model=None)
@@ -214,7 +214,7 @@ def _add_session(router: APIRouter, access: Access | None) -> None:
         return answer
 
 
-class Stream:
+class PageStream:
     """One page's events: everything at first, then what is new."""
 
     def __init__(

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from appliance.access.access import Access
 from appliance.access.roles import OPERATES, Principal
+from appliance.api.http.auth import Needs
 from appliance.api.http.promises import PROBLEMS
-from appliance.api.http.who import Needs
 from appliance.errors import Forbidden
 from appliance.messages import EVERY_TENANT
 from appliance.webhooks.webhooks import Webhooks

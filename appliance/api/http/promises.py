@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from appliance.api.http.call_shapes import Problem
+from appliance.api.http.call_schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
 STATUSES = (400, 401, 403, 404, 408, 409, 413, 429, 500, 503)

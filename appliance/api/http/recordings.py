@@ -17,21 +17,20 @@ from starlette.responses import JSONResponse, Response
 from appliance.access.access import Access
 from appliance.access.roles import READS, SENDS, Principal
 from appliance.api.calls import MOST_LEGS, choose_language
-from appliance.api.http import call_shapes
+from appliance.api.http import call_schemas
+from appliance.api.http.auth import Needs, while_allowed
 from appliance.api.http.body import checked, read_json
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.upload import (
     CHUNK_BYTES,
     MIB,
-    Places,
     chunks,
     reading_form,
     too_large,
 )
-from appliance.api.http.who import Needs, while_allowed
 from appliance.archive.archive import Archive
 from appliance.errors import Draining, EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
-from appliance.messages import EVERY_TENANT, SANE_ID, AudioFormat, CallConfig, Encoding, Role
+from appliance.messages import EVERY_TENANT, SANE_ID, AudioFormat, CallConfig, Encoding, LegRole
 from appliance.recordings.arrivals import Claim
 from inference.tensors import MOST_SPEAKERS
 
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 DOING = "take a recording"
 
 
-class Wanted(BaseModel, extra="forbid"):
+class RecordingForm(BaseModel, extra="forbid"):
     """What a recording is and how it shall be heard; form fields, or a JSON body with `path`."""
 
     path: str = Field("", description="a file below the configured share, instead of an upload")
@@ -56,7 +55,7 @@ class Wanted(BaseModel, extra="forbid"):
     diarize: bool = Field(True, description="tell speakers apart where one channel carries all")
     min_speakers: int = Field(1, ge=1, le=MOST_SPEAKERS)
     max_speakers: int = Field(0, ge=0, le=MOST_SPEAKERS, description="0: as the box is set")
-    leg_roles: list[Role] = Field([], max_length=MOST_LEGS, description="by channel")
+    leg_roles: list[LegRole] = Field([], max_length=MOST_LEGS, description="by channel")
 
 
 LISTS = ("hotwords", "leg_roles")  # in a form repeated, or separated by commas
@@ -64,7 +63,7 @@ LISTS = ("hotwords", "leg_roles")  # in a form repeated, or separated by commas
 
 def recording_routes(box: Box, archive: Archive, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/api/v1/recordings", tags=["recordings"])
-    places, share = Places(box.settings, box.metrics), box.settings.http.share
+    share = box.settings.http.share
     max_bytes = box.settings.http.max_upload_mib * MIB
     needs = Needs(access, SENDS)
     sender, reader = Depends(needs), Depends(Needs(access, READS))
@@ -72,7 +71,7 @@ def recording_routes(box: Box, archive: Archive, access: Access | None) -> APIRo
     @router.post(
         "",
         status_code=202,
-        response_model=call_shapes.Recording,
+        response_model=call_schemas.RecordingSchema,
         responses=PROBLEMS,
         openapi_extra=_body(),
     )
@@ -80,34 +79,36 @@ def recording_routes(box: Box, archive: Archive, access: Access | None) -> APIRo
         """Accept a recording: an answer means that it will be worked on, whatever happens."""
         if box.draining:
             raise Draining(DOING, "the box is shutting down", "try another box")
-        claim, tenant = _claim(request, who.own_tenant), who.own_tenant
+        claim = _claim(request, who.own_tenant)
         if request.headers.get("content-type", "").startswith("application/json"):
-            wanted = checked(Wanted, await read_json(request))
+            wanted = checked(RecordingForm, await read_json(request))
             if not wanted.path:
                 cause, hint = "path is missing", "name a file on the share, or upload one as a form"
                 raise InvalidRequest(DOING, cause, hint, param="path")
             file = await run_in_threadpool(_shared, _share_of(share, who), wanted.path)
             with file:
-                config = _config(wanted, box, tenant)
+                config = who.owned(_config(wanted, box))
                 read = while_allowed(_read(file, max_bytes), lambda: needs.still(who))
                 call_id = await archive.accept(config, read, claim)
         else:
-            with places.take():
+            with box.admission.upload("recordings", who):
                 async with reading_form(request, max_bytes) as form:
-                    config = _config(checked(Wanted, _fields(form)), box, tenant)
+                    config = who.owned(_config(checked(RecordingForm, _fields(form)), box))
                     # Whoever was let in may be no longer, once all of it is here.
                     read = while_allowed(chunks(_upload(form)), lambda: needs.still(who))
                     call_id = await archive.accept(config, read, claim)
         body = await _status(archive, call_id, who)
         return JSONResponse(body.model_dump(mode="json"), 202, {"location": _url(call_id)})
 
-    @router.get("/{recording}", response_model=call_shapes.Recording, responses=PROBLEMS)
-    async def status(recording: str, who: Principal = reader) -> call_shapes.Recording:
+    @router.get("/{recording}", response_model=call_schemas.RecordingSchema, responses=PROBLEMS)
+    async def status(recording: str, who: Principal = reader) -> call_schemas.RecordingSchema:
         """How far a recording has come."""
         return await _status(archive, recording, who)
 
-    @router.post("/{recording}/cancel", response_model=call_shapes.Recording, responses=PROBLEMS)
-    async def cancel(recording: str, who: Principal = sender) -> call_shapes.Recording:
+    @router.post(
+        "/{recording}/cancel", response_model=call_schemas.RecordingSchema, responses=PROBLEMS
+    )
+    async def cancel(recording: str, who: Principal = sender) -> call_schemas.RecordingSchema:
         """Stop working on a recording; what it is stays listed as cancelled."""
         await archive.cancel(recording, tenant=who.tenant)
         return await _status(archive, recording, who)
@@ -115,11 +116,11 @@ def recording_routes(box: Box, archive: Archive, access: Access | None) -> APIRo
     return router
 
 
-async def _status(archive: Archive, name: str, who: Principal) -> call_shapes.Recording:
+async def _status(archive: Archive, name: str, who: Principal) -> call_schemas.RecordingSchema:
     found = await archive.find(name, tenant=who.tenant)
     if found.live:
         raise NotFound("find a recording", f"{name!r} is a live call", "see /api/v1/calls")
-    return call_shapes.Recording(
+    return call_schemas.RecordingSchema(
         id=found.id,
         state=found.state,
         progress=await archive.progress(found.id),
@@ -161,7 +162,7 @@ def _fields(form: FormData) -> dict[str, Any]:
     return fields
 
 
-def _config(wanted: Wanted, box: Box, tenant: str) -> CallConfig:
+def _config(wanted: RecordingForm, box: Box) -> CallConfig:
     if wanted.max_speakers and wanted.max_speakers < wanted.min_speakers:
         raise InvalidRequest(DOING, "max_speakers is below min_speakers", param="max_speakers")
     cards = box.models()
@@ -180,7 +181,6 @@ def _config(wanted: Wanted, box: Box, tenant: str) -> CallConfig:
         most_speakers=wanted.max_speakers,
         leg_roles=tuple(wanted.leg_roles),
         call_id=wanted.call_id,
-        tenant=tenant,
         door="recordings",
     )
 
@@ -243,10 +243,10 @@ async def _read(file: BinaryIO, max_bytes: int) -> AsyncGenerator[bytes]:
 
 
 def _body() -> dict[str, Any]:
-    schema = Wanted.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = RecordingForm.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     properties = {**schema["properties"], "encoding": {"enum": [str(e) for e in Encoding]}}
-    properties["leg_roles"] = {"type": "array", "items": {"enum": [str(r) for r in Role]}}
+    properties["leg_roles"] = {"type": "array", "items": {"enum": [str(r) for r in LegRole]}}
     upload = {name: field for name, field in properties.items() if name != "path"}
     upload["file"] = {"type": "string", "format": "binary"}
     return {

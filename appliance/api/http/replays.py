@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from appliance.access.access import Access
 from appliance.access.roles import OPERATES, Principal
+from appliance.api.http.auth import Needs
 from appliance.api.http.body import checked, read_json
 from appliance.api.http.promises import PROBLEMS
-from appliance.api.http.who import Needs
 from appliance.errors import Forbidden, InvalidRequest
 from appliance.feed.replay import Replay, Replays
 from appliance.messages import EVERY_TENANT

@@ -15,11 +15,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from appliance.api import ports
+from appliance.api.auth import asks_for_keys
 from appliance.api.http.app import create_app
-from appliance.api.http.who import Door
-from appliance.api.who import asks_for_keys
+from appliance.api.http.auth import Door
 from appliance.errors import SettingsError
-from appliance.sections import Http
+from appliance.settings.doors import HttpSettings
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
@@ -151,13 +151,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.app = self.config.loaded_app.connected(transport)
 
 
-def tls_options(http: Http) -> dict[str, Any]:
+def tls_options(http: HttpSettings) -> dict[str, Any]:
     if http.tls_certificate is None:
         if http.tls_key or http.tls_client_ca:
             raise SettingsError("open the HTTP door", "TLS is half set up", "set tls_certificate")
         return {}
     options: dict[str, Any] = {"ssl_certfile": http.tls_certificate, "ssl_keyfile": http.tls_key}
     if http.tls_client_ca:
-        # Asked for, verified if shown: whoever shows none brings a key (http/who.py).
+        # Asked for, verified if shown: whoever shows none brings a key (http/auth.py).
         options |= {"ssl_ca_certs": http.tls_client_ca, "ssl_cert_reqs": ssl.CERT_OPTIONAL}
     return options

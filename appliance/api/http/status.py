@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from appliance.access.access import Access
 from appliance.access.roles import ANYBODY, OPERATES, READS, Principal
-from appliance.api.http import shapes
-from appliance.api.http.asking import find_model
+from appliance.api.http import schemas
+from appliance.api.http.auth import Needs
+from appliance.api.http.openai_request import find_model
 from appliance.api.http.promises import OPENAI_ERRORS, PROBLEMS, Responses
 from appliance.api.http.promises import openapi as openapi_document
-from appliance.api.http.who import Needs
 from appliance.messages import Health
 from inference.tensors import ModelCard
 
@@ -156,7 +156,7 @@ def _model(card: ModelCard, loaded_at: int) -> dict[str, Any]:
         "created": loaded_at,  # when this box began to offer it: bundles carry no date
         "owned_by": "lingting",
         "lingting": {
-            **shapes.origin(f"{card.name} {card.version}", card.demo),
+            **schemas.origin(f"{card.name} {card.version}", card.demo),
             "licence": card.licence,
             "languages": list(card.languages),
             "tasks": list(card.tasks),

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message
 
-from appliance.errors import IdleTimeout, InvalidRequest, Overloaded, TooLarge
-from appliance.metrics import Metrics
+from appliance.errors import IdleTimeout, InvalidRequest, TooLarge
 from appliance.security.scratch import Scratch
-from appliance.settings import Settings
 
 MIB = 1 << 20
 IDLE_TIMEOUT_S = 60.0  # an upload that sends nothing for so long is ended
@@ -25,25 +23,6 @@ MAX_FIELDS = 200
 MAX_FIELD_BYTES = 64 << 10
 CHUNK_BYTES = 64 << 10
 DOING = "read the upload"
-
-
-class Places:
-    """How many uploads may be held at once: each is a file on the disk of the box."""
-
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._free = settings.limits.recordings + settings.limits.recordings_waiting
-        self._refused = metrics.calls_refused_total.labels("openai", "recordings")
-
-    @contextmanager
-    def take(self) -> Iterator[None]:
-        if self._free <= 0:
-            self._refused.inc()
-            raise Overloaded(DOING, "as many recordings as may wait are here", "come back later")
-        self._free -= 1
-        try:
-            yield
-        finally:
-            self._free += 1
 
 
 class Inlet:

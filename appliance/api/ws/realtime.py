@@ -22,10 +22,10 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from appliance.access.access import Access
 from appliance.access.roles import SENDS, Principal
+from appliance.api.http.auth import Invited, Needs
 from appliance.api.http.body import read_json
 from appliance.api.http.errors import fault_of, internal_fault
 from appliance.api.http.promises import OPENAI_ERRORS
-from appliance.api.http.who import Invited, Needs
 from appliance.api.ws.dialects import DOING, Dialect, Nim, OpenAi
 from appliance.call.conversation import Conversation, ForceEndpoint, Heard
 from appliance.errors import (
@@ -97,7 +97,7 @@ class RealtimeDoor:
         self._refused = box.metrics.calls_refused_total
 
     async def serve(self, socket: WebSocket, who: Principal) -> None:
-        session = Session(self._box, socket, who, lambda: self._still(who))
+        session = RealtimeSession(self._box, socket, who, lambda: self._still(who))
         try:
             with self._place():
                 await session.run()
@@ -124,7 +124,7 @@ class RealtimeDoor:
             self._open -= 1
 
 
-class Session:
+class RealtimeSession:
     """One socket from its greeting to its end."""
 
     def __init__(
@@ -212,9 +212,7 @@ class Session:
         return cards[0]
 
     def _config(self, fields: dict[str, Any]) -> CallConfig:
-        return CallConfig(
-            tenant=self._who.own_tenant, door=DOOR, moods=True, interim=True, **fields
-        )
+        return self._who.owned(CallConfig(door=DOOR, moods=True, interim=True, **fields))
 
     async def _heard(self) -> AsyncIterator[Heard]:
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.feed.kind import Json, Kind
+from appliance.feed.kind import EventKind, Json
 from appliance.messages import Alert
 from appliance.proto import convert
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
@@ -35,4 +35,4 @@ def _as_grpc(event: Alert, message: pb.CallEvent) -> None:
     message.alert.CopyFrom(convert.alert(event))
 
 
-KIND = Kind("alert", Alert, _as_json, _fold, _as_grpc, _webhook)
+KIND = EventKind("alert", Alert, _as_json, _fold, _as_grpc, _webhook)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.feed.kind import Json, Kind
+from appliance.feed.kind import EventKind, Json
 from appliance.messages import Ended
 from appliance.proto import convert
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
@@ -17,4 +17,4 @@ def _as_grpc(event: Ended, message: pb.CallEvent) -> None:
     message.cut_short = event.cut_short
 
 
-KIND = Kind("ended", Ended, _as_json, as_grpc=_as_grpc)
+KIND = EventKind("ended", Ended, _as_json, as_grpc=_as_grpc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from appliance.feed.kind import Json, Kind
+from appliance.feed.kind import EventKind, Json
 from appliance.feed.kinds.partial import said
 from appliance.messages import Final
 from appliance.proto import convert
@@ -30,4 +30,4 @@ def _as_grpc(event: Final, message: pb.CallEvent) -> None:
     message.final.confidence, message.final.demo = event.confidence, event.demo
 
 
-KIND = Kind("final", Final, _as_json, _fold, _as_grpc)
+KIND = EventKind("final", Final, _as_json, _fold, _as_grpc)

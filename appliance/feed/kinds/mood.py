@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from appliance.feed.kind import Json, Kind
-from appliance.messages import Mood
+from appliance.feed.kind import EventKind, Json
+from appliance.messages import EmotionEstimate
 from appliance.proto import convert
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from appliance.feed.record import Ledger
 
 
-def _as_json(event: Mood) -> Json:
+def _as_json(event: EmotionEstimate) -> Json:
     return {
         "utterance": convert.number(event),
         "leg": event.leg + 1,
@@ -29,11 +29,11 @@ def _as_json(event: Mood) -> Json:
     }
 
 
-def _fold(ledger: Ledger, event: Mood) -> None:
+def _fold(ledger: Ledger, event: EmotionEstimate) -> None:
     ledger.moods.setdefault((event.leg, event.utterance), {})[event.start_ms] = event
 
 
-def _as_grpc(event: Mood, message: pb.CallEvent) -> None:
+def _as_grpc(event: EmotionEstimate, message: pb.CallEvent) -> None:
     message.mood.CopyFrom(
         pb.CallEvent.MoodTold(
             utterance=convert.number(event),
@@ -45,4 +45,4 @@ def _as_grpc(event: Mood, message: pb.CallEvent) -> None:
     )
 
 
-KIND = Kind("mood", Mood, _as_json, _fold, _as_grpc)
+KIND = EventKind("mood", EmotionEstimate, _as_json, _fold, _as_grpc)

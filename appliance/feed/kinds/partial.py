@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.feed.kind import Json, Kind
+from appliance.feed.kind import EventKind, Json
 from appliance.messages import Final, Partial
 from appliance.proto import convert
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
@@ -27,4 +27,4 @@ def _as_grpc(event: Partial, message: pb.CallEvent) -> None:
     message.partial.CopyFrom(convert.said(event))
 
 
-KIND = Kind("partial", Partial, _as_json, as_grpc=_as_grpc)
+KIND = EventKind("partial", Partial, _as_json, as_grpc=_as_grpc)

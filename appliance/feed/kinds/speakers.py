@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.feed.kind import Json, Kind
+from appliance.feed.kind import EventKind, Json
 from appliance.messages import Attribution
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
@@ -41,4 +41,4 @@ def _as_grpc(event: Attribution, message: pb.CallEvent) -> None:
     )
 
 
-KIND = Kind("speakers", Attribution, _as_json, _fold, _as_grpc, stored="attribution")
+KIND = EventKind("speakers", Attribution, _as_json, _fold, _as_grpc, stored="attribution")

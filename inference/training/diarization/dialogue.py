@@ -19,7 +19,7 @@ CLOSED_S = 0.25  # shorter pauses belong to the speech around them
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DialogueTurn:
     """One utterance of a dialogue."""
 
     speaker: int
@@ -54,9 +54,9 @@ def close(active: npt.NDArray[np.bool_], longest: int) -> npt.NDArray[np.bool_]:
     return closed
 
 
-def lay_out(turns: Sequence[Turn], speakers: int, tail_s: float = 0.5) -> Dialogue:
+def lay_out(turns: Sequence[DialogueTurn], speakers: int, tail_s: float = 0.5) -> Dialogue:
     """The turns one after another, over each other where their gap is negative."""
-    placed, cursor, last_begin = list[tuple[int, Turn]](), 0, 0
+    placed, cursor, last_begin = list[tuple[int, DialogueTurn]](), 0, 0
     for turn in turns:
         begin = max(last_begin, 0, cursor + round(turn.gap_s * RATE_HZ))
         placed.append((begin, turn))

@@ -25,7 +25,7 @@ from inference.diarization.networks import embedding_network
 from inference.training import augment
 from inference.training.diarization.demo import DIMENSION, MEL_STEP_MS, MELS, RECIPE
 from inference.training.diarization.schedule import run, warmth
-from inference.training.diarization.speakers import Pool, draw_speaker, wander
+from inference.training.diarization.speakers import VoicePool, draw_speaker, wander
 from inference.training.text import Sentences
 from inference.training.voice import HELD_OUT_VOICES, RATE_HZ, Audio, Espeak, trim
 
@@ -65,7 +65,7 @@ class Crops(IterableDataset[tuple[torch.Tensor, int]]):
     def __iter__(self) -> Iterator[tuple[torch.Tensor, int]]:
         info = torch.utils.data.get_worker_info()
         rng = random.Random(f"{self._seed}-{info.id if info else 0}")
-        pool = Pool.load(self._folder)
+        pool = VoicePool.load(self._folder)
         while True:
             speaker = rng.randrange(len(pool.clips))
             audio = dress(crop(pool.draw(speaker, rng), CROP_S, rng), rng)
@@ -124,7 +124,7 @@ def equal_error_rate(
 
 def train(work: Path, steps: int, workers: int, resume: bool) -> None:
     """Write `work`/embedding.pt whenever the trials say it is better than before."""
-    pool = Pool.load(work / "pool")
+    pool = VoicePool.load(work / "pool")
     net, margin = embedding_network(RECIPE).resnet, Margin(len(pool.clips))
     if resume:
         net.load_state_dict(torch.load(work / "embedding.pt", weights_only=True))

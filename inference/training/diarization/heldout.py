@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.training import augment
-from inference.training.diarization.dialogue import STEP_S, Dialogue, Turn, lay_out
+from inference.training.diarization.dialogue import STEP_S, Dialogue, DialogueTurn, lay_out
 from inference.training.diarization.speakers import draw_speaker, wander
 from inference.training.text import Sentences
 from inference.training.voice import HELD_OUT_VOICES, RATE_HZ, Voice, say_apart, trim
@@ -33,7 +33,7 @@ LENGTH_S = (55.0, 95.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScriptLine:
     """One turn of a recipe."""
 
     speaker: int
@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class HeldOutRecipe:
     """One dialogue, of two speakers."""
 
     id: str
@@ -52,19 +52,20 @@ class Recipe:
     peak_db: float
     levels_db: tuple[float, ...]
     seed: int
-    lines: tuple[Line, ...]
+    lines: tuple[ScriptLine, ...]
 
 
-def load() -> list[Recipe]:
+def load() -> list[HeldOutRecipe]:
     """The committed recipes."""
     raw = json.loads(RECIPES.read_text(encoding="utf-8"))
     return [
-        Recipe(
+        HeldOutRecipe(
             **{
                 **entry,
                 "levels_db": tuple(entry["levels_db"]),
                 "lines": tuple(
-                    Line(**{**line, "voice": Voice(**line["voice"])}) for line in entry["lines"]
+                    ScriptLine(**{**line, "voice": Voice(**line["voice"])})
+                    for line in entry["lines"]
                 ),
             }
         )
@@ -72,13 +73,13 @@ def load() -> list[Recipe]:
     ]
 
 
-def render(recipe: Recipe) -> Dialogue:
+def render(recipe: HeldOutRecipe) -> Dialogue:
     """The audio and who speaks when, the same every time."""
     turns = []
     for line in recipe.lines:
         audio = trim(say_apart(line.text, line.voice)).audio
         level = augment.at_level(audio, recipe.levels_db[line.speaker])
-        turns.append(Turn(line.speaker, level, line.gap_s))
+        turns.append(DialogueTurn(line.speaker, level, line.gap_s))
     dialogue = lay_out(turns, len(recipe.levels_db))
     audio = augment.at_level(dialogue.audio, recipe.peak_db)
     noise = augment.coloured_noise(np.random.default_rng(recipe.seed), len(audio), 1.0)
@@ -88,7 +89,7 @@ def render(recipe: Recipe) -> Dialogue:
     return Dialogue(audio, dialogue.active)
 
 
-def _draw(number: int) -> Recipe:
+def _draw(number: int) -> HeldOutRecipe:
     rng = random.Random(f"{SEED}-{number}")
     kind = KINDS[number % len(KINDS)]
     first = draw_speaker(rng, HELD_OUT_VOICES)
@@ -100,17 +101,19 @@ def _draw(number: int) -> Recipe:
         others = [name for name in HELD_OUT_VOICES if name != first.variant]
         second = draw_speaker(rng, others)
     speakers, sentences = (first, second), Sentences(70_000 + number)
-    lines, length_s, speaker, wanted_s = list[Line](), 0.0, 0, rng.uniform(*LENGTH_S)
+    lines, length_s, speaker, wanted_s = list[ScriptLine](), 0.0, 0, rng.uniform(*LENGTH_S)
     while length_s < wanted_s:
         voice = wander(speakers[speaker], rng)
-        line = Line(speaker, sentences.draw(), round(_gap(kind, rng), 2), voice)
+        line = ScriptLine(speaker, sentences.draw(), round(_gap(kind, rng), 2), voice)
         audio = trim(say_apart(line.text, line.voice)).audio
         length_s += max(0.0, line.gap_s) + len(audio) / RATE_HZ
         lines.append(line)
         speaker = 1 - speaker if rng.random() < 0.85 else speaker
     levels = (round(rng.uniform(-4, 0), 1), round(rng.uniform(-4, 0), 1))
     snr_db, peak_db = round(rng.uniform(15, 35), 1), round(rng.uniform(-12, -1), 1)
-    return Recipe(f"{kind}-{number:02d}", kind, snr_db, peak_db, levels, number, tuple(lines))
+    return HeldOutRecipe(
+        f"{kind}-{number:02d}", kind, snr_db, peak_db, levels, number, tuple(lines)
+    )
 
 
 def _gap(kind: str, rng: random.Random) -> float:

@@ -30,13 +30,13 @@ from inference.training.diarization.demo import RECIPE, TOGETHER, VOICES, WINDOW
 from inference.training.diarization.dialogue import (
     STEP_S,
     Dialogue,
-    Turn,
+    DialogueTurn,
     by_telephone,
     draw_gap,
     lay_out,
 )
 from inference.training.diarization.schedule import run, warmth
-from inference.training.diarization.speakers import Pool
+from inference.training.diarization.speakers import VoicePool
 from inference.training.voice import RATE_HZ, as_audio
 
 BATCH = 32
@@ -47,12 +47,12 @@ PART = 50  # windows a process makes at a time
 LEVEL_DB = 6.0  # by which two speakers of a call may differ
 
 
-def draw_window(pool: Pool, speakers: range, rng: random.Random) -> Dialogue:
+def draw_window(pool: VoicePool, speakers: range, rng: random.Random) -> Dialogue:
     """Ten seconds out of a call of one to three."""
     count = rng.choices([1, 2, 3], [2, 7, 1])[0]
     who = rng.sample(speakers, count)
     levels = [rng.uniform(-LEVEL_DB, 0) for _ in who]
-    turns, length_s, last = list[Turn](), 0.0, -1
+    turns, length_s, last = list[DialogueTurn](), 0.0, -1
     while length_s < WINDOW_S + 4:
         speaker = rng.randrange(count) if count < 2 or rng.random() < 0.25 else -1
         while speaker < 0 or (speaker == last and rng.random() < 0.7 and count > 1):
@@ -60,7 +60,7 @@ def draw_window(pool: Pool, speakers: range, rng: random.Random) -> Dialogue:
         audio = augment.at_level(pool.draw(who[speaker], rng), levels[speaker])
         if rng.random() < 0.35:  # a short answer
             audio = audio[: int(rng.uniform(0.4, 1.6) * RATE_HZ)]
-        turns.append(Turn(speaker, audio, draw_gap(rng)))
+        turns.append(DialogueTurn(speaker, audio, draw_gap(rng)))
         length_s += len(audio) / RATE_HZ + turns[-1].gap_s
         last = speaker
     whole = by_telephone(lay_out(turns, count), rng, narrow=0.5, noisy=0.5)
@@ -118,7 +118,7 @@ def scores(net: PyanNet, bands: torch.Tensor) -> torch.Tensor:
 def render(folder: Path, numbers: range, speakers: range) -> list[npt.NDArray[np.bool_]]:
     """Windows by number, filtered, into `folder`; what is true of them."""
     torch.set_num_threads(1)
-    net, pool = segmentation_network(RECIPE), Pool.load(folder.parent / "pool")
+    net, pool = segmentation_network(RECIPE), VoicePool.load(folder.parent / "pool")
     truths = []
     for number in numbers:
         window = draw_window(pool, speakers, random.Random(f"window-{number}"))
@@ -176,7 +176,7 @@ def train(work: Path, steps: int, workers: int, resume: bool) -> None:
     net.sincnet.conv1d[0].requires_grad_(False)
     learnt = [p for p in net.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learnt, lr=PEAK_RATE)
-    speakers = len(Pool.load(work / "pool").clips)
+    speakers = len(VoicePool.load(work / "pool").clips)
     known = Windows(work / "known", range(KNOWN), range(HELD_OUT), frames)
     drawn = range(KNOWN, KNOWN + WINDOWS)
     windows = Windows(work / "windows", drawn, range(HELD_OUT, speakers), frames)

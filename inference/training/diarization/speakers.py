@@ -70,13 +70,13 @@ def record_all(folder: Path, count: int, processes: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class VoicePool:
     """All recorded speakers, by number."""
 
     clips: list[list[npt.NDArray[np.int16]]]
 
     @classmethod
-    def load(cls, folder: Path) -> Pool:
+    def load(cls, folder: Path) -> VoicePool:
         """Memory-mapped: the pool is shared by all that train on it."""
         clips = []
         for path in sorted(folder.glob("*.json")):

@@ -29,7 +29,7 @@ SUITS, CONTRADICTS = 0.55, 0.08  # shares of utterances
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class TrainingSample:
     """One utterance."""
 
     text: str
@@ -55,7 +55,7 @@ def load_sentences(*, held_out: bool) -> dict[str, dict[str, list[str]]]:
     }
 
 
-def speak(seed: int, *, held_out: bool) -> Iterator[Sample]:
+def speak(seed: int, *, held_out: bool) -> Iterator[TrainingSample]:
     """All utterances of one speaker; the seed is the speaker."""
     rng = random.Random(f"{'held out' if held_out else 'mood'}-{seed}")
     speaker = draw_speaker(rng, HELD_OUT_VOICES if held_out else TRAINING_VOICES)
@@ -70,7 +70,7 @@ def speak(seed: int, *, held_out: bool) -> Iterator[Sample]:
     for emotion, level in moods:
         text = _text(emotion, level, sentences, neutral, rng)
         audio = say(espeak.say, text, speaker, emotion, level, rng)[: int(LONGEST_S * RATE_HZ)]
-        yield Sample(text, emotion, level, _recorded(audio, rng), calm)
+        yield TrainingSample(text, emotion, level, _recorded(audio, rng), calm)
 
 
 def _text(

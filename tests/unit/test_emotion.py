@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from appliance.assist.alerts import Alerts
+from appliance.call.emotion import EmotionTracker
 from appliance.call.lexicon import load_lexicon
 from appliance.call.matrix import summarise
-from appliance.call.moods import Moods
 from appliance.call.timeline import Timeline
-from appliance.call.track import Clip
+from appliance.call.track import Excerpt
 from appliance.errors import SettingsError
 from appliance.feed.kept import KeptCall
 from appliance.feed.record import Ledger
@@ -22,25 +22,26 @@ from appliance.messages import (
     Attribution,
     CallConfig,
     Emotion,
+    EmotionEstimate,
     Final,
     Lasting,
+    LegRole,
     Level,
-    Mood,
-    Role,
+    NumberedEvent,
     SpeakerTurn,
     SpokenWord,
-    Told,
     Utterance,
 )
 from appliance.metrics import Metrics
-from appliance.sections import PROJECT, Emotions
-from inference.tensors import SAMPLE_RATE_HZ, Audio, MoodQuestion
+from appliance.settings.calls import EmotionsSettings
+from appliance.settings.section import PROJECT
+from inference.tensors import SAMPLE_RATE_HZ, Audio, EmotionWindow
 from tests.fakes import FakeEngine
 
 PACK = PROJECT / "provisioning" / "city_packs" / "demo"
 LEXICON = load_lexicon(PACK)
 SOUND: Audio = np.full(SAMPLE_RATE_HZ, 0.1, np.float32)
-ROLES = (Role.AGENT, Role.CITIZEN)
+ROLES = (LegRole.AGENT, LegRole.CITIZEN)
 
 
 def final(text: str, utterance: int = 0, leg: int = 1) -> Final:
@@ -48,42 +49,46 @@ def final(text: str, utterance: int = 0, leg: int = 1) -> Final:
     return Final(leg, utterance, text, (), *times, 0.9, 0.0, 0.0, "zh", "cpu", "fake 0", True)
 
 
-class Call(KeptCall):
+class ScriptedCall(KeptCall):
     """That nobody follows."""
 
     def __init__(self, config: CallConfig) -> None:
         super().__init__("id", config, Metrics())
 
 
-class Room:
+class EmotionRoom:
     """Moods and alerts of one call, as they are told."""
 
     def __init__(
-        self, roles: tuple[Role, ...] = ROLES, live: bool = True, **policy: object
+        self, roles: tuple[LegRole, ...] = ROLES, live: bool = True, **policy: object
     ) -> None:
         self.engine = FakeEngine()
         self.published: list[Lasting] = []
         config = CallConfig(leg_roles=roles, live=live, moods=True)
-        self.moods = Moods(self.engine, Emotions(**policy), LEXICON, config, self._publish)
+        self.moods = EmotionTracker(
+            self.engine, EmotionsSettings(**policy), LEXICON, config, self._publish
+        )
 
-        self.watch = Alerts(Level(Emotions(**policy).alert_level)).listen(Call(config))
+        self.watch = Alerts(Level(EmotionsSettings(**policy).alert_level)).listen(
+            ScriptedCall(config)
+        )
 
     async def _publish(self, event: Lasting) -> None:
         assert self.watch
         self.published.append(event)
-        self.published += await self.watch.hear(Told(len(self.published), event))
+        self.published += await self.watch.hear(NumberedEvent(len(self.published), event))
 
     async def say(self, *texts: str, leg: int = 1) -> None:
         for number, text in enumerate(texts, len(self.published)):
-            await self.moods.feel(final(text, number, leg), Clip(SOUND, number * 1000))
+            await self.moods.feel(final(text, number, leg), Excerpt(SOUND, number * 1000))
             await self.moods.catch_up()
 
-    def told(self, kind: type = Mood) -> list:  # type: ignore[type-arg]
+    def told(self, kind: type = EmotionEstimate) -> list:  # type: ignore[type-arg]
         return [event for event in self.published if isinstance(event, kind)]
 
 
 async def test_a_mood_follows_its_final_and_says_what_carried_it() -> None:
-    room = Room()
+    room = EmotionRoom()
     await room.say("我非常生气，我要投诉。")
     (mood,) = room.told()
     assert (mood.emotion, mood.level, mood.utterance) == (Emotion.ANNOYED, Level.HIGH, 0)
@@ -94,16 +99,16 @@ async def test_a_mood_follows_its_final_and_says_what_carried_it() -> None:
 
 
 async def test_the_agents_moods_are_not_told_unless_wanted() -> None:
-    room = Room()
+    room = EmotionRoom()
     await room.say("我非常生气。", leg=0)
     assert not room.told() and not room.engine.asked
-    room = Room(agent=True)
+    room = EmotionRoom(agent=True)
     await room.say("我非常生气。", leg=0)
     assert room.told()
 
 
 async def test_an_agent_is_known_by_what_is_said() -> None:
-    room = Room(roles=())
+    room = EmotionRoom(roles=())
     await room.say("您好，12345热线，请问有什么可以帮您？", "请您不要生气。", leg=0)
     assert not room.told()
     await room.say("我很生气。", leg=1)
@@ -111,7 +116,7 @@ async def test_an_agent_is_known_by_what_is_said() -> None:
 
 
 async def test_an_alert_comes_once_until_the_mood_has_fallen() -> None:
-    room = Room(alert_level="medium")
+    room = EmotionRoom(alert_level="medium")
     await room.say("你好。", "我很生气。", "我非常生气，太过分了。", "好的，谢谢。", "我很生气。")
     alerts = room.told(Alert)
     assert [alert.level for alert in alerts] == [Level.MEDIUM, Level.MEDIUM]
@@ -119,25 +124,25 @@ async def test_an_alert_comes_once_until_the_mood_has_fallen() -> None:
 
 
 async def test_what_was_calm_becomes_the_speakers_baseline() -> None:
-    room = Room()
+    room = EmotionRoom()
     await room.say("你好。", "我很生气。", "嗯。")
-    baselines = [q.baseline for q, _ in room.engine.asked if isinstance(q, MoodQuestion)]
+    baselines = [q.baseline for q, _ in room.engine.asked if isinstance(q, EmotionWindow)]
     assert baselines[0] == () and baselines[1] == baselines[2] != ()
 
 
 async def test_without_an_engine_moods_are_lost_and_nothing_else() -> None:
-    room = Room()
+    room = EmotionRoom()
     room.engine.gone = True
     await room.say("我很生气。")
     assert room.published == []
 
 
 async def test_a_live_call_does_not_wait_for_its_moods() -> None:
-    room = Room()
+    room = EmotionRoom()
     room.engine.delay_s = 3600
     async with asyncio.timeout(5):
         for number in range(50):
-            await room.moods.feel(final("我很生气。", number), Clip(SOUND, 0))
+            await room.moods.feel(final("我很生气。", number), Excerpt(SOUND, 0))
     room.moods.close()
 
 
@@ -163,24 +168,24 @@ GREETING = "您好，12345热线，请问有什么可以帮您？"
 
 
 async def test_in_one_final_each_speaker_has_a_mood_of_their_own() -> None:
-    room = Room(roles=(), alert_level="high")
+    room = EmotionRoom(roles=(), alert_level="high")
     spoken, turns = shared(0, (AGENT, GREETING), (CITIZEN, "我非常生气，太过分了。"))
     sound = np.concatenate((np.zeros(len(GREETING) * 1600, np.float32), SOUND))
-    await room.moods.feel(spoken, Clip(sound, 0), Timeline(turns))
+    await room.moods.feel(spoken, Excerpt(sound, 0), Timeline(turns))
     await room.moods.catch_up()
     (mood,), (alert,) = room.told(), room.told(Alert)
     assert mood.emotion is Emotion.ANNOYED and mood.start_ms == len(GREETING) * 100
     assert alert.at_ms == mood.end_ms
-    (question,) = [q for q, _ in room.engine.asked if isinstance(q, MoodQuestion)]
+    (question,) = [q for q, _ in room.engine.asked if isinstance(q, EmotionWindow)]
     assert len(question.audio) == len(SOUND) and question.audio.all(), "the citizen's sound alone"
 
 
 async def test_an_angry_agent_on_a_shared_leg_raises_no_alert() -> None:
-    room = Room(roles=(), alert_level="low")
+    room = EmotionRoom(roles=(), alert_level="low")
     said = [(AGENT, GREETING), (CITIZEN, "我家没水。"), (AGENT, "我很生气。")]
     for number, each in enumerate(said):
         spoken, turns = shared(number, each)
-        await room.moods.feel(spoken, Clip(SOUND, spoken.start_ms), Timeline(turns))
+        await room.moods.feel(spoken, Excerpt(SOUND, spoken.start_ms), Timeline(turns))
     await room.moods.catch_up()
     assert [mood.utterance for mood in room.told()] == [1] and not room.told(Alert)
 
@@ -190,21 +195,21 @@ async def test_a_mood_goes_to_whose_words_it_is_of_once_speakers_are_settled() -
     said = [(AGENT, GREETING), (CITIZEN, "我很生气。"), (AGENT, "请您不要着急。")]
     spoken, turns = shared(0, *said)
     ledger.add(spoken)
-    room = Room(roles=())
-    await room.moods.feel(spoken, Clip(np.tile(SOUND, 5), 0), Timeline(turns))
+    room = EmotionRoom(roles=())
+    await room.moods.feel(spoken, Excerpt(np.tile(SOUND, 5), 0), Timeline(turns))
     await room.moods.catch_up()
     for event in room.published:
         ledger.add(event)
     ledger.add(Attribution(0, turns, 10_000, True, "fake 0", True))
     told = ledger.utterances(CallConfig())
-    assert [u.role for u in told] == [Role.AGENT, Role.CITIZEN, Role.AGENT]
+    assert [u.role for u in told] == [LegRole.AGENT, LegRole.CITIZEN, LegRole.AGENT]
     assert [u.mood.emotion if u.mood else None for u in told] == [None, Emotion.ANNOYED, None]
 
 
 async def test_as_long_as_nobody_is_known_all_moods_are_told() -> None:
-    room = Room(roles=())
+    room = EmotionRoom(roles=())
     spoken, _ = shared(0, (AGENT, GREETING))
-    await room.moods.feel(spoken, Clip(SOUND, 0), Timeline(()))
+    await room.moods.feel(spoken, Excerpt(SOUND, 0), Timeline(()))
     await room.moods.catch_up()
     assert len(room.told()) == 1
 
@@ -247,9 +252,9 @@ def test_a_broken_lexicon_is_named(tmp_path: Path) -> None:
 # --- the matrix
 
 
-def said(number: int, emotion: Emotion | None, level: Level | None, role: Role) -> Utterance:
+def said(number: int, emotion: Emotion | None, level: Level | None, role: LegRole) -> Utterance:
     at = number * 1000
-    mood = Mood(1, number, at, at + 800, emotion, level, {}, (), "fake 0", True)
+    mood = EmotionEstimate(1, number, at, at + 800, emotion, level, {}, (), "fake 0", True)
     return Utterance(f"1.{number}", 1, 1, role, "话", (), at, at + 800, 0.9, mood)
 
 
@@ -261,7 +266,7 @@ def test_the_matrix_has_all_cells_and_the_curve_all_utterances() -> None:
         (None, None),
         (Emotion.CALM, Level.LOW),
     ]
-    moods = summarise([said(i, *each, Role.CITIZEN) for i, each in enumerate(course)])
+    moods = summarise([said(i, *each, LegRole.CITIZEN) for i, each in enumerate(course)])
     assert moods and len(moods.matrix) == 21 and len(moods.curve) == 5 and moods.unsure == 1
     cells = {(cell.emotion, cell.level): cell for cell in moods.matrix}
     assert cells[Emotion.CALM, Level.LOW].utterances == 2
@@ -275,7 +280,7 @@ def test_the_matrix_has_all_cells_and_the_curve_all_utterances() -> None:
 
 
 def test_the_agents_temper_is_no_peak_of_the_call() -> None:
-    moods = summarise([said(0, Emotion.FURIOUS, Level.HIGH, Role.AGENT)])
+    moods = summarise([said(0, Emotion.FURIOUS, Level.HIGH, LegRole.AGENT)])
     assert moods and moods.peaks == ()
 
 

@@ -13,68 +13,68 @@ from appliance.messages import (
     CallRecord,
     CallState,
     Emotion,
+    LegRole,
     Level,
-    Role,
     SpokenWord,
 )
 from appliance.messages import Alert as AlertMessage
-from appliance.messages import Mood as MoodEvent
-from appliance.messages import MoodPoint as PointMessage
-from appliance.messages import Moods as MoodsMessage
+from appliance.messages import EmotionEstimate as MoodEvent
+from appliance.messages import EmotionPoint as PointMessage
+from appliance.messages import EmotionSummary as MoodsMessage
 from appliance.messages import Utterance as UtteranceMessage
 from appliance.store.calls import Summary
 
 
-class Word(BaseModel):
+class WordSchema(BaseModel):
     text: str
     start_ms: int = Field(description="from the start of the call")
     end_ms: int
     confidence: float = Field(ge=0, le=1)
 
 
-class Cue(BaseModel):
+class CueSchema(BaseModel):
     kind: Literal["word", "sound"]
     what: str = Field(description="the words, or the name of the sound's feature")
     weight: float = Field(description="share of the evidence, 0..1")
 
 
-class Mood(BaseModel):
+class EmotionSchema(BaseModel):
     emotion: Emotion | None = Field(description="null: unsure")
     level: Level | None
     probabilities: dict[Emotion, float] = Field(description="calibrated, they sum to 1")
-    cues: list[Cue]
+    cues: list[CueSchema]
     model: str
     demo: bool = Field(description="the weights are for demonstration only")
 
 
-class Utterance(BaseModel):
+class UtteranceSchema(BaseModel):
     id: str = Field(description="unique in its call")
     leg: int = Field(description="audio channel, from 1")
     speaker: int | None = Field(description="from 1; null: not known")
-    role: Role
+    role: LegRole
     text: str
-    words: list[Word]
+    words: list[WordSchema]
     start_ms: int
     end_ms: int
     confidence: float
-    mood: Mood | None = Field(description="null: none was told")
+    mood: EmotionSchema | None = Field(description="null: none was told")
     model: str = Field(description="that heard it, name and version")
 
 
-class Leg(BaseModel):
+class LegSchema(BaseModel):
     number: int = Field(description="audio channel, from 1")
-    role: Role
+    role: LegRole
     speakers: int
 
 
-class MatrixCell(BaseModel):
+class MatrixCellSchema(BaseModel):
     emotion: Emotion
     level: Level
     utterances: int
     duration_ms: int
 
 
-class MoodPoint(BaseModel):
+class EmotionPointSchema(BaseModel):
     utterance: str
     at_ms: int
     speaker: int | None
@@ -83,22 +83,24 @@ class MoodPoint(BaseModel):
     valence: float = Field(description="-1 (furious, high) to 1 (happy, high)")
 
 
-class TurningPoint(BaseModel):
+class TurningPointSchema(BaseModel):
     utterance: str
     at_ms: int
     before: Emotion
     after: Emotion
 
 
-class Moods(BaseModel):
-    matrix: list[MatrixCell] = Field(description="all 21 cells")
-    curve: list[MoodPoint]
-    peaks: list[MoodPoint] = Field(description="the worst first, of whoever is not the agent")
-    turning_points: list[TurningPoint]
+class EmotionSummarySchema(BaseModel):
+    matrix: list[MatrixCellSchema] = Field(description="all 21 cells")
+    curve: list[EmotionPointSchema]
+    peaks: list[EmotionPointSchema] = Field(
+        description="the worst first, of whoever is not the agent"
+    )
+    turning_points: list[TurningPointSchema]
     unsure: int = Field(description="utterances whose mood could not be told")
 
 
-class Alert(BaseModel):
+class AlertSchema(BaseModel):
     utterance: str
     leg: int
     emotion: Emotion
@@ -107,7 +109,7 @@ class Alert(BaseModel):
     demo: bool
 
 
-class Call(BaseModel):
+class CallSchema(BaseModel):
     id: str
     call_id: str = Field(description="the caller's own id; may be empty")
     state: CallState
@@ -115,8 +117,8 @@ class Call(BaseModel):
     door: str
     started_at: datetime
     duration_ms: int
-    legs: list[Leg]
-    utterances: list[Utterance]
+    legs: list[LegSchema]
+    utterances: list[UtteranceSchema]
     settled: bool = Field(description="speakers will not change any more")
     language: str
     model: str
@@ -125,8 +127,8 @@ class Call(BaseModel):
     error: str
     cut_short: bool = Field(description="there was more audio than came")
     notes: list[str]
-    moods: Moods | None = Field(description="null: none were told")
-    alerts: list[Alert]
+    moods: EmotionSummarySchema | None = Field(description="null: none were told")
+    alerts: list[AlertSchema]
     derived: dict[str, Any] = Field(description="what follows from the call, by kind")
 
 
@@ -149,7 +151,7 @@ class CallList(BaseModel):
     next_page_token: str = Field(description="empty on the last page")
 
 
-class Recording(BaseModel):
+class RecordingSchema(BaseModel):
     id: str = Field(description="of the call that it becomes")
     state: CallState
     progress: float = Field(ge=0, le=1)
@@ -173,8 +175,8 @@ def time_of(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def call(record: CallRecord) -> Call:
-    return Call(
+def call(record: CallRecord) -> CallSchema:
+    return CallSchema(
         id=record.id,
         call_id=record.name,
         state=record.state,
@@ -183,7 +185,8 @@ def call(record: CallRecord) -> Call:
         started_at=time_of(record.started_at),
         duration_ms=record.duration_ms,
         legs=[
-            Leg(number=leg.number + 1, role=leg.role, speakers=leg.speakers) for leg in record.legs
+            LegSchema(number=leg.number + 1, role=leg.role, speakers=leg.speakers)
+            for leg in record.legs
         ],
         utterances=[utterance(each) for each in record.utterances],
         settled=record.settled,
@@ -200,28 +203,28 @@ def call(record: CallRecord) -> Call:
     )
 
 
-def _moods(told: MoodsMessage) -> Moods:
-    return Moods(
-        matrix=[MatrixCell(**asdict(cell)) for cell in told.matrix],
+def _moods(told: MoodsMessage) -> EmotionSummarySchema:
+    return EmotionSummarySchema(
+        matrix=[MatrixCellSchema(**asdict(cell)) for cell in told.matrix],
         curve=[_point(point) for point in told.curve],
         peaks=[_point(point) for point in told.peaks],
-        turning_points=[TurningPoint(**asdict(turn)) for turn in told.turning_points],
+        turning_points=[TurningPointSchema(**asdict(turn)) for turn in told.turning_points],
         unsure=told.unsure,
     )
 
 
-def _point(felt: PointMessage) -> MoodPoint:
+def _point(felt: PointMessage) -> EmotionPointSchema:
     speaker = felt.speaker + 1 if felt.speaker >= 0 else None
-    return MoodPoint(**{**asdict(felt), "speaker": speaker})
+    return EmotionPointSchema(**{**asdict(felt), "speaker": speaker})
 
 
-def _alert(raised: AlertMessage) -> Alert:
+def _alert(raised: AlertMessage) -> AlertSchema:
     utterance = f"{raised.leg}.{raised.utterance}"
-    return Alert(**{**asdict(raised), "utterance": utterance, "leg": raised.leg + 1})
+    return AlertSchema(**{**asdict(raised), "utterance": utterance, "leg": raised.leg + 1})
 
 
-def utterance(said: UtteranceMessage) -> Utterance:
-    return Utterance(
+def utterance(said: UtteranceMessage) -> UtteranceSchema:
+    return UtteranceSchema(
         id=said.id,
         leg=said.leg + 1,
         speaker=said.speaker + 1 if said.speaker >= 0 else None,
@@ -252,18 +255,18 @@ def summary(row: Summary) -> CallSummary:
     )
 
 
-def _word(word: SpokenWord) -> Word:
-    return Word(
+def _word(word: SpokenWord) -> WordSchema:
+    return WordSchema(
         text=word.text, start_ms=word.start_ms, end_ms=word.end_ms, confidence=word.confidence
     )
 
 
-def _mood(mood: MoodEvent) -> Mood:
-    return Mood(
+def _mood(mood: MoodEvent) -> EmotionSchema:
+    return EmotionSchema(
         emotion=mood.emotion,
         level=mood.level,
         probabilities=dict(mood.probabilities),
-        cues=[Cue(kind=c.kind, what=c.what, weight=c.weight) for c in mood.cues],
+        cues=[CueSchema(kind=c.kind, what=c.what, weight=c.weight) for c in mood.cues],
         model=mood.model,
         demo=mood.demo,
     )

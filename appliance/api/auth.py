@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from appliance.errors import SettingsError, Unauthenticated
-from appliance.sections import Door
 from appliance.settings import Settings
+from appliance.settings.doors import DoorSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HINT = "send `authorization: Bearer KEY`"
@@ -25,7 +25,7 @@ def bearer(header: str) -> str:
     return key.strip()
 
 
-def check_closed(kind: str, door: Door) -> None:
+def check_closed(kind: str, door: DoorSettings) -> None:
     """Off loopback nothing goes in the clear; raises SettingsError."""
     if door.host not in LOOPBACK and door.tls_certificate is None:
         raise SettingsError(

@@ -13,7 +13,7 @@ LEVELS = ("low", "medium", "high")
 
 
 @dataclass(frozen=True, slots=True)
-class Feeling(Answer):
+class EmotionScores(Answer):
     """How an utterance feels."""
 
     probabilities: tuple[float, ...]  # by EMOTIONS, calibrated, sum 1
@@ -24,7 +24,7 @@ class Feeling(Answer):
     prosody: tuple[float, ...]  # of this utterance; a baseline is the mean of some
 
     @classmethod
-    def parse(cls, fields: dict[str, Any]) -> Feeling:
+    def parse(cls, fields: dict[str, Any]) -> EmotionScores:
         """The inverse of `pack`."""
         for name in ("probabilities", "prosody"):
             fields[name] = tuple(fields[name])
@@ -33,7 +33,7 @@ class Feeling(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class MoodQuestion(Question[Feeling]):
+class EmotionWindow(Question[EmotionScores]):
     """One utterance; of a long one the beginning is heard."""
 
     KIND: ClassVar[str] = "mood"
@@ -48,5 +48,5 @@ class MoodQuestion(Question[Feeling]):
         return cls(audio=audio, **{**fields, **tuples})
 
     @classmethod
-    def unpack(cls, answer: dict[str, Any]) -> Feeling:
-        return Feeling.parse(answer)
+    def unpack(cls, answer: dict[str, Any]) -> EmotionScores:
+        return EmotionScores.parse(answer)

@@ -37,7 +37,7 @@ LONGEST_S = 60.0  # a call that takes longer has failed
 TAIL_S = 1.0  # of silence after the words, so that the endpoint is found as in a call
 
 
-class QuietCalls:
+class SyntheticCalls:
     """`start` and `close` it.
 
     Args:

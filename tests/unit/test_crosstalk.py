@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soxr
 
-from appliance.call.bleed import Bleed, likeness
+from appliance.call.crosstalk import Crosstalk, likeness
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 from tests.daemon import DEMO_CALL, read_call
 
@@ -28,13 +28,13 @@ def echoed(legs: list[Audio], leg: int, gain_db: float, delay_s: float) -> list[
     return mixed
 
 
-def cleaned(legs: list[Audio], piece_s: float = 0.1) -> tuple[list[Audio], Bleed]:
-    bleed, out = Bleed(), []
+def cleaned(legs: list[Audio], piece_s: float = 0.1) -> tuple[list[Audio], Crosstalk]:
+    crosstalk, out = Crosstalk(), []
     step = int(piece_s * SAMPLE_RATE_HZ)
     for at in range(0, len(legs[0]), step):
-        out.append(bleed.clean([leg[at : at + step] for leg in legs]))
-    out.append(bleed.rest())
-    return [np.concatenate([piece[i] for piece in out]) for i in (0, 1)], bleed
+        out.append(crosstalk.clean([leg[at : at + step] for leg in legs]))
+    out.append(crosstalk.rest())
+    return [np.concatenate([piece[i] for piece in out]) for i in (0, 1)], crosstalk
 
 
 def energy(audio: Audio, span_s: tuple[float, float]) -> float:
@@ -52,12 +52,12 @@ def test_cross_talk_is_silenced(gain_db: float, delay_s: float) -> None:
 
 def test_speech_is_left_alone() -> None:
     legs = echoed(call(), 1, -20.0, 0.02)
-    heard, bleed = cleaned(legs)
+    heard, crosstalk = cleaned(legs)
     assert energy(heard[0], SPEAKS_S[0]) == energy(legs[0], SPEAKS_S[0])
     assert energy(heard[1], SPEAKS_S[1]) > 0.98 * energy(legs[1], SPEAKS_S[1])
     clean, _ = cleaned(call())
     assert energy(clean[1], SPEAKS_S[1]) > 0.98 * energy(call()[1], SPEAKS_S[1])
-    assert not bleed.copied
+    assert not crosstalk.copied
 
 
 def test_both_speaking_at_once_are_both_kept() -> None:
@@ -71,8 +71,8 @@ def test_both_speaking_at_once_are_both_kept() -> None:
 
 def test_a_copy_is_known_and_only_the_first_is_kept() -> None:
     mono = (call()[0] + call()[1]).astype(np.float32)
-    heard, bleed = cleaned([mono, mono.copy()])
-    assert bleed.copied
+    heard, crosstalk = cleaned([mono, mono.copy()])
+    assert crosstalk.copied
     np.testing.assert_array_equal(heard[0], mono)
     assert energy(heard[1], (0, 40)) < 0.02 * energy(mono, (0, 40))
 
@@ -88,8 +88,8 @@ def test_cutting_the_audio_elsewhere_changes_nothing() -> None:
 
 def test_silence_is_no_bleed() -> None:
     silence = [np.zeros(SAMPLE_RATE_HZ, np.float32)] * 2
-    heard, bleed = cleaned(silence)
-    assert len(heard[0]) == SAMPLE_RATE_HZ and not bleed.copied
+    heard, crosstalk = cleaned(silence)
+    assert len(heard[0]) == SAMPLE_RATE_HZ and not crosstalk.copied
 
 
 def test_likeness() -> None:

@@ -22,9 +22,9 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from appliance.access.gate import Shown
-from appliance.access.roles import LOCAL, Principal, Role
-from appliance.api.who import bearer
+from appliance.access.gate import Proof
+from appliance.access.roles import LOCAL, AccessRole, Principal
+from appliance.api.auth import bearer
 from appliance.errors import Forbidden, InvalidRequest
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Needs(SecurityBase):
         access: None for an application without an archive: nothing is asked for.
     """
 
-    def __init__(self, access: Access | None, roles: Iterable[Role]) -> None:
+    def __init__(self, access: Access | None, roles: Iterable[AccessRole]) -> None:
         self._access, self.roles = access, frozenset(roles)
         self.model = BearerModel(description="a key of this box, or a client certificate")
         self.scheme_name = "key"
@@ -103,7 +103,7 @@ class Needs(SecurityBase):
         key = bearer(connection.headers.get("authorization", "")) or self._offered(connection)
         if not key:
             _refuse_other_sites(connection)
-        shown = Shown(
+        shown = Proof(
             key=key or self._session(connection),
             certificate=state.get(CERTIFICATE, ""),
             peer=connection.client.host if connection.client else "",

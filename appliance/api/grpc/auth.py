@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from appliance.access.gate import Shown
-from appliance.access.roles import LOCAL, Principal, Role
+from appliance.access.gate import Proof
+from appliance.access.roles import LOCAL, AccessRole, Principal
+from appliance.api.auth import asks_for_keys, bearer
 from appliance.api.grpc.errors import answering
-from appliance.api.who import asks_for_keys, bearer
 from appliance.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ class Doorman:
 
     @asynccontextmanager
     async def answering(
-        self, context: Any, method: str, door: str, roles: Iterable[Role]
+        self, context: Any, method: str, door: str, roles: Iterable[AccessRole]
     ) -> AsyncIterator[Asked]:
         """Like `errors.answering`, with whoever asks; raises nothing: refusals are answered."""
         async with answering(context, self._metrics, method, door):
             who = await self._admit(context, frozenset(roles))
             yield Asked(who, Guarded(context, who, self._access))
 
-    async def _admit(self, context: Any, roles: frozenset[Role]) -> Principal:
+    async def _admit(self, context: Any, roles: frozenset[AccessRole]) -> Principal:
         if self._access is None:
             return LOCAL
         peer = context.peer()
         metadata = {name.lower(): value for name, value in context.invocation_metadata()}
-        shown = Shown(
+        shown = Proof(
             key=bearer(str(metadata.get("authorization", ""))),
             certificate=_certificate(context.auth_context()),
             peer=address_of(peer),

@@ -27,7 +27,7 @@ LINGER_S = 5.0
 LINGER_BYTES = 64 << 20
 
 
-class Edge:
+class Middleware:
     """The outermost ASGI layer of our own."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

@@ -16,7 +16,7 @@ from appliance.settings import Settings
 from appliance.store.calls import Filter
 from appliance.watch import quiet
 from appliance.watch.history import by_label
-from appliance.watch.quiet import QuietCalls
+from appliance.watch.synthetic_call import SyntheticCalls
 from tests.fakes import FakeEngine
 from tests.integration.gateway import gateway
 
@@ -39,7 +39,7 @@ def counted(box: Box, result: str) -> float:
 
 
 async def test_it_goes_the_whole_way_and_is_counted(box: Box) -> None:
-    assert await QuietCalls(box, 0).call()
+    assert await SyntheticCalls(box, 0).call()
     assert counted(box, "good") == 1
     registry = box.metrics.registry
     assert registry.get_sample_value("lingting_canary_call_last_success_timestamp_seconds")
@@ -52,20 +52,20 @@ async def test_other_words_and_a_dead_engine_are_failures(
 ) -> None:
     known = quiet.load_canary
     monkeypatch.setattr(quiet, "load_canary", lambda _: Canary(KNOWN.audio, "完全不同的一句话"))
-    assert not await QuietCalls(box, 0).call()
+    assert not await SyntheticCalls(box, 0).call()
     box._engine.gone = True  # type: ignore[attr-defined]
-    assert not await QuietCalls(box, 0).call()
+    assert not await SyntheticCalls(box, 0).call()
     assert counted(box, "failed") == 2 and box.admission.calls == 0
     failing = "lingting_canary_calls_failing"
     assert box.metrics.registry.get_sample_value(failing) == 2
     box._engine.gone = False  # type: ignore[attr-defined]
     monkeypatch.setattr(quiet, "load_canary", known)
-    assert await QuietCalls(box, 0).call()
+    assert await SyntheticCalls(box, 0).call()
     assert box.metrics.registry.get_sample_value(failing) == 0
 
 
 async def test_only_when_nobody_else_calls(box: Box) -> None:
-    calls = QuietCalls(box, 0.3)
+    calls = SyntheticCalls(box, 0.3)
     await calls.start()
     for _ in range(8):
         async with box.open_call(CallConfig()):
@@ -80,7 +80,7 @@ async def test_only_when_nobody_else_calls(box: Box) -> None:
 async def test_it_is_kept_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quiet, "load_canary", lambda _: Canary(KNOWN.audio, None))
     async with gateway(tmp_path) as made:
-        calling = asyncio.create_task(QuietCalls(made.box, 0).call())
+        calling = asyncio.create_task(SyntheticCalls(made.box, 0).call())
         await asyncio.sleep(0.5)
         assert not made.archive.live()
         assert await calling

@@ -13,21 +13,21 @@ from appliance.call.lexicon import Evidence, Lexicon
 from appliance.call.parts import Part, parts_of
 from appliance.call.roles import tell_roles
 from appliance.call.timeline import UNKNOWN_SPEAKER, Timeline
-from appliance.call.track import Clip
+from appliance.call.track import Excerpt
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError
 from appliance.messages import (
     CallConfig,
     Cue,
     Emotion,
+    EmotionEstimate,
     Final,
     Lasting,
+    LegRole,
     Level,
-    Mood,
-    Role,
 )
-from appliance.sections import Emotions as Policy
-from inference.tensors import SAMPLE_RATE_HZ, Audio, Feeling, MoodQuestion, Priority
+from appliance.settings.calls import EmotionsSettings as Policy
+from inference.tensors import SAMPLE_RATE_HZ, Audio, EmotionScores, EmotionWindow, Priority
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ ENOUGH = 0.02  # of the evidence, for a cue to be told
 Publish = Callable[[Lasting], Awaitable[None]]
 
 
-class Moods:
+class EmotionTracker:
     """One call's. A mood that fails or comes late costs the call nothing but the mood."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Moods:
         self._said: dict[int, list[str]] = defaultdict(list)
         self._calm: dict[int, list[tuple[float, ...]]] = defaultdict(list)  # prosody
 
-    async def feel(self, final: Final, clip: Clip, timeline: Timeline | None = None) -> None:
+    async def feel(self, final: Final, clip: Excerpt, timeline: Timeline | None = None) -> None:
         """Ask for the moods of a final; a live call does not wait for them.
 
         Args:
@@ -87,13 +87,13 @@ class Moods:
         if not task.cancelled() and (error := task.exception()):
             log.debug("no mood: %s", error)
 
-    def _wanted(self, part: Part, named: Sequence[Role]) -> bool:
+    def _wanted(self, part: Part, named: Sequence[LegRole]) -> bool:
         """The agent's moods are told only where a deployment wants them."""
         if self._policy.agent or part.speaker == UNKNOWN_SPEAKER:
             return True
         said = self._said[part.speaker]
         self._said[part.speaker] = [*said, part.text][-TEXTS:]
-        return (named[0] if named else tell_roles(self._said)[part.speaker]) is not Role.AGENT
+        return (named[0] if named else tell_roles(self._said)[part.speaker]) is not LegRole.AGENT
 
     async def _feel(self, final: Final, part: Part, audio: Audio) -> None:
         async with self._turn[part.speaker]:
@@ -103,7 +103,7 @@ class Moods:
         evidence = self._lexicon.read(part.text)
         known = part.speaker != UNKNOWN_SPEAKER
         calm = self._calm[part.speaker][-BASELINE_UTTERANCES:] if known else []
-        question = MoodQuestion(
+        question = EmotionWindow(
             audio,
             lexical=evidence.scores,
             baseline=tuple(np.mean(calm, axis=0).tolist()) if calm else (),
@@ -128,7 +128,7 @@ class Moods:
             task.cancel()
 
 
-def mood_of(final: Final, part: Part, felt: Feeling, evidence: Evidence) -> Mood:
+def mood_of(final: Final, part: Part, felt: EmotionScores, evidence: Evidence) -> EmotionEstimate:
     """The model's answer as an event, with what carried it: strongest first."""
     emotion = Emotion(felt.emotion) if felt.emotion else None
     cues: list[Cue] = []
@@ -137,7 +137,7 @@ def mood_of(final: Final, part: Part, felt: Feeling, evidence: Evidence) -> Mood
         sound_share = 1 - felt.words_share
         cues += [Cue("sound", name, round(share * sound_share, 4)) for name, share in felt.sounds]
     cues = sorted((c for c in cues if c.weight >= ENOUGH), key=lambda cue: -cue.weight)
-    return Mood(
+    return EmotionEstimate(
         leg=final.leg,
         utterance=final.utterance,
         start_ms=part.start_ms,

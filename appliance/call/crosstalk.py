@@ -1,8 +1,8 @@
 """Cross-talk between the legs of a stereo call: one leg's voice, faint, on the other.
 
-A frame is bleed if the other leg is much louder and sounds the same within the delay of an echo; it
-is silenced before anybody listens, so that nobody is said to have said what the other side said. A
-leg that is as loud and the same is a copy; the first of the two is kept.
+A frame is crosstalk if the other leg is much louder and sounds the same within the delay of an
+echo: it is silenced before anybody listens, so that nobody is said to have said what the other
+side said. A leg that is as loud and the same is a copy; the first of the two is kept.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from appliance.audio.vad import FRAME
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
 LONGEST_DELAY = int(0.06 * SAMPLE_RATE_HZ)  # samples by which an echo comes later
-LOUDER_DB = 12.0  # the other leg, for a frame to be bleed
+LOUDER_DB = 12.0  # the other leg, for a frame to be crosstalk
 ALIKE = 0.6  # correlation from which a frame is the other leg's
 SAME_DB, SAME = 1.5, 0.98  # level and correlation of a copy
 FLOOR = 1e-3  # RMS below which nothing is heard, -60 dBFS
 COPIED_SHARE, COPIED_FRAMES = 0.8, 100  # of what is heard: from then on a leg is called a copy
 
 
-class Bleed:
+class Crosstalk:
     """Of one call with two legs. Audio comes out in whole frames; `rest` gives what is left."""
 
     def __init__(self) -> None:
@@ -53,13 +53,13 @@ class Bleed:
         cleaned = [leg.copy() for leg in legs]
         for at in range(0, len(legs[0]), FRAME):
             frame = slice(at, at + FRAME)
-            quiet = self._bleeding([leg[at : at + LONGEST_DELAY + FRAME] for leg in known])
+            quiet = self._is_crosstalk([leg[at : at + LONGEST_DELAY + FRAME] for leg in known])
             if quiet is not None:
                 cleaned[quiet][frame] = 0.0
         self._before = [leg[-LONGEST_DELAY:] for leg in known]
         return cleaned
 
-    def _bleeding(self, legs: list[Audio]) -> int | None:
+    def _is_crosstalk(self, legs: list[Audio]) -> int | None:
         """Which leg only repeats the other; `legs` are a frame and what came before it."""
         level = [_rms(leg[LONGEST_DELAY:]) for leg in legs]
         recent = [_rms(leg) for leg in legs]

@@ -19,27 +19,23 @@ from pydantic_settings import (
 )
 
 from appliance.errors import SettingsError
-from appliance.sections import (
-    Access,
-    Audit,
+from appliance.settings.calls import (
     CallPolicy,
-    City,
-    Cpu,
-    Emotions,
-    Failover,
-    Grpc,
-    Http,
-    Limits,
-    Local,
-    Log,
-    Models,
-    Speakers,
-    Store,
-    Traces,
-    Triton,
-    Watch,
-    Webhooks,
+    CitySettings,
+    EmotionsSettings,
+    LimitsSettings,
+    SpeakersSettings,
 )
+from appliance.settings.doors import (
+    AccessSettings,
+    AuditSettings,
+    GrpcSettings,
+    HttpSettings,
+    LocalSettings,
+)
+from appliance.settings.engines import CpuSettings, FailoverSettings, ModelsSettings, TritonSettings
+from appliance.settings.keeping import StoreSettings, WebhooksSettings
+from appliance.settings.watching import LogSettings, TracesSettings, WatchSettings
 
 DEFAULT_CONFIG = Path("/etc/lingting/lingting.toml")
 
@@ -51,25 +47,25 @@ class Settings(BaseSettings):
         env_prefix="LINGTING_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    grpc: Grpc = Grpc()
-    http: Http = Http()
-    local: Local = Local()
-    access: Access = Access()
-    audit: Audit = Audit()
-    models: Models = Models()
-    triton: Triton = Triton()
-    cpu: Cpu = Cpu()
-    failover: Failover = Failover()
+    grpc: GrpcSettings = GrpcSettings()
+    http: HttpSettings = HttpSettings()
+    local: LocalSettings = LocalSettings()
+    access: AccessSettings = AccessSettings()
+    audit: AuditSettings = AuditSettings()
+    models: ModelsSettings = ModelsSettings()
+    triton: TritonSettings = TritonSettings()
+    cpu: CpuSettings = CpuSettings()
+    failover: FailoverSettings = FailoverSettings()
     call: CallPolicy = CallPolicy()
-    speakers: Speakers = Speakers()
-    emotions: Emotions = Emotions()
-    city: City = City()
-    store: Store = Store()
-    webhooks: Webhooks = Webhooks()
-    limits: Limits = Limits()
-    watch: Watch = Watch()
-    traces: Traces = Traces()
-    log: Log = Log()
+    speakers: SpeakersSettings = SpeakersSettings()
+    emotions: EmotionsSettings = EmotionsSettings()
+    city: CitySettings = CitySettings()
+    store: StoreSettings = StoreSettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
+    limits: LimitsSettings = LimitsSettings()
+    watch: WatchSettings = WatchSettings()
+    traces: TracesSettings = TracesSettings()
+    log: LogSettings = LogSettings()
 
     @property
     def capacity_file(self) -> Path:
