@@ -732,3 +732,20 @@ async def test_mutual_tls(tmp_path: Path) -> None:
                 else:  # of an authority that the box does not know
                     with pytest.raises(httpx.TransportError):
                         await client.get(url)
+
+
+async def test_one_source_holds_so_many_connections_that_never_speak(
+    box: FakeHttpBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_WAITING", 3)
+    async with serving(box) as port, httpx.AsyncClient() as client:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        for reader, _ in silent[:2]:  # the oldest give way
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        _, writer = silent[4]
+        writer.write(b"GET /v1/health/live HTTP/1.1\r\nhost: box\r\n\r\n")
+        assert (await silent[4][0].readline()).startswith(b"HTTP/1.1 200")
+        answer = await client.get(f"http://127.0.0.1:{port}/v1/health/live")
+        assert answer.status_code == 200
+        for _, writer in silent:
+            writer.close()

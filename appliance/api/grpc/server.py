@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_S = 5.0  # for the last finals, once the time to drain is over
 SPARE_STREAMS = 64  # of one connection, beyond those served: they are told that the box is full
+HANDSHAKE_MS = 10_000  # for a connection to become one
 KEEPALIVE_MS = 20_000  # how soon a client whose cable was pulled is noticed
 KEEPALIVE_TIMEOUT_MS = 10_000
 FASTEST_PING_MS = 5_000  # that a client may send without being told off
@@ -110,6 +111,7 @@ def options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", most_bytes),
         ("grpc.max_concurrent_streams", settings.limits.idle_streams + SPARE_STREAMS),
         ("grpc.so_reuseport", 0),  # else a second box would silently share the port
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 1),

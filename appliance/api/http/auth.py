@@ -43,8 +43,9 @@ OPEN_PATHS = frozenset({"/v1/health/live", "/v1/health/ready", "/console/static/
 class Door:
     """What a listening socket vouches for; wraps the application once for each connection."""
 
-    def __init__(self, app: ASGIApp, *, is_open: bool) -> None:
-        self._app, self._open = app, is_open
+    def __init__(self, app: ASGIApp, waiting: Any, *, is_open: bool) -> None:
+        """`waiting`: the server's register of connections that have not spoken yet."""
+        self._app, self._open, self.waiting = app, is_open, waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Without a connection to ask, nothing is vouched for."""

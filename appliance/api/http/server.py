@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from appliance.watch.history import History
 
 MAX_CONNECTIONS = 2000
+MOST_WAITING = 256  # connections of one source that have not spoken, or not to the end
 HEADERS_TIMEOUT_S = 20.0  # from connecting to a complete first request head
 CANCEL_S = 2.0
 POLL_S = 0.02
@@ -48,9 +49,10 @@ class HttpServer:
         self._http, self._folder = box.settings.http, box.settings.local.folder
         app = create_app(box, archive, access, history, followed)
         is_open = not asks_for_keys(box.settings, self._http.host)
-        self._config = config(Door(app, is_open=is_open), tls_options(self._http))
+        door = Door(app, Waiting(), is_open=is_open)
+        self._config = config(door, tls_options(self._http))
         self._server = Quiet(self._config)
-        self._local = Quiet(config(Door(app, is_open=False), {}))
+        self._local = Quiet(config(Door(app, Waiting(), is_open=False), {}))
         self._serving: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
@@ -116,28 +118,68 @@ class Quiet(uvicorn.Server):
         yield
 
 
+class Waiting:
+    """Connections whose next request head is not whole, by source: one source holds so many."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[PatientProtocol, None]] = {}  # oldest first
+
+    def add(self, source: str, connection: PatientProtocol) -> None:
+        """The source's oldest gives way."""
+        waiting = self._of.setdefault(source, {})
+        waiting[connection] = None
+        if len(waiting) > MOST_WAITING:
+            next(iter(waiting)).give_up()
+
+    def discard(self, source: str, connection: PatientProtocol) -> None:
+        waiting = self._of.get(source, {})
+        waiting.pop(connection, None)
+        if not waiting:
+            self._of.pop(source, None)
+
+
 class PatientProtocol(H11Protocol):
     """Patience with slow clients has an end: one that never completes a request head is cut off."""
+
+    _source = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app = self.config.loaded_app.connected(transport)
-        self._head_due = self.loop.call_later(HEADERS_TIMEOUT_S, self._give_up)
+        peer = transport.get_extra_info("peername")
+        self._source = str(peer[0]) if peer else ""
+        self._await_head()
 
     def data_received(self, data: bytes) -> None:
         """Each head has its own time, the first and any that follows on the same connection."""
         super().data_received(data)
         if self._answering():
             self._head_due.cancel()
+            self._waiting.discard(self._source, self)
         elif self._head_due.cancelled():
-            self._head_due = self.loop.call_later(HEADERS_TIMEOUT_S, self._give_up)
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_due.cancel()
+        self._waiting.discard(self._source, self)
+        super().connection_lost(exc)
+
+    @property
+    def _waiting(self) -> Waiting:
+        return cast(Waiting, self.config.loaded_app.waiting)
+
+    def _await_head(self) -> None:
+        self._head_due = self.loop.call_later(HEADERS_TIMEOUT_S, self.give_up)
+        self._waiting.add(self._source, self)
 
     def _answering(self) -> bool:
         # uvicorn declares a cycle where there is none before the first request.
         cycle = cast(RequestResponseCycle | None, self.cycle)
         return cycle is not None and not cycle.response_complete
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """Nobody is waited for any longer."""
+        self._waiting.discard(self._source, self)
         handed_over = self.transport.get_protocol() is not self  # to a WebSocket
         if not (handed_over or self._answering() or self.transport.is_closing()):
             self.transport.close()
