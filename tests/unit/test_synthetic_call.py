@@ -14,7 +14,7 @@ from appliance.messages import CallConfig
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.store.calls import Filter
-from appliance.watch import quiet
+from appliance.watch import synthetic_call
 from appliance.watch.history import by_label
 from appliance.watch.synthetic_call import SyntheticCalls
 from tests.fakes import FakeEngine
@@ -26,7 +26,7 @@ KNOWN = load_canary(Settings().models.asr)
 @pytest.fixture
 async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Box]:
     """What the fake hears of the canary's audio is what is known of it."""
-    monkeypatch.setattr(quiet, "load_canary", lambda _: Canary(KNOWN.audio, None))
+    monkeypatch.setattr(synthetic_call, "load_canary", lambda _: Canary(KNOWN.audio, None))
     made = Box(Settings(), FakeEngine(), Metrics())
     await made.start()
     yield made
@@ -50,8 +50,10 @@ async def test_it_goes_the_whole_way_and_is_counted(box: Box) -> None:
 async def test_other_words_and_a_dead_engine_are_failures(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = quiet.load_canary
-    monkeypatch.setattr(quiet, "load_canary", lambda _: Canary(KNOWN.audio, "完全不同的一句话"))
+    known = synthetic_call.load_canary
+    monkeypatch.setattr(
+        synthetic_call, "load_canary", lambda _: Canary(KNOWN.audio, "完全不同的一句话")
+    )
     assert not await SyntheticCalls(box, 0).call()
     box._engine.gone = True  # type: ignore[attr-defined]
     assert not await SyntheticCalls(box, 0).call()
@@ -59,7 +61,7 @@ async def test_other_words_and_a_dead_engine_are_failures(
     failing = "lingting_canary_calls_failing"
     assert box.metrics.registry.get_sample_value(failing) == 2
     box._engine.gone = False  # type: ignore[attr-defined]
-    monkeypatch.setattr(quiet, "load_canary", known)
+    monkeypatch.setattr(synthetic_call, "load_canary", known)
     assert await SyntheticCalls(box, 0).call()
     assert box.metrics.registry.get_sample_value(failing) == 0
 
@@ -78,7 +80,7 @@ async def test_only_when_nobody_else_calls(box: Box) -> None:
 
 
 async def test_it_is_kept_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiet, "load_canary", lambda _: Canary(KNOWN.audio, None))
+    monkeypatch.setattr(synthetic_call, "load_canary", lambda _: Canary(KNOWN.audio, None))
     async with gateway(tmp_path) as made:
         calling = asyncio.create_task(SyntheticCalls(made.box, 0).call())
         await asyncio.sleep(0.5)
