@@ -28,6 +28,7 @@ CPU_BASE_S, CPU_PER_AUDIO_S = 30, 1 / 50  # decoding runs at some 500 times real
 SPOOL_BYTES_PER_S = 64_000  # 512 kbit/s, more than any speech needs
 SPOOL_LEAST_BYTES = 64 << 20
 _DOING = "decode compressed audio"
+SHORT_S, SHORT_SHARE = 0.3, 0.01  # by which a header may be wrong
 _ROOT = str(Path(__file__).parents[2])
 
 
@@ -69,6 +70,8 @@ class CompressedSource:
         self._sent = self._consumed = 0  # bytes of input
         self._ended = False
         self._reason = ""
+        self._promised_s = 0.0  # by its header; 0: it says nothing
+        self._decoded = 0  # frames
 
     async def feed(self, data: bytes) -> Frames:
         """Raises InvalidAudio with ffmpeg's reason."""
@@ -97,6 +100,12 @@ class CompressedSource:
         while not self._ended or self._blocks:
             yield self._frames(await self._take(eager=False))
         await self._verdict(process)
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether clearly less came than its header tells of; known once drained."""
+        decoded_s = self._decoded / max(self.rate_hz, 1)
+        return decoded_s < self._promised_s * (1 - SHORT_SHARE) - SHORT_S
 
     async def close(self) -> None:
         if self._spool:
@@ -141,6 +150,8 @@ class CompressedSource:
             self.codec = codec.rstrip(b"\0").decode()
         elif kind == wire.KIND_HUNGRY:
             (self._consumed,) = wire.HUNGRY.unpack(body)
+        elif kind == wire.KIND_PROMISED:
+            (self._promised_s,) = wire.PROMISED.unpack(body)
         elif kind == wire.KIND_ERROR:
             self._reason = body.decode(errors="replace")
         else:
@@ -187,7 +198,9 @@ class CompressedSource:
 
     def _frames(self, blocks: list[bytes]) -> Frames:
         values = np.frombuffer(b"".join(blocks), "<i2").astype(np.float32) / np.float32(32768)
-        return values.reshape(-1, max(self.channels, 1))
+        frames = values.reshape(-1, max(self.channels, 1))
+        self._decoded += len(frames)
+        return frames
 
 
 class _Spool:

@@ -13,13 +13,14 @@ from appliance.audio import wav
 from appliance.audio.compressed import CompressedSource, Reserve
 from appliance.audio.pcm import Frames, PcmSource
 from appliance.audio.resample import Resampler, resampler
-from appliance.audio.sniff import HEAD_BYTES, STREAMED, ContainerKind, sniff
+from appliance.audio.sniff import HEAD_BYTES, STREAMED, ContainerKind, is_raw_gsm, sniff
 from appliance.audio.wav import Coding
 from appliance.errors import InvalidAudio, InvalidRequest, TooLarge, Unsupported
 from appliance.messages import AudioFormat, Encoding
 from inference.tensors import Audio
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8_000, 96_000
+SNIFFED_BYTES = 4096  # of the head, to tell what it is
 INLINE_FRAMES = 32_000  # more are resampled beside the event loop
 BARE = {
     Encoding.PCM_S16LE: Coding.S16,
@@ -36,6 +37,8 @@ class Source(Protocol):
     rate_hz: int
     channels: int
 
+    @property
+    def cut_short(self) -> bool: ...
     async def feed(self, data: bytes) -> Frames: ...
     def drain(self) -> AsyncIterator[Frames]: ...
     async def close(self) -> None: ...
@@ -80,6 +83,7 @@ class AudioDecoder:
         self._max_duration_s, self._max_legs = max_duration_s, max_legs
         self._reserve = reserve
         self._head = bytearray()
+        self._wav = wav.HeaderReader()
         self._source: Source | None = None
         self._resampler: Resampler | None = None
         self._frames = 0  # decoded so far
@@ -113,7 +117,7 @@ class AudioDecoder:
     @property
     def cut_short(self) -> bool:
         """Whether a header promised more than came; known once drained."""
-        return isinstance(self._source, PcmSource) and self._source.cut_short
+        return bool(self._source and self._source.cut_short)
 
     async def close(self) -> None:
         if self._source:
@@ -156,7 +160,7 @@ class AudioDecoder:
             return None
         fmt = self._fmt
         bare = fmt.encoding in BARE or (fmt.encoding is Encoding.AUTO and fmt.rate_hz > 0)
-        kind = sniff(bytes(self._head), sure=bare)
+        kind = sniff(bytes(self._head[:SNIFFED_BYTES]), sure=bare)
         if kind and bare and self._live and kind not in STREAMED:
             kind = None  # samples that look like a file which would be refused
         if not _agrees(fmt.encoding, kind):
@@ -165,16 +169,23 @@ class AudioDecoder:
             return self._open_wav()
         if kind:
             return self._open_compressed(kind)
+        if not bare and is_raw_gsm(bytes(self._head[:SNIFFED_BYTES])):
+            raise InvalidAudio(
+                _HEADER,
+                "it looks like raw GSM 06.10, which has no header",
+                "wrap it: sox call.gsm call.wav, or ffmpeg -f gsm -i call.gsm call.wav",
+            )
         if not bare:
             raise InvalidAudio(
                 _HEADER,
                 "no known audio header, and no sample rate is given",
-                "send a file with a header, or give its encoding and sample rate",
+                "send a file with a header (WAV, FLAC, Ogg, MP3, AAC, M4A, AMR, WebM, AIFF, AU, "
+                "CAF, W64, WMA), or give its encoding and sample rate",
             )
         return PcmSource(BARE.get(fmt.encoding, Coding.S16), fmt.rate_hz, fmt.channels or 1)
 
     def _open_wav(self) -> Source | None:
-        header = wav.parse_header(self._head)
+        header = self._wav.read(self._head)
         if header is None:
             return None
         if header.coding is None:
@@ -188,7 +199,9 @@ class AudioDecoder:
         ):
             raise _contradiction()
         del self._head[: header.data_at]
-        return PcmSource(header.coding, header.rate_hz, header.channels, header.data_bytes)
+        return PcmSource(
+            header.coding, header.rate_hz, header.channels, header.data_bytes, live=self._live
+        )
 
     def _open_compressed(self, kind: ContainerKind) -> Source:
         if self._live and (kind not in STREAMED or kind is ContainerKind.WAV):

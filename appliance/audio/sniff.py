@@ -23,6 +23,11 @@ class ContainerKind(StrEnum):
     MP4 = "mp4"
     AMR = "amr"
     WEBM = "matroska"
+    AIFF = "aiff"
+    AU = "au"
+    CAF = "caf"
+    W64 = "w64"
+    ASF = "asf"
 
 
 STREAMED = (ContainerKind.WAV, ContainerKind.FLAC, ContainerKind.OGG)  # what a live call may send
@@ -49,11 +54,17 @@ def sniff(head: bytes, *, sure: bool = False) -> ContainerKind | None:
         (b"ID3", ContainerKind.MP3),
         (b"#!AMR", ContainerKind.AMR),
         (b"\x1a\x45\xdf\xa3", ContainerKind.WEBM),
+        (b".snd", ContainerKind.AU),
+        (b"caff", ContainerKind.CAF),
+        (b"riff\x2e\x91\xcf\x11", ContainerKind.W64),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", ContainerKind.ASF),
     ):
         if head.startswith(magic):
             return kind
     if head[4:8] == b"ftyp":
         return ContainerKind.MP4
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return ContainerKind.AIFF
     for kind, length in (
         (ContainerKind.MP3, _mp3_frame(head)),
         (ContainerKind.AAC, _adts_frame(head)),
@@ -61,6 +72,15 @@ def sniff(head: bytes, *, sure: bool = False) -> ContainerKind | None:
         if length and (not sure or head[length : length + 2] == head[:2]):
             return kind
     return None
+
+
+GSM_FRAME = 33  # bytes, each frame of raw GSM 06.10; its first half byte is 0xD
+
+
+def is_raw_gsm(head: bytes) -> bool:
+    """Whether it may well be: there is no header to tell."""
+    firsts = head[: 8 * GSM_FRAME : GSM_FRAME]
+    return len(firsts) >= 3 and all(each >> 4 == 0xD for each in firsts)
 
 
 def _mp3_frame(head: bytes) -> int:

@@ -9,9 +9,16 @@ from enum import StrEnum
 from appliance.errors import InvalidAudio
 from appliance.messages import AudioFormat, Encoding
 
+LEAST_BYTES = 12  # by which a header is known
 MAX_HEADER_BYTES = 1 << 20  # pictures and notes may stand before the samples
 MOST_BYTES = 0xFFFFFFFF - 64  # that a header can tell of
-UNTIL_THE_END = (0, 0xFFFFFFFF)  # data sizes of those who write a WAV without seeking
+# Sizes of those who write a WAV without seeking: none, or about as much as 31 or 32 bits can say.
+NEARLY_ALL = 1 << 16
+# Chunks that may stand behind the samples; what else comes there is sound.
+KNOWN_CHUNKS = frozenset(
+    b"LIST id3  ID3  bext iXML cue  fact smpl inst plst PEAK JUNK junk PAD  afsp _PMX axml chna "
+    b"FLLR acid DISP CSET note labl ltxt umid minf elm1 regn Cr8r cart levl wavl slnt strc".split()
+)
 FORMAT_PCM, FORMAT_FLOAT, FORMAT_ALAW, FORMAT_MULAW, FORMAT_EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 
 
@@ -66,34 +73,43 @@ def looks_like_header(data: bytes) -> bool:
     return data[:4] in (b"RIFF", b"RF64") and data[8:12] == b"WAVE"
 
 
+class HeaderReader:
+    """Reads a header as it grows; each chunk is looked at once, however small the pieces."""
+
+    def __init__(self) -> None:
+        self._at = 12
+        self._form: bytes | None = None
+        self._long_data: int | None = None
+
+    def read(self, head: bytes | bytearray) -> WavHeader | None:
+        """The chunks up to the samples; None while more bytes are needed.
+
+        Args:
+            head: all that has come so far.
+
+        Raises:
+            InvalidAudio: it can never become a WAV we take.
+        """
+        while len(head) >= self._at + 8:
+            at, body = self._at, self._at + 8
+            name, size = bytes(head[at : at + 4]), int.from_bytes(head[at + 4 : body], "little")
+            if name == b"data":
+                return _header(self._form, body, size, self._long_data)
+            if len(head) < body + min(size, 40):
+                break
+            if name == b"fmt ":
+                self._form = bytes(head[body : body + min(size, 40)])
+            elif name == b"ds64" and size >= 16:  # RF64 keeps sizes over 4 GiB here
+                self._long_data = int.from_bytes(head[body + 8 : body + 16], "little")
+            self._at = body + size + size % 2
+            if self._at > MAX_HEADER_BYTES:
+                raise _bad(f"no samples within the first {MAX_HEADER_BYTES} bytes")
+        return None
+
+
 def parse_header(head: bytes | bytearray) -> WavHeader | None:
-    """Read the chunks up to the samples; None while more bytes are needed.
-
-    Raises:
-        InvalidAudio: it can never become a WAV we take.
-    """
-    at, form, long_data = 12, None, None
-    while len(head) >= at + 8:
-        name, size = bytes(head[at : at + 4]), int.from_bytes(head[at + 4 : at + 8], "little")
-        body = at + 8
-        if name == b"data":
-            return _header(form, body, size, long_data)
-        if len(head) < body + min(size, 40):
-            break
-        if name == b"fmt ":
-            form = bytes(head[body : body + min(size, 40)])
-        elif name == b"ds64" and size >= 16:  # RF64 keeps sizes over 4 GiB here
-            long_data = int.from_bytes(head[body + 8 : body + 16], "little")
-        at = body + size + size % 2
-        if at > MAX_HEADER_BYTES:
-            raise _bad(f"no samples within the first {MAX_HEADER_BYTES} bytes")
-    return None
-
-
-def without_header(data: bytes) -> bytes:
-    """The samples of a message that begins with a whole header; nothing if it is not whole."""
-    header = parse_header(data)
-    return data[header.data_at :] if header else b""
+    """The header at the beginning of `head`; None if it is not whole. Raises InvalidAudio."""
+    return HeaderReader().read(head)
 
 
 def _header(form: bytes | None, data_at: int, size: int, long_data: int | None) -> WavHeader:
@@ -111,9 +127,12 @@ def _header(form: bytes | None, data_at: int, size: int, long_data: int | None) 
         raise _bad(f"{frame_bytes} bytes per frame contradict {channels} x {bits} bit")
     if long_data is not None and size == 0xFFFFFFFF:
         size = long_data
-    return WavHeader(
-        coding, tag, rate_hz, channels, data_at, None if size in UNTIL_THE_END else size
-    )
+    return WavHeader(coding, tag, rate_hz, channels, data_at, None if _is_no_size(size) else size)
+
+
+def _is_no_size(size: int) -> bool:
+    """Whether it is what those write who do not know it yet."""
+    return size == 0 or size > 0xFFFFFFFF - NEARLY_ALL or abs(size - (1 << 31)) < NEARLY_ALL
 
 
 def header(audio: AudioFormat, size: int) -> bytes:

@@ -39,6 +39,8 @@ def encode(container: str, codec: str, rate_hz: int, samples: np.ndarray, **opti
     with av.open(file, "w", format=container, options=options) as out:
         stream = out.add_stream(codec, rate=rate_hz)
         stream.layout = layout
+        if codec.startswith("wma"):  # it has no rate of its own
+            stream.bit_rate = 64_000
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=layout)
         frame.sample_rate = rate_hz
         convert = av.AudioResampler(stream.codec_context.format.name, layout, rate_hz)

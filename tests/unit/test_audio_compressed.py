@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import psutil
 import pytest
@@ -33,6 +36,12 @@ FORMATS = {
     "webm": ("webm", "libopus", 48000),
     "amr": ("amr", "libopencore_amrnb", 8000),
     "adpcm wav": ("wav", "adpcm_ima_wav", 8000),
+    "ms adpcm wav": ("wav", "adpcm_ms", 8000),
+    "aiff": ("aiff", "pcm_s16be", 16000),
+    "au": ("au", "pcm_mulaw", 8000),
+    "caf": ("caf", "pcm_s16be", 16000),
+    "w64": ("w64", "pcm_s16le", 16000),
+    "wma": ("asf", "wmav2", 44100),
 }
 FLAC_FRAME = 1152  # samples, as ffmpeg encodes 16 kHz
 STREAMED = {"flac", "flac in ogg", "opus"}
@@ -285,3 +294,78 @@ async def test_nothing_of_ffmpeg_is_loaded_here():
     )
     out, _ = await process.communicate()
     assert out.strip() == b"False"
+
+
+# --- what breaks off, and what was never recorded
+
+WHOLE_S = 4.0
+
+
+async def length_of(data: bytes) -> tuple[float, bool]:
+    """Seconds that are decoded, and whether the file is told to be cut short."""
+    decoder = AudioDecoder(AudioFormat(), live=False, max_duration_s=60)
+    try:
+        parts = [await decoder.feed(data), await tail_of(decoder)]
+    finally:
+        await decoder.close()
+    return sum(len(part[0]) for part in parts if part) / 16000, decoder.cut_short
+
+
+def index_first(m4a: bytes, folder: Path) -> bytes:
+    """As servers of films write it, so that it plays as far as it has come."""
+    written = folder / "first.m4a"
+    with (
+        av.open(io.BytesIO(m4a)) as source,
+        av.open(written, "w", format="mp4", options={"movflags": "faststart"}) as out,
+    ):
+        stream = out.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    return written.read_bytes()
+
+
+def with_length(flac: bytes, samples: int) -> bytes:
+    """Its header tells how long it is."""
+    packed = int.from_bytes(flac[18:26]) & ~((1 << 36) - 1) | samples
+    return flac[:18] + packed.to_bytes(8) + flac[26:]
+
+
+@pytest.mark.parametrize("name", ["adpcm wav", "flac", "m4a", "aiff", "au"])
+async def test_a_file_that_breaks_off_is_told(name: str, tmp_path: Path) -> None:
+    container, codec, rate_hz = FORMATS[name]
+    data = encode(container, codec, rate_hz, tone(rate_hz, 1, WHOLE_S))
+    if name == "m4a":
+        data = index_first(data, tmp_path)
+    elif name == "flac":
+        data = with_length(data, int(WHOLE_S * rate_hz))
+    seconds, cut_short = await length_of(data)
+    assert seconds == pytest.approx(WHOLE_S, abs=0.2) and not cut_short
+    seconds, cut_short = await length_of(data[: len(data) * 6 // 10])
+    assert WHOLE_S / 3 < seconds < WHOLE_S * 0.8 and cut_short
+
+
+async def test_a_hole_in_the_stamps_is_silence() -> None:
+    """A recorder that paused: what was said after it was said so much later."""
+    rate_hz, pause_s = 48_000, 3.0
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as out:
+        stream = out.add_stream("libopus", rate=rate_hz)
+        stream.layout = "mono"
+        samples = tone(rate_hz, 1, 2.0)
+        for number, at in enumerate(range(0, len(samples), 960)):
+            piece = samples[at : at + 960]
+            frame = av.AudioFrame.from_ndarray(piece.reshape(1, -1), format="s16", layout="mono")
+            frame.sample_rate, frame.time_base = rate_hz, Fraction(1, rate_hz)
+            frame.pts = at + (int(pause_s * rate_hz) if number >= 50 else 0)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    seconds, _ = await length_of(file.getvalue())
+    assert seconds == pytest.approx(2.0 + pause_s, abs=0.1)
+
+
+async def test_raw_gsm_is_named() -> None:
+    frames = b"".join(bytes([0xD0 | n % 16]) + bytes(32) for n in range(100))
+    with pytest.raises(InvalidAudio, match=r"raw GSM 06\.10"):
+        await decode(frames)

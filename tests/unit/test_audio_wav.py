@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.audio import g711, wav
+from appliance.audio.decoder import AudioDecoder
 from appliance.errors import InvalidAudio
 from appliance.messages import AudioFormat, Encoding
-from tests.unit.audio_files import chunk, cut, decode, tone, wav_header
+from tests.unit.audio_files import chunk, cut, decode, tail_of, tone, wav_header
 
 TONE = tone(16000, 1, 0.1)[:, 0]
 FLOAT = TONE.astype(np.float32) / 32768
@@ -129,3 +130,67 @@ def test_no_bytes_break_the_parser(tail):
     except InvalidAudio:
         return
     assert header is None or header.data_at <= 12 + len(tail)
+
+
+# --- as live clients write it
+
+
+def messages(count: int, header: bytes | None = None) -> list[bytes]:
+    """The tone in so many messages, each behind a header: its own, or the one given."""
+    step = len(TONE) // count
+    parts = [TONE[at : at + step].tobytes() for at in range(0, step * count, step)]
+    return [(header or wav_header(size=len(part))) + part for part in parts]
+
+
+@pytest.mark.parametrize("places", [[], [3], [50, 51, 900], list(range(0, 1000, 7))], ids=str)
+@pytest.mark.parametrize("live", [False, True])
+async def test_every_message_a_wav_of_its_own(places: list[int], live: bool) -> None:
+    (leg,) = await decode(cut(b"".join(messages(4)), places), live=live)
+    assert np.array_equal(leg, FLOAT)
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF - 36, 0x80000000])
+async def test_every_message_begins_with_the_header_of_a_stream(size: int) -> None:
+    (leg,) = await decode(messages(4, wav_header(size=size)), live=True)
+    assert np.array_equal(leg, FLOAT)
+
+
+@pytest.mark.parametrize("piece", [1, 5, 400, 10_000])
+async def test_a_true_size_in_the_first_header_and_more_sound_behind_it(piece: int) -> None:
+    data = wav_header(size=400) + TONE.tobytes()
+    pieces = [data[at : at + piece] for at in range(0, len(data), piece)]
+    (leg,) = await decode(pieces, live=True)
+    assert np.array_equal(leg, FLOAT)
+
+
+@pytest.mark.parametrize("live", [False, True])
+async def test_last_chunks_are_no_sound_and_a_wav_may_follow_them(live: bool) -> None:
+    half = len(TONE) // 2
+    first, second = TONE[:half].tobytes(), TONE[half:].tobytes()
+    notes = chunk(b"LIST", bytes(range(256)) * 3) + chunk(b"id3 ", b"odd")
+    data = wav_header(size=len(first)) + first + notes + wav_header(size=len(second)) + second
+    (leg,) = await decode(data, live=live)
+    assert np.array_equal(leg, FLOAT)
+
+
+async def test_another_header_that_says_something_else_is_refused() -> None:
+    with pytest.raises(InvalidAudio, match="other samples than the first"):
+        await decode(messages(2)[0] + messages(2, wav_header(rate_hz=8000))[0], live=True)
+
+
+@pytest.mark.parametrize("size", [0x7FFFFFFF, 0x7FFFFFFF - 36, 0x7FFFF000, 0x80000000, 0xFFFFFFDB])
+async def test_a_size_that_is_none_promises_nothing(size: int) -> None:
+    decoder = AudioDecoder(AudioFormat(), live=False, max_duration_s=60)
+    await decoder.feed(wav_header(size=size) + TONE.tobytes())
+    await tail_of(decoder)
+    assert not decoder.cut_short
+
+
+async def test_a_header_of_many_chunks_in_single_bytes_is_read_once() -> None:
+    """Looked at from the start each time, it would take many minutes."""
+    decoder = AudioDecoder(AudioFormat(), live=True, max_duration_s=60)
+    header = wav_header(before=chunk(b"JUNK", b"") * 40_000)
+    for at in range(len(header)):
+        await decoder.feed(header[at : at + 1])
+    legs = await decoder.feed(TONE.tobytes())
+    assert len(legs) == 1
