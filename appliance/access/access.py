@@ -15,6 +15,7 @@ from types import MappingProxyType
 from sqlalchemy.exc import IntegrityError
 
 from appliance.access.gate import Gate, Proof, digest_of, make_key, require
+from appliance.access.refusals import Refusals
 from appliance.access.roles import ADMINS, AccessRole, Principal, roles_of
 from appliance.access.sessions import Sessions
 from appliance.access.sharing import Sharing
@@ -81,6 +82,7 @@ class Access:
         self._audit = AuditLog(folder, settings.audit.hash)
         self._tasks: list[asyncio.Task[None]] = []
         self._refreshing = asyncio.Lock()
+        self._refusals = Refusals()
         self._stale = News()  # another gateway has changed a credential
         self._sharing: Sharing | None = None
 
@@ -116,6 +118,7 @@ class Access:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         with contextlib.suppress(AuditUnavailable):
+            await self._sum_up()
             await self._write(AuditEntry("box", "box.stop"))
             await self._sign()
 
@@ -126,7 +129,8 @@ class Access:
         try:
             who = self.gate.admit(shown)
         except Unauthenticated as error:
-            if shown.key or shown.certificate:  # who shows nothing is no attack, and costs no disk
+            # Who shows nothing is no attack, and costs no disk.
+            if (shown.key or shown.certificate) and self._refusals.is_logged(shown.peer):
                 await self._note(
                     AuditEntry(
                         "unknown", "access", "", "refused", peer=shown.peer, detail=error.cause
@@ -136,8 +140,9 @@ class Access:
         try:
             return require(who, allowed)
         except Forbidden:
-            wanted = " ".join(sorted(allowed))
-            await self.record(who, "access", detail=f"needs {wanted}", outcome="refused")
+            if self._refusals.is_logged(shown.peer):
+                wanted = " ".join(sorted(allowed))
+                await self.record(who, "access", detail=f"needs {wanted}", outcome="refused")
             raise
 
     async def record(
@@ -288,7 +293,14 @@ class Access:
         while True:
             await asyncio.sleep(HEAD_EVERY_S)
             with contextlib.suppress(AuditUnavailable):
+                await self._sum_up()
                 await self._sign()
+
+    async def _sum_up(self) -> None:
+        for peer, count in self._refusals.sums().items():
+            told = f"{count} more within {HEAD_EVERY_S:.0f} s"
+            entry = AuditEntry("unknown", "access", "", "refused", peer=peer, detail=told)
+            await self._write(entry)
 
     async def _sign(self) -> None:
         head = await asyncio.to_thread(self._audit.sign_head)

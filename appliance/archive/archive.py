@@ -293,7 +293,8 @@ class Archive:
         with contextlib.suppress(StoreDamaged):
             record = await self.store.calls.record(summary.id)
             cut_short = bool(record and record.cut_short)
-        yield NumberedEvent(after, Ended(summary.state, summary.error, cut_short))
+        last = min(after, await self.store.calls.last_sequence(summary.id))
+        yield NumberedEvent(last, Ended(summary.state, summary.error, cut_short))
 
     # --- deleting
 

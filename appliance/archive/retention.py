@@ -52,6 +52,7 @@ class Retention:
             try:
                 await self._delete_old_calls()
                 await self._drop_old_audio()
+                await self._store.ring.settle()
             except (LingtingError, OSError) as error:
                 log.error("retention: %s", error)
             except Exception:  # what is too old must go, whatever else is wrong

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 
 from appliance.audio.decoder import AudioDecoder
+from appliance.audio.offset import Offset
 from appliance.call.backlog import Backlog
 from appliance.call.crosstalk import Crosstalk
 from appliance.call.ear import Ear
@@ -63,6 +64,7 @@ class Call:
         self.keeper = keeper
         self.log = keeper.log if keeper else EventLog()
         self._legs: list[LegPipeline] = []
+        self._offsets: list[Offset] = []  # of the legs' zero
         self._crosstalk: Crosstalk | None = None  # where two legs may hear each other
         self._speakers: Speakers | None = None  # where one leg carries the whole call
         self._moods: EmotionTracker | None = None
@@ -109,7 +111,10 @@ class Call:
             self._open_legs(len(audio))
         bite = int(BITE_S * SAMPLE_RATE_HZ)
         for at in range(0, len(audio[0]), bite):
-            pieces = [channel[at : at + bite] for channel in audio[: len(self._legs)]]
+            pieces = [
+                offset.off(channel[at : at + bite])
+                for offset, channel in zip(self._offsets, audio, strict=False)
+            ]
             self._samples += len(pieces[0])
             await self._hear(self._crosstalk.clean(pieces) if self._crosstalk else pieces)
         door, kind = self.config.door, "live" if self.config.live else "recording"
@@ -131,6 +136,7 @@ class Call:
         self._legs = [
             LegPipeline(i, self.config, self._ear, self.log, self._spoken) for i in range(count)
         ]
+        self._offsets = [Offset() for _ in range(count)]
         if count == 2:
             self._crosstalk = Crosstalk()
         if self.config.moods and self._ear.emotions.enabled:

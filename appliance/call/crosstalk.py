@@ -7,6 +7,7 @@ side said. A leg that is as loud and the same is a copy; the first of the two is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,10 +15,16 @@ import numpy as np
 from appliance.audio.vad import FRAME
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
-LONGEST_DELAY = int(0.06 * SAMPLE_RATE_HZ)  # samples by which an echo comes later
+NEAR = int(0.06 * SAMPLE_RATE_HZ)  # samples by which the echo of a hand set comes later
+LONGEST_DELAY = int(0.32 * SAMPLE_RATE_HZ)  # and that of a line
+FAR_EVERY = 2  # frames; a late echo is looked for in so many at first
+FAR_FOUND = 4  # frames that must tell of one delay before it is believed: voices are alike at times
+FAR_WITHIN = int(0.008 * SAMPLE_RATE_HZ)  # samples by which it may waver
+FAR_FORGOTTEN = 500  # frames looked at in vain
 LOUDER_DB = 12.0  # the other leg, for a frame to be crosstalk
 ALIKE = 0.6  # correlation from which a frame is the other leg's
 SAME_DB, SAME = 1.5, 0.98  # level and correlation of a copy
+DILUTED_DB = 6.0  # by which a voice is fainter over a stretch that it does not fill
 FLOOR = 1e-3  # RMS below which nothing is heard, -60 dBFS
 COPIED_SHARE, COPIED_FRAMES = 0.8, 100  # of what is heard: from then on a leg is called a copy
 
@@ -28,6 +35,7 @@ class Crosstalk:
     def __init__(self) -> None:
         self._waiting = [np.zeros(0, np.float32)] * 2  # less than a frame
         self._before = [np.zeros(LONGEST_DELAY, np.float32)] * 2  # what came last, as it came
+        self._late = (LateEcho(), LateEcho())  # on each leg, of the other
         self._heard = self._copied = 0  # frames
 
     @property
@@ -61,8 +69,9 @@ class Crosstalk:
 
     def _is_crosstalk(self, legs: list[Audio]) -> int | None:
         """Which leg only repeats the other; `legs` are a frame and what came before it."""
-        level = [_rms(leg[LONGEST_DELAY:]) for leg in legs]
-        recent = [_rms(leg) for leg in legs]
+        near = [leg[LONGEST_DELAY - NEAR :] for leg in legs]
+        level = [_rms(leg[NEAR:]) for leg in near]
+        recent = [_rms(leg) for leg in near]
         if max(level) < FLOOR:
             return None
         self._heard += 1
@@ -71,17 +80,62 @@ class Crosstalk:
         quiet = int(level[1] <= level[0])
         apart_db = 20 * np.log10(max(recent[1 - quiet], level[1 - quiet]) / level[quiet])
         if abs(20 * np.log10(level[0] / level[1])) < SAME_DB:
-            if likeness(legs[1], legs[0][LONGEST_DELAY:]) < SAME:
+            if likeness(near[1], near[0][NEAR:]) < SAME:
                 return None
             self._copied += 1
             return 1
-        if apart_db < LOUDER_DB or likeness(legs[1 - quiet], legs[quiet][LONGEST_DELAY:]) < ALIKE:
-            return None
-        return quiet
+        if apart_db >= LOUDER_DB and likeness(near[1 - quiet], near[quiet][NEAR:]) >= ALIKE:
+            return quiet
+        for leg in (0, 1):  # the other may be silent again by now
+            frame = legs[leg][LONGEST_DELAY:]
+            if level[leg] >= FLOOR and self._late[leg].is_in(legs[1 - leg], frame):
+                return leg
+        return None
+
+
+class LateEcho:
+    """One leg's echo on the other, a tenth of a second late and more: as late throughout a call."""
+
+    def __init__(self) -> None:
+        self._delay: int | None = None  # where it was found, samples into the loud leg's past
+        self._told: Counter[int] = Counter()  # frames, by the delay that they tell of
+        self._frames = 0
+
+    def is_in(self, loud: Audio, quiet: Audio) -> bool:
+        """Whether `quiet`, a frame, is an echo of `loud`, which ends with it and begins earlier."""
+        if self._delay is None:
+            self._frames += 1
+            if self._frames % FAR_EVERY == 0:
+                self._look(loud[: len(loud) - NEAR], quiet)
+            return False
+        first = max(0, self._delay - FAR_WITHIN)
+        past = loud[first : self._delay + FAR_WITHIN + len(quiet)]
+        return _is_fainter(quiet, past) and bool(likeness(past, quiet) >= ALIKE)
+
+    def _look(self, past: Audio, quiet: Audio) -> None:
+        if not _is_fainter(quiet, past):
+            return
+        alike, at = most_alike(past, quiet)
+        if alike >= ALIKE:
+            self._told[at // FAR_WITHIN] += 1
+            if self._told[at // FAR_WITHIN] >= FAR_FOUND:
+                self._delay = at
+        if self._told.total() > FAR_FORGOTTEN:
+            self._told.clear()
+
+
+def _is_fainter(quiet: Audio, loud: Audio) -> bool:
+    apart_db = 20 * np.log10(max(_rms(loud), 1e-9) / max(_rms(quiet), 1e-9))
+    return bool(apart_db >= LOUDER_DB - DILUTED_DB)
 
 
 def likeness(loud: Audio, quiet: Audio) -> float:
     """The highest correlation, 0..1, of `quiet` [n] with any stretch of `loud` [m >= n]."""
+    return most_alike(loud, quiet)[0]
+
+
+def most_alike(loud: Audio, quiet: Audio) -> tuple[float, int]:
+    """The same, and where in `loud` it is."""
     size = 1 << (len(loud) + len(quiet)).bit_length()
     product = np.fft.rfft(loud, size) * np.conj(np.fft.rfft(quiet, size))
     places = len(loud) - len(quiet) + 1
@@ -89,7 +143,9 @@ def likeness(loud: Audio, quiet: Audio) -> float:
     sums = np.concatenate([[0.0], np.cumsum(loud.astype(np.float64) ** 2)])
     energy = sums[len(quiet) :] - sums[: -len(quiet)]
     norms = np.sqrt(np.maximum(energy, 1e-12) * float(np.sum(quiet.astype(np.float64) ** 2)))
-    return float(np.max(np.abs(dots) / np.maximum(norms, 1e-9)))
+    alike = np.abs(dots) / np.maximum(norms, 1e-9)
+    at = int(np.argmax(alike))
+    return float(alike[at]), at
 
 
 def _rms(audio: Audio) -> float:

@@ -191,7 +191,7 @@ class KeptCall:
             yield told
         while self.state is CallState.RUNNING:
             await self._changed.wait()
-        yield NumberedEvent(sequence, self.ended)
+        yield NumberedEvent(min(sequence, self.log.sequence), self.ended)
 
 
 class LiveCall(KeptCall):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -31,6 +33,7 @@ from appliance.store.schema import calls
 from appliance.store.store import Store
 
 MANIFEST, MASTER = "manifest.json", "credentials/master-key"
+COPIES = ".lingting-backup-"  # of the databases, while a backup is made
 DATABASES = ("lingting.db", "keys.db")  # in this order: a call's key is made before its row
 FORMAT = 1
 BACKUPS, RESTORE_TESTS = "backups.jsonl", "restore-tests.jsonl"  # records, beside the store
@@ -74,9 +77,14 @@ def create(
         hint = "back up the server's databases by its own means (pg_dump), and the rest from here"
         raise StoreUnavailable("make a backup", "the databases are a server's", hint)
     try:
-        with tempfile.TemporaryDirectory(prefix="lingting-backup-", dir=target.parent) as folder:
+        _remove_leftovers(target.parent)
+        prefix = f"{COPIES}{os.getpid()}-"
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as folder:
             copies = _copy_databases(settings.folder, Path(folder))
-            everything = {**copies, **_files("audio", settings.folder / "audio")}
+            everything = {
+                **copies,
+                **_files("audio", settings.audio_folder or settings.folder / "audio"),
+            }
             for name, place in folders.items():
                 everything |= _files(name, place)
             size = sum(_size(path) for path in everything.values())
@@ -86,6 +94,14 @@ def create(
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailable("make a backup", str(error), "is there room for it?") from error
     return manifest
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Copies of a backup that was killed."""
+    for left in folder.glob(f"{COPIES}*"):
+        pid = left.name.removeprefix(COPIES).partition("-")[0]
+        if not (pid.isdecimal() and Path("/proc", pid).exists()):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _copy_databases(source: Path, target: Path) -> dict[str, Path]:

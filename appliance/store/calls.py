@@ -170,6 +170,11 @@ class Calls:
                 told.append((n, event))
         return told
 
+    async def last_sequence(self, call_id: str) -> int:
+        """Of its journal; 0 if it is empty."""
+        query = select(func.max(events.c.sequence)).where(events.c.call_id == call_id)
+        return int(await self._database.read(lambda c: c.execute(query).scalar()) or 0)
+
     async def set_state(self, call_id: str, state: CallState) -> None:
         """Of a call that is not over; nothing happens to one that is."""
         running = calls.c.state.not_in([over.value for over in OVER])

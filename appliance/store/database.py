@@ -142,6 +142,23 @@ class Database:
             with connection.begin():
                 yield connection
 
+    async def settle(self) -> bool:
+        """Move what is in SQLite's log into the file, and empty it: what was deleted is then in
+        neither. False while a reader of another process keeps it; try again later."""
+        if self._engine.dialect.name != "sqlite":
+            return True
+
+        def checkpoint() -> bool:
+            with self._engine.connect() as connection:
+                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
+                return busy is None or not busy[0]
+
+        try:
+            return await asyncio.to_thread(checkpoint)
+        except DBAPIError as error:
+            log.warning("a database's log is not emptied yet: %s", _cause(error))
+            return False
+
     async def close(self) -> None:
         """Finish what was asked; safe to call twice."""
         if self._closed:

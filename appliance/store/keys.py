@@ -45,6 +45,7 @@ class KeyRing:
     ) -> None:
         self._database, self._master, self._cipher = database, master, cipher
         self._shredded = shredded
+        self._unsettled = False  # shredded keys may be in the database's log
         self._known: OrderedDict[str, tuple[Cipher, bytes]] = OrderedDict()
 
     async def make(self, call_id: str) -> tuple[Cipher, bytes]:
@@ -122,6 +123,13 @@ class KeyRing:
         wanted = delete(keys).where(keys.c.call_id.in_(call_ids))
         await self._database.write(lambda connection: connection.execute(wanted))
         self._shredded(call_ids)
+        self._unsettled = True
+        await self.settle()
+
+    async def settle(self) -> None:
+        """See that shredded keys are in no log of the database either; again, while one is read."""
+        if self._unsettled:
+            self._unsettled = not await self._database.settle()
 
     def forget(self, call_ids: Sequence[str]) -> None:
         """Of what is remembered."""

@@ -8,14 +8,13 @@ import os
 import ssl
 import sys
 
-import httpx
 import openai
 
-trusting = httpx.Client(verify=ssl.create_default_context(cafile=os.environ["BOX_CA"]))
+authority = ssl.create_default_context(cafile=os.environ["BOX_CA"])
 box = openai.OpenAI(
     base_url=f"{os.environ['BOX_HTTP']}/v1",
     api_key=os.environ["BOX_KEY"],
-    http_client=trusting,
+    http_client=openai.DefaultHttpxClient(verify=authority),
 )
 with open(sys.argv[1], "rb") as call:
     heard = box.audio.transcriptions.create(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from google.longrunning import operations_pb2
 
 from appliance.access.access import CredentialRequest
+from appliance.access.refusals import ONE_BY_ONE
 from appliance.access.roles import ADMINS, EVERY_TENANT, AccessRole, Principal
 from appliance.api.http.app import create_app
 from appliance.api.http.auth import OPEN_PATHS, every_route, unguarded
@@ -550,3 +552,21 @@ async def test_the_unix_socket_lets_in_root_for_little(tmp_path: Path) -> None:
             assert not (await listed(b"")).calls
         async with httpx.AsyncClient(base_url=box.http) as client:
             assert (await client.post("/api/v1/admin/first", json={})).status_code == 401
+
+
+async def test_a_flood_of_wrong_keys_does_not_fill_the_audit_log(closed: Closed) -> None:
+    folder = closed.box.access.audit_folder
+
+    def refusals() -> list[dict[str, Any]]:
+        lines = [line for path in folder.glob("audit-*.jsonl") for line in path.open()]
+        return [entry for entry in map(json.loads, lines) if entry["outcome"] == "refused"]
+
+    before = len(refusals())
+    wrong = {"authorization": "Bearer lt_wrong"}
+    async with httpx.AsyncClient(base_url=closed.box.http, verify=False) as client:
+        answers = [await client.get("/api/v1/calls", headers=wrong) for _ in range(100)]
+    assert {answer.status_code for answer in answers} <= {401, 429}
+    told = len(refusals()) - before
+    assert 0 < told <= ONE_BY_ONE
+    await closed.box.access._sum_up()
+    assert "more within" in refusals()[-1]["detail"] or told < ONE_BY_ONE

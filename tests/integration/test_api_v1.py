@@ -491,6 +491,9 @@ async def test_a_watcher_who_asks_for_more_than_there_was_is_told_the_end(
         events = await sse(client, "/api/v1/calls/ahead/events?after=9999&partials=false")
         await calling
     assert [event["kind"] for event in events] == ["ended"]
+    whole = await sse(client, "/api/v1/calls/ahead/events?partials=false")
+    again = await sse(client, "/api/v1/calls/ahead/events?after=9999&partials=false")
+    assert events == again == whole[-1:], "and by the number that it has"
     assert (await client.get("/api/v1/calls")).status_code == 200
 
 

@@ -44,6 +44,16 @@ async def some_calls(folder: Path, count: int = 3) -> Path:
     return target
 
 
+async def test_copies_that_a_killed_backup_left_are_removed(tmp_path: Path) -> None:
+    left = tmp_path / f"{backup.COPIES}999999999-x"
+    mine = tmp_path / f"{backup.COPIES}{os.getpid()}-y"
+    for each in (left, mine):
+        each.mkdir()
+        (each / "lingting.db").write_bytes(b"calls")
+    await some_calls(tmp_path, 1)
+    assert not left.exists() and mine.exists()
+
+
 async def test_every_call_can_be_read_again(tmp_path: Path) -> None:
     source = await some_calls(tmp_path)
     manifest = backup.unpack(source, PASSPHRASE, tmp_path / "again", tmp_path / "memory")

@@ -734,6 +734,16 @@ async def test_mutual_tls(tmp_path: Path) -> None:
                         await client.get(url)
 
 
+async def test_a_name_in_the_long_form_alone_is_a_file(client: httpx.AsyncClient) -> None:
+    body = (
+        b'--x\r\ncontent-disposition: form-data; name="file"; '
+        b"filename*=UTF-8''%E9%80%9A%E8%AF%9D.wav\r\n\r\n" + AUDIO + b"\r\n--x--\r\n"
+    )
+    form = {"content-type": "multipart/form-data; boundary=x"}
+    answer = await client.post(TRANSCRIBE, content=body, headers=form)
+    assert answer.status_code == 200, answer.text
+
+
 async def test_one_source_holds_so_many_connections_that_never_speak(
     box: FakeHttpBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,17 @@ def test_cross_talk_is_silenced(gain_db: float, delay_s: float) -> None:
     assert energy(heard[1], SPEAKS_S[0]) < 0.2 * energy(legs[1], SPEAKS_S[0])
 
 
+@pytest.mark.parametrize("delay_s", [0.1, 0.18, 0.3])
+@pytest.mark.parametrize("gain_db", [-18.0, -26.0])
+def test_a_late_echo_is_silenced_once_its_delay_is_known(gain_db: float, delay_s: float) -> None:
+    legs = echoed(call(), 1, gain_db, delay_s)
+    heard, _ = cleaned(legs)
+    spoken = (SPEAKS_S[0][0] + 1.0, SPEAKS_S[0][1])
+    assert energy(heard[1], spoken) < 0.25 * energy(legs[1], spoken)
+    assert energy(heard[1], SPEAKS_S[1]) > 0.95 * energy(legs[1], SPEAKS_S[1])
+    assert energy(heard[0], SPEAKS_S[0]) == energy(legs[0], SPEAKS_S[0])
+
+
 def test_speech_is_left_alone() -> None:
     legs = echoed(call(), 1, -20.0, 0.02)
     heard, crosstalk = cleaned(legs)

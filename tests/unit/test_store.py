@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sqlite3
 import time
@@ -454,6 +455,28 @@ async def test_gateways_that_start_together_migrate_once(tmp_path: Path) -> None
         await asyncio.gather(*(each.start() for each in stores))
         assert len({each.gateways.me for each in stores}) == 4
         await asyncio.gather(*(each.close() for each in stores))
+
+
+def on_disk(database: Path) -> bytes:
+    """The file and its log."""
+    both = (database, database.with_name(f"{database.name}-wal"))
+    return b"".join(path.read_bytes() for path in both if path.exists())
+
+
+async def test_a_shredded_key_leaves_the_log_once_nobody_reads_it(tmp_path: Path) -> None:
+    store = Store(StoreSettings(folder=tmp_path), Metrics())
+    await store.start()
+    await store.ring.make("call")
+    path = tmp_path / "keys.db"
+    with contextlib.closing(sqlite3.connect(path)) as reader:  # another process, as a backup is
+        reader.execute("BEGIN")
+        (wrapped,) = reader.execute("SELECT wrapped FROM keys").fetchone()
+        await store.ring.shred(["call"])
+        assert wrapped in on_disk(path)
+        reader.execute("ROLLBACK")
+        await store.ring.settle()
+        assert wrapped not in on_disk(path)
+    await store.close()
 
 
 async def test_an_error_without_words_is_answered_too(store: Store) -> None:

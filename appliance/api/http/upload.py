@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -22,6 +24,8 @@ LEAST_BYTES_PER_S = 16 << 10
 MAX_FIELDS = 200
 MAX_FIELD_BYTES = 64 << 10
 CHUNK_BYTES = 64 << 10
+# As RFC 8187 has it; some clients send only this, and the parser looks for the plain one.
+EXTENDED_NAME = re.compile(rb"filename\*\s*=\s*[\w-]*'[\w-]*'([^;\s]+)")
 DOING = "read the upload"
 
 
@@ -59,6 +63,10 @@ class SealedParser(MultiPartParser):
     """Starlette's, but what people say goes to the disk sealed."""
 
     def on_headers_finished(self) -> None:
+        told = self._current_part.content_disposition or b""
+        if b"filename=" not in told and (extended := EXTENDED_NAME.search(told)):
+            name = unquote_to_bytes(extended[1]).replace(b'"', b"").replace(b"\\", b"")
+            self._current_part.content_disposition = told + b'; filename="' + name + b'"'
         super().on_headers_finished()
         clear = self._current_part.file
         if clear:
