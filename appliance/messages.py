@@ -174,20 +174,26 @@ class Attribution(Lasting):
 
 
 class Emotion(StrEnum):
-    """平静 高兴 失望 焦虑 生气 愤怒 悲伤."""
+    """What somebody may feel: its name, what it is called in Chinese, and how good it is, -1..1."""
 
-    CALM = "calm"
-    HAPPY = "happy"
-    DISAPPOINTED = "disappointed"
-    ANXIOUS = "anxious"
-    ANNOYED = "annoyed"
-    FURIOUS = "furious"
-    SAD = "sad"
+    chinese: str
+    valence: float
+
+    def __new__(cls, name: str, chinese: str = "", valence: float = 0.0) -> Emotion:
+        made = str.__new__(cls, name)
+        made._value_, made.chinese, made.valence = name, chinese, valence
+        return made
+
+    CALM = "calm", "平静", 0.0
+    HAPPY = "happy", "高兴", 1.0
+    DISAPPOINTED = "disappointed", "失望", -0.5
+    ANXIOUS = "anxious", "焦虑", -0.6
+    ANNOYED = "annoyed", "生气", -0.8
+    FURIOUS = "furious", "愤怒", -1.0
+    SAD = "sad", "悲伤", -0.7
 
 
-NEGATIVE = frozenset(
-    {Emotion.DISAPPOINTED, Emotion.ANXIOUS, Emotion.ANNOYED, Emotion.FURIOUS, Emotion.SAD}
-)
+NEGATIVE = frozenset(emotion for emotion in Emotion if emotion.valence < 0)
 
 
 class Level(StrEnum):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 
 from inference.answering import Model
 from inference.tensors import ASR_MODEL, DIARIZATION_MODEL, EMOTION_MODEL
+
+MODELS = (ASR_MODEL, DIARIZATION_MODEL, EMOTION_MODEL)  # each a folder beside this file
 
 
 def load(
@@ -17,16 +20,8 @@ def load(
         BundleInvalid: the bundle is not whole, or of another kind.
         ModelUnusable: this device, or this build, cannot run it.
     """
-    if name == ASR_MODEL:
-        from inference.asr.load import load_asr
-
-        return load_asr(parameters, device, device_index)
-    if name == DIARIZATION_MODEL:
-        from inference.diarization.load import load_diarization
-
-        return load_diarization(parameters, device, device_index)
-    if name == EMOTION_MODEL:
-        from inference.emotion.load import load_emotion
-
-        return load_emotion(parameters, device, device_index)
-    raise ValueError(f"no model is called {name!r}")
+    if name not in MODELS:
+        raise ValueError(f"no model is called {name!r}")
+    loader = getattr(import_module(f"inference.{name}.load"), f"load_{name}")
+    model: Model = loader(parameters, device, device_index)
+    return model

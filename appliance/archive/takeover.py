@@ -23,6 +23,7 @@ class Takeover:
     def __init__(self, store: Store, running: RunningCalls) -> None:
         self._store, self._running = store, running
         self._beating: asyncio.Task[None] | None = None
+        self._joined = False
 
     async def start(self) -> None:
         """What this gateway's last stop left is finished, and it lives from now on.
@@ -37,6 +38,7 @@ class Takeover:
         await gateways.bury([gateways.me, *(each.id for each in others if not shared)])
         await self._take_over()
         await gateways.join(audio, self._store.ring.name)
+        self._joined = True
         if shared:
             self._beating = asyncio.create_task(self._beat(), name="takeover")
 
@@ -60,8 +62,10 @@ class Takeover:
         if self._beating:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
-        with contextlib.suppress(StoreUnavailable):
-            await self._store.gateways.leave()
+        if self._joined:
+            self._joined = False
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.gateways.leave()
 
     async def _beat(self) -> None:
         gateways, beats = self._store.gateways, 0

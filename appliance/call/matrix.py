@@ -15,15 +15,6 @@ from appliance.messages import (
     Utterance,
 )
 
-VALENCE = {
-    Emotion.CALM: 0.0,
-    Emotion.HAPPY: 1.0,
-    Emotion.DISAPPOINTED: -0.5,
-    Emotion.ANXIOUS: -0.6,
-    Emotion.ANNOYED: -0.8,
-    Emotion.FURIOUS: -1.0,
-    Emotion.SAD: -0.7,
-}
 DEPTH = {Level.LOW: 0.4, Level.MEDIUM: 0.7, Level.HIGH: 1.0}
 TURN = 0.5  # by which the mood must change between two utterances of one speaker
 MOST_PEAKS = 3
@@ -50,7 +41,7 @@ def _point(said: Utterance) -> EmotionPoint:
     mood = said.mood
     valence = 0.0
     if mood.emotion and mood.level:
-        valence = VALENCE[mood.emotion] * DEPTH[mood.level]
+        valence = mood.emotion.valence * DEPTH[mood.level]
     middle_ms = (said.start_ms + said.end_ms) // 2
     return EmotionPoint(
         said.id, middle_ms, said.speaker, mood.emotion, mood.level, round(valence, 3)

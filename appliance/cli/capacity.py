@@ -19,7 +19,8 @@ from appliance.engine.capacity_file import Capacity
 from appliance.errors import EngineUnavailable
 from appliance.load import live as bench_live
 from appliance.load.host import Host
-from appliance.load.live import Load
+from appliance.load.live import FAULTS, Load, is_disturbed
+from appliance.load.probe import Figures
 from appliance.load.search import Search, player_of
 from appliance.settings import Settings, load_settings
 
@@ -94,9 +95,7 @@ def _measure(settings: Settings, engine: str, within_s: float, search: Search) -
             cause = f"{engine} is not ready"
             raise EngineUnavailable("measure an engine", cause, "run `lingting doctor`")
         if not best:
-            late = figures.get("endpoint_to_final_p95_s")
-            cause = f"{engine} does not serve one call within {within_s} s (p95 {late} s)"
-            raise EngineUnavailable("measure an engine", cause, "a faster machine, or --within")
+            raise _why_none(engine, figures, within_s)
         card = _card(host)
     return Capacity(
         legs=best * LEGS,
@@ -106,6 +105,19 @@ def _measure(settings: Settings, engine: str, within_s: float, search: Search) -
         device=card["lingting"]["device"],
         cores=os.cpu_count() or 1,
         measured_at=time.time(),
+    )
+
+
+def _why_none(engine: str, figures: Figures, within_s: float) -> EngineUnavailable:
+    doing = "measure an engine"
+    if is_disturbed(figures):
+        cause = "this machine is too busy to play one call in real time"
+        return EngineUnavailable(doing, cause, "measure when nothing else runs here")
+    late = figures.get("endpoint_to_final_p95_s")
+    faults = ", ".join(f"{figures[key]} {key}" for key in FAULTS if figures.get(key))
+    cause = f"{engine} does not serve one call within {within_s} s (p95 {late} s)"
+    return EngineUnavailable(
+        doing, f"{cause}; {faults}" if faults else cause, "a faster machine, or --within"
     )
 
 

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from appliance.messages import Emotion, LegRole, Level
 
-EMOTIONS = {
-    Emotion.CALM: ("平静", "calm"),
-    Emotion.HAPPY: ("高兴", "happy"),
-    Emotion.DISAPPOINTED: ("失望", "disappointed"),
-    Emotion.ANXIOUS: ("焦虑", "anxious"),
-    Emotion.ANNOYED: ("生气", "annoyed"),
-    Emotion.FURIOUS: ("愤怒", "furious"),
-    Emotion.SAD: ("悲伤", "sad"),
-}
+EMOTIONS = {emotion: (emotion.chinese, emotion.value) for emotion in Emotion}
 LEVELS = {Level.LOW: ("低", "low"), Level.MEDIUM: ("中", "medium"), Level.HIGH: ("高", "high")}
 NO_ROLE = (
     "您的密钥没有查看此页的角色：请向安全管理员申请 operator（运行状况）"

@@ -696,7 +696,7 @@ def test_rollback_keeps_what_was_said_meanwhile(box: Container, key: str) -> Non
     assert told.code == DONE, told.output
     serves(box, OLD)
     shown = box.run("runuser", "-u", "lingting", "lingting", "store", "revisions")
-    assert "main: main_0003" in shown.output
+    assert "main: main_0004" in shown.output
     assert call(box, "--metadata", "authorization", f"Bearer {key}")[0]["event"] == "result"
 
 
