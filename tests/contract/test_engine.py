@@ -1,4 +1,4 @@
-"""One contract, every engine: the fake, the CPU workers, a real Triton."""
+"""One contract, every engine: the fake, the CPU workers, a real Triton, and failover over one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from appliance.engine.build import build_engine
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.cpu_service import CpuService, listen
 from appliance.engine.protocol import SpeechEngine
@@ -42,6 +43,9 @@ def window(seconds: float = 1.0, seed: int = 0, **options: object) -> Window:
 def make(kind: str, settings: Settings) -> SpeechEngine:
     if kind == "fake":
         return FakeEngine()
+    if kind == "failover":
+        off = settings.triton.model_copy(update={"mode": "off"})
+        return build_engine(settings.model_copy(update={"triton": off}), Metrics())
     return CpuEngine(settings) if kind.startswith("cpu") else TritonEngine(settings, Metrics())
 
 
@@ -55,7 +59,7 @@ def slow_down(engine: SpeechEngine, delay_s: float) -> None:
         engine.delay_s = delay_s
 
 
-@pytest.fixture(params=["fake", "cpu", "cpu service", "triton"], scope="module")
+@pytest.fixture(params=["fake", "cpu", "cpu service", "triton", "failover"], scope="module")
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
