@@ -15,6 +15,7 @@ from installer.system import output_of
 from installer.words import InstallError, Text
 
 FORMAT = 1
+TRIAL = "Lingting trial build"  # how the key of a trial is called
 SUMS, SIGNATURE, KEYRING = "SHA256SUMS", "SHA256SUMS.sig", "release-key.gpg"
 APART = {SUMS, SIGNATURE, KEYRING}
 USE_ANOTHER = Text(
@@ -95,6 +96,19 @@ def verify(medium: Medium, tell: Callable[[int, int], None] = lambda done, all_:
     return fingerprint
 
 
+def is_trial(folder: Path) -> bool:
+    """Whether it is signed by a key that a build made for trying out, which nobody keeps safe."""
+    keyring = layout.TRUST if layout.TRUST.exists() else folder / KEYRING
+    return TRIAL in _gpgv(folder, keyring)
+
+
+def _gpgv(folder: Path, keyring: Path) -> str:
+    return output_of(
+        *("gpgv", "--status-fd", "1", "--keyring", str(keyring)),
+        *(str(folder / SIGNATURE), str(folder / SUMS)),
+    )
+
+
 def check_signature(folder: Path) -> str:
     """By the key this machine already trusts; at the first installation by the medium's own.
 
@@ -109,10 +123,7 @@ def check_signature(folder: Path) -> str:
             )
     if shutil.which("gpgv") is None:
         raise InstallError(Text("缺少 gpgv", "gpgv is missing"), Text("安装 gpgv", "install gpgv"))
-    told = output_of(
-        *("gpgv", "--status-fd", "1", "--keyring", str(keyring)),
-        *(str(folder / SIGNATURE), str(folder / SUMS)),
-    )
+    told = _gpgv(folder, keyring)
     valid = re.search(r"^\[GNUPG:\] VALIDSIG ([0-9A-F]{40,})", told, re.M)
     if not valid:
         cause = Text("签名无效，或不是本机信任的密钥所签", "the signature is not by a trusted key")

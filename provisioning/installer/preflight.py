@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from installer import gpu, layout, units
-from installer.media import Medium, verify
+from installer.media import Medium, is_trial, verify
 from installer.system import output_of, works
 from installer.words import InstallError, Text, progress
 
@@ -287,6 +287,13 @@ def integrity(medium: Medium) -> Requirement:
         key = verify(medium, progress)
     except InstallError as error:
         return Requirement("medium", title, RequirementState.fail, error.cause, error.hint)
+    if is_trial(medium.folder):
+        told = Text(
+            f"{medium.version}，完整，但由试用密钥 {key} 签名",
+            f"{medium.version}, whole, but signed for trial by {key}",
+        )
+        fix = Text("仅供试用：正式环境请用发布介质", "for trying out only: serve by a released one")
+        return Requirement("medium", title, RequirementState.warn, told, fix)
     if layout.TRUST.exists():
         told = Text(
             f"{medium.version}，完整，签名与本机信任的密钥相符",

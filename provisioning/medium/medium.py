@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,7 +26,16 @@ from provisioning.medium.signature import KEYRING, SIGNATURE, SUMS, Signer
 
 FORMAT = 1
 DOCUMENTS = "docs"
-FRONT = (".py", ".toml", ".md", ".png", ".java", ".sh")  # of files that a person may look into
+FRONT = (
+    ".py",
+    ".toml",
+    ".md",
+    ".png",
+    ".java",
+    ".sh",
+    ".cfg",
+)  # of files that a person may look into
+LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
 PROTOCOL = Path("appliance/proto/lingting/hotline/v1/hotline.proto")
 README = """\
 聆听 Lingting {version}
@@ -130,6 +140,19 @@ def _apt(fetched: Path, target: Path) -> None:
     (folder / "Packages").write_bytes(index.stdout)
 
 
+def linked(page: Path, docs: Path) -> str:
+    """A page of the documents whose links lead to what is on the medium; others are plain words."""
+
+    def link(found: re.Match[str]) -> str:
+        target = (page.parent / found[2].partition("#")[0]).resolve()
+        there = not found[2].partition("#")[0] or (
+            target.is_relative_to(docs.resolve()) and target.suffix in FRONT
+        )
+        return found[0] if there or "://" in found[2] else found[1]
+
+    return LINK.sub(link, page.read_text(encoding="utf-8"))
+
+
 def _front(root: Path, target: Path, version: str) -> None:
     shutil.copy(root / "provisioning" / "install", target / "install")
     for path in packages.tracked(root):
@@ -138,6 +161,8 @@ def _front(root: Path, target: Path, version: str) -> None:
                 copy = target / place / path.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / path, copy)
+                if place == DOCUMENTS and path.suffix == ".md":
+                    copy.write_text(linked(root / path, root / "docs"), encoding="utf-8")
     for path in (PROTOCOL, PROTOCOL.with_name("hotline_pb2.py")):
         copy = target / DOCUMENTS / "examples" / path.relative_to("appliance/proto")
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from installer.media import open_medium, verify
+from installer.media import is_trial, open_medium, verify
 
+from provisioning.medium.medium import DOCUMENTS, LINK
 from provisioning.medium.packages import tracked
 from tests.machine import BUILD, EPOCH, INPUTS, ROOT, source
 
@@ -60,6 +61,19 @@ def test_it_holds_all_of_the_installer(media: list[Path]) -> None:
         if path.is_relative_to("provisioning/installer"):
             there = media[0] / "installer" / path.relative_to("provisioning/installer")
             assert there.is_file(), there
+
+
+def test_every_link_of_its_pages_leads_somewhere(media: list[Path]) -> None:
+    pages = list((media[0] / DOCUMENTS).rglob("*.md"))
+    assert len(pages) > 10
+    for page in pages:
+        for _, target in LINK.findall(page.read_text(encoding="utf-8")):
+            path = target.partition("#")[0]
+            assert "://" in target or not path or (page.parent / path).exists(), (page, target)
+
+
+def test_it_is_known_for_a_trial(media: list[Path]) -> None:
+    assert is_trial(media[0])
 
 
 def test_it_verifies_as_the_installer_does(media: list[Path]) -> None:

@@ -245,6 +245,8 @@ def ignored(config: Any) -> tuple[str, ...]:
     ]
     if config.profanity_filter:
         names.append("profanity_filter")
+    if config.audio_channel_count > 1 and not config.enable_separate_recognition_per_channel:
+        names.append("audio_channel_count")  # of several only the first is heard
     return tuple(names[:16])
 
 
