@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from appliance.call.timeline import overlap_ms
+from appliance.call.timeline import Timeline, overlap_ms
 from appliance.call.track import Track
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
@@ -217,9 +217,10 @@ def within(turns: Iterable[SpeakerTurn], start_ms: int, end_ms: int) -> Iterable
 def same_names(known: Sequence[SpeakerTurn], turns: Sequence[SpeakerTurn]) -> list[SpeakerTurn]:
     """`turns` with the numbers of the speakers in `known` that they share most time with."""
     shared: dict[tuple[int, int], int] = defaultdict(int)
-    for old in known:
-        for new in turns:
-            shared[old.speaker, new.speaker] += overlap_ms(old.start_ms, old.end_ms, new)
+    timeline = Timeline(known)
+    for new in turns:
+        for old, time_ms in timeline.overlapping(new.start_ms, new.end_ms):
+            shared[old.speaker, new.speaker] += time_ms
     names: dict[int, int] = {}
     for (old_name, new_name), time_ms in sorted(shared.items(), key=lambda item: -item[1]):
         if time_ms and new_name not in names and old_name not in names.values():

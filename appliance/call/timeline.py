@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from appliance.messages import SpeakerTurn
@@ -23,18 +23,22 @@ class Timeline:
     def _later(self, one: int, other: int) -> int:
         return other if self._turns[other].end_ms >= self._turns[one].end_ms else one
 
+    def overlapping(self, start_ms: int, end_ms: int) -> Iterator[tuple[SpeakerTurn, int]]:
+        """The turns that share time with a span, and how much, ms; the latest first."""
+        at = bisect_left(self._starts, end_ms) - 1  # the last that begins before its end
+        while at >= 0 and self._turns[self._latest[at]].end_ms > start_ms:
+            if time_ms := overlap_ms(start_ms, end_ms, self._turns[at]):
+                yield self._turns[at], time_ms
+            at -= 1
+
     def speaker_of(self, start_ms: int, end_ms: int) -> int:
         """Who speaks most of a span, else who speaks nearest to it; UNKNOWN_SPEAKER if nobody."""
         if not self._turns:
             return UNKNOWN_SPEAKER
         after = bisect_left(self._starts, end_ms)  # first turn that begins behind the span
         shared: dict[int, int] = {}
-        at = after - 1
-        while at >= 0 and self._turns[self._latest[at]].end_ms > start_ms:
-            if time_ms := overlap_ms(start_ms, end_ms, self._turns[at]):
-                speaker = self._turns[at].speaker
-                shared[speaker] = shared.get(speaker, 0) + time_ms
-            at -= 1
+        for turn, time_ms in self.overlapping(start_ms, end_ms):
+            shared[turn.speaker] = shared.get(turn.speaker, 0) + time_ms
         if shared:
             return max(shared, key=lambda speaker: shared[speaker])
         near = [self._latest[after - 1]] if after else []

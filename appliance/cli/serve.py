@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import signal
+import ssl
 import time
 from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
@@ -27,6 +28,7 @@ T = TypeVar("T")
 async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> None:
     """Until SIGTERM or SIGINT; a second signal does not wait for the calls."""
     begun = time.monotonic()
+    asyncio.get_running_loop().set_exception_handler(_unless_a_client_left)
     gateway, supervisor = Gateway(settings, build), Supervisor()
     stop, hurry = stop_signals()
     pinging: asyncio.Task[None] | None = None
@@ -70,6 +72,15 @@ async def unless(event: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     return None
+
+
+def _unless_a_client_left(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A connection that breaks off in the middle of TLS is a client's affair, and no traceback."""
+    error = context.get("exception")
+    if isinstance(error, ssl.SSLError | ConnectionError):
+        log.debug("a connection broke off: %s", error)
+        return
+    loop.default_exception_handler(context)
 
 
 def _announce(gateway: Gateway, grpc_port: int, http_port: int, seconds: float) -> None:

@@ -235,3 +235,12 @@ async def test_a_call_without_a_diarization_model_keeps_its_words() -> None:
     told = [e for e in events if isinstance(e, Attribution)]
     assert not [e for e in told if e.turns or e.settled]
     await made.close()
+
+
+def test_names_of_a_long_call_are_found_by_searching() -> None:
+    """Each turn beside each would be 400 million comparisons: minutes."""
+    known = [SpeakerTurn(n % 3, 700 * n, 700 * n + 690) for n in range(20_000)]
+    turns = [SpeakerTurn((n + 1) % 3, 700 * n + 5, 700 * n + 695) for n in range(20_000)]
+    assert same_names(known, turns) == [
+        SpeakerTurn(n % 3, 700 * n + 5, 700 * n + 695) for n in range(20_000)
+    ]
