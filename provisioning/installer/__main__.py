@@ -26,7 +26,7 @@ from installer import (
 )
 from installer.arguments import parser
 from installer.media import Medium, open_medium
-from installer.record import COMMITTED, PREPARING, REVERTING, SWITCHED, Record
+from installer.record import COMMITTED, PREPARING, REVERTING, SWITCHED, InstallRecord
 from installer.system import alone, log, run, works
 from installer.words import InstallError, Language, Text, confirm, say, warn
 
@@ -97,8 +97,8 @@ def _install(given: argparse.Namespace) -> int:
         operation = "upgrade" if previous else "install"
         if layout.current_version() == medium.version and unfinished.phase == COMMITTED:
             previous = previous or medium.version  # it served: a failure must not take it away
-        made = Record(operation, medium.version, previous, PREPARING, begun_at=time.time())
-        _take(steps.Work(medium, known, made, given.hold), given.die_at)
+        made = InstallRecord(operation, medium.version, previous, PREPARING, begun_at=time.time())
+        _take(steps.InstallWork(medium, known, made, given.hold), given.die_at)
     _tell_what_is_next(medium, known)
     return 0
 
@@ -159,7 +159,7 @@ def _agreed(medium: Medium, *, yes: bool) -> None:
         confirm(again, yes=yes)
 
 
-def _take(work: steps.Work, die_at: str) -> None:
+def _take(work: steps.InstallWork, die_at: str) -> None:
     """The steps; a failure after the switch takes everything back."""
     name, _, when = die_at.partition(":")
 

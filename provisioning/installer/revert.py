@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 
 from installer import answers, certificate, data, layout, record, restore, steps, units
-from installer.record import Record
+from installer.record import InstallRecord
 from installer.system import ANOTHER, alone, link
 from installer.words import InstallError, Text, say
 
@@ -18,7 +18,7 @@ POLL_S = 0.5
 LONGEST_S = 600.0
 
 
-def take_back(done: Record) -> None:
+def take_back(done: InstallRecord) -> None:
     """Have `done.previous` serve again, or nothing if nothing did; waits until that is so."""
     done.phase = record.REVERTING
     done.save()
@@ -68,7 +68,7 @@ def settle() -> None:
         units.restart_gateway()
 
 
-def finish(done: Record) -> None:
+def finish(done: InstallRecord) -> None:
     """After a power cut within an upgrade: the new release gets its chance, but only one."""
     try:
         link(layout.CURRENT, layout.RELEASES / done.version)
@@ -88,7 +88,7 @@ def finish(done: Record) -> None:
     say(Text(f"{done.version} 已在服务", f"{done.version} serves"))
 
 
-def _revert(done: Record) -> None:
+def _revert(done: InstallRecord) -> None:
     newer = layout.RELEASES / done.version
     units.stop()
     if done.previous:
@@ -132,7 +132,7 @@ def rollback(to: str | None) -> None:
             Text("lingting-install status 列出各版本", "lingting-install status lists them"),
         )
     schema = data.heads(layout.RELEASES / wanted)
-    take_back(Record("rollback", now, wanted, schema=schema, begun_at=time.time()))
+    take_back(InstallRecord("rollback", now, wanted, schema=schema, begun_at=time.time()))
     if layout.current_version() != wanted:
         raise InstallError(
             Text(f"{wanted} 起不来，仍由 {now} 服务", f"{wanted} does not serve; {now} does again"),

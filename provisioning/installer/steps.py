@@ -17,7 +17,7 @@ from urllib.parse import quote
 from installer import certificate, data, firewall, gpu, layout, units
 from installer.answers import Answers, keep
 from installer.media import KEYRING, SUMS, Medium, digest, verify
-from installer.record import SWITCHED, Record
+from installer.record import SWITCHED, InstallRecord
 from installer.system import link, log, output_of, run, sync_folder, write
 from installer.words import InstallError, Text, progress, say
 
@@ -40,7 +40,7 @@ class InstallWork:
 
     medium: Medium
     answers: Answers
-    record: Record
+    record: InstallRecord
     hold_s: float = HOLD_S
 
     @property

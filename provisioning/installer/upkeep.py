@@ -6,7 +6,7 @@ from pathlib import Path
 
 from installer import answers, certificate, data, firewall, layout, steps, units
 from installer.media import Medium, verify
-from installer.record import Record
+from installer.record import InstallRecord
 from installer.words import InstallError, Text, progress, say
 
 
@@ -44,7 +44,7 @@ def set_up_gpu(release: Path, medium: Medium) -> None:
             Text("用同版本的介质，或先升级", "take the medium of that release, or upgrade first"),
         )
     verify(medium, progress)
-    work = steps.Work(medium, answers.read(layout.ANSWERS), Record())
+    work = steps.InstallWork(medium, answers.read(layout.ANSWERS), InstallRecord())
     steps.graphics(work)
     data.note("gpu.change", release.name)
     units.restart()
