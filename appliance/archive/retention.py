@@ -31,7 +31,9 @@ class Retention:
 
     async def start(self) -> None:
         self._clock = SteadyClock(await self._store.calls.newest())
-        await self._drop_old_audio()
+        # Of a database in a file nobody else takes uploads in: what is not accepted broke off.
+        alone = not self._store.database.shared
+        await self._drop_old_audio(0.0 if alone else ACCEPTED_WITHIN_S)
         self._looking = asyncio.create_task(self._look(), name="retention")
 
     async def close(self) -> None:
@@ -66,13 +68,13 @@ class Retention:
             await self.shred(old)
             log.info("%d calls were deleted: older than they are kept", len(old))
 
-    async def _drop_old_audio(self) -> None:
+    async def _drop_old_audio(self, accepted_within_s: float = ACCEPTED_WITHIN_S) -> None:
         days = self._store.settings.keep_audio_days
         if days and not self._clock.believed():
             return
         now = time.time()
         held = await asyncio.to_thread(self._store.vault.older_than, now - days * DAY_S)
-        settled = await asyncio.to_thread(self._store.vault.older_than, now - ACCEPTED_WITHIN_S)
+        settled = await asyncio.to_thread(self._store.vault.older_than, now - accepted_within_s)
         over = [each for each in held if await self._is_over(each, each in settled)]
         for at in range(0, len(over), AT_ONCE):
             await self._store.drop_audio(over[at : at + AT_ONCE])

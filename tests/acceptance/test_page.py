@@ -211,14 +211,19 @@ def test_what_does_not_change_is_not_drawn_again(visit: Visit) -> None:
     cards = visit.page.locator(".cards .panel").first
     expect(cards).to_be_visible()
     clock = visit.page.locator(".headline time")
-    visit.page.wait_for_timeout(2 * SECONDS)
-    visit.page.evaluate("document.querySelector('.cards .panel').dataset.seen = 'yes'")
-    visit.page.evaluate("document.querySelector('.headline strong .mark').dataset.seen = 'yes'")
-    shown = clock.inner_text()
-    expect(clock).not_to_have_text(shown)
-    visit.page.wait_for_timeout(3 * SECONDS)
+    mark = visit.page.locator(".headline strong .mark")
+    for _ in range(4):  # an engine may be measured once more just then, which does change it
+        visit.page.wait_for_timeout(2 * SECONDS)
+        text = cards.inner_text()
+        cards.evaluate("element => { element.dataset.seen = 'yes' }")
+        mark.evaluate("element => { element.dataset.seen = 'yes' }")
+        shown = clock.inner_text()
+        expect(clock).not_to_have_text(shown)
+        visit.page.wait_for_timeout(3 * SECONDS)
+        if cards.inner_text() == text:
+            break
     expect(cards).to_have_attribute("data-seen", "yes")
-    expect(visit.page.locator(".headline strong .mark")).to_have_attribute("data-seen", "yes")
+    expect(mark).to_have_attribute("data-seen", "yes")
 
 
 def test_a_slow_browser_holds_up_nobody(browser: Browser, box: Daemon) -> None:
