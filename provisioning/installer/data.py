@@ -11,6 +11,11 @@ from installer import layout
 from installer.system import log, run, write
 from installer.words import InstallError, Text
 
+# Without a login of its own, which a sandboxed unit may not make.
+AS_THE_BOX = (
+    *("setpriv", f"--reuid={layout.USER}", f"--regid={layout.GROUP}", "--init-groups", "--"),
+)
+
 
 def credential(name: str) -> Path:
     return layout.CREDENTIALS / f"{name}.cred"
@@ -45,7 +50,7 @@ def run_bytes(*command: str, stdin: bytes | None = None) -> bytes:
 def as_box(release: Path, *arguments: str, doing: Text | None = None) -> str:
     """The release's own `lingting`, as the account that owns the data."""
     settings = {"LINGTING_CONFIG": str(layout.CONFIG), "LINGTING_LOG__FORMAT": "text"}
-    command = ("runuser", "-u", layout.USER, "--", layout.lingting(release), *arguments)
+    command = (*AS_THE_BOX, layout.lingting(release), *arguments)
     return run(*command, env=settings, doing=doing)
 
 
