@@ -44,11 +44,15 @@ class Bucket:
     tokens: float
     at: float = field(default_factory=time.monotonic)
 
-    def take(self, per_minute: int) -> float:
-        """Take one; 0, or the seconds until there is one."""
+    def refill(self, per_minute: int) -> None:
+        """Up to this moment."""
         now = time.monotonic()
         self.tokens = min(per_minute, self.tokens + (now - self.at) * per_minute / MINUTE_S)
         self.at = now
+
+    def take(self, per_minute: int) -> float:
+        """Take one; 0, or the seconds until there is one."""
+        self.refill(per_minute)
         if self.tokens >= 1:
             self.tokens -= 1
             return 0.0
@@ -166,6 +170,7 @@ class Gate:
             return
         most = known.per_minute or self._per_minute
         bucket = self._buckets.setdefault(credential, Bucket(most))
+        bucket.refill(most)
         bucket.tokens = max(-most, bucket.tokens - requests)
 
     def _check_patience(self, peer: str) -> None:

@@ -33,7 +33,16 @@ MOST_WAITING = 10_000  # writes not begun
 READERS = 4
 BUSY_TIMEOUT_MS = 10_000
 # Of a server that is gone without a word, s and ms.
-AWAY = {"connect_timeout": 5, "keepalives_idle": 5, "tcp_user_timeout": 10_000}
+AWAY: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+    # And what the server does of a gateway that is: its locks must not stop the others.
+    "options": "-c idle_in_transaction_session_timeout=5000 -c tcp_keepalives_idle=5 "
+    "-c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000",
+}
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]

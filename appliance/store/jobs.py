@@ -314,7 +314,7 @@ def _under_way(
 
 def _is_orphaned(now: float) -> ColumnElement[bool]:
     """A lease that has run out; or that no clock that was right can have given."""
-    return or_(jobs.c.lease_until < now, jobs.c.lease_until > now + LEASE_S)
+    return or_(jobs.c.lease_until < now, jobs.c.lease_until > now + LEASE_S + SKEW_S)
 
 
 def new(

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import make_url
 
+from appliance.store.database import AWAY
+
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
@@ -23,7 +25,6 @@ log = logging.getLogger(__name__)
 CHANNEL = "lingting"
 MOST_WAITING = 1000  # notices not told yet
 MOST_BYTES = 7900  # of one: the server takes no 8000
-CONNECT_TIMEOUT_S = 5
 AGAIN_S = 1.0  # after the server was lost
 
 Fields = dict[str, Any]
@@ -80,9 +81,7 @@ class Notices:
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         while True:
             try:
-                connection = await psycopg.AsyncConnection.connect(
-                    url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
-                )
+                connection = await psycopg.AsyncConnection.connect(url, autocommit=True, **AWAY)
                 async with connection:
                     await work(connection)
             except (psycopg.Error, OSError) as error:

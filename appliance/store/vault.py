@@ -199,8 +199,12 @@ class Vault:
 
     def older_than(self, moment: float) -> list[str]:
         """Calls whose audio was last written before `moment`, s since 1970."""
-        files = self._folder.glob(f"*/*{KEPT}")
-        return [path.stem for path in files if path.stat().st_mtime < moment]
+        found = []
+        for path in self._folder.glob(f"*/*{KEPT}"):
+            with contextlib.suppress(FileNotFoundError):  # another gateway has just deleted it
+                if path.stat().st_mtime < moment:
+                    found.append(path.stem)
+        return found
 
     def broken_off(self, living: Collection[str]) -> list[str]:
         """Calls that were arriving when their gateway stopped: all but those of the `living`."""

@@ -247,6 +247,20 @@ async def test_a_lease_is_left_to_a_gateway_that_lives(store: Store) -> None:
     assert await store.jobs.abandon_leases() == 1
 
 
+async def test_a_lease_renewed_a_moment_ahead_is_left_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes reads the clock, and looks a moment later."""
+    await store.gateways.join()
+    await queue(store, "j")
+    job = await store.jobs.take(["recording"])
+    assert job
+    with monkeypatch.context() as late:
+        late.setattr(jobs, "clock", lambda connection: time.time() + 0.2)
+        await store.jobs.renew(job, 0.5)
+    assert await store.jobs.take(["recording"]) is None
+
+
 async def test_a_clock_set_back_makes_no_job_wait(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
