@@ -281,6 +281,8 @@ class Archive:
                     async for told in heard.follow(after, partials=partials):
                         after = told.sequence
                         yield told
+                    if heard.error:
+                        raise heard.error
             else:
                 await news.wait(seen)  # a queued recording
             summary = await self.find(summary.id)

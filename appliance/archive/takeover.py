@@ -22,7 +22,8 @@ class Takeover:
 
     def __init__(self, store: Store, running: RunningCalls) -> None:
         self._store, self._running = store, running
-        self._beating: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._due = asyncio.Event()  # somebody's work is to be taken over
         self._joined = False
 
     async def start(self) -> None:
@@ -40,7 +41,10 @@ class Takeover:
         await gateways.join(audio, self._store.ring.name)
         self._joined = True
         if shared:
-            self._beating = asyncio.create_task(self._beat(), name="takeover")
+            self._tasks = [
+                asyncio.create_task(self._beat(), name="gateway-beat"),
+                asyncio.create_task(self._take_over_always(), name="takeover"),
+            ]
 
     def _check(self, others: list[Member], audio: str) -> None:
         """Gateways work on each other's calls: what one has sealed, all must be able to open."""
@@ -59,9 +63,9 @@ class Takeover:
         raise StoreUnavailable("join the other gateways of the database", cause, hint)
 
     async def close(self) -> None:
-        if self._beating:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._joined:
             self._joined = False
             with contextlib.suppress(StoreUnavailable):
@@ -80,11 +84,22 @@ class Takeover:
                     log.warning("%d gateways are dead: their work is taken over", len(dead))
                     await gateways.bury(dead)
                 if dead or beats % LOOK_ANYWAY == 0:
-                    await self._take_over()
+                    self._due.set()  # beside this: who takes over for long is not dead itself
             except LingtingError as error:
                 log.warning("the other gateways are not seen: %s", error)
             except Exception:  # whatever it was, the others must not take us for dead
                 log.exception("looking after the other gateways met a bug")
+
+    async def _take_over_always(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                await self._take_over()
+            except LingtingError as error:
+                log.warning("what others left is not taken over yet: %s", error)
+            except Exception:  # it is looked for again in a while
+                log.exception("taking over met a bug")
 
     async def _take_over(self) -> None:
         """Each step may be done by several gateways at once, and takes effect once."""
@@ -93,4 +108,4 @@ class Takeover:
             store.jobs.news.tell()
         await recover(store.calls, self._running)
         living = [each.id for each in await store.gateways.all()]
-        await store.drop_audio(await asyncio.to_thread(store.vault.broken_off, living))
+        await asyncio.to_thread(store.vault.remove_broken_off, living)

@@ -78,8 +78,8 @@ class PcmSource:
     async def feed(self, data: bytes) -> Frames:
         """Raises InvalidAudio if another header says something else."""
         if self._begun and not self._skip and wav.looks_like_header(data):
-            self._left, data = 0, self._behind + data
-            self._behind = b""
+            # What was held back was no sound, nor is a frame that its message did not end.
+            self._left, self._behind, self._part = 0, b"", b""
         self._begun = True
         return self._framed(b"".join(self._sound(data)))
 
@@ -98,9 +98,11 @@ class PcmSource:
 
     def _judge(self) -> bytes:
         """Settle what has come behind the promised samples; what of it is to be gone on with."""
-        behind = self._behind
-        if len(behind) < wav.LEAST_BYTES:
+        if len(self._behind) <= wav.LEAST_BYTES:  # a byte more: an odd size is made even
             return b""
+        if self._behind[:1] == b"\0" and _is_known(self._behind[1:]):
+            self._behind = self._behind[1:]
+        behind = self._behind
         if wav.looks_like_header(behind):
             header = wav.parse_header(behind)
             if header is None:
@@ -136,11 +138,15 @@ class PcmSource:
         self.cut_short = bool(self._left)
         if self._behind and not wav.looks_like_header(self._behind):
             behind, self._behind = self._behind, b""
-            if self._live and behind[:4].rstrip() not in wav.KNOWN_CHUNKS:
+            if self._live and behind != b"\0" and not _is_known(behind.lstrip(b"\0")):
                 yield self._framed(behind)
 
     async def close(self) -> None:
         pass
+
+
+def _is_known(data: bytes) -> bool:
+    return wav.looks_like_header(data) or data[:4].rstrip() in wav.KNOWN_CHUNKS
 
 
 def _cut(data: bytes, at: int) -> tuple[bytes, bytes]:

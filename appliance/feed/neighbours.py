@@ -122,7 +122,9 @@ class Mirror:
         while not self._shown.empty():
             await self._take(self._shown.get_nowait())
         if not over:
-            await self._news.wait(seen)
+            with contextlib.suppress(TimeoutError):  # a notice may be lost
+                async with asyncio.timeout(ASK_EVERY_S):
+                    await self._news.wait(seen)
         return not over
 
     async def _take(self, sealed: str) -> None:

@@ -208,12 +208,20 @@ class Vault:
 
     def broken_off(self, living: Collection[str]) -> list[str]:
         """Calls that were arriving when their gateway stopped: all but those of the `living`."""
-        left = []
-        for path in self._folder.glob(f"*/*{ARRIVING}*"):
-            gateway = path.suffix.removeprefix(ARRIVING).removeprefix("-")
-            if gateway not in living:
-                left.append(path.stem)
-        return left
+        return [path.stem for path in self._broken_off(living)]
+
+    def _broken_off(self, living: Collection[str]) -> list[Path]:
+        def gateway(path: Path) -> str:
+            return path.suffix.removeprefix(ARRIVING).removeprefix("-")
+
+        found = self._folder.glob(f"*/*{ARRIVING}*")
+        return [path for path in found if gateway(path) not in living]
+
+    def remove_broken_off(self, living: Collection[str]) -> None:
+        """Only these files: a recording that was accepted meanwhile is another. They have no key on
+        the disk."""
+        for path in self._broken_off(living):
+            path.unlink(missing_ok=True)
 
     async def delete(self, call_id: str) -> None:
         """Safe to call twice."""

@@ -194,3 +194,19 @@ async def test_a_header_of_many_chunks_in_single_bytes_is_read_once() -> None:
         await decoder.feed(header[at : at + 1])
     legs = await decoder.feed(TONE.tobytes())
     assert len(legs) == 1
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("live", [False, True])
+async def test_messages_of_odd_sizes_bring_their_pad_byte(live: bool, together: bool) -> None:
+    codes = [NOISE_CODES[at : at + 131].tobytes() for at in range(0, 131 * 6, 131)]
+    sent = [wav_header(6, rate_hz=16000, bits=8, size=131) + each + b"\0" for each in codes]
+    (leg,) = await decode(b"".join(sent) if together else sent, live=live)
+    assert np.array_equal(leg, g711.ALAW[NOISE_CODES[: 131 * 6]])
+
+
+async def test_a_pad_byte_before_the_last_chunks_is_no_sound() -> None:
+    codes = NOISE_CODES[:131].tobytes()
+    data = wav_header(6, rate_hz=16000, bits=8, size=131) + codes + b"\0"
+    (leg,) = await decode(data + chunk(b"LIST", bytes(range(256)) * 40), live=True)
+    assert np.array_equal(leg, g711.ALAW[NOISE_CODES[:131]])
