@@ -47,11 +47,15 @@ class Caller(threading.Thread):
 
     Args:
         speed: of the audio, against real time.
+        key: of the hotline system; none where the door is open.
     """
 
-    def __init__(self, name: str, address: str, seconds: float = 12, speed: float = 4) -> None:
+    def __init__(
+        self, name: str, address: str, seconds: float = 12, speed: float = 4, key: str = ""
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._address, self._seconds, self._speed = address, seconds, speed
+        self._metadata = (("authorization", f"Bearer {key}"),) if key else ()
         self._stopping = threading.Event()
         self.told: dict[str, list[HeardFinal]] = {}  # call_id -> finals
         self.whole: set[str] = set()  # calls that ended as they should
@@ -74,7 +78,8 @@ class Caller(threading.Thread):
             stream = channel.stream_stream(
                 STREAM, pb.StreamCallRequest.SerializeToString, pb.CallEvent.FromString
             )
-            for event in stream(self._requests(call_id, start_s), timeout=120):
+            calling = stream(self._requests(call_id, start_s), timeout=120, metadata=self._metadata)
+            for event in calling:
                 if event.WhichOneof("event") == "final" and event.final.text:
                     final = event.final
                     heard = HeardFinal(final.leg, final.utterance, final.text)

@@ -34,15 +34,39 @@ GROWN_MIB = 250  # of the gateway, at most
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with daemon(tmp_path_factory.mktemp("box"), **SETTINGS) as running:
+def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("local")
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory, local: Path) -> Iterator[Daemon]:
+    settings = {**SETTINGS, "LINGTING_LOCAL__FOLDER": str(local)}
+    with daemon(tmp_path_factory.mktemp("box"), **settings) as running:
         yield running
 
 
+@pytest.fixture(scope="module")
+def key(box: Daemon, local: Path) -> str:
+    """Of a hotline system of its own, beside those that call without any."""
+    root = httpx.Client(
+        transport=httpx.HTTPTransport(uds=str(local / "http.sock")), base_url="http://box"
+    )
+    with root:
+        admins = root.post("/api/v1/admin/first", json={}).json()["credentials"]
+        security = next(each["key"] for each in admins if "security_admin" in each["roles"])
+        made = root.post(
+            "/api/v1/admin/credentials",
+            json={"name": "bystander", "roles": ["caller"], "tenant": "bystander"},
+            headers={"Authorization": f"Bearer {security}"},
+        )
+    return str(made.json()["key"])
+
+
 @pytest.fixture
-def bystander(box: Daemon) -> Iterator[Caller]:
+def bystander(box: Daemon, key: str) -> Iterator[Caller]:
     """Calls in real time's double, from the beginning of a test to its end; none may fail."""
-    caller = Caller(f"bystander-{time.time()}", f"127.0.0.1:{box.grpc_port}", seconds=6, speed=2)
+    address = f"127.0.0.1:{box.grpc_port}"
+    caller = Caller(f"bystander-{time.time()}", address, seconds=6, speed=2, key=key)
     before = memory_mib(box)
     caller.start()
     yield caller
@@ -170,8 +194,10 @@ def all_answered(box: Daemon, before: Counter[str], within_s: float = 30) -> Cou
 async def test_idle_streams_cost_little_and_too_many_are_refused(
     box: Daemon, bystander: Caller, count: int
 ) -> None:
-    """What the box answered is asked of the box: grpc.aio has words of its own (INTERNAL,
-    CANCELLED) for streams that were refused before it had sent their first message."""
+    """Another hotline system keeps its place, however long the crowd knocks. What the box answered
+    is asked of the box: grpc.aio has words of its own (INTERNAL, CANCELLED) for streams that were
+    refused before it had sent their first message."""
+    await asyncio.to_thread(until_whole, bystander, 1)  # the box knows that it is there
     stop, before = asyncio.Event(), await asyncio.to_thread(answered, box)
     options = (("grpc.use_local_subchannel_pool", 1),)
     channels = [grpc.aio.insecure_channel(f"127.0.0.1:{box.grpc_port}", options) for _ in range(10)]
