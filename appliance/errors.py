@@ -120,6 +120,10 @@ class StoreUnavailable(LingtingError):
     code = "store_unavailable"
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """The database went away while it was asked to commit: it may have."""
+
+
 class StoreDamaged(LingtingError):
     """Something stored is not what was stored, or was cut off; another try will not help."""
 

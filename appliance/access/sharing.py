@@ -73,12 +73,18 @@ class Sharing:
         if session is None:
             self._notices.tell(ENDED, of=of, name=name)
             return
-        sealed = self._ring.wrap(session.key.encode(), name)
+        sealed = self._ring.wrap(session.key.encode(), _about(of, name, session.longest_s))
         told = {"sealed": base64.b64encode(sealed).decode(), "longest_s": session.longest_s}
         self._notices.tell(BEGUN, of=of, name=name, **told)
 
     def _hear_begun(self, fields: Fields) -> None:
-        name = str(fields["name"])
-        with contextlib.suppress(ValueError):  # of another master key
-            key = self._ring.unwrap(base64.b64decode(fields["sealed"]), name).decode()
-            self._sessions[fields["of"]].remember(name, key, float(fields["longest_s"]))
+        of, name, longest_s = str(fields["of"]), str(fields["name"]), float(fields["longest_s"])
+        with contextlib.suppress(ValueError):  # of another master key, or altered
+            sealed = base64.b64decode(fields["sealed"])
+            key = self._ring.unwrap(sealed, _about(of, name, longest_s)).decode()
+            self._sessions[of].remember(name, key, longest_s)
+
+
+def _about(of: str, name: str, longest_s: float) -> str:
+    """What is sealed with a session, so that nobody can make more of it on the way."""
+    return f"{of} session {name} for {longest_s} s"

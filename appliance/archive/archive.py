@@ -19,6 +19,7 @@ from appliance.errors import (
     Conflict,
     LingtingError,
     NotFound,
+    OutcomeUnknown,
     Overloaded,
     StoreDamaged,
     StoreUnavailable,
@@ -108,6 +109,8 @@ class Archive:
         audio = await self._live_audio(call_id)
         try:
             await self._begin(call_id, config)  # last: a row that is made has who ends it
+        except OutcomeUnknown:
+            raise  # if the row is there, it is found as a stray
         except StoreUnavailable:
             await self.store.forget(call_id)
             raise

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 CRASHED = "the box stopped while this call ran: what was said until then is here"
 
+NEVER_BEGAN = "the database was away when this call began: it was not kept"
+
 
 async def recover(calls: Calls, running: RunningCalls) -> None:
     """Each of gateways that are no more reaches its end, even if it cannot be read any more."""
@@ -29,6 +31,13 @@ async def recover(calls: Calls, running: RunningCalls) -> None:
         running.tell(call_id)
     if left:
         log.warning("%d live calls were cut off by the last stop and are finished now", len(left))
+
+
+async def end_strays(calls: Calls, running: RunningCalls) -> None:
+    """Nobody hears them, and nobody will."""
+    for call_id in await calls.strays([kept.id for kept in running.all()]):
+        await calls.fail(call_id, NEVER_BEGAN)
+        running.tell(call_id)
 
 
 async def _close(calls: Calls, call_id: str, running: RunningCalls) -> None:

@@ -75,13 +75,13 @@ class Retention:
         now = time.time()
         held = await asyncio.to_thread(self._store.vault.older_than, now - days * DAY_S)
         settled = await asyncio.to_thread(self._store.vault.older_than, now - accepted_within_s)
-        over = [each for each in held if await self._is_over(each, each in settled)]
+        over = []
+        for call_id in held:
+            try:
+                if (await self._store.calls.find(call_id)).state in OVER:
+                    over.append(call_id)
+            except NotFound:  # an upload that broke off before it was accepted
+                if call_id in settled:
+                    await self._store.forget(call_id)
         for at in range(0, len(over), AT_ONCE):
             await self._store.drop_audio(over[at : at + AT_ONCE])
-
-    async def _is_over(self, call_id: str, settled: bool) -> bool:
-        """Or never was: an upload that broke off before it was accepted."""
-        try:
-            return (await self._store.calls.find(call_id)).state in OVER
-        except NotFound:
-            return settled

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
+from functools import partial
 
-from appliance.archive.recovery import recover
+from appliance.archive.recovery import end_strays, recover
 from appliance.errors import LingtingError, StoreUnavailable
 from appliance.feed.running import RunningCalls
-from appliance.store.gateways import BEAT_S, Member
+from appliance.store.gateways import BEAT_S, Check, Member
 from appliance.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -32,13 +34,14 @@ class Takeover:
         Raises StoreUnavailable, also if others of this database keep audio or keys elsewhere.
         """
         gateways, shared = self._store.gateways, self._store.database.shared
-        others = [each for each in await gateways.all() if each.id != gateways.me]
         audio = await asyncio.to_thread(self._store.vault.mark)
+        check = partial(self._check, audio)
         if shared:
-            self._check(others, audio)
-        await gateways.bury([gateways.me, *(each.id for each in others if not shared)])
+            await self._look_around(check)
+        others = [] if shared else [each.id for each in await gateways.others()]
+        await gateways.bury([gateways.me, *others])
         await self._take_over()
-        await gateways.join(audio, self._store.ring.name)
+        await gateways.join(audio, self._store.ring.name, check)
         self._joined = True
         if shared:
             self._tasks = [
@@ -46,7 +49,17 @@ class Takeover:
                 asyncio.create_task(self._take_over_always(), name="takeover"),
             ]
 
-    def _check(self, others: list[Member], audio: str) -> None:
+    async def _look_around(self, check: Check) -> None:
+        """Before anything of the others is touched; those that are dead have no say."""
+        gateways = self._store.gateways
+        try:
+            check(await gateways.others())
+        except StoreUnavailable as error:
+            log.warning("%s; are they alive? That takes a few seconds to see", error.cause)
+            await gateways.outlive()
+            check(await gateways.others())
+
+    def _check(self, audio: str, others: Sequence[Member]) -> None:
         """Gateways work on each other's calls: what one has sealed, all must be able to open."""
         ring = self._store.ring
         if others and not ring.shared:
@@ -85,6 +98,7 @@ class Takeover:
                     await gateways.bury(dead)
                 if dead or beats % LOOK_ANYWAY == 0:
                     self._due.set()  # beside this: who takes over for long is not dead itself
+                    self._running.look_at_all()  # what a dead one did not say
             except LingtingError as error:
                 log.warning("the other gateways are not seen: %s", error)
             except Exception:  # whatever it was, the others must not take us for dead
@@ -107,5 +121,6 @@ class Takeover:
         if await store.jobs.abandon_leases():
             store.jobs.news.tell()
         await recover(store.calls, self._running)
+        await end_strays(store.calls, self._running)
         living = [each.id for each in await store.gateways.all()]
         await asyncio.to_thread(store.vault.remove_broken_off, living)

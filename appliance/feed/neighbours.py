@@ -115,10 +115,8 @@ class Mirror:
         """Take what is new; False: the call is over."""
         seen = self._news.count
         over = (await self._store.calls.find(self._call_id)).state in OVER
-        for sequence, event in await self._journal.read(self._call_id, self.log.sequence):
-            if sequence != self.log.sequence + 1:  # it comes late, from a database that was away
-                break
-            await self.log.put(event)
+        while await self._read():
+            pass
         while not self._shown.empty():
             await self._take(self._shown.get_nowait())
         if not over:
@@ -126,6 +124,15 @@ class Mirror:
                 async with asyncio.timeout(ASK_EVERY_S):
                     await self._news.wait(seen)
         return not over
+
+    async def _read(self) -> bool:
+        """A page of the journal; False: there was nothing new in it."""
+        before = self.log.sequence
+        for sequence, event in await self._journal.read(self._call_id, before):
+            if sequence != self.log.sequence + 1:  # it comes late, from a database that was away
+                break
+            await self.log.put(event)
+        return self.log.sequence > before
 
     async def _take(self, sealed: str) -> None:
         try:

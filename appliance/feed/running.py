@@ -34,7 +34,7 @@ class RunningCalls:
         self._calls: dict[str, KeptCall] = {}  # oldest first
         self._news: WeakValueDictionary[str, News] = WeakValueDictionary()  # that somebody holds
         notices.on(CHANGED, lambda fields: self.look_again(str(fields["call"])))
-        notices.when_missed(self._look_at_all)
+        notices.when_missed(self.look_at_all)
 
     def begin_live(
         self, call_id: str, config: CallConfig, store: Store, audio: Writer | None
@@ -75,7 +75,8 @@ class RunningCalls:
         if news := self._news.get(call_id):
             news.tell()
 
-    def _look_at_all(self) -> None:
+    def look_at_all(self) -> None:
+        """Whoever waits for any call."""
         for call_id in list(self._news):
             self.look_again(call_id)
 
@@ -85,6 +86,10 @@ class RunningCalls:
 
     def get(self, call_id: str) -> KeptCall | None:
         return self._calls.get(call_id)
+
+    def all(self) -> list[KeptCall]:
+        """Also those that are over, but not stored yet."""
+        return list(self._calls.values())
 
     def live(self) -> list[KeptCall]:
         """Live calls that are not over, oldest first."""

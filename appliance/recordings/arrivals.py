@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import IntegrityError
 
 from appliance.call.hints import check_hints
-from appliance.errors import Conflict, Overloaded
+from appliance.errors import Conflict, OutcomeUnknown, Overloaded
 from appliance.feed.kept import new_id
 from appliance.messages import CallConfig, CallState
 from appliance.settings.calls import LimitsSettings
@@ -92,8 +92,8 @@ class Arrivals:
                 await asyncio.shield(queueing)
         except BaseException as error:
             writer.close()
-            if queueing and isinstance(error, asyncio.CancelledError):
-                raise  # whoever sent it has gone, but it may be queued by now
+            if queueing and isinstance(error, (asyncio.CancelledError, OutcomeUnknown)):
+                raise  # whoever sent it is not told, but it may be queued by now
             await asyncio.shield(self._store.forget(call_id))
             raise
         if before is not None:

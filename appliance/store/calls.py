@@ -43,6 +43,7 @@ T = TypeVar("T")
 LEVELS = {level: number for number, level in enumerate(Level, 1)}
 OVER = (CallState.FINISHED, CallState.FAILED, CallState.CANCELLED)
 ERROR_LENGTH = 500
+BEGUN_WITHIN_S = 60.0  # a live call runs, once its row is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,6 @@ class Calls:
                 record=_seal(cipher, key, record.id, "record", codec.pack_record(record)),
             )
         )
-
         return await self._database.write(lambda c: _once(c, change, extra))
 
     async def end(self, call_id: str, state: CallState, error: str, *extra: Also) -> bool:
@@ -274,6 +274,15 @@ class Calls:
         query = select(calls.c.id).where(calls.c.live, *left)
         return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
+    async def strays(self, running: Sequence[str]) -> list[str]:
+        """Live calls of this gateway that are not over, not among the `running`, nor about to be:
+        their beginning was answered by an error, and yet was written."""
+        open_ = (calls.c.live, calls.c.state.not_in([state.value for state in OVER]))
+        old = calls.c.created_at < time.time() - BEGUN_WITHIN_S
+        mine = (calls.c.gateway == self._gateway, calls.c.id.not_in(running))
+        query = select(calls.c.id).where(*open_, *mine, old)
+        return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
     def ending_for(self, call_id: str) -> Also:
         """For `finish`, of an orphan: should its gateway come back, it may end it again."""
         change = update(calls).where(calls.c.id == call_id).values(ended_for=calls.c.gateway)
@@ -305,8 +314,7 @@ class Calls:
         return int(await self._database.read(lambda c: c.execute(query).scalar_one()))
 
     async def count(self, state: CallState) -> int:
-        query = select(func.count()).where(calls.c.state == state.value)
-        return int(await self._database.read(lambda c: c.execute(query).scalar_one()))
+        return await self.count_all(Filter(state=state))
 
     async def delete(self, call_ids: Sequence[str]) -> None:
         """The key first: from then on nothing of the call can be read, whatever happens."""

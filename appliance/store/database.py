@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from appliance.errors import StoreUnavailable
+from appliance.errors import OutcomeUnknown, StoreUnavailable
 from appliance.files import make_private
 from appliance.metrics import Metrics
 from appliance.store.migrating import migrate
@@ -32,6 +33,8 @@ MOST_TOGETHER = 256  # writes in one transaction
 MOST_WAITING = 10_000  # writes not begun
 READERS = 4
 BUSY_TIMEOUT_MS = 10_000
+IN_EACH_OTHERS_WAY = frozenset({"40001", "40P01"})  # SQLSTATE: serialization failure, deadlock
+ATTEMPTS_ALONE = 5  # of a write that was in another gateway's way
 # Of a server that is gone without a word, s and ms.
 AWAY: dict[str, Any] = {
     "connect_timeout": 5,
@@ -47,6 +50,7 @@ AWAY: dict[str, Any] = {
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
 Also = Callable[[Connection], None]  # done in the same transaction as something else
+Answer = tuple[Any, BaseException | None]  # what a write gave, or what failed
 
 
 class Database:
@@ -96,7 +100,13 @@ class Database:
     async def write(self, work: Callable[[Connection], T]) -> T:
         """`work` in a transaction; returns when it is on the disk.
 
-        What `work` raises undoes its own writes alone. Raises StoreUnavailable, IntegrityError.
+        What `work` raises undoes its own writes alone. It may be run again, if a write of another
+        gateway was in its way.
+
+        Raises:
+            OutcomeUnknown: the server went away meanwhile, and may have written it.
+            StoreUnavailable: nothing was written.
+            IntegrityError: as the schema has it.
         """
         if self._closed:
             raise StoreUnavailable("write to the database", "it is closed")
@@ -128,20 +138,45 @@ class Database:
         """Each of `works` is answered, whatever happens."""
         begun = time.monotonic()
         works = [(work, done) for work, done in works if done.set_running_or_notify_cancel()]
-        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
-            with self._writing() as connection:
-                answers = [(done, *_attempt(connection, work)) for work, done in works]
-        except Exception as error:  # the transaction is lost, and with it every write in it
-            log.warning("a transaction failed: %s", _cause(error))
-            lost = StoreUnavailable("write to the database", _cause(error), "is the disk full?")
-            answers = [(done, None, lost) for _, done in works]
+            answers = self._together([work for work, _ in works])
+        except _InTheWay:
+            answers = [self._alone(work) for work, _ in works]
         self._metrics.store_commit_seconds.observe(time.monotonic() - begun)
-        for done, value, failure in answers:
+        for (_, done), (value, failure) in zip(works, answers, strict=True):
             if failure is None:
                 done.set_result(value)
             else:
                 done.set_exception(failure)
+
+    def _together(self, works: list[Work]) -> list[Answer]:
+        """In one transaction. Raises _InTheWay."""
+        ran = False
+        try:
+            with self._writing() as connection:
+                answers = [_attempt(connection, work) for work in works]
+                ran = True
+        except Exception as error:  # the transaction is lost, and with it every write in it
+            if _is_in_the_way(error):
+                raise _InTheWay from error
+            log.warning("a transaction failed: %s", _cause(error))
+            # A file is locked by this process, which knows what is in it.
+            doing, cause = "write to the database", _cause(error)
+            if ran and self.shared:
+                hint = "it may be done: look, or ask again with the same Idempotency-Key"
+                return [(None, OutcomeUnknown(doing, cause, hint)) for _ in works]
+            return [(None, StoreUnavailable(doing, cause, "is the disk full?")) for _ in works]
+        return answers
+
+    def _alone(self, work: Work) -> Answer:
+        """What it is in the way of is over soon: others' transactions are as short as ours."""
+        for attempt in range(ATTEMPTS_ALONE):
+            try:
+                return self._together([work])[0]
+            except _InTheWay:
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))
+        cause = "other gateways write the same all the time"
+        return None, StoreUnavailable("write to the database", cause, "try again")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -187,7 +222,15 @@ def clock(connection: Connection) -> float:
     return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0.0)
 
 
-def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | None]:
+class _InTheWay(Exception):
+    """Another gateway's transaction and ours waited for each other."""
+
+
+def _is_in_the_way(error: Exception) -> bool:
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in IN_EACH_OTHERS_WAY
+
+
+def _attempt(connection: Connection, work: Work) -> Answer:
     """One write under a savepoint of its own."""
     savepoint = connection.begin_nested()
     try:

@@ -7,13 +7,15 @@ makes nobody dead.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from appliance.store.database import Database, clock
+from appliance.store.locking import one_at_a_time
 from appliance.store.schema import gateways
 
 BEAT_S = 1.0
@@ -31,6 +33,9 @@ class Member:
     master: str  # names its master key
     beats: int
     joined_at: float  # s since 1970, by the database's clock
+
+
+Check = Callable[[Sequence[Member]], None]
 
 
 class Gateways:
@@ -53,15 +58,24 @@ class Gateways:
         self._seen: dict[str, tuple[int, float]] = {}  # beats, and since when they stand there
         self._looked_at = watch()
 
-    async def join(self, audio: str = "", master: str = "") -> None:
+    async def join(
+        self, audio: str = "", master: str = "", check: Check = lambda others: None
+    ) -> None:
         """From now on it lives.
 
         Args:
             audio: what is written in the folder of its audio.
             master: what its master key is known by.
+            check: raises if it must not join those others; they are as it sees them, until it has.
         """
         self._audio, self._master = audio, master
-        await self._database.write(self._enter)
+
+        def work(connection: Connection) -> None:
+            one_at_a_time(connection, "lingting gateways")
+            check([each for each in _members(connection) if each.id != self.me])
+            self._enter(connection)
+
+        await self._database.write(work)
 
     def _enter(self, connection: Connection) -> None:
         connection.execute(delete(gateways).where(gateways.c.id == self.me))
@@ -90,13 +104,23 @@ class Gateways:
 
     async def all(self) -> list[Member]:
         """Those that have joined, the oldest first."""
-        wanted = select(gateways).order_by(gateways.c.joined_at)
-        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
-        return [Member(**row._mapping) for row in rows]
+        return await self._database.read(_members)
+
+    async def others(self) -> list[Member]:
+        """All but this one."""
+        return [each for each in await self.all() if each.id != self.me]
+
+    async def outlive(self) -> None:
+        """Watch the others for as long as it takes to see which are dead, and bury those."""
+        dead: list[str] = []
+        for _ in range(round(DEAD_AFTER_S / BEAT_S) + 2):
+            dead = await self.look()
+            await asyncio.sleep(BEAT_S)
+        await self.bury(dead)
 
     async def look(self) -> list[str]:
         """The others that are dead by now."""
-        others = [each for each in await self.all() if each.id != self.me]
+        others = await self.others()
         now = self._watch()
         blind = now - self._looked_at > LONGEST_GAP_S
         self._looked_at = now
@@ -114,3 +138,8 @@ class Gateways:
 
     async def leave(self) -> None:
         await self.bury([self.me])
+
+
+def _members(connection: Connection) -> list[Member]:
+    rows = connection.execute(select(gateways).order_by(gateways.c.joined_at))
+    return [Member(**row._mapping) for row in rows]

@@ -47,6 +47,7 @@ class KeyRing:
         self._shredded = shredded
         self._unsettled = False  # shredded keys may be in the database's log
         self._known: OrderedDict[str, tuple[Cipher, bytes]] = OrderedDict()
+        self._forgotten = 0  # times
 
     async def make(self, call_id: str) -> tuple[Cipher, bytes]:
         """A new key, on the disk when this returns."""
@@ -100,6 +101,7 @@ class KeyRing:
             self._known.move_to_end(call_id)
             return self._known[call_id]
         wanted = select(keys.c.cipher, keys.c.wrapped).where(keys.c.call_id == call_id)
+        forgotten = self._forgotten
         row = await self._database.read(lambda connection: connection.execute(wanted).first())
         if row is None:
             raise NotFound("open a call", "its key is gone: it was deleted")
@@ -109,19 +111,22 @@ class KeyRing:
         except Tampered as error:
             hint = "restore a backup, or delete the call"
             raise StoreDamaged("open a call", "its key is damaged", hint) from error
-        return self._remember(call_id, cipher, key)
+        if forgotten == self._forgotten:  # else it may be the one that was shredded meanwhile
+            self._remember(call_id, cipher, key)
+        return cipher, key
 
-    def _remember(self, call_id: str, cipher: Cipher, key: bytes) -> tuple[Cipher, bytes]:
+    def _remember(self, call_id: str, cipher: Cipher, key: bytes) -> None:
         self._known[call_id] = (cipher, key)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-        return cipher, key
 
     async def shred(self, call_ids: Sequence[str]) -> None:
         """What these keys sealed is gone when this returns."""
-        self.forget(call_ids)
         wanted = delete(keys).where(keys.c.call_id.in_(call_ids))
-        await self._database.write(lambda connection: connection.execute(wanted))
+        try:
+            await self._database.write(lambda connection: connection.execute(wanted))
+        finally:
+            self.forget(call_ids)  # it may have been read until then
         self._shredded(call_ids)
         self._unsettled = True
         await self.settle()
@@ -133,8 +138,14 @@ class KeyRing:
 
     def forget(self, call_ids: Sequence[str]) -> None:
         """Of what is remembered."""
+        self._forgotten += 1
         for call_id in call_ids:
             self._known.pop(call_id, None)
+
+    def forget_all(self) -> None:
+        """Some may have been shredded without our being told."""
+        self._forgotten += 1
+        self._known.clear()
 
     def wrap(self, plain: bytes, about: str) -> bytes:
         """Sealed for whoever has the master key."""

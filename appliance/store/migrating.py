@@ -12,10 +12,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from appliance.errors import StoreUnavailable
+from appliance.store.locking import one_at_a_time
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BRANCHES = ("main", "keys")
@@ -25,9 +26,7 @@ _ONE_AT_A_TIME = threading.Lock()  # Alembic's context is one for the process
 def migrate(engine: Engine, branch: str) -> None:
     """Up to the newest revision of a branch; raises StoreUnavailable if it is newer already."""
     with _ONE_AT_A_TIME, engine.begin() as connection:
-        if engine.dialect.name == "postgresql":  # one of several gateways that start together
-            alone = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
-            connection.execute(alone, {"name": f"lingting {branch}"})
+        one_at_a_time(connection, f"lingting {branch}")  # of several that start together
         _run(connection, branch, f"{branch}@head", alembic.command.upgrade)
 
 

@@ -1,13 +1,13 @@
 """What the gateways of one database tell each other at once: PostgreSQL's LISTEN and NOTIFY.
 
 A notice may be lost, with the server or in a full queue: it only hastens what is in the database
-anyway, or is gone in a moment. Of a database in a file there is one gateway, and nothing to tell.
+anyway, or is gone in a moment, and the others are told that some were. Of a database in a file
+there is one gateway, and nothing to tell.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHANNEL = "lingting"
+MISSED = "missed"  # a notice: others were lost on their way
 MOST_WAITING = 1000  # notices not told yet
 MOST_BYTES = 7900  # of one: the server takes no 8000
 AGAIN_S = 1.0  # after the server was lost
@@ -41,8 +42,9 @@ class Notices:
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
         self.shared = self._url.get_backend_name() == "postgresql"
-        self._heard: dict[str, list[Hear]] = {}
+        self._heard: dict[str, list[Hear]] = {MISSED: [lambda _: self._look()]}
         self._missed: list[Callable[[], None]] = []
+        self._lost = False  # some of ours, since we last said so
         self._waiting: asyncio.Queue[Fields] = asyncio.Queue(MOST_WAITING)
         self._tasks: list[asyncio.Task[None]] = []
         self._me = ""
@@ -57,9 +59,12 @@ class Notices:
 
     def tell(self, kind: str, **fields: Any) -> None:
         """Tell the other gateways, sooner or later; nothing waits for it."""
-        if self.shared:
-            with contextlib.suppress(asyncio.QueueFull):
-                self._waiting.put_nowait({"kind": kind, **fields})
+        if not self.shared:
+            return
+        try:
+            self._waiting.put_nowait({"kind": kind, **fields})
+        except asyncio.QueueFull:
+            self._lost = True
 
     async def start(self, me: str) -> None:
         """`me`: the id of this gateway, which does not hear itself."""
@@ -90,10 +95,13 @@ class Notices:
 
     async def _listen(self, connection: AsyncConnection) -> None:
         await connection.execute(f"LISTEN {CHANNEL}")
-        for look in self._missed:
-            look()
+        self._look()
         async for notice in connection.notifies():
             self._hear(notice.payload)
+
+    def _look(self) -> None:
+        for look in self._missed:
+            look()
 
     def _hear(self, payload: str) -> None:
         try:
@@ -107,7 +115,15 @@ class Notices:
 
     async def _send(self, connection: AsyncConnection) -> None:
         while True:
-            notice = await self._waiting.get()
+            if self._lost:
+                self._lost, notice = False, {"kind": MISSED}
+            else:
+                notice = await self._waiting.get()
             payload = json.dumps({**notice, "from": self._me})
-            if len(payload) <= MOST_BYTES:
+            if len(payload) > MOST_BYTES:
+                continue
+            try:
                 await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+            except BaseException:
+                self._lost = True
+                raise

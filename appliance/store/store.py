@@ -63,6 +63,7 @@ class Store:
         master = await load_master(path, new=new)
         self.ring = KeyRing(self._keys, master, settings.cipher, self._tell_shredded)
         self.notices.on(SHREDDED, lambda fields: self.ring.forget(fields["keys"]))
+        self.notices.when_missed(self.ring.forget_all)
         await self.ring.check()
         self.calls = Calls(self.database, self.ring, me)
         self.vault = Vault(settings.audio_folder or settings.folder / "audio", me)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ class RunningGateway:
     http: str
     grpc: str
     whole: Appliance
+
+
+MakeGateway = Callable[..., contextlib.AbstractAsyncContextManager[RunningGateway]]
 
 
 @contextlib.asynccontextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -16,39 +15,14 @@ from appliance.errors import Conflict, StoreUnavailable
 from appliance.messages import AudioFormat, CallConfig, CallState, Encoding, Ended, Final, Partial
 from appliance.settings.doors import AccessSettings
 from appliance.store import gateways
-from tests.integration.gateway import RunningGateway, alaw, gateway
+from tests.integration.gateway import MakeGateway, RunningGateway, alaw
 from tests.integration.test_endings import RAW, ended
-from tests.postgres import Postgres, find_programs, server
+from tests.postgres import Postgres, find_programs
 
 pytestmark = pytest.mark.skipif(find_programs() is None, reason="postgresql is not installed")
 
 STEREO = AudioFormat(Encoding.ALAW, 8000, 2)
 WITHIN_S = 20.0
-Make = Callable[..., contextlib.AbstractAsyncContextManager[RunningGateway]]
-
-
-@pytest.fixture
-def database() -> Iterator[Postgres]:
-    with server() as made:
-        yield made
-
-
-@pytest.fixture
-def make(tmp_path: Path, database: Postgres) -> Make:
-    """Gateways of one database, each in a folder of its own."""
-    master = tmp_path / "master.key"
-    master.write_bytes(bytes(range(32)))
-    common = {
-        "url": database.url,
-        "keys_url": database.url,
-        "master_key": master,
-        "audio_folder": tmp_path / "audio",
-    }
-
-    def one(name: str, **fields: Any) -> contextlib.AbstractAsyncContextManager[RunningGateway]:
-        return gateway(tmp_path / name, **{**common, **fields})
-
-    return one
 
 
 @pytest.fixture
@@ -90,7 +64,7 @@ async def die(box: RunningGateway) -> None:
     store.database.write = nothing  # type: ignore[method-assign]
 
 
-async def test_a_call_is_watched_and_read_from_the_other_gateway(make: Make) -> None:
+async def test_a_call_is_watched_and_read_from_the_other_gateway(make: MakeGateway) -> None:
     async with make("a") as a, make("b") as b:
         async with talking(a) as call:
             told: list[Any] = []
@@ -124,7 +98,7 @@ async def test_a_call_is_watched_and_read_from_the_other_gateway(make: Make) -> 
         assert not a.archive.store.ring._known
 
 
-async def test_a_recording_sent_here_is_worked_on_there(make: Make) -> None:
+async def test_a_recording_sent_here_is_worked_on_there(make: MakeGateway) -> None:
     async with make("a") as a, make("b") as b:
         await a.whole.recordings.close()  # only b works
         async with httpx.AsyncClient(base_url=a.http) as client:
@@ -143,7 +117,7 @@ async def test_a_recording_sent_here_is_worked_on_there(make: Make) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_the_calls_of_a_dead_gateway_come_to_their_end(make: Make) -> None:
+async def test_the_calls_of_a_dead_gateway_come_to_their_end(make: MakeGateway) -> None:
     async with make("a") as a, make("b") as b, make("c") as c:
         async with httpx.AsyncClient() as client:
             a.engine.delay_s = 0.2
@@ -170,7 +144,7 @@ async def _utterances(box: RunningGateway, name: str) -> Any:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_one_that_only_stood_still_ends_its_calls_itself(make: Make) -> None:
+async def test_one_that_only_stood_still_ends_its_calls_itself(make: MakeGateway) -> None:
     async with make("a") as a, make("b") as b:
         async with talking(a) as call:
             await until(lambda: _utterances(b, "live"))
@@ -184,7 +158,7 @@ async def test_one_that_only_stood_still_ends_its_calls_itself(make: Make) -> No
         assert not whole.cut_short and whole.duration_ms >= 20_000
 
 
-async def test_a_restart_finishes_its_own_at_once(make: Make) -> None:
+async def test_a_restart_finishes_its_own_at_once(make: MakeGateway) -> None:
     async with make("a") as a, make("b"):
         async with talking(a):
             me = a.archive.store.gateways.me
@@ -206,7 +180,7 @@ async def test_a_restart_finishes_its_own_at_once(make: Make) -> None:
     ids=["keys", "audio", "master"],
 )
 async def test_who_could_not_open_the_others_calls_does_not_join(
-    make: Make, fields: dict[str, Any], hint: str
+    make: MakeGateway, fields: dict[str, Any], hint: str
 ) -> None:
     async with make("a") as a:
         if hint != "master":
@@ -220,7 +194,7 @@ async def test_who_could_not_open_the_others_calls_does_not_join(
 
 @pytest.mark.usefixtures("quick")
 async def test_words_go_on_without_the_database_and_are_in_it_once_it_is_back(
-    make: Make, database: Postgres
+    make: MakeGateway, database: Postgres
 ) -> None:
     async with make("a") as a, make("b") as b:
         async with talking(a) as call:
@@ -247,7 +221,7 @@ async def test_words_go_on_without_the_database_and_are_in_it_once_it_is_back(
         assert len(await b.archive.store.gateways.all()) == 2
 
 
-async def test_access_is_of_all_gateways_within_a_second(make: Make) -> None:
+async def test_access_is_of_all_gateways_within_a_second(make: MakeGateway) -> None:
     keys = AccessSettings(keys="always", requests_per_minute=20)
     async with make("a", access=keys) as a, make("b", access=keys) as b:
         made = await a.access.first_admins(_root())

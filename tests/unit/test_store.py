@@ -7,7 +7,7 @@ import contextlib
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -201,6 +201,25 @@ async def test_an_idempotency_key_is_remembered_with_its_request(store: Store) -
 async def queue(store: Store, *names: str, **fields: object) -> None:
     for name in names:
         await store.jobs.add("recording", call_id=name, job_id=name, **fields)
+
+
+async def test_a_key_that_is_shredded_while_it_is_read_is_not_remembered(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = store.ring
+    await ring.make("c")
+    ring.forget_all()
+    read = ring._database.read
+
+    async def slowly(work: Callable[[Connection], object]) -> object:
+        row = await read(work)
+        ring.forget(["c"])  # another gateway has shredded it, and says so
+        return row
+
+    with monkeypatch.context() as slow:
+        slow.setattr(ring._database, "read", slowly)
+        await ring.get("c")  # it was there when it was asked for
+    assert "c" not in ring._known
 
 
 async def test_the_most_urgent_job_comes_first_and_only_once(store: Store) -> None:
