@@ -27,6 +27,7 @@ from appliance.call.track import Excerpt, Track
 from appliance.call.utterance import OpenUtterance, partial_window
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import CallConfig, Final, Partial
+from appliance.pauses import doubling
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
 log = logging.getLogger(__name__)
@@ -331,7 +332,7 @@ class LegPipeline:
         policy = self._ear.policy
         priority = Priority.FINAL if self._config.live else Priority.RECORDING
         begun, deadline = time.monotonic(), 0.0  # the deadline runs from the first failure
-        delay, longest = RETRY_DELAY_S
+        pauses = doubling(*RETRY_DELAY_S)
         while True:
             try:
                 heard = await self._ear.engine.ask(window, priority, None)
@@ -346,8 +347,7 @@ class LegPipeline:
                 elif time.monotonic() > deadline:
                     raise
                 log.info("a final is tried again: %s", error)
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, longest)
+            await asyncio.sleep(next(pauses))
 
     def _make_final(self, utterance: OpenUtterance, end: int, heard: Hypothesis) -> Final:
         words = spoken_words(heard, _ms(utterance.begin))

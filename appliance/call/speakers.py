@@ -23,6 +23,7 @@ from appliance.call.track import Track
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
 from appliance.messages import SpeakerTurn
+from appliance.pauses import doubling
 from appliance.settings.calls import SpeakersSettings as Policy
 from inference.tensors import (
     DIARIZATION_MODEL,
@@ -122,7 +123,7 @@ class Speakers:
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer, whatever becomes of one engine; a recording waits out a full queue."""
         deadline = time.monotonic() + self._policy.deadline_s
-        delay, longest = RETRY_DELAY_S
+        pauses = doubling(*RETRY_DELAY_S)
         while True:
             try:
                 return await ask()
@@ -130,8 +131,7 @@ class Speakers:
                 patient = isinstance(error, Overloaded) and not self._live
                 if time.monotonic() > deadline and not patient:
                     raise
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, longest)
+            await asyncio.sleep(next(pauses))
 
     async def now(self, until_ms: int) -> list[SpeakerTurn]:
         """Provisional turns from where the last answer ended to `until_ms`; [] if none in time."""

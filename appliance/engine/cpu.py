@@ -28,6 +28,7 @@ from appliance.errors import (
     InvalidRequest,
 )
 from appliance.messages import Health
+from appliance.pauses import doubling
 from appliance.settings import Settings
 from inference.tensors import (
     ANSWERED,
@@ -245,15 +246,13 @@ class CpuEngine:
                 await self._jobs.put(job)
 
     async def _replace(self, worker: Worker) -> None:
-        delay, longest = RESTART_DELAY_S
-        while True:
+        for pause_s in doubling(*RESTART_DELAY_S):
             await worker.stop()
-            await asyncio.sleep(delay)
+            await asyncio.sleep(pause_s)
             try:
                 await worker.start()
             except (BundleError, EngineUnavailable, OSError) as error:
                 self._reason = str(error)
-                delay = min(delay * 2, longest)
             else:
                 self._reason = ""
                 return

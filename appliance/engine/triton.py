@@ -25,6 +25,7 @@ from appliance.errors import (
 )
 from appliance.messages import Health
 from appliance.metrics import Metrics
+from appliance.pauses import doubling
 from appliance.settings import Settings
 from inference.tensors import (
     ASR_MODEL,
@@ -146,25 +147,23 @@ class TritonEngine:
 
     async def _keep(self) -> None:
         """Start the child again whenever it has died."""
-        delay, longest = RESTART_DELAY_S
+        pauses = doubling(*RESTART_DELAY_S)
         while True:
             if self.server and self.server.running:
                 await self.server.wait()
                 self._reason = f"Triton {self.server.how_it_ended()} and is being started again"
                 log.warning("%s; %s", self._reason, _last_error(self.server.log_tail()))
-            await asyncio.sleep(delay)
+            await asyncio.sleep(next(pauses))
             self._metrics.triton_restarts_total.inc()
             try:
                 if self.server:
                     await self.server.stop()
                 await self._come_up()
-                delay = RESTART_DELAY_S[0]
+                pauses = doubling(*RESTART_DELAY_S)
             except LingtingError as error:
                 self._fail(error)
-                delay = min(2 * delay, longest)
             except OSError as error:
                 self._fail(EngineUnavailable("start Triton", str(error)))
-                delay = min(2 * delay, longest)
 
     async def ask(
         self, question: Question[AnswerT], priority: Priority, timeout_s: float | None

@@ -32,6 +32,7 @@ from appliance.messages import (
 )
 from appliance.metrics import Metrics
 from appliance.news import News
+from appliance.pauses import doubling
 from appliance.store.calls import LEVELS, Peak
 from appliance.store.database import Also
 from appliance.store.store import Store
@@ -120,10 +121,9 @@ class KeptCall:
             self._catching_up = asyncio.create_task(catching_up, name=f"journal-{self.id}")
 
     async def _catch_up(self, journal: Journal) -> None:
-        pause_s, longest_s = STORE_AGAIN_S
+        pauses = doubling(*STORE_AGAIN_S)
         while self._missing and not self.log.closed:  # its end writes all of it
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, longest_s)
+            await asyncio.sleep(next(pauses))
             with contextlib.suppress(LingtingError):
                 for sequence, event in sorted(self._missing.items()):
                     with contextlib.suppress(IntegrityError):  # it was written after all
@@ -276,11 +276,10 @@ class LiveCall(KeptCall):
 
     async def _store_later(self, state: CallState) -> None:
         """Until then the call is read from memory; if the box stops, from its journal."""
-        pause_s, longest_s = STORE_AGAIN_S
-        await asyncio.sleep(pause_s)
-        while not await self._stored(state):
-            pause_s = min(2 * pause_s, longest_s)
+        for pause_s in doubling(*STORE_AGAIN_S):
             await asyncio.sleep(pause_s)
+            if await self._stored(state):
+                return
 
     def close(self) -> None:
         super().close()

@@ -12,7 +12,7 @@ import pytest
 
 from appliance.access.access import CredentialRequest
 from appliance.access.roles import EVERY_TENANT, AccessRole, Principal
-from appliance.api.http import console
+from appliance.console import view
 from appliance.messages import AudioFormat, CallConfig, Encoding
 from appliance.metrics import MOST_SYSTEMS
 from appliance.security import audit
@@ -157,7 +157,7 @@ async def test_looking_and_signing_in_and_out_are_in_the_audit_log(closed: Runni
 async def test_one_key_does_not_take_every_place(
     closed: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(view, "MOST_OF_ONE", 2)
     greedy, modest = [
         {"authorization": f"Bearer {await key(closed, AccessRole.OPERATOR, tenant='*')}"}
         for _ in range(2)
@@ -215,7 +215,7 @@ async def test_a_stream_ends_with_its_session_and_with_the_box(closed: RunningGa
 async def test_only_so_many_pages_are_open(
     box: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console, "MOST_VIEWERS", 1)
+    monkeypatch.setattr(view, "MOST_VIEWERS", 1)
     async with httpx.AsyncClient(base_url=box.http) as client:
         async with client.stream("GET", "/console/events") as events:
             reading = aiter(events.aiter_lines())

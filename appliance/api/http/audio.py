@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Callable
@@ -11,8 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from appliance.access.access import Access
 from appliance.access.roles import SENDS, Principal
@@ -23,6 +21,7 @@ from appliance.api.http.errors import fault_of, internal_fault
 from appliance.api.http.middleware import log_bug
 from appliance.api.http.openai_request import Asking, read_asking
 from appliance.api.http.promises import OPENAI_ERRORS, Responses
+from appliance.api.http.sse import LISTENING, EventStream, written
 from appliance.api.http.upload import MIB, chunks, reading_form
 from appliance.api.http.vanish import until_gone
 from appliance.api.render import plain_text, separator, to_srt, to_vtt
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
     from appliance.call.box import Box
 
 log = logging.getLogger(__name__)
-
-SLOW_S = 30.0  # a watcher that takes no event for so long is let go
-LISTENING = ": listening\n\n"  # an SSE comment: keeps proxies from giving up on a long silence
 
 FIELDS = {
     "file": {"type": "string", "format": "binary"},
@@ -157,41 +153,6 @@ class AudioDoor:
             yield _sse(schemas.done(talk.call.transcript(), logprobs=asking.logprobs))
 
 
-class EventStream(StreamingResponse):
-    """Server-sent events that let go of everything however they end."""
-
-    media_type = "text/event-stream"
-
-    def __init__(
-        self,
-        first: str,
-        rest: AsyncGenerator[str],
-        held: AsyncExitStack,
-        headers: dict[str, str],
-    ) -> None:
-        self._first, self._rest, self._held = first, rest, held
-        headers = {**headers, "cache-control": "no-store", "x-accel-buffering": "no"}
-        super().__init__(self._all(), headers=headers)
-
-    async def _all(self) -> AsyncGenerator[str]:
-        yield self._first
-        async for event in self._rest:
-            yield event
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_soon(message: Message) -> None:
-            async with asyncio.timeout(SLOW_S):
-                await send(message)
-
-        async with self._held:
-            try:
-                await super().__call__(scope, receive, send_soon)
-            except TimeoutError:
-                log.info("who followed by server-sent events took nothing for %g s", SLOW_S)
-            finally:
-                await self._rest.aclose()
-
-
 def call_id_of(request: Request) -> str:
     given = request.headers.get("x-call-id", "")
     if given and not SANE_ID.fullmatch(given):
@@ -226,4 +187,4 @@ def respond(asking: Asking, transcript: Transcript) -> Response:
 
 
 def _sse(event: dict[str, Any]) -> str:
-    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
+    return written(json.dumps(event, ensure_ascii=False))

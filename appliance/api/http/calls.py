@@ -20,10 +20,10 @@ from appliance.access.roles import INSPECTS, READS, Principal
 from appliance.api.calls import DEFAULT_PAGE, MOST_PER_PAGE, make_token, read_token
 from appliance.api.follow import in_one_task
 from appliance.api.http import call_schemas
-from appliance.api.http.audio import LISTENING, SLOW_S, EventStream
 from appliance.api.http.auth import Needs, while_allowed
 from appliance.api.http.errors import fault_of
 from appliance.api.http.promises import PROBLEMS
+from appliance.api.http.sse import LISTENING, SLOW_S, EventStream, written
 from appliance.archive.archive import Archive
 from appliance.errors import InvalidRequest, LingtingError, NotFound
 from appliance.feed import kinds
@@ -203,7 +203,7 @@ async def _sse(
             yield LISTENING
             continue
         body = json.dumps(kinds.as_json(told), ensure_ascii=False)
-        yield f"id: {told.sequence}\ndata: {body}\n\n"
+        yield written(body, sequence=told.sequence)
 
 
 async def _with_pauses(told: AsyncGenerator[NumberedEvent]) -> AsyncGenerator[NumberedEvent | None]:

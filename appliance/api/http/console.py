@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, Request
@@ -16,24 +14,21 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 
 from appliance.access.roles import ANYBODY, OPERATES, READS, SENDS, Principal
 from appliance.api.auth import bearer
-from appliance.api.http.audio import EventStream
 from appliance.api.http.auth import COOKIE, Needs
+from appliance.api.http.sse import LISTENING, EventStream, written
 from appliance.api.http.status import PLACES
-from appliance.console import condition
-from appliance.console.board import Board, Lines
+from appliance.console.board import Lines
 from appliance.console.page import STATIC, Language, Viewer, renderer
-from appliance.errors import Forbidden, NotFound, Overloaded, Unauthenticated
-from appliance.watch.history import SERIES, History, Sample
+from appliance.console.view import PageNews, SharedView, rounded
+from appliance.errors import Forbidden, NotFound, Unauthenticated
+from appliance.watch.history import SERIES, History
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
     from appliance.call.box import Box
 
 TICK_S = 0.15  # between two looks for news
-CONDITION_EVERY_S = 1.0
 QUIET_S = 15.0  # after which a line says that the connection lives
-MOST_VIEWERS = 200
-MOST_OF_ONE = 50  # open pages of one credential
 COOKIE_S = 12 * 3600
 # Nothing from elsewhere, nothing inline: what a citizen says can never become a program.
 POLICY = (
@@ -66,54 +61,9 @@ def wants_html(connection: HTTPConnection) -> bool:
     return "text/html" in connection.headers.get("accept", "")
 
 
-class Console:
-    """What all pages share: each board and each condition is rendered once, not once a page."""
-
-    def __init__(self, box: Box, lines: Lines) -> None:
-        self._box, self._lines = box, lines
-        self._boards: dict[tuple[str, Language], Board] = {}
-        self._conditions: dict[Language, tuple[float, dict[str, str]]] = {}
-        self._viewers: Counter[str] = Counter()  # by credential
-
-    @property
-    def draining(self) -> bool:
-        return self._box.draining
-
-    @contextmanager
-    def place(self, who: Principal) -> Iterator[None]:
-        """For one page; raises Overloaded if too many are open, of all or of this credential."""
-        key = who.credential  # empty where the door asks for none: then only all of them count
-        everyone, own = self._viewers.total(), self._viewers[key] if key else 0
-        if everyone >= MOST_VIEWERS or own >= MOST_OF_ONE:
-            cause = f"{everyone} pages are open, {own} of them with this key"
-            raise Overloaded("follow the box", cause, "close some", retry_after_s=5)
-        self._viewers[key] += 1
-        try:
-            yield
-        finally:
-            self._viewers[key] -= 1
-
-    def board(self, who: Principal, language: Language) -> Board:
-        key = (who.tenant, language)
-        if key not in self._boards:
-            self._boards[key] = Board(
-                lambda: (line for line in self._lines.live() if who.sees(line.call.config.tenant)),
-                renderer(language).row,
-            )
-        return self._boards[key]
-
-    def condition(self, language: Language) -> dict[str, str]:
-        """HTML by the event that brings it; worked out anew after CONDITION_EVERY_S."""
-        at, parts = self._conditions.get(language, (float("-inf"), {}))
-        if time.monotonic() - at >= CONDITION_EVERY_S or self.draining:
-            at, parts = time.monotonic(), renderer(language).condition(condition.look(self._box))
-            self._conditions[language] = (at, parts)
-        return parts
-
-
 def console_routes(box: Box, lines: Lines, history: History, access: Access | None) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    console = Console(box, lines)
+    shared = SharedView(box, lines)
     needs = Needs(access, OPERATES | READS)
     watcher, operator = Depends(needs), Depends(Needs(access, OPERATES))
     visitor = Depends(Visitor(access, ANYBODY))
@@ -154,17 +104,17 @@ def console_routes(box: Box, lines: Lines, history: History, access: Access | No
                 raise Unauthenticated("follow the box", "the session is over", "sign in again")
 
         async with AsyncExitStack() as stack:
-            stack.enter_context(console.place(who))
+            stack.enter_context(shared.place(who))
             viewer = viewer_of(request, who)
             if access and who.is_human and viewer.sees_calls:
                 await access.record(who, "calls.follow")  # else it must not be done
-            stream = PageStream(console, history, viewer, who, still)
-            return stream.response(stack.pop_all())
+            told = _told(shared, PageNews(shared, history, viewer, who), still)
+            return EventStream(LISTENING, told, stack.pop_all(), HEADERS)
 
     @router.get("/console/history", response_model=None)
     async def past(since: float = 0.0, who: Principal = operator) -> Response:
         """Samples after `since`, s since 1970, by the box's own clock."""
-        samples = [of_sample(sample) for sample in history.since(since)]
+        samples = [rounded(sample) for sample in history.since(since)]
         zone_s = time.localtime().tm_gmtoff
         return JSONResponse({"names": SERIES, "utc_offset_s": zone_s, "samples": samples})
 
@@ -214,69 +164,25 @@ def _add_session(router: APIRouter, access: Access | None) -> None:
         return answer
 
 
-class PageStream:
-    """One page's events: everything at first, then what is new."""
-
-    def __init__(
-        self,
-        console: Console,
-        history: History,
-        viewer: Viewer,
-        who: Principal,
-        still: Callable[[], None],
-    ) -> None:
-        self._console, self._history, self._viewer, self._who = console, history, viewer, who
-        self._still = still
-        self._parts: dict[str, str] = {}  # of the condition, as last told
-        self._version = 0
-        self._sampled_at = time.time()
-
-    def response(self, held: AsyncExitStack) -> Response:
-        return EventStream(": hello\n\n", self._events(), held, HEADERS)
-
-    async def _events(self) -> AsyncGenerator[str]:
-        quiet_since = time.monotonic()
-        while True:
-            try:
-                self._still()
-            except Unauthenticated:  # the page asks who it is when it comes again
-                return
-            for event in self._news():
-                quiet_since = time.monotonic()
-                yield event
-            if self._console.draining:  # no page holds up a restart
-                return
-            if time.monotonic() - quiet_since > QUIET_S:
-                quiet_since = time.monotonic()
-                yield ": quiet\n\n"
-            await asyncio.sleep(TICK_S)
-
-    def _news(self) -> list[str]:
-        found = []
-        if self._viewer.sees_condition:
-            parts = self._console.condition(self._viewer.language)
-            changed = {k: html for k, html in parts.items() if html != self._parts.get(k)}
-            self._parts = parts
-            found += [event(name, html) for name, html in changed.items()]
-            for sample in self._history.since(self._sampled_at):
-                self._sampled_at = sample.at
-                found.append(event("sample", json.dumps(of_sample(sample))))
-        if self._viewer.sees_calls:
-            news = self._console.board(self._who, self._viewer.language).since(self._version)
-            if news.version != self._version:
-                self._version = news.version
-                found.append(event("calls", renderer(self._viewer.language).calls(news)))
-        return found
-
-
-def event(name: str, data: str) -> str:
-    lines = "".join(f"data: {line}\n" for line in data.splitlines() if line.strip())
-    return f"event: {name}\n{lines}\n"
-
-
-def of_sample(sample: Sample) -> list[float | None]:
-    rounded = (None if value is None else round(value, 4) for value in sample.values)
-    return [round(sample.at, 1), *rounded]
+async def _told(
+    shared: SharedView, news: PageNews, still: Callable[[], None]
+) -> AsyncGenerator[str]:
+    """What is new, until the box drains or the viewer may look no more."""
+    quiet_since = time.monotonic()
+    while True:
+        try:
+            still()
+        except Unauthenticated:  # the page asks who it is when it comes again
+            return
+        for each in news.take():
+            quiet_since = time.monotonic()
+            yield written(each.data, name=each.name)
+        if shared.draining:  # no page holds up a restart
+            return
+        if time.monotonic() - quiet_since > QUIET_S:
+            quiet_since = time.monotonic()
+            yield LISTENING
+        await asyncio.sleep(TICK_S)
 
 
 def language_of(connection: HTTPConnection) -> Language:
