@@ -1,172 +1,124 @@
-"""A running box asked over HTTP, with the standard library alone."""
+"""A running box asked over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
+import os
 import socket
 import ssl
-import threading
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
+
+import httpx
 
 from appliance.errors import EngineUnavailable, InvalidRequest, LingtingError, Overloaded
 from appliance.messages import AudioFormat, Final, SpokenWord, Transcript
 
 PATH = "/v1/audio/transcriptions"
-CONNECT_TIMEOUT_S = 10.0
-CHUNK_BYTES = 256 << 10
+TIMEOUT = httpx.Timeout(None, connect=10.0)  # a long recording takes its time
 TRIES_WHEN_FULL = 10
 LONGEST_WAIT_S = 30.0
 DOING = "ask the box"
+KEEPALIVE = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of the box for every file."""
+    """What is asked of the box for every file. Raises InvalidRequest if `server` is no address."""
 
     server: str  # http://host:port
     audio: AudioFormat
     language: str
     hotwords: tuple[str, ...]
 
-    def fields(self) -> Iterator[tuple[str, str]]:
-        yield "response_format", "verbose_json"
-        yield "timestamp_granularities[]", "word"
-        yield "timestamp_granularities[]", "segment"
-        yield "encoding", self.audio.encoding.value
-        yield "sample_rate_hertz", str(self.audio.rate_hz)
-        yield "channels", str(self.audio.channels)
-        if self.language:
-            yield "language", self.language
-        if self.hotwords:
-            yield "hotwords", "\n".join(self.hotwords)
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.server)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidRequest(DOING, f"{self.server} is no address", "use http://host:port")
 
-
-class Upload:
-    """One file on its way to the box. Blocking; `ask` runs it aside."""
-
-    def __init__(
-        self, question: Request, file: BinaryIO, size: int, sent: Callable[[int], None]
-    ) -> None:
-        self._question, self._file, self._size, self._sent = question, file, size, sent
-        self._boundary = uuid.uuid4().hex
-        self._connection = connect(question.server)
-        self._abandoned = threading.Event()
-
-    def run(self) -> Transcript:
-        """Raises EngineUnavailable, Overloaded or InvalidRequest."""
-        for attempt in range(1, TRIES_WHEN_FULL + 1):
-            try:
-                return self._once()
-            except Overloaded as error:
-                if attempt == TRIES_WHEN_FULL or not self._file.seekable():
-                    raise
-                if self._abandoned.wait(min(LONGEST_WAIT_S, error.retry_after_s)):
-                    raise
-                self._file.seek(0)
-        raise AssertionError("unreachable")
-
-    def abandon(self) -> None:
-        """Let go at once, whatever `run` waits for."""
-        self._abandoned.set()
-        if self._connection.sock is not None:
-            with suppress(OSError):  # it may have closed by itself
-                self._connection.sock.shutdown(socket.SHUT_RDWR)
-
-    def _once(self) -> Transcript:
-        head, tail = self._frame()
-        headers = {
-            "content-type": f"multipart/form-data; boundary={self._boundary}",
-            "content-length": str(len(head) + self._size + len(tail)),
-            "connection": "close",
+    def fields(self) -> dict[str, str | list[str]]:
+        found: dict[str, str | list[str]] = {
+            "response_format": "verbose_json",
+            "timestamp_granularities[]": ["word", "segment"],
+            "encoding": self.audio.encoding.value,
+            "sample_rate_hertz": str(self.audio.rate_hz),
+            "channels": str(self.audio.channels),
         }
+        if self.language:
+            found["language"] = self.language
+        if self.hotwords:
+            found["hotwords"] = "\n".join(self.hotwords)
+        return found
+
+
+class SentFile:
+    """As much of a file as there was at first, though it may grow; tells how far it was read."""
+
+    def __init__(self, file: BinaryIO, sent: Callable[[int], None]) -> None:
+        self._file, self._sent = file, sent
+        self.size = file.seek(0, os.SEEK_END)
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(min(size, self.size - self._file.tell()))
+        self._sent(self._file.tell())
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            offset, whence = self.size + offset, os.SEEK_SET
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+async def ask(question: Request, file: BinaryIO, sent: Callable[[int], None]) -> Transcript:
+    """What a box hears in a file.
+
+    Args:
+        file: can be sought in.
+        sent: told how many bytes have gone.
+
+    Raises:
+        EngineUnavailable, Overloaded, InvalidRequest.
+    """
+    told = SentFile(file, sent)
+    for _ in range(TRIES_WHEN_FULL - 1):
         try:
-            self._connection.connect()
-            self._connection.sock.settimeout(None)  # a long recording takes its time
-            self._connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            # Refused before it was all sent? The answer says why.
-            with suppress(BrokenPipeError, ConnectionResetError):
-                self._connection.request("POST", PATH, self._body(head, tail), headers)
-            answer = self._connection.getresponse()
-            return read_answer(answer.status, answer.headers.get("retry-after"), answer.read())
-        except http.client.HTTPException as error:
-            cause = f"{self._question.server} does not answer in HTTP"
-            raise EngineUnavailable(DOING, cause, "name the HTTP port, not the gRPC one") from error
-        except ssl.SSLCertVerificationError as error:
-            cause = f"{self._question.server}: {error.verify_message}"
-            hint = "name the authority's file: SSL_CERT_FILE=ca.pem lingting ..."
-            raise EngineUnavailable(DOING, cause, hint) from error
-        except OSError as error:
-            cause = f"{self._question.server}: {error or type(error).__name__}"
-            raise EngineUnavailable(DOING, cause, "is a box running there?") from error
-        finally:
-            self._connection.close()
-
-    def _frame(self) -> tuple[bytes, bytes]:
-        """What stands before and after the file. Its name stays here."""
-        parts = [
-            f"--{self._boundary}\r\ncontent-disposition: form-data; "
-            f'name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in self._question.fields()
-        ]
-        parts.append(
-            f"--{self._boundary}\r\ncontent-disposition: form-data; "
-            'name="file"; filename="recording"\r\n\r\n'
-        )
-        return "".join(parts).encode(), f"\r\n--{self._boundary}--\r\n".encode()
-
-    def _body(self, head: bytes, tail: bytes) -> Iterator[bytes]:
-        yield head
-        sent = 0
-        while sent < self._size and (data := self._file.read(CHUNK_BYTES)):
-            yield data[: self._size - sent]
-            sent += len(data)
-            self._sent(sent)
-        yield tail
+            return await _ask(question, told)
+        except Overloaded as error:
+            await asyncio.sleep(min(LONGEST_WAIT_S, error.retry_after_s))
+    return await _ask(question, told)
 
 
-async def ask(upload: Upload) -> Transcript:
-    """Run the upload in a thread that nobody waits for when the reader has had enough."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Transcript] = loop.create_future()
-
-    def settle(result: Transcript | Exception) -> None:
-        if answer.done():
-            return
-        if isinstance(result, Exception):
-            answer.set_exception(result)
-        else:
-            answer.set_result(result)
-
-    def run() -> None:
-        result: Transcript | Exception
-        try:
-            result = upload.run()
-        except Exception as error:
-            result = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result)
-
-    threading.Thread(target=run, daemon=True).start()
+async def _ask(question: Request, file: SentFile) -> Transcript:
+    server = question.server
+    # Nothing of it goes by a proxy; whom to believe is the system's to say.
+    transport = httpx.AsyncHTTPTransport(
+        verify=ssl.create_default_context(), socket_options=[KEEPALIVE]
+    )
+    files = {"file": ("recording", file)}  # its name stays here
     try:
-        return await answer
-    except asyncio.CancelledError:
-        upload.abandon()
-        raise
-
-
-def connect(server: str) -> http.client.HTTPConnection:
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidRequest(DOING, f"{server} is no address", "use http://host:port")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname, parts.port, timeout=CONNECT_TIMEOUT_S)
+        async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT) as client:
+            # Refused before it was all sent? The answer says why.
+            answer = await client.post(
+                f"{server.rstrip('/')}{PATH}",
+                data=question.fields(),
+                files=files,  # type: ignore[arg-type]
+            )
+    except httpx.RemoteProtocolError as error:
+        cause = f"{server} does not answer in HTTP"
+        raise EngineUnavailable(DOING, cause, "name the HTTP port, not the gRPC one") from error
+    except httpx.HTTPError as error:
+        hint = "is a box running there?"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            hint = "name the authority's file: SSL_CERT_FILE=ca.pem lingting ..."
+        cause = f"{server}: {error or type(error).__name__}"
+        raise EngineUnavailable(DOING, cause, hint) from error
+    return read_answer(answer.status_code, answer.headers.get("retry-after"), answer.content)
 
 
 def read_answer(status: int, retry_after: str | None, body: bytes) -> Transcript:

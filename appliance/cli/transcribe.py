@@ -129,12 +129,12 @@ async def run(job: TranscribeJob, shown: Display) -> int:
     """The exit code."""
     try:
         check(job)
-        if job.server:
-            remote.connect(job.server)  # only to refuse a wrong address here
-        where = job.where
-        outputs = Outputs(job.files, where.format, where.folder, force=where.force)
+        question: remote.Request | None = None
         if job.server:
             question = remote.Request(job.server, job.audio, job.language, job.hotwords)
+        where = job.where
+        outputs = Outputs(job.files, where.format, where.folder, force=where.force)
+        if question:
             return await write_down(job, RemoteEar(question), outputs, shown)
         async with contextlib.AsyncExitStack() as stack:
             box = await start_box(load_settings(), stack, shown)
@@ -252,7 +252,7 @@ class RemoteEar:
                 # All sent is not all heard: without a total the bar swings until the answer.
                 tell((total_s or 0.0) * count / size, None)
 
-            return await remote.ask(remote.Upload(self._question, file, size, sent))
+            return await remote.ask(self._question, file, sent)
 
 
 @contextmanager

@@ -56,9 +56,8 @@ async def _send(url: str, content: bytes, files: int, concurrency: int) -> int:
 
     async def one() -> bool:
         async with places:
-            upload = remote.Upload(question, BytesIO(content), len(content), lambda sent: None)
             try:
-                await remote.ask(upload)
+                await remote.ask(question, BytesIO(content), lambda sent: None)
             except LingtingError as error:
                 print(f"a recording failed: {error}", file=sys.stderr)
                 return False
