@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
+
 from appliance.cli.doctor_check import Check, CheckState
 from appliance.cli.words import Bilingual
 from appliance.settings import Settings
@@ -70,23 +72,8 @@ def cores(settings: Settings) -> Check:
 
 
 def memory(settings: Settings) -> Check:
-    free = available_memory(Path("/proc/meminfo"))
-    if free is None:
-        unknown, fix = Bilingual("unknown", "不明"), Bilingual("mount /proc", "挂载 /proc")
-        return Check("memory", CheckState.warn, unknown, fix)
     fix = Bilingual("add memory or stop other programs", "加内存，或停用其他程序")
-    return _enough("memory", free, LEAST_MEMORY, GOOD_MEMORY, fix)
-
-
-def available_memory(meminfo: Path) -> int | None:
-    """Bytes."""
-    try:
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return None
+    return _enough("memory", psutil.virtual_memory().available, LEAST_MEMORY, GOOD_MEMORY, fix)
 
 
 def disk(settings: Settings) -> Check:

@@ -15,6 +15,8 @@ import signal
 import socket
 from pathlib import Path
 
+import psutil
+
 from appliance.engine.cpu import worker_command
 from appliance.engine.process import ONE_BLAS_THREAD
 from appliance.errors import SettingsError
@@ -25,7 +27,6 @@ log = logging.getLogger(__name__)
 POLL_S = 0.25
 GONE = select.POLLHUP | select.POLLERR | select.POLLRDHUP
 LINGER_S = 1.0  # for a worker to end by itself once its caller has
-STOPPED = "T"  # /proc's letter for a process that was sent SIGSTOP
 SOCKET_MODE = 0o660
 
 
@@ -77,7 +78,7 @@ class CpuService:
     async def progress(self) -> bool:
         """Whether the service does its work; a worker that somebody stopped is ended."""
         for pid in self._workers:
-            if _state(pid) == STOPPED:
+            if _is_stopped(pid):
                 log.warning("worker %d stands still and is ended", pid)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -104,11 +105,10 @@ async def _until_over(process: asyncio.subprocess.Process, caller: socket.socket
         caller.close()
 
 
-def _state(pid: int) -> str:
-    """The kernel's letter for a process; empty if it is gone."""
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return ""
+def _is_stopped(pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    return False
 
 
 def listen(path: Path) -> socket.socket:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
+
 from appliance.errors import BundleError
 from appliance.settings import Settings
 from inference.tensors import ASR_MODEL
@@ -43,7 +45,7 @@ def cpu_workers(settings: Settings) -> int:
 
 
 def _copies(bundle: Path) -> int:
-    beyond = int(COPIES_SHARE * _memory("MemTotal") / max(1, _size(bundle)))
+    beyond = int(COPIES_SHARE * psutil.virtual_memory().total / max(1, _size(bundle)))
     return max(1, min(os.cpu_count() or 1, MOST_COPIES, 1 + beyond))
 
 
@@ -54,8 +56,8 @@ def check_memory(settings: Settings) -> None:
         needed += triton_instances(settings) * _process_bytes(models.asr)
     if settings.cpu.workers and not settings.cpu.socket:
         needed += cpu_workers(settings) * _process_bytes(models.asr_standby or models.asr)
-    free = _memory("MemAvailable")
-    if needed > free > 0:
+    free = psutil.virtual_memory().available
+    if needed > free:
         name = models.asr.name
         raise BundleError(
             "load the speech model",
@@ -77,12 +79,4 @@ def _size(bundle: Path) -> int:
 
 def most_decoders() -> int:
     """Processes that decode compressed audio: as many as a share of the memory holds."""
-    return max(LEAST_DECODERS, int(DECODERS_SHARE * _memory("MemTotal") / DECODER_BYTES))
-
-
-def _memory(field: str) -> float:
-    """A line of /proc/meminfo, bytes; 0 if there is none."""
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith(f"{field}:"):
-            return float(line.split()[1]) * 1024
-    return 0.0
+    return max(LEAST_DECODERS, int(DECODERS_SHARE * psutil.virtual_memory().total / DECODER_BYTES))

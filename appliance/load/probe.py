@@ -1,4 +1,4 @@
-"""What a bench reads from outside: /proc of the box's processes, /metrics of gateway and Triton."""
+"""What a bench reads from outside: the box's processes, /metrics of gateway and Triton."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ import os
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.errors import EngineUnavailable
-from appliance.load.running import RunningBox
+from appliance.load.running import RunningBox, family
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 SAMPLE_S = 0.5
 GROUPS = ("gateway", "triton", "workers")
 MARKS = {  # in a command line -> the group it belongs to; else it is the gateway's
-    b"tritonserver": "triton",
-    b"triton_python_backend_stub": "triton",
-    b"inference.worker": "workers",
+    "tritonserver": "triton",
+    "triton_python_backend_stub": "triton",
+    "inference.worker": "workers",
 }
 
 Labels = Mapping[str, str]
@@ -105,38 +103,24 @@ class Use:
 def use_by_group(root: int) -> dict[str, Use]:
     """The process `root` and everything below it."""
     groups = {name: Use() for name in GROUPS}
-    for pid in [root, *_descendants(root)]:
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            use = groups["gateway" if pid == root else _group(pid)]
-            cpu_s, rss_mb = _process(pid)
-            use.cpu_s += cpu_s
-            use.rss_mb += rss_mb
+    for process in family(root):
+        with contextlib.suppress(psutil.Error):
+            use = groups["gateway" if process.pid == root else _group(process)]
+            cpu = process.cpu_times()
+            use.cpu_s += cpu.user + cpu.system
+            use.rss_mb += process.memory_info().rss / 1e6
     return groups
 
 
-def _process(pid: int) -> tuple[float, float]:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S, int(fields[21]) * PAGE_MB
-
-
-def _pss_mb(pid: int) -> float:
-    with contextlib.suppress(OSError, StopIteration, ValueError):
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024 / 1e6
+def _pss_mb(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.Error):
+        return float(process.memory_full_info().pss) / 1e6
     return 0.0
 
 
-def _group(pid: int) -> str:
-    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+def _group(process: psutil.Process) -> str:
+    command = " ".join(process.cmdline())
     return next((group for mark, group in MARKS.items() if mark in command), "gateway")
-
-
-def _descendants(root: int) -> Iterator[int]:
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{root}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield int(child)
-                yield from _descendants(int(child))
 
 
 @dataclass(slots=True)
@@ -175,7 +159,7 @@ class ProcessWatch:
         self._done.set()
         if self._thread:
             self._thread.join()
-        self.pss_mb = sum(map(_pss_mb, [self.root, *_descendants(self.root)]))
+        self.pss_mb = sum(map(_pss_mb, family(self.root)))
         wall_s = max(time.monotonic() - self._begun, 1e-6)
         self.clients_cores = (sum(os.times()[2:4]) - self._clients_before) / wall_s
         for name, use in self._look().items():

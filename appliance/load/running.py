@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from appliance.engine.process import leash
 from appliance.errors import EngineUnavailable
 from appliance.settings import load_settings
@@ -48,7 +50,11 @@ class RunningBox:
 
     def triton_pid(self) -> int | None:
         """The tritonserver among what the gateway has started."""
-        return next((p for p in descendants(self.process.pid) if _name(p) == "tritonserver"), None)
+        for process in family(self.process.pid):
+            with contextlib.suppress(psutil.Error):
+                if process.name() == "tritonserver":
+                    return process.pid
+        return None
 
 
 @contextlib.contextmanager
@@ -131,15 +137,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def descendants(pid: int) -> Iterator[int]:
-    """Children of a process, and theirs."""
-    with contextlib.suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            yield int(child)
-            yield from descendants(int(child))
-
-
-def _name(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    return ""
+def family(root: int) -> list[psutil.Process]:
+    """A process and everything below it; none if it is gone."""
+    with contextlib.suppress(psutil.Error):
+        first = psutil.Process(root)
+        return [first, *first.children(recursive=True)]
+    return []

@@ -12,8 +12,8 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+import psutil
 from prometheus_client.metrics import MetricWrapperBase
 
 from appliance.metrics import Metrics
@@ -180,7 +180,8 @@ def quantile(share: float, before: Buckets, now: Buckets) -> float | None:
 
 
 def _busy() -> tuple[float, float]:
-    """Busy and all ticks of the machine's processors since it started."""
-    ticks = [float(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    idle = ticks[3] + ticks[4]  # idle, waiting for the disk
-    return sum(ticks) - idle, sum(ticks)
+    """Seconds the machine's processors were busy, and all there were, since it started."""
+    cpu = psutil.cpu_times()  # what guests use is in `user` already
+    every = sum((cpu.user, cpu.nice, cpu.system, cpu.idle, cpu.iowait, cpu.irq, cpu.softirq))
+    every += cpu.steal
+    return every - cpu.idle - cpu.iowait, every

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,9 +24,9 @@ def box(folder: Path, weights_mb: float, **triton: object) -> Settings:
 
 
 @pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    memory = {"MemTotal": 8e9, "MemAvailable": 6e9}
-    monkeypatch.setattr(sizing, "_memory", memory.__getitem__)
+def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    memory = SimpleNamespace(total=8e9, available=6e9)
+    monkeypatch.setattr(sizing.psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(sizing.os, "cpu_count", lambda: 2)
     return memory
 
@@ -42,18 +43,18 @@ def test_large_weights_are_shared(tmp_path: Path) -> None:
 
 
 def test_weights_that_do_not_fit_are_refused_with_what_would(
-    tmp_path: Path, machine: dict[str, float]
+    tmp_path: Path, machine: SimpleNamespace
 ) -> None:
     settings = box(tmp_path / "large", 1500)
     sizing.check_memory(settings)
-    machine["MemAvailable"] = 2e9
+    machine.available = 2e9
     with pytest.raises(BundleError, match=r"large needs some 3\.9 GB.*2\.0 GB are free") as caught:
         sizing.check_memory(settings)
     assert "whisper-base" in str(caught.value)
 
 
-def test_a_gpu_holds_its_own(tmp_path: Path, machine: dict[str, float]) -> None:
+def test_a_gpu_holds_its_own(tmp_path: Path, machine: SimpleNamespace) -> None:
     settings = box(tmp_path / "large", 1500)
     triton = settings.triton.model_copy(update={"kind": "gpu"})
-    machine["MemAvailable"] = 2.5e9
+    machine.available = 2.5e9
     sizing.check_memory(settings.model_copy(update={"triton": triton}))
