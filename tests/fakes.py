@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any, cast
 
@@ -51,16 +55,30 @@ class FakeEngine:
 
     Two voices speak in it: low sounds are one speaker's, high ones the other's.
 
-    `delay_s` slows every answer, `gone` makes it fail, `queue` bounds what may wait.
+    `delay_s` slows every answer, `gone` makes it fail, `queue` bounds what may wait of each
+    priority, `at_once` what is worked on. It is as if `started` already, unless told otherwise.
     """
 
-    def __init__(self, name: str = "fake", *, delay_s: float = 0.0, queue: int = 64) -> None:
+    def __init__(
+        self,
+        name: str = "fake",
+        *,
+        delay_s: float = 0.0,
+        queue: int = 64,
+        at_once: int = 1000,
+        started: bool = True,
+    ) -> None:
         self.name = name
         self.cost = CostModel()
         self.delay_s = delay_s
         self.queue = queue
         self.gone = False
-        self.waiting = 0
+        self.at_once = at_once
+        self._started = started
+        self.waiting = Counter[Priority]()
+        self._busy = 0
+        self._line: list[tuple[Priority, int, asyncio.Future[None]]] = []  # a heap
+        self._numbers = itertools.count()
         self.failed = 0  # windows that met it gone
         self.heard_voices = False  # whether it gave voiceprints away
         self.asked: list[tuple[Question[Any], Priority]] = []
@@ -68,28 +86,58 @@ class FakeEngine:
     async def start(self) -> None:
         if self.gone:
             raise EngineUnavailable("start the fake engine", "it is gone")
+        self._started = True
 
     async def ask(
         self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
+        if not self._started:
+            raise EngineUnavailable("ask", "it does not run")
         if not np.isfinite(question.audio).all():
             raise InvalidRequest("ask", "the audio holds NaN or infinity")
-        if self.waiting >= self.queue:
+        if self.waiting[priority] >= self.queue:
             raise Overloaded("ask", "the queue is full")
-        self.waiting += 1
+        self.waiting[priority] += 1
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s), self._turn(priority):
                 await asyncio.sleep(self.delay_s)
         except TimeoutError as error:
             raise EngineTimeout("ask", f"no answer in {timeout_s} s") from error
         finally:
-            self.waiting -= 1
+            self.waiting[priority] -= 1
         if self.gone:
             self.failed += 1
             raise EngineUnavailable("ask", "it is gone")
         self.asked.append((question, priority))
         answer: Any = replace(self._answer(question), work_s=self.delay_s)
         return cast(AnswerT, answer)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, priority: Priority) -> AsyncIterator[None]:
+        """The most urgent first, of those the first that came."""
+        if self._busy >= self.at_once:
+            mine = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._line, (priority, next(self._numbers), mine))
+            try:
+                await mine
+            except asyncio.CancelledError:
+                if not mine.cancelled():
+                    self._next()
+                raise
+        else:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            self._next()
+
+    def _next(self) -> None:
+        while self._line:
+            *_, waiting = heapq.heappop(self._line)
+            if not waiting.done():
+                waiting.set_result(None)
+                return
+        self._busy -= 1
 
     @property
     def listened(self) -> list[tuple[Window, Priority]]:
@@ -136,10 +184,11 @@ class FakeEngine:
         return ModelCard("fake", "0", "Apache-2.0", ("zh",), ("transcribe",), 30.0, demo=True)
 
     def health(self) -> Health:
-        return Health(not self.gone, "gone" if self.gone else "")
+        well = self._started and not self.gone
+        return Health(well, "" if well else "gone")
 
     async def close(self) -> None:
-        pass
+        self._started = False
 
 
 def _feeling(question: EmotionWindow) -> EmotionScores:

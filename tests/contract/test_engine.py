@@ -42,7 +42,7 @@ def window(seconds: float = 1.0, seed: int = 0, **options: object) -> Window:
 
 def make(kind: str, settings: Settings) -> SpeechEngine:
     if kind == "fake":
-        return FakeEngine()
+        return FakeEngine(queue=settings.cpu.queue, started=False)
     if kind == "failover":
         off = settings.triton.model_copy(update={"mode": "off"})
         return build_engine(settings.model_copy(update={"triton": off}), Metrics())
@@ -51,6 +51,22 @@ def make(kind: str, settings: Settings) -> SpeechEngine:
 
 def served_by_socket(settings: Settings, path: Path) -> Settings:
     return settings.model_copy(update={"cpu": settings.cpu.model_copy(update={"socket": path})})
+
+
+def make_narrow(kind: str, settings: Settings, **more: int) -> SpeechEngine:
+    """One that works on one window at a time.
+
+    Args:
+        more: settings of the CPU's.
+    """
+    queue = {"queue_recording": more["queue"]} if "queue" in more else {}
+    triton = settings.triton.model_copy(update={"max_batch": 1, **queue})
+    cpu = settings.cpu.model_copy(update={"max_batch": 1, "workers": 1, **more})
+    made = make(kind, settings.model_copy(update={"triton": triton, "cpu": cpu}))
+    if isinstance(made, FakeEngine):
+        made.at_once = 1
+        slow_down(made, 0.1)
+    return made
 
 
 def slow_down(engine: SpeechEngine, delay_s: float) -> None:
@@ -146,12 +162,9 @@ async def test_cancelling_frees_the_place(engine: SpeechEngine) -> None:
     assert (await engine.ask(window(), Priority.FINAL, TIMEOUT_S)).language == "zh"
 
 
-@pytest.mark.parametrize("real", ["cpu", "triton"])  # the fake does no work to save
-async def test_what_is_cancelled_is_not_worked_on(real: str, tiny_settings: Settings) -> None:
+async def test_what_is_cancelled_is_not_worked_on(kind: str, tiny_settings: Settings) -> None:
     """Who asks after a cancelled queue does not wait for it."""
-    triton = tiny_settings.triton.model_copy(update={"max_batch": 1})
-    cpu = tiny_settings.cpu.model_copy(update={"max_batch": 1, "workers": 1})
-    made = make(real, tiny_settings.model_copy(update={"triton": triton, "cpu": cpu}))
+    made = make_narrow(kind, tiny_settings)
     await made.start()
     loop = asyncio.get_running_loop()
 
@@ -175,8 +188,6 @@ async def test_what_is_cancelled_is_not_worked_on(real: str, tiny_settings: Sett
 
 async def test_closed_is_unavailable(kind: str, tiny_settings: Settings) -> None:
     made = make(kind, tiny_settings)
-    if kind == "fake":
-        made.gone = True
     with pytest.raises(EngineUnavailable):
         await made.ask(window(), Priority.FINAL, TIMEOUT_S)
     assert not made.health().ok and made.health().reason
@@ -190,12 +201,7 @@ SMALL = 3  # windows that may wait
 async def test_a_full_queue_refuses_at_once_and_recovers(
     kind: str, tiny_settings: Settings
 ) -> None:
-    triton = tiny_settings.triton.model_copy(update={"queue_recording": SMALL, "max_batch": 1})
-    cpu = tiny_settings.cpu.model_copy(update={"queue": SMALL, "max_batch": 1})
-    settings = tiny_settings.model_copy(update={"triton": triton, "cpu": cpu})
-    made = make(kind, settings)
-    if isinstance(made, FakeEngine):
-        made.queue, made.delay_s = SMALL, 0.5
+    made = make_narrow(kind, tiny_settings, queue=SMALL)
     await made.start()
     asks = [window(10.0, seed=i, beam_size=5) for i in range(4 * SMALL)]
     answers = await asyncio.gather(
@@ -208,13 +214,10 @@ async def test_a_full_queue_refuses_at_once_and_recovers(
     await made.close()
 
 
-@pytest.mark.parametrize("real", ["cpu", "triton"])
 async def test_a_queue_full_of_recordings_refuses_no_final(
-    real: str, tiny_settings: Settings
+    kind: str, tiny_settings: Settings
 ) -> None:
-    triton = tiny_settings.triton.model_copy(update={"queue_recording": SMALL, "max_batch": 1})
-    cpu = tiny_settings.cpu.model_copy(update={"queue": SMALL, "max_batch": 1})
-    made = make(real, tiny_settings.model_copy(update={"triton": triton, "cpu": cpu}))
+    made = make_narrow(kind, tiny_settings, queue=SMALL)
     await made.start()
     recordings = [
         asyncio.create_task(made.ask(window(10.0, i), Priority.RECORDING, TIMEOUT_S))
@@ -235,11 +238,8 @@ async def test_a_queue_full_of_recordings_refuses_no_final(
     await made.close()
 
 
-@pytest.mark.parametrize("real", ["cpu", "triton"])  # the fake has no queue to order
-async def test_finals_go_before_recordings(real: str, tiny_settings: Settings) -> None:
-    triton = tiny_settings.triton.model_copy(update={"max_batch": 1})
-    cpu = tiny_settings.cpu.model_copy(update={"max_batch": 1})
-    made = make(real, tiny_settings.model_copy(update={"triton": triton, "cpu": cpu}))
+async def test_finals_go_before_recordings(kind: str, tiny_settings: Settings) -> None:
+    made = make_narrow(kind, tiny_settings)
     await made.start()
     order: list[str] = []
 

@@ -430,7 +430,7 @@ async def test_a_stop_gives_recordings_back(tmp_path: Path) -> None:
         box.engine.delay_s = 5
         sent = await send(client, alaw(10))
         async with asyncio.timeout(10):
-            while not box.engine.waiting:
+            while not box.engine.waiting.total():
                 await asyncio.sleep(0.01)
         await box.whole.recordings.close()
         waiting = (await client.get(f"/api/v1/recordings/{sent['id']}")).json()
