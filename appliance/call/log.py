@@ -7,13 +7,14 @@ runs anyway, so a reader that stops costs nothing, and nobody waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from appliance.messages import AudioProgress, Final, Lasting, NumberedEvent, Partial
 from appliance.news import News
 
-Journal = Callable[[int, Lasting], Awaitable[None]]  # by sequence; never raises
+# Events one after the other, the first with that sequence; never raises.
+Journal = Callable[[int, Sequence[Lasting]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class EventLog:
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal = journal
         self._writing = asyncio.Lock()  # the journal is in the order of publication
+        self._arriving: list[LogEntry] = []  # while others are written
         self._putting: set[asyncio.Future[None]] = set()
         self.entries: list[LogEntry] = []  # entry n has sequence n + 1
         self._partials: dict[int, tuple[int, Partial]] = {}  # by leg, with the moment of each
@@ -67,15 +69,23 @@ class EventLog:
         await asyncio.shield(putting)
 
     async def _put(self, event: Lasting, by: str, depth: int) -> None:
+        """Whoever comes to write first writes all that have gathered: one fsync serves them."""
+        mine = LogEntry(event, by, depth)
+        self._arriving.append(mine)
         async with self._writing:
+            if all(entry is not mine for entry in self._arriving):
+                return  # another has
+            await asyncio.sleep(0)  # what others tell of the same event comes along
+            gathered, self._arriving = self._arriving, []
             if self.closed:
                 return
             if self._journal:
-                await self._journal(len(self.entries) + 1, event)
-            self.entries.append(LogEntry(event, by, depth))
-        if isinstance(event, Final):
-            self._done[event.leg] = event.utterance
-            self._outdate(event.leg)
+                await self._journal(len(self.entries) + 1, [entry.event for entry in gathered])
+            self.entries += gathered
+        for entry in gathered:
+            if isinstance(entry.event, Final):
+                self._done[entry.event.leg] = entry.event.utterance
+                self._outdate(entry.event.leg)
         self._tell()
 
     def show(self, partial: Partial) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -22,13 +23,30 @@ def leash(doing: str, signal: str = "KILL") -> tuple[str, ...]:
     return (setpriv, "--pdeathsig", signal)
 
 
+SHARED_MEMORY = Path("/dev/shm")
+
+
+def shm_prefix(port: int) -> str:
+    """Of the regions of shared memory of a Triton that this process starts."""
+    return f"lingting-{os.getpid()}-{port}-"
+
+
+def sweep_orphans() -> None:
+    """Remove regions of Tritons whose gateway died together with all who cleared away behind it."""
+    for region in SHARED_MEMORY.glob("lingting-*-*-*"):
+        pid = region.name.split("-")[1]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            with contextlib.suppress(OSError):
+                region.unlink()
+
+
 def sweep(shm_prefix: str, begun: float) -> None:
     """Remove what a killed Triton leaves behind, which would pile up till nothing fits.
 
     Its regions of shared memory, and the folder that its Python backend makes at its start, in
     /tmp whatever TMPDIR says: those begun with it (`begun`, s since 1970) and still empty.
     """
-    for region in Path("/dev/shm").glob(f"{shm_prefix}*"):
+    for region in SHARED_MEMORY.glob(f"{shm_prefix}*"):
         with contextlib.suppress(OSError):
             region.unlink()
     for folder in Path("/tmp").glob("python_env_*"):

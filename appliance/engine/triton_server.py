@@ -28,7 +28,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from appliance.engine.keeper import ENDED
-from appliance.engine.process import ONE_BLAS_THREAD, leash, sweep
+from appliance.engine.process import ONE_BLAS_THREAD, leash, shm_prefix, sweep, sweep_orphans
 from appliance.engine.sizing import triton_instances
 from appliance.errors import EngineUnavailable
 from appliance.settings import Settings
@@ -111,7 +111,7 @@ class TritonServer:
         self.grpc_port = int(address.rpartition(":")[2]) or free_port()
         self.http_port = settings.triton.http_port or free_port()
         self.metrics_port = settings.triton.metrics_port or free_port()
-        self._prefix = f"lingting-{os.getpid()}-{self.grpc_port}-"  # of shared memory regions
+        self._prefix = shm_prefix(self.grpc_port)
 
     @property
     def address(self) -> str:
@@ -148,6 +148,7 @@ class TritonServer:
         server = (str(binary), *self._arguments(work, binary))
         command = [*leash("start Triton", "TERM"), *keeper, *marks, *server]
         self._begun = time.time()
+        sweep_orphans()
         self._process = await asyncio.create_subprocess_exec(
             *command,
             env=_environment(binary),

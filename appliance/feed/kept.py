@@ -84,11 +84,13 @@ class KeptCall:
 
     # --- its events
 
-    async def _keep(self, sequence: int, event: Lasting) -> None:
+    async def _keep(self, first: int, events: Sequence[Lasting]) -> None:
         """The words go out whatever the disk does."""
-        if self._journal:
-            await self._write(self._journal, sequence, event)
-        self.ledger.add(event)
+        if journal := self._journal:
+            numbered = enumerate(events, first)
+            await asyncio.gather(*(self._write(journal, n, event) for n, event in numbered))
+        for event in events:
+            self.ledger.add(event)
 
     async def _write(self, journal: Journal, sequence: int, event: Lasting) -> None:
         writing = asyncio.ensure_future(journal.append(self.id, sequence, event))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest_asyncio
 from appliance.engine.build import build_engine
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.cpu_service import CpuService, listen
+from appliance.engine.process import SHARED_MEMORY, shm_prefix, sweep_orphans
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton import TritonEngine
 from appliance.errors import EngineUnavailable, InvalidRequest, Overloaded
@@ -252,3 +255,34 @@ async def test_finals_go_before_recordings(kind: str, tiny_settings: Settings) -
     await asyncio.gather(ask("final", Priority.FINAL), *recordings)
     assert order.index("final") < 4, order
     await made.close()
+
+
+def regions_of(port: int) -> list[Path]:
+    return list(SHARED_MEMORY.glob(f"{shm_prefix(port)}*"))
+
+
+async def test_what_was_asked_does_not_stay_in_tritons_memory(tiny_settings: Settings) -> None:
+    """Sound and hot words pass through /dev/shm, and so do answers until the next takes their
+    place; nobody else may look."""
+    made = TritonEngine(tiny_settings, Metrics())
+    await made.start()
+    asked = window(2.0, seed=5, hotwords=("平城区机密",))
+    await made.ask(asked, Priority.FINAL, TIMEOUT_S)
+    assert made.server
+    regions = regions_of(made.server.grpc_port)
+    assert regions and all(region.stat().st_mode & 0o077 == 0 for region in regions)
+    held = b"".join(region.read_bytes() for region in regions)
+    assert asked.audio[1000:1050].tobytes() not in held and "平城区机密".encode() not in held
+    await made.close()
+    assert not any(region.exists() for region in regions)
+
+
+async def test_regions_of_the_dead_are_cleared_away() -> None:
+    gone = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await gone.wait()
+    dead, alive = (SHARED_MEMORY / f"lingting-{pid}-1-test" for pid in (gone.pid, os.getpid()))
+    for region in (dead, alive):
+        region.write_bytes(b"x")
+    sweep_orphans()
+    assert not dead.exists() and alive.exists()
+    alive.unlink()

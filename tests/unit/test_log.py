@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from appliance.call.log import EventLog
 from appliance.messages import AudioProgress, Event, Final, Lasting, NumberedEvent, Partial
@@ -23,20 +24,24 @@ async def read(log: EventLog, **how: bool) -> list[NumberedEvent]:
 
 
 async def test_what_lasts_is_journalled_then_told_in_order() -> None:
+    """What gathers while others are written is written together."""
     written: list[tuple[int, Lasting]] = []
     seen_when_written: list[int] = []
 
-    async def journal(sequence: int, event: Lasting) -> None:
-        await asyncio.sleep(0.01 / sequence)  # the later, the quicker
+    async def journal(first: int, events: Sequence[Lasting]) -> None:
+        await asyncio.sleep(0.01 / first)  # the later, the quicker
         seen_when_written.append(log.sequence)
-        written.append((sequence, event))
+        written.extend(enumerate(events, first))
 
     log = EventLog(journal)
-    await asyncio.gather(*(log.put(final(n)) for n in range(5)))
+    first = asyncio.create_task(log.put(final(0)))
+    await asyncio.sleep(0.005)
+    await asyncio.gather(first, *(log.put(final(n)) for n in range(1, 5)))
     log.close()
     told = await read(log)
     assert [(each.sequence, each.event) for each in told] == written
-    assert seen_when_written == [0, 1, 2, 3, 4], "not told before it is written"
+    assert [each.event for each in told] == [final(n) for n in range(5)]
+    assert seen_when_written == [0, 1], "not told before it is written"
 
 
 async def test_readers_come_when_they_like_and_none_is_waited_for() -> None:
@@ -98,8 +103,8 @@ async def test_a_thousand_waiters_are_woken_by_what_they_wait_for_alone() -> Non
 async def test_what_comes_after_the_end_is_in_nothing() -> None:
     written: list[int] = []
 
-    async def journal(sequence: int, event: Lasting) -> None:
-        written.append(sequence)
+    async def journal(first: int, events: Sequence[Lasting]) -> None:
+        written.append(first)
 
     log = EventLog(journal)
     await log.put(final(0))
@@ -111,8 +116,8 @@ async def test_what_comes_after_the_end_is_in_nothing() -> None:
 async def test_who_is_cancelled_while_it_tells_leaves_no_hole() -> None:
     written: list[int] = []
 
-    async def journal(sequence: int, event: Lasting) -> None:
-        written.append(sequence)
+    async def journal(first: int, events: Sequence[Lasting]) -> None:
+        written.append(first)
         await asyncio.sleep(0.02)
 
     log = EventLog(journal)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,7 @@ from appliance.load.probe import Figures
 from appliance.load.search import Player, Search, player_of
 from appliance.settings import load_settings
 from tools.bench import calls as bench_calls
+from tools.bench import followed as bench_followed
 from tools.bench import idle as bench_idle
 from tools.bench import page as bench_page
 from tools.bench import recordings as bench_recordings
@@ -255,6 +257,33 @@ def page(
         figures["watching_cpu_share"] = share
     goals = [report.UPDATE, report.METRICS, report.PAGES, report.WATCHING]
     report.tell("Open pages", _titled(figures), goals, as_json=as_json)
+
+
+@app.command()
+def followed(
+    calls: Annotated[int, typer.Option(min=1, max=100, help="Calls at once, of two legs.")] = 4,
+    seconds: Annotated[float, typer.Option(min=10, help="Length of a call.")] = 30.0,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Rounds; tell medians.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Follow calls by a webhook, a watcher, three subscribers: what it costs, how soon they tell.
+
+    Two boxes hear the same calls in turns, one that is followed and one that is not.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="lingting-bench-") as folder,
+        bench_followed.told_by_webhook(Path(folder)) as settings,
+        Host(_engine(), unlimited=True) as alone,
+        Host(
+            _engine(), unlimited=True, environment=settings, program=bench_followed.PROGRAM
+        ) as box,
+        _doing(alone.engine) as say,
+        bench_live.recording() as audio,
+    ):
+        say(f"{calls} calls, {runs} rounds, followed and not")
+        figures = bench_followed.trial(alone, box, audio, calls, seconds, runs)
+    goals = [report.FOLLOWING, report.DERIVED]
+    report.tell("Followed calls", _titled(figures), goals, as_json=as_json)
 
 
 def _count(calls: str) -> int | None:

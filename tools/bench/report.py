@@ -64,6 +64,8 @@ UPDATE = Goal("page_update", "update_p95_s", 0.3)
 METRICS = Goal("metrics", "metrics_p50_s", 0.05)
 WATCHING = Goal("watching_cost", "watching_cpu_share", 0.03)
 PAGES = Goal("pages_cost", "pages_cpu_cores", 0.15)
+FOLLOWING = Goal("following_cost", "following_cpu_share", 0.03)
+DERIVED = Goal("derived", "derived_p95_s", 0.02)
 DIARIZATION = Goal("diarization_cost", "diarization_ratio", 2)
 
 
