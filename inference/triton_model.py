@@ -32,7 +32,7 @@ from inference.tensors import (
     unpack_question,
 )
 
-SHARED_MEMORY = "/dev/shm/"
+SHARED_MEMORY = "/dev/shm/lingting-"  # as the gateway names its Triton's regions
 USED_CAPSULE = ctypes.c_char_p(b"used_dltensor")  # must outlive every capsule
 
 
@@ -54,8 +54,8 @@ class BatchModel(ABC):
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """One response per request, in order, with a row for each of its questions."""
-        asked = [[] if r.is_cancelled() else _questions(r) for r in requests]
         try:
+            asked = [[] if r.is_cancelled() else _questions(r) for r in requests]
             answers = iter(self._answer([question for rows in asked for question in rows]))
         except Exception as error:  # the batch fails, the server lives; the gateway tries elsewhere
             pb_utils.Logger.log_error(f"inference failed: {error!r}")
@@ -80,7 +80,7 @@ def _keep_private() -> None:
     """The backend makes its shared memory for everybody to read, whatever the umask."""
     for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
         place = line.split(maxsplit=5)[-1]
-        if place.startswith(SHARED_MEMORY):
+        if place.startswith(SHARED_MEMORY) and not place.endswith(" (deleted)"):
             Path(place).chmod(0o600)
 
 

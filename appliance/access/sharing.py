@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,6 +17,7 @@ log = logging.getLogger(__name__)
 
 CHANGED, SPENT, BEGUN, ENDED = "credentials", "spent", "session-begun", "session-ended"
 TELL_EVERY_S = 0.5  # how many requests each credential has made
+TOLD_AT_ONCE = 100  # credentials: a notice is small
 
 
 class Sharing:
@@ -62,8 +62,9 @@ class Sharing:
     async def _tell_spent(self) -> None:
         while True:
             await asyncio.sleep(TELL_EVERY_S)
-            if spent := self._gate.spent():
-                self._notices.tell(SPENT, requests=spent)
+            spent = list(self._gate.spent().items())
+            for at in range(0, len(spent), TOLD_AT_ONCE):
+                self._notices.tell(SPENT, requests=dict(spent[at : at + TOLD_AT_ONCE]))
 
     def _hear_spent(self, fields: Fields) -> None:
         for credential, requests in fields["requests"].items():
@@ -79,12 +80,15 @@ class Sharing:
 
     def _hear_begun(self, fields: Fields) -> None:
         of, name, longest_s = str(fields["of"]), str(fields["name"]), float(fields["longest_s"])
-        with contextlib.suppress(ValueError):  # of another master key, or altered
+        try:
             sealed = base64.b64decode(fields["sealed"])
             key = self._ring.unwrap(sealed, _about(of, name, longest_s)).decode()
+        except ValueError as error:  # of another master key, or altered
+            log.warning("a session of another gateway does not open: %s", error)
+        else:
             self._sessions[of].remember(name, key, longest_s)
 
 
 def _about(of: str, name: str, longest_s: float) -> str:
     """What is sealed with a session, so that nobody can make more of it on the way."""
-    return f"{of} session {name} for {longest_s} s"
+    return f"{of} session {name} for {float(longest_s)} s"

@@ -19,9 +19,9 @@ CRASHED = "the box stopped while this call ran: what was said until then is here
 NEVER_BEGAN = "the database was away when this call began: it was not kept"
 
 
-async def recover(calls: Calls, running: RunningCalls) -> None:
+async def recover(calls: Calls, running: RunningCalls, *, own: bool = False) -> None:
     """Each of gateways that are no more reaches its end, even if it cannot be read any more."""
-    left = await calls.orphans()
+    left = await calls.orphans(own=own)
     for call_id in left:
         try:
             await _close(calls, call_id, running)
@@ -36,8 +36,9 @@ async def recover(calls: Calls, running: RunningCalls) -> None:
 async def end_strays(calls: Calls, running: RunningCalls) -> None:
     """Nobody hears them, and nobody will."""
     for call_id in await calls.strays([kept.id for kept in running.all()]):
-        await calls.fail(call_id, NEVER_BEGAN)
-        running.tell(call_id)
+        if running.get(call_id) is None:  # nor has it begun meanwhile
+            await calls.fail(call_id, NEVER_BEGAN, calls.ending_for(call_id))
+            running.tell(call_id)
 
 
 async def _close(calls: Calls, call_id: str, running: RunningCalls) -> None:

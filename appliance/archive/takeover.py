@@ -38,26 +38,29 @@ class Takeover:
         check = partial(self._check, audio)
         if shared:
             await self._look_around(check)
-        others = [] if shared else [each.id for each in await gateways.others()]
-        await gateways.bury([gateways.me, *others])
-        await self._take_over()
+        else:
+            await gateways.bury([each.id for each in await gateways.others()])
         await gateways.join(audio, self._store.ring.name, check)
         self._joined = True
         if shared:
-            self._tasks = [
-                asyncio.create_task(self._beat(), name="gateway-beat"),
-                asyncio.create_task(self._take_over_always(), name="takeover"),
-            ]
+            self._tasks = [asyncio.create_task(self._beat(), name="gateway-beat")]
+        await self._take_over(own=True)
+        if shared:
+            self._tasks.append(asyncio.create_task(self._take_over_always(), name="takeover"))
 
     async def _look_around(self, check: Check) -> None:
-        """Before anything of the others is touched; those that are dead have no say."""
+        """Before anything of the others is touched; those that are dead have no say, unless they
+        left what only their keys open."""
         gateways = self._store.gateways
         try:
             check(await gateways.others())
         except StoreUnavailable as error:
-            log.warning("%s; are they alive? That takes a few seconds to see", error.cause)
-            await gateways.outlive()
-            check(await gateways.others())
+            log.warning("%s; are they alive? That takes some ten seconds to see", error.cause)
+            dead = await gateways.outlive()
+            check([each for each in await gateways.others() if each.id not in dead])
+            if not await self._store.calls.all_over():
+                raise
+            await gateways.bury(dead)
 
     def _check(self, audio: str, others: Sequence[Member]) -> None:
         """Gateways work on each other's calls: what one has sealed, all must be able to open."""
@@ -98,7 +101,9 @@ class Takeover:
                     await gateways.bury(dead)
                 if dead or beats % LOOK_ANYWAY == 0:
                     self._due.set()  # beside this: who takes over for long is not dead itself
-                    self._running.look_at_all()  # what a dead one did not say
+                    self._running.look_at_all()
+                if dead:
+                    self._store.notices.look()  # what they did not say
             except LingtingError as error:
                 log.warning("the other gateways are not seen: %s", error)
             except Exception:  # whatever it was, the others must not take us for dead
@@ -115,12 +120,17 @@ class Takeover:
             except Exception:  # it is looked for again in a while
                 log.exception("taking over met a bug")
 
-    async def _take_over(self) -> None:
-        """Each step may be done by several gateways at once, and takes effect once."""
+    async def _take_over(self, *, own: bool = False) -> None:
+        """Each step may be done by several gateways at once, and takes effect once.
+
+        Args:
+            own: also what this gateway's last life left, before it has begun anything.
+        """
         store = self._store
-        if await store.jobs.abandon_leases():
+        if await store.jobs.abandon_leases(own=own):
             store.jobs.news.tell()
-        await recover(store.calls, self._running)
+        await recover(store.calls, self._running, own=own)
         await end_strays(store.calls, self._running)
-        living = [each.id for each in await store.gateways.all()]
+        members = await (store.gateways.others() if own else store.gateways.all())
+        living = [each.id for each in members]
         await asyncio.to_thread(store.vault.remove_broken_off, living)

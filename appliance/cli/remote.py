@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from typing import Any, BinaryIO, cast
 
 import httpx
 
@@ -35,8 +36,11 @@ class Request:
     hotwords: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.server)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            url = httpx.URL(self.server)
+        except (httpx.InvalidURL, ValueError):
+            url = httpx.URL()
+        if url.scheme not in ("http", "https") or not url.host or url.path != "/":
             raise InvalidRequest(DOING, f"{self.server} is no address", "use http://host:port")
 
     def fields(self) -> dict[str, str | list[str]]:
@@ -61,8 +65,9 @@ class SentFile:
         self._file, self._sent = file, sent
         self.size = file.seek(0, os.SEEK_END)
 
-    def read(self, size: int) -> bytes:
-        data = self._file.read(min(size, self.size - self._file.tell()))
+    def read(self, size: int = -1) -> bytes:
+        left = self.size - self._file.tell()
+        data = self._file.read(left if size < 0 else min(size, left))
         self._sent(self._file.tell())
         return data
 
@@ -75,50 +80,100 @@ class SentFile:
         return self._file.tell()
 
 
+class Upload:
+    """One file on its way to the box. Blocking, for a box that refuses answers before it has all,
+    and asyncio loses what comes after a failed write; `ask` runs it aside."""
+
+    def __init__(self, question: Request, file: SentFile) -> None:
+        self._question, self._file = question, file
+        self._abandoned = threading.Event()
+        self._socket: socket.socket | None = None
+
+    def run(self) -> Transcript:
+        for _ in range(TRIES_WHEN_FULL - 1):
+            try:
+                return self._once()
+            except Overloaded as error:
+                if self._abandoned.wait(min(LONGEST_WAIT_S, error.retry_after_s)):
+                    raise
+        return self._once()
+
+    def abandon(self) -> None:
+        """Let go at once, whatever `run` waits for."""
+        self._abandoned.set()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it may have closed by itself
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _once(self) -> Transcript:
+        server = self._question.server
+        # Nothing of it goes by a proxy; whom to believe is the system's to say.
+        context = ssl.create_default_context()
+        file = ("recording", cast(BinaryIO, self._file))  # its name stays here
+        transport = httpx.HTTPTransport(verify=context, socket_options=[KEEPALIVE])
+        try:
+            with httpx.Client(transport=transport, timeout=TIMEOUT) as client:
+                answer = client.post(
+                    f"{server.rstrip('/')}{PATH}",
+                    data=self._question.fields(),
+                    files={"file": file},
+                    extensions={"trace": self._remember},
+                )
+        except httpx.RemoteProtocolError as error:
+            cause = f"{server} does not answer in HTTP"
+            hint = "name the HTTP port, not the gRPC one"
+            raise EngineUnavailable(DOING, cause, hint) from error
+        except httpx.HTTPError as error:
+            hint = "is a box running there?"
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                hint = "name the authority's file: SSL_CERT_FILE=ca.pem lingting ..."
+            cause = f"{server}: {str(error) or type(error).__name__}"
+            raise EngineUnavailable(DOING, cause, hint) from error
+        return read_answer(answer.status_code, answer.headers.get("retry-after"), answer.content)
+
+    def _remember(self, event: str, about: dict[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._socket = about["return_value"].get_extra_info("socket")
+
+
 async def ask(question: Request, file: BinaryIO, sent: Callable[[int], None]) -> Transcript:
     """What a box hears in a file.
 
     Args:
         file: can be sought in.
-        sent: told how many bytes have gone.
+        sent: told how many bytes have gone, by another thread.
 
     Raises:
         EngineUnavailable, Overloaded, InvalidRequest.
     """
-    told = SentFile(file, sent)
-    for _ in range(TRIES_WHEN_FULL - 1):
+    upload = Upload(question, SentFile(file, sent))
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Transcript] = loop.create_future()
+
+    def settle(result: Transcript | Exception) -> None:
+        if answer.done():
+            return
+        if isinstance(result, Exception):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
+
+    def run() -> None:
+        result: Transcript | Exception
         try:
-            return await _ask(question, told)
-        except Overloaded as error:
-            await asyncio.sleep(min(LONGEST_WAIT_S, error.retry_after_s))
-    return await _ask(question, told)
+            result = upload.run()
+        except Exception as error:
+            result = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result)
 
-
-async def _ask(question: Request, file: SentFile) -> Transcript:
-    server = question.server
-    # Nothing of it goes by a proxy; whom to believe is the system's to say.
-    transport = httpx.AsyncHTTPTransport(
-        verify=ssl.create_default_context(), socket_options=[KEEPALIVE]
-    )
-    files = {"file": ("recording", file)}  # its name stays here
+    # Nobody waits for it when the reader has had enough.
+    threading.Thread(target=run, daemon=True).start()
     try:
-        async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT) as client:
-            # Refused before it was all sent? The answer says why.
-            answer = await client.post(
-                f"{server.rstrip('/')}{PATH}",
-                data=question.fields(),
-                files=files,  # type: ignore[arg-type]
-            )
-    except httpx.RemoteProtocolError as error:
-        cause = f"{server} does not answer in HTTP"
-        raise EngineUnavailable(DOING, cause, "name the HTTP port, not the gRPC one") from error
-    except httpx.HTTPError as error:
-        hint = "is a box running there?"
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            hint = "name the authority's file: SSL_CERT_FILE=ca.pem lingting ..."
-        cause = f"{server}: {error or type(error).__name__}"
-        raise EngineUnavailable(DOING, cause, hint) from error
-    return read_answer(answer.status_code, answer.headers.get("retry-after"), answer.content)
+        return await answer
+    except asyncio.CancelledError:
+        upload.abandon()
+        raise
 
 
 def read_answer(status: int, retry_after: str | None, body: bytes) -> Transcript:

@@ -13,6 +13,7 @@ from appliance.errors import EngineUnavailable
 ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 BACKEND_START_S = 60.0
+SHARED_MEMORY = Path("/dev/shm")
 
 
 def leash(doing: str, signal: str = "KILL") -> tuple[str, ...]:
@@ -21,9 +22,6 @@ def leash(doing: str, signal: str = "KILL") -> tuple[str, ...]:
     if setpriv is None:
         raise EngineUnavailable(doing, "setpriv is missing", "apt-get install util-linux")
     return (setpriv, "--pdeathsig", signal)
-
-
-SHARED_MEMORY = Path("/dev/shm")
 
 
 def shm_prefix(port: int) -> str:
@@ -40,13 +38,13 @@ def sweep_orphans() -> None:
                 region.unlink()
 
 
-def sweep(shm_prefix: str, begun: float) -> None:
+def sweep(prefix: str, begun: float) -> None:
     """Remove what a killed Triton leaves behind, which would pile up till nothing fits.
 
     Its regions of shared memory, and the folder that its Python backend makes at its start, in
     /tmp whatever TMPDIR says: those begun with it (`begun`, s since 1970) and still empty.
     """
-    for region in SHARED_MEMORY.glob(f"{shm_prefix}*"):
+    for region in SHARED_MEMORY.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
             region.unlink()
     for folder in Path("/tmp").glob("python_env_*"):

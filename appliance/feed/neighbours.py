@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from appliance.call.log import EventLog
 from appliance.errors import LingtingError
-from appliance.feed.journal import Journal
+from appliance.feed.journal import PAGE, Journal
 from appliance.feed.running import RunningCalls
 from appliance.feed.subscriber import FollowedCall, Listener, Subscriber
 from appliance.messages import Lasting, NumberedEvent, Partial
@@ -126,13 +126,13 @@ class Mirror:
         return not over
 
     async def _read(self) -> bool:
-        """A page of the journal; False: there was nothing new in it."""
+        """A page of the journal; False: there is no more."""
         before = self.log.sequence
         for sequence, event in await self._journal.read(self._call_id, before):
             if sequence != self.log.sequence + 1:  # it comes late, from a database that was away
                 break
             await self.log.put(event)
-        return self.log.sequence > before
+        return self.log.sequence - before >= PAGE
 
     async def _take(self, sealed: str) -> None:
         try:

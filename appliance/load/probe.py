@@ -37,8 +37,8 @@ class Scrape:
         self._samples = [
             # Triton's counters lack the suffix that the parser gives every counter.
             (sample.name.removesuffix("_total"), sample.labels, sample.value)
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
+            for metric in text_string_to_metric_families(text)
+            for sample in metric.samples
         ]
 
     def total(self, name: str, **labels: str) -> float:

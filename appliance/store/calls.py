@@ -31,7 +31,6 @@ from appliance.messages import (
     Emotion,
     Level,
 )
-from appliance.security.ciphers import Cipher
 from appliance.store import codec
 from appliance.store.database import Also, Database
 from appliance.store.keys import KeyRing
@@ -43,7 +42,7 @@ T = TypeVar("T")
 LEVELS = {level: number for number, level in enumerate(Level, 1)}
 OVER = (CallState.FINISHED, CallState.FAILED, CallState.CANCELLED)
 ERROR_LENGTH = 500
-BEGUN_WITHIN_S = 60.0  # a live call runs, once its row is made
+BEGUN_WITHIN_S = 300.0  # a live call runs, once its row is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ class Calls:
             "gateway": self._gateway if config.live else "",
             "state": state.value,
             "created_at": time.time(),
-            "config": _seal(cipher, key, call_id, "config", codec.pack_config(config)),
+            "config": codec.seal(cipher, key, call_id, "config", codec.pack_config(config)),
         }
 
         def work(connection: Connection) -> None:
@@ -125,7 +124,7 @@ class Calls:
     async def append(self, call_id: str, sequence: int, event: bytes) -> None:
         """Journal a packed event; it is on the disk when this returns."""
         cipher, key = await self._ring.get(call_id)
-        body = _seal(cipher, key, call_id, f"event {sequence}", event)
+        body = codec.seal(cipher, key, call_id, f"event {sequence}", event)
         row = {"call_id": call_id, "sequence": sequence, "at": time.time(), "body": body}
         await self._database.write(lambda c: c.execute(insert(events).values(row)))
 
@@ -137,7 +136,7 @@ class Calls:
                 "call_id": call_id,
                 "sequence": n,
                 "at": time.time(),
-                "body": _seal(cipher, key, call_id, f"event {n}", event),
+                "body": codec.seal(cipher, key, call_id, f"event {n}", event),
             }
             for n, event in enumerate(told, 1)
         ]
@@ -164,7 +163,7 @@ class Calls:
         told = []
         for n, body in rows:
             try:
-                event = _open(cipher, key, call_id, f"event {n}", body, unpack)
+                event = codec.unseal(cipher, key, call_id, f"event {n}", body, unpack)
             except StoreDamaged as error:  # the others are still worth having
                 log.error("call %s: %s", call_id, error)
             else:
@@ -204,7 +203,7 @@ class Calls:
                 peak_emotion=peak.emotion.value if peak else "",
                 peak_level=LEVELS[peak.level] if peak else 0,
                 error=record.error[:ERROR_LENGTH],
-                record=_seal(cipher, key, record.id, "record", codec.pack_record(record)),
+                record=codec.seal(cipher, key, record.id, "record", codec.pack_record(record)),
             )
         )
         return await self._database.write(lambda c: _once(c, change, extra))
@@ -242,7 +241,7 @@ class Calls:
         if sealed is None:
             return None
         cipher, key = await self._ring.get(call_id)
-        return _open(cipher, key, call_id, "record", sealed, codec.unpack_record)
+        return codec.unseal(cipher, key, call_id, "record", sealed, codec.unpack_record)
 
     async def config(self, call_id: str) -> CallConfig:
         """How it was asked for; raises NotFound, StoreDamaged."""
@@ -251,7 +250,7 @@ class Calls:
         if sealed is None:
             raise NotFound("find a call", f"there is no call {call_id!r}")
         cipher, key = await self._ring.get(call_id)
-        return _open(cipher, key, call_id, "config", sealed, codec.unpack_config)
+        return codec.unseal(cipher, key, call_id, "config", sealed, codec.unpack_config)
 
     async def page(
         self, wanted: Filter, size: int, after: tuple[float, str] | None = None
@@ -267,9 +266,11 @@ class Calls:
         rows = await self._database.read(lambda c: c.execute(query).all())
         return [_summary(row) for row in rows]
 
-    async def orphans(self) -> list[str]:
-        """Live calls that are not over, of gateways that are no more."""
+    async def orphans(self, *, own: bool = False) -> list[str]:
+        """Live calls that are not over, of gateways that are no more; after a restart our `own`."""
         over, living = [state.value for state in OVER], select(gateways.c.id)
+        if own:
+            living = living.where(gateways.c.id != self._gateway)
         left = (calls.c.state.not_in(over), calls.c.gateway.not_in(living))
         query = select(calls.c.id).where(calls.c.live, *left)
         return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
@@ -298,6 +299,11 @@ class Calls:
         told = calls.c.id.not_in(waiting)
         query = select(calls.c.id).where(calls.c.ended_at < moment, told).limit(limit)
         return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
+    async def all_over(self) -> bool:
+        """Whether nothing runs or waits."""
+        query = select(calls.c.id).where(calls.c.state.not_in([s.value for s in OVER])).limit(1)
+        return await self._database.read(lambda c: c.execute(query).scalar()) is None
 
     async def newest(self) -> float | None:
         """When the newest call began, s since 1970; None if there is none."""
@@ -378,23 +384,3 @@ def _summary(row: Row[tuple[object, ...]]) -> Summary:
         peak_level=levels.get(fields["peak_level"]),
         error=fields["error"],
     )
-
-
-def _seal(cipher: Cipher, key: bytes, call_id: str, what: str, plain: bytes) -> bytes:
-    return cipher.seal(key, plain, f"{call_id}:{what}".encode())
-
-
-def _open(
-    cipher: Cipher,
-    key: bytes,
-    call_id: str,
-    what: str,
-    sealed: bytes,
-    unpack: Callable[[bytes], T],
-) -> T:
-    try:
-        return unpack(cipher.open(key, sealed, f"{call_id}:{what}".encode()))
-    except ValueError as error:  # altered, or of a form we do not know
-        raise StoreDamaged(
-            "open a call", f"its {what} is damaged", "restore a backup, or delete the call"
-        ) from error

@@ -34,7 +34,7 @@ MOST_WAITING = 10_000  # writes not begun
 READERS = 4
 BUSY_TIMEOUT_MS = 10_000
 IN_EACH_OTHERS_WAY = frozenset({"40001", "40P01"})  # SQLSTATE: serialization failure, deadlock
-ATTEMPTS_ALONE = 5  # of a write that was in another gateway's way
+IN_THE_WAY_S = (0.02, 0.04, 0.08)  # longest pauses after each attempt
 # Of a server that is gone without a word, s and ms.
 AWAY: dict[str, Any] = {
     "connect_timeout": 5,
@@ -49,7 +49,8 @@ AWAY: dict[str, Any] = {
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
-Also = Callable[[Connection], None]  # done in the same transaction as something else
+# Done in the same transaction as something else; it may run again, so it changes nothing else.
+Also = Callable[[Connection], None]
 Answer = tuple[Any, BaseException | None]  # what a write gave, or what failed
 
 
@@ -138,10 +139,7 @@ class Database:
         """Each of `works` is answered, whatever happens."""
         begun = time.monotonic()
         works = [(work, done) for work, done in works if done.set_running_or_notify_cancel()]
-        try:
-            answers = self._together([work for work, _ in works])
-        except _InTheWay:
-            answers = [self._alone(work) for work, _ in works]
+        answers = self._patiently([work for work, _ in works])
         self._metrics.store_commit_seconds.observe(time.monotonic() - begun)
         for (_, done), (value, failure) in zip(works, answers, strict=True):
             if failure is None:
@@ -162,21 +160,22 @@ class Database:
             log.warning("a transaction failed: %s", _cause(error))
             # A file is locked by this process, which knows what is in it.
             doing, cause = "write to the database", _cause(error)
-            if ran and self.shared:
+            if ran and self.shared and _is_lost(error):
                 hint = "it may be done: look, or ask again with the same Idempotency-Key"
                 return [(None, OutcomeUnknown(doing, cause, hint)) for _ in works]
             return [(None, StoreUnavailable(doing, cause, "is the disk full?")) for _ in works]
         return answers
 
-    def _alone(self, work: Work) -> Answer:
-        """What it is in the way of is over soon: others' transactions are as short as ours."""
-        for attempt in range(ATTEMPTS_ALONE):
-            try:
-                return self._together([work])[0]
-            except _InTheWay:
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))
+    def _patiently(self, works: list[Work]) -> list[Answer]:
+        """What is in the way is over soon: others' transactions are as short as ours."""
+        for longest_s in IN_THE_WAY_S:
+            with contextlib.suppress(_InTheWay):
+                return self._together(works)
+            time.sleep(random.uniform(0, longest_s))
+        if len(works) > 1:
+            return [answer for work in works for answer in self._patiently([work])]
         cause = "other gateways write the same all the time"
-        return None, StoreUnavailable("write to the database", cause, "try again")
+        return [(None, StoreUnavailable("write to the database", cause, "try again"))]
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -226,8 +225,17 @@ class _InTheWay(Exception):
     """Another gateway's transaction and ours waited for each other."""
 
 
+def _sqlstate(error: Exception) -> str:
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+
+
 def _is_in_the_way(error: Exception) -> bool:
-    return getattr(getattr(error, "orig", None), "sqlstate", None) in IN_EACH_OTHERS_WAY
+    return _sqlstate(error) in IN_EACH_OTHERS_WAY
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the server has not said what became of the transaction."""
+    return not _sqlstate(error) or _sqlstate(error).startswith(("08", "57P"))
 
 
 def _attempt(connection: Connection, work: Work) -> Answer:

@@ -55,6 +55,7 @@ class Gateways:
     ) -> None:
         self._database, self.me, self._version, self._watch = database, me, version, watch
         self._audio = self._master = ""
+        self._check: Check = lambda others: None
         self._seen: dict[str, tuple[int, float]] = {}  # beats, and since when they stand there
         self._looked_at = watch()
 
@@ -68,16 +69,12 @@ class Gateways:
             master: what its master key is known by.
             check: raises if it must not join those others; they are as it sees them, until it has.
         """
-        self._audio, self._master = audio, master
-
-        def work(connection: Connection) -> None:
-            one_at_a_time(connection, "lingting gateways")
-            check([each for each in _members(connection) if each.id != self.me])
-            self._enter(connection)
-
-        await self._database.write(work)
+        self._audio, self._master, self._check = audio, master, check
+        await self._database.write(self._enter)
 
     def _enter(self, connection: Connection) -> None:
+        one_at_a_time(connection, "lingting gateways")
+        self._check([each for each in _members(connection) if each.id != self.me])
         connection.execute(delete(gateways).where(gateways.c.id == self.me))
         row = {
             "id": self.me,
@@ -90,7 +87,8 @@ class Gateways:
         connection.execute(insert(gateways).values(row))
 
     async def beat(self) -> bool:
-        """Say that it lives; False if it was taken for dead meanwhile: then it joins again."""
+        """Say that it lives; False if it was taken for dead meanwhile: then it joins again, and is
+        checked as before."""
         mine = gateways.c.id == self.me
         change = update(gateways).where(mine).values(beats=gateways.c.beats + 1)
 
@@ -110,13 +108,13 @@ class Gateways:
         """All but this one."""
         return [each for each in await self.all() if each.id != self.me]
 
-    async def outlive(self) -> None:
-        """Watch the others for as long as it takes to see which are dead, and bury those."""
-        dead: list[str] = []
+    async def outlive(self) -> list[str]:
+        """Watch the others for as long as it takes to see which are dead."""
+        dead = await self.look()
         for _ in range(round(DEAD_AFTER_S / BEAT_S) + 2):
-            dead = await self.look()
             await asyncio.sleep(BEAT_S)
-        await self.bury(dead)
+            dead = await self.look()
+        return dead
 
     async def look(self) -> list[str]:
         """The others that are dead by now."""

@@ -225,9 +225,11 @@ class Jobs:
         if not connection.execute(update(jobs).where(ours).values(change)).rowcount:
             raise LeaseLost("go on with a job", "another runner has it now, or it was cancelled")
 
-    async def abandon_leases(self) -> int:
-        """Of gateways that are no more."""
+    async def abandon_leases(self, *, own: bool = False) -> int:
+        """Of gateways that are no more; after a restart our `own`."""
         living = select(gateways.c.id)
+        if own:
+            living = living.where(gateways.c.id != self.owner)
         change = (
             update(jobs)
             .where(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_owner.not_in(living))

@@ -125,10 +125,10 @@ class KeyRing:
         wanted = delete(keys).where(keys.c.call_id.in_(call_ids))
         try:
             await self._database.write(lambda connection: connection.execute(wanted))
-        finally:
-            self.forget(call_ids)  # it may have been read until then
-        self._shredded(call_ids)
-        self._unsettled = True
+        finally:  # whatever is known of it: it may be done
+            self.forget(call_ids)
+            self._shredded(call_ids)
+            self._unsettled = True
         await self.settle()
 
     async def settle(self) -> None:

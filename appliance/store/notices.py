@@ -8,6 +8,7 @@ there is one gateway, and nothing to tell.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -27,6 +28,7 @@ MISSED = "missed"  # a notice: others were lost on their way
 MOST_WAITING = 1000  # notices not told yet
 MOST_BYTES = 7900  # of one: the server takes no 8000
 AGAIN_S = 1.0  # after the server was lost
+CLOSE_S = 1.0
 
 Fields = dict[str, Any]
 Hear = Callable[[Fields], None]
@@ -42,7 +44,7 @@ class Notices:
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
         self.shared = self._url.get_backend_name() == "postgresql"
-        self._heard: dict[str, list[Hear]] = {MISSED: [lambda _: self._look()]}
+        self._heard: dict[str, list[Hear]] = {MISSED: [lambda _: self.look()]}
         self._missed: list[Callable[[], None]] = []
         self._lost = False  # some of ours, since we last said so
         self._waiting: asyncio.Queue[Fields] = asyncio.Queue(MOST_WAITING)
@@ -76,6 +78,11 @@ class Notices:
             ]
 
     async def close(self) -> None:
+        """What waits is told first, if that can be done soon."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S if self._tasks else 0):
+                while not self._waiting.empty():
+                    await asyncio.sleep(CLOSE_S / 50)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,11 +102,12 @@ class Notices:
 
     async def _listen(self, connection: AsyncConnection) -> None:
         await connection.execute(f"LISTEN {CHANNEL}")
-        self._look()
+        self.look()
         async for notice in connection.notifies():
             self._hear(notice.payload)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Notices may have been missed."""
         for look in self._missed:
             look()
 
@@ -121,7 +129,7 @@ class Notices:
                 notice = await self._waiting.get()
             payload = json.dumps({**notice, "from": self._me})
             if len(payload) > MOST_BYTES:
-                continue
+                continue  # a partial: another comes
             try:
                 await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
             except BaseException:

@@ -237,6 +237,10 @@ async def test_access_is_of_all_gateways_within_a_second(make: MakeGateway) -> N
             async with asyncio.timeout(1.0):
                 while not b.access.sessions.key(token):
                     await asyncio.sleep(0.02)
+            secret = a.access.secrets.begin(shown, longest_s=60)  # of a realtime client
+            async with asyncio.timeout(1.0):
+                while b.access.secrets.key(secret) != shown:
+                    await asyncio.sleep(0.02)
             b.access.sessions.end(token)
             async with asyncio.timeout(1.0):
                 while a.access.sessions.key(token):

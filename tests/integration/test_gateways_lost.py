@@ -7,7 +7,8 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,6 +164,29 @@ async def test_who_waits_hears_of_an_end_that_a_dead_one_did_not_tell(make: Make
             task.cancel()  # it beats no more
         await asyncio.wait_for(waiting, WITHIN_S)
         assert (await b.archive.find(name)).state is CallState.CANCELLED
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_a_dead_one_left_is_not_spoilt_by_one_that_cannot_open_it(
+    make: MakeGateway, tmp_path: Path
+) -> None:
+    """A power cut takes them all; the first that comes back has another master key."""
+    async with make("a") as a:
+        await a.whole.recordings.close()
+        name = await a.archive.accept(RECORDING, whole(alaw(3)))
+        row = await a.archive.store.gateways.all()
+    async with make("a") as a:  # its row stands as if it had been killed
+        await a.whole.recordings.close()
+        await a.archive.store.database.write(
+            lambda c: c.execute(insert(members).values(**{**asdict(row[0]), "id": "killed"}))
+        )
+    other = tmp_path / "other.key"
+    other.write_bytes(bytes(32))
+    with pytest.raises(StoreUnavailable):
+        async with make("b", master_key=other):
+            pass
+    async with make("a") as a:
+        assert await ended(a, name) is CallState.FINISHED
 
 
 @pytest.mark.usefixtures("quick")

@@ -68,13 +68,20 @@ class Watchers(threading.Thread):
         self._over = threading.Event()
         self._known: set[str] = set()
         self.derived_s: list[float] = []  # from the final to each derived event
+        self._error: Exception | None = None
 
     def run(self) -> None:
-        asyncio.run(self._run())
+        try:
+            asyncio.run(self._run())
+        except Exception as error:
+            self._error = error
 
     def stop(self) -> None:
+        """Raises what a watcher met."""
         self._over.set()
         self.join()
+        if self._error:
+            raise self._error
 
     async def _run(self) -> None:
         limits = httpx.Limits(max_connections=None)
@@ -89,7 +96,9 @@ class Watchers(threading.Thread):
                 await asyncio.sleep(LOOK_EVERY_S)
             for each in watching:
                 each.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            for ended in await asyncio.gather(*watching, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    raise ended
 
     async def _watch(self, client: httpx.AsyncClient, call: str) -> None:
         came: dict[tuple[int, int], float] = {}  # finals, by leg and end
@@ -126,6 +135,7 @@ def receiver() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/"
     finally:
         server.shutdown()
+        server.server_close()
 
 
 @contextlib.contextmanager
@@ -157,14 +167,20 @@ def trial(
     """The same calls on both, in turns; keys as in docs/bench.md."""
     without, with_all = list[float](), list[float]()
     derived_s: list[float] = []
-    for _ in range(rounds):
-        without.append(cores(alone, audio, calls, seconds))
-        box = followed.box(lambda fresh: warm_up(fresh, audio))
-        watchers = Watchers(box.url)
+
+    def watched() -> None:
+        watchers = Watchers(followed.box(lambda fresh: warm_up(fresh, audio)).url)
         watchers.start()
         with_all.append(cores(followed, audio, calls, seconds))
         watchers.stop()
-        derived_s += watchers.derived_s
+        derived_s.extend(watchers.derived_s)
+
+    def unwatched() -> None:
+        without.append(cores(alone, audio, calls, seconds))
+
+    for number in range(rounds):
+        for turn in (watched, unwatched) if number % 2 else (unwatched, watched):
+            turn()
     costs = [b / a - 1 for a, b in zip(without, with_all, strict=True)]
     return {
         "calls": calls,

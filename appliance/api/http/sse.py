@@ -20,7 +20,7 @@ def written(data: str, *, name: str = "", sequence: int | None = None) -> str:
     """One event; the browser's EventSource sends `sequence` when it comes again."""
     head = f"event: {name}\n" if name else ""
     head += f"id: {sequence}\n" if sequence is not None else ""
-    lines = "".join(f"data: {line}\n" for line in data.splitlines() if line.strip())
+    lines = "".join(f"data: {line}\n" for line in data.split("\n") if line.strip())
     return f"{head}{lines}\n"
 
 
