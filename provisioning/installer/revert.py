@@ -41,7 +41,7 @@ def resume() -> None:
             _revert(done)
             return
         try:
-            with alone():  # an installer that lives finishes by itself
+            with alone(patience_s=0):  # an installer that lives finishes by itself
                 settle()
                 return
         except InstallError as error:

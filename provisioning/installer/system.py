@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from installer import layout
 from installer.words import InstallError, Text
@@ -116,16 +118,30 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Only one installer at a time; raises InstallError."""
+def alone(patience_s: float = 10.0) -> Iterator[None]:
+    """Only one installer at a time; raises InstallError.
+
+    Args:
+        patience_s: lingting-resume looks for a moment whether an installer has left it work.
+    """
     layout.STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (layout.STATE / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InstallError(
-                Text("另一个安装程序正在运行", "another installer is running"),
-                Text("等它结束后再试", "wait until it is done"),
-                code=ANOTHER,
-            ) from None
+        deadline = time.monotonic() + patience_s
+        while not _is_locked(lock):
+            if time.monotonic() > deadline:
+                raise InstallError(
+                    Text("另一个安装程序正在运行", "another installer is running"),
+                    Text("等它结束后再试", "wait until it is done"),
+                    code=ANOTHER,
+                )
+            time.sleep(0.1)
         yield
+
+
+def _is_locked(lock: IO[str]) -> bool:
+    """By us, from now on."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

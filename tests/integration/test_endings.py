@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import pytest
 from sqlalchemy import Connection, update
 
 from appliance.archive import retention
+from appliance.archive.steady import SteadyClock
 from appliance.audio import wav
 from appliance.call.keeping import Ending
 from appliance.errors import EngineUnavailable, NotFound, StoreUnavailable
 from appliance.messages import AudioFormat, CallConfig, CallState, Encoding, Ended, Final
 from appliance.recordings.recordings import KIND, Recordings
 from appliance.store import jobs
-from appliance.store.schema import keys
+from appliance.store.schema import calls, keys
 from appliance.store.vault import audio_key
 from inference.tensors import Clustering, VoiceWindow
 from tests.integration.gateway import RunningGateway, alaw, gateway
@@ -364,6 +366,27 @@ async def test_retention_goes_on_after_a_database_error_of_any_kind(
         async with asyncio.timeout(WITHIN_S):
             while looks < 4:
                 await asyncio.sleep(0.02)
+
+
+async def test_a_clock_that_went_back_and_forth_between_two_looks_deletes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ended meanwhile says that it is old."""
+    monkeypatch.setattr(retention, "CLOCK_EVERY_S", 0.02)
+    monkeypatch.setattr(retention, "LOOK_EVERY_S", 1.0)
+    off_s = 0.0
+    async with gateway(tmp_path) as box:
+        box.archive._retention._clock = SteadyClock(None, lambda: time.time() + off_s)
+        await asyncio.sleep(1.1)  # the next look is a second away
+        name = await record(box)
+        assert await ended(box, name) is CallState.FINISHED
+        off_s = -400 * 86_400.0
+        long_ago = update(calls).where(calls.c.id == name).values(ended_at=time.time() + off_s)
+        await box.archive.store.database.write(lambda c: c.execute(long_ago))
+        await asyncio.sleep(0.2)
+        off_s = 0.0
+        await asyncio.sleep(2.2)
+        assert (await box.archive.find(name)).state is CallState.FINISHED
 
 
 async def test_recordings_go_on_after_a_bug_in_taking_them(tmp_path: Path) -> None:
