@@ -274,7 +274,8 @@ async def test_models(stub: Any) -> None:
 
 
 async def test_requests_are_counted(stub: Any, box: FakeBox) -> None:
-    """A stream lasts as long as its call: its length says nothing of the box."""
+    """A stream lasts as long as its call: its length says nothing of the box. An answer is counted
+    after it was sent."""
     await streamed(stub, [opening(), sound()])
     await refused(stub.Recognize(asr.RecognizeRequest(config=recognition())))
     counted = box.metrics.registry.get_sample_value
@@ -283,6 +284,9 @@ async def test_requests_are_counted(stub: Any, box: FakeBox) -> None:
         ("Recognize", "INVALID_ARGUMENT", 1),
     ):
         labels = {"door": "riva", "method": method, "status": status}
+        async with asyncio.timeout(10):
+            while counted("lingting_requests_total", labels) is None:
+                await asyncio.sleep(0.01)
         assert counted("lingting_requests_total", labels) == 1
         del labels["status"]
         assert counted("lingting_request_duration_seconds_count", labels) == timed
