@@ -12,9 +12,15 @@ from appliance.api.auth import check_closed
 from appliance.api.grpc.server import GrpcServer
 from appliance.api.http.followed import Followed
 from appliance.api.http.server import HttpServer
+from appliance.api.orders import shown_to_city
 from appliance.api.tls import check_tls
 from appliance.archive.archive import Archive
 from appliance.assist.alerts import Alerts
+from appliance.assist.current import CurrentCity
+from appliance.assist.orders.desk import OrderDesk
+from appliance.assist.orders.push import OrderPush
+from appliance.assist.orders.subscriber import OrderFiller
+from appliance.assist.orders.timers import OrderTimers
 from appliance.call.box import Box
 from appliance.console.board import Lines
 from appliance.engine.build import build_engine
@@ -29,6 +35,8 @@ from appliance.messages import Level
 from appliance.metrics import Metrics
 from appliance.recordings.recordings import Recordings
 from appliance.settings import Settings
+from appliance.store.database import Also
+from appliance.store.orders import Order, OrderEvent
 from appliance.store.store import Store
 from appliance.watch.condition import ConditionWatch
 from appliance.watch.gpu import GpuReader
@@ -57,9 +65,15 @@ class Gateway:
         store = self.store = Store(settings.store, metrics)
         self.lines = Lines()
         webhooks = Webhooks(settings.webhooks, store.jobs, metrics)
+        self.city = CurrentCity(settings.city.pack, settings.city.cache)
+        self.orders = OrderDesk(store, self.city, self._tell_order)
+        self._push = OrderPush(settings.orders, store.jobs, self.orders, shown_to_city)
+        self._webhooks = webhooks
+        self._timers = OrderTimers(self.orders)
         # In the order in which they are told of an event.
         self.subscribers: tuple[Subscriber, ...] = (
             Alerts(Level(settings.emotions.alert_level)),
+            OrderFiller(store, self.city, self.orders),
             webhooks,
             self.lines,
             *([Neighbours(store)] if store.notices.shared else []),
@@ -75,15 +89,18 @@ class Gateway:
         replays = Replays(store, self.subscribers, metrics)
         owed = [OwedWork(store.jobs, each) for each in self.subscribers if is_durable(each)]
         self.recordings = Runner(recordings)
-        self._owed = [Runner(work) for work in (*owed, replays)]
-        kinds = [work.kind for work in (recordings, replays, *owed)]
+        self._owed = [Runner(work) for work in (*owed, replays, self._push)]
+        kinds = [work.kind for work in (recordings, replays, self._push, *owed)]
         audit = self.access.audit_folder
         self._condition = ConditionWatch(settings, store, audit, metrics, kinds)
-        self._grpc = GrpcServer(self.box, self.archive, self.access)
+        self._grpc = GrpcServer(self.box, self.archive, self.access, self.orders)
         self._http = HttpServer(
             *(self.box, self.archive, self.access, self._history),
-            followed=Followed(self.lines, webhooks, replays),
+            followed=Followed(self.lines, webhooks, replays, self.orders),
         )
+
+    def _tell_order(self, order: Order, event: OrderEvent) -> list[Also]:
+        return [*self._webhooks.tell_order(order, event), *self._push.owed(order, event)]
 
     async def start(self) -> tuple[int, int]:
         """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""
@@ -98,6 +115,8 @@ class Gateway:
         await self.box.start()
         for runner in (self.recordings, *self._owed):
             runner.start()
+        await self.city.start()
+        await self._timers.start()
         await self._quiet.start()
         return await self._grpc.start(), await self._http.start()
 
@@ -120,6 +139,9 @@ class Gateway:
         await self.box.close()
         await asyncio.gather(*(runner.close() for runner in self._owed))
         await asyncio.gather(*(subscriber.close() for subscriber in self.subscribers))
+        await self._timers.close()
+        await self._push.close()
+        await self.city.close()
         await self._history.close()
         await self._condition.close()
         await self.access.close()

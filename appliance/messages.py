@@ -92,6 +92,9 @@ class CallConfig:
     tenant: str = LOCAL_TENANT  # the hotline system whose call it is
     credential: str = ""  # by whose id it came; a system may have several
     door: str = "unknown"  # "riva", "openai", ...; a metric label, so never user input
+    caller: str = ""  # the citizen's number, as the switch tells it
+    channel: str = ""  # of a written message: app, web, wechat, weibo, mail
+    author: str = ""  # who wrote it, as the channel names them
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class CredentialRequest:
     per_minute: int = 0
     certificate: str = ""  # SHA-256 of a client certificate, hex
     kind: str = KEY
+    unit: str = ""  # a clerk's, by code
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,7 @@ class Access:
             per_minute=wanted.per_minute,
             certificate=wanted.certificate if key else "",
             pending=pending,
+            unit=wanted.unit,
         )
         return NewCredential(credential, key)
 
@@ -355,6 +357,11 @@ def _check(wanted: CredentialRequest) -> None:
     if not admins and not wanted.tenant:
         hint = "name the hotline system it is for; * sees every one's calls"
         raise InvalidRequest(DOING, "it has no tenant", hint, param="tenant")
+    if (AccessRole.CLERK in wanted.roles) != bool(wanted.unit):
+        hint = "name the unit of a clerk, and of nobody else"
+        raise InvalidRequest(DOING, "a clerk has a unit", hint, param="unit")
+    if AccessRole.CLERK in wanted.roles and len(wanted.roles) > 1:
+        raise InvalidRequest(DOING, "a clerk is nothing else", param="roles")
     if wanted.kind == CERTIFICATE and not wanted.certificate:
         raise InvalidRequest(DOING, "no certificate is named", param="certificate")
 

@@ -109,6 +109,7 @@ class Gate:
             roles=roles_of(credential.roles),
             credential=credential.id,
             peer=shown.peer,
+            unit=credential.unit,
         )
 
     def _knows(self, shown: Proof) -> bool:

@@ -15,6 +15,8 @@ class AccessRole(StrEnum):
     CALLER = "caller"  # a hotline system: sends audio, reads its own calls
     AGENT = "agent"  # reads and follows calls
     INSPECTOR = "inspector"  # an agent's rights; hears kept audio, deletes calls
+    DISPATCHER = "dispatcher"  # gives orders to units; reads calls
+    CLERK = "clerk"  # of a unit: sees and answers its orders, no call
     OPERATOR = "operator"  # metrics, models, webhooks that failed; no call
     SYSTEM_ADMIN = "system_admin"  # settings, draining
     SECURITY_ADMIN = "security_admin"  # credentials
@@ -23,7 +25,12 @@ class AccessRole(StrEnum):
 
 ADMINS = frozenset({AccessRole.SYSTEM_ADMIN, AccessRole.SECURITY_ADMIN, AccessRole.AUDIT_ADMIN})
 SENDS = frozenset({AccessRole.CALLER})
-READS = frozenset({AccessRole.CALLER, AccessRole.AGENT, AccessRole.INSPECTOR})
+READS = frozenset(
+    {AccessRole.CALLER, AccessRole.AGENT, AccessRole.INSPECTOR, AccessRole.DISPATCHER}
+)
+ORDERS = READS | {AccessRole.CLERK}
+WRITES = frozenset({AccessRole.CALLER, AccessRole.AGENT, AccessRole.DISPATCHER})
+DISPATCHES = frozenset({AccessRole.CALLER, AccessRole.DISPATCHER})
 INSPECTS = frozenset({AccessRole.INSPECTOR})
 OPERATES = frozenset({AccessRole.OPERATOR})
 ANYBODY = frozenset(AccessRole)
@@ -43,6 +50,7 @@ class Principal:
     roles: frozenset[AccessRole]
     credential: str = ""  # its id; empty: the door itself vouches
     peer: str = ""  # address, for the audit log
+    unit: str = ""  # a clerk's, by code
 
     def sees(self, tenant: str) -> bool:
         return self.tenant in (EVERY_TENANT, tenant)
@@ -66,7 +74,15 @@ class Principal:
 LOCAL = Principal(
     "local",
     EVERY_TENANT,
-    frozenset({AccessRole.CALLER, AccessRole.AGENT, AccessRole.INSPECTOR, AccessRole.OPERATOR}),
+    frozenset(
+        {
+            AccessRole.CALLER,
+            AccessRole.AGENT,
+            AccessRole.INSPECTOR,
+            AccessRole.DISPATCHER,
+            AccessRole.OPERATOR,
+        }
+    ),
 )
 # The machine's own canary, over the Unix socket: it may call, and delete its own calls.
 CANARY = Principal("canary", CANARY_TENANT, frozenset({AccessRole.CALLER, AccessRole.INSPECTOR}))

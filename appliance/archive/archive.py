@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
+
+from sqlalchemy.exc import IntegrityError
 
 from appliance.archive.recovery import so_far
 from appliance.archive.retention import Retention
@@ -44,6 +47,7 @@ from appliance.recordings.arrivals import KIND, Arrivals, Claim
 from appliance.settings import Settings
 from appliance.store import jobs
 from appliance.store.calls import OVER, Filter, Summary
+from appliance.store.claims import claim
 from appliance.store.store import Store
 from appliance.store.vault import Writer, audio_key
 
@@ -115,6 +119,30 @@ class Archive:
             await self.store.forget(call_id)
             raise
         return self.running.begin_live(call_id, config, self.store, audio)
+
+    async def keep_text(
+        self, config: CallConfig, owner: str, key: str, text: str
+    ) -> KeptCall | str:
+        """A keeper for a written message, which has no sound; or the id of the message that the
+        Idempotency-Key `key` of `owner` made before.
+
+        Raises:
+            Conflict: it was used for another message.
+            StoreUnavailable: it could not be kept.
+        """
+        claimed = hashlib.sha256(text.encode()).hexdigest()
+        if key and (known := await self.store.claims.find(owner, key, claimed)):
+            return known
+        call_id = new_id()
+        claims = [claim(owner, key, claimed, call_id)] if key else []
+        try:
+            await self.store.calls.create(call_id, config, CallState.RUNNING, *claims)
+        except IntegrityError:  # the same, sent twice at the same moment
+            await self.store.forget(call_id)
+            if known := await self.store.claims.find(owner, key, claimed):
+                return known
+            raise
+        return self.running.begin_live(call_id, config, self.store, None)
 
     async def _live_audio(self, call_id: str) -> Writer | None:
         """Where a live call's audio goes; None if it is not kept, or cannot be."""

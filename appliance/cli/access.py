@@ -65,6 +65,7 @@ def create(
     ] = "",
     days: Annotated[float | None, typer.Option(help="Until it expires.")] = None,
     per_minute: Annotated[int, typer.Option(help="Requests; 0: as the box is set.")] = 0,
+    unit: Annotated[str, typer.Option(help="A clerk's unit: its code in the city pack.")] = "",
     client: Annotated[
         Path | None,
         typer.Option(help="Client certificate that the key must come with; PEM."),
@@ -84,6 +85,7 @@ def create(
         "tenant": tenant,
         "days": days,
         "per_minute": per_minute,
+        "unit": unit,
         "certificate": fingerprint(client) if client else "",
         "kind": "certificate" if certificate_alone else "key",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from appliance.console.board import BoardNews, Row
 from appliance.console.condition import BoxState, Grade
+from appliance.console.orders import OrderRow
 from appliance.console.words import EMOTIONS, LEVELS, NO_ROLE, ROLES
 from appliance.watch.history import KEPT_S, SAMPLE_EVERY_S, SERIES
 from inference.tensors import ModelCard
@@ -44,6 +45,7 @@ class Viewer:
     sees_calls: bool
     signed_in: bool  # by a key: can sign out
     may_try: bool = False  # may send audio
+    sees_orders: bool = False
 
 
 class Renderer:
@@ -126,6 +128,9 @@ class Renderer:
     def row(self, row: Row) -> str:
         begun = time.strftime("%H:%M:%S", time.localtime(row.begun_at))
         return self._render("row.html", row=row, begun=begun)
+
+    def orders(self, rows: Sequence[OrderRow], total: int, late: int) -> str:
+        return self._render("orders.html", rows=rows, total=total, late=late)
 
     def calls(self, news: BoardNews) -> str:
         """What changed, to be put where it belongs by id."""

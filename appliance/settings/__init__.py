@@ -34,7 +34,7 @@ from appliance.settings.doors import (
     LocalSettings,
 )
 from appliance.settings.engines import CpuSettings, FailoverSettings, ModelsSettings, TritonSettings
-from appliance.settings.keeping import StoreSettings, WebhooksSettings
+from appliance.settings.keeping import OrdersSettings, StoreSettings, WebhooksSettings
 from appliance.settings.watching import LogSettings, TracesSettings, WatchSettings
 
 DEFAULT_CONFIG = Path("/etc/lingting/lingting.toml")
@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     city: CitySettings = CitySettings()
     store: StoreSettings = StoreSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
+    orders: OrdersSettings = OrdersSettings()
     limits: LimitsSettings = LimitsSettings()
     watch: WatchSettings = WatchSettings()
     traces: TracesSettings = TracesSettings()

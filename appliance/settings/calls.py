@@ -72,8 +72,12 @@ class SpeakersSettings(Section):
 
 class CitySettings(Section):
     pack: Path = Field(
-        PROJECT / "provisioning" / "city_packs" / "demo",
-        description="folder of the city pack: what a city's people say and mean",
+        PROJECT / "provisioning" / "city_packs" / "datong",
+        description="folder of the city pack, or a link to one; sealed anew, it is taken at once",
+    )
+    cache: Path = Field(
+        PROJECT / ".run" / "city",
+        description="folder for what takes seconds to make of a pack; may be emptied",
     )
 
 

@@ -45,6 +45,16 @@ class StoreSettings(Section):
     )
 
 
+class OrdersSettings(Section):
+    push_url: AnyHttpUrl | None = Field(
+        None, description="the city's existing order system, which takes each order by POST"
+    )
+    push_token_file: MaybePath = Field(None, description="file with the token that it asks for")
+    push_allow: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="networks that it may be in, e.g. 192.0.2.0/24; none: it is not spoken to"
+    )
+
+
 class Endpoint(Section):
     """Who is told by webhook."""
 

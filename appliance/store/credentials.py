@@ -32,6 +32,7 @@ class Credential:
     revoked_at: float | None = None
     approved_by: str = ""
     pending: bool = False  # of an admin: not before another admin approves
+    unit: str = ""  # a clerk's, by code
 
     def is_good(self, now: float) -> bool:
         in_time = self.expires_at is None or now < self.expires_at

@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    UniqueConstraint,
 )
 
 main = MetaData()
@@ -118,6 +119,85 @@ credentials = Table(
     Column("revoked_at", Float),
     Column("approved_by", String(64), nullable=False),
     Column("pending", Boolean, nullable=False),
+    Column("unit", String(64), nullable=False, server_default=""),  # a clerk's
+)
+
+# Work orders. What they say is sealed under a key of each.
+orders = Table(
+    "orders",
+    main,
+    Column("id", String(40), primary_key=True),
+    Column("number", String(40), nullable=False, unique=True),
+    Column("tenant", String(64), nullable=False),
+    Column("call_id", String(40), nullable=False),
+    Column("matter", Integer, nullable=False),  # of that call, from 0
+    Column("channel", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),  # of the row: the ETag
+    Column("pack", String(80), nullable=False),  # that it was made with
+    Column("category", String(16), nullable=False),
+    Column("division", String(12), nullable=False),
+    Column("appeal", String(16), nullable=False),
+    Column("tier", String(32), nullable=False),
+    Column("unit", String(64), nullable=False),  # the main one
+    Column("created_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("due_at", Float),
+    Column("ended_at", Float),
+    Column("merged_into", String(40), nullable=False),
+    Column("phone", String(64), nullable=False),  # a keyed hash
+    Column("solved", Boolean),
+    Column("satisfaction", Integer),
+    Column("returns", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # sealed
+    UniqueConstraint("call_id", "matter"),
+    Index("orders_by_time", "created_at", "id"),
+    Index("orders_by_state", "state", "created_at", "id"),
+    Index("orders_by_phone", "phone", "created_at"),
+    Index("orders_by_place", "category", "division", "created_at"),
+)
+
+order_units = Table(
+    "order_units",
+    main,
+    Column("order_id", ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True),
+    Column("unit", String(64), primary_key=True),
+    Column("main", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("given_at", Float, nullable=False),
+    Column("sign_by", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("signed_at", Float),
+    Column("ended_at", Float),  # answered or returned
+    Column("asked_days", Float, nullable=False),  # of an extension that nobody has decided on
+    Index("order_units_of", "unit", "state"),
+)
+
+# Whatever happened to an order, by whom.
+order_events = Table(
+    "order_events",
+    main,
+    Column("order_id", ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("actor", String(16), nullable=False),
+    Column("action", String(24), nullable=False),
+    Column("state", String(16), nullable=False),  # afterwards
+    Column("unit", String(64), nullable=False),
+    Column("category", String(16), nullable=False),
+    Column("body", LargeBinary, nullable=False),  # sealed
+    Index("order_events_by_action", "action", "category", "unit"),
+)
+
+order_timers = Table(
+    "order_timers",
+    main,
+    Column("order_id", ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True),
+    Column("unit", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("due_at", Float, nullable=False),
+    Index("order_timers_by_time", "due_at"),
 )
 
 # Wrapped keys, in a database of their own: deleting one shreds its call.

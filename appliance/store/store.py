@@ -26,6 +26,7 @@ from appliance.store.gateways import Gateways
 from appliance.store.jobs import Jobs
 from appliance.store.keys import KeyRing, load_master
 from appliance.store.notices import Notices
+from appliance.store.orders import Orders
 from appliance.store.schema import keys
 from appliance.store.vault import Vault, audio_key
 
@@ -39,6 +40,7 @@ class Store:
 
     ring: KeyRing
     calls: Calls
+    orders: Orders
     vault: Vault
     gateways: Gateways
 
@@ -66,6 +68,7 @@ class Store:
         self.notices.when_missed(self.ring.forget_all)
         await self.ring.check()
         self.calls = Calls(self.database, self.ring, me)
+        self.orders = Orders(self.database, self.ring)
         self.vault = Vault(settings.audio_folder or settings.folder / "audio", me)
         self.gateways = Gateways(self.database, me, version("lingting"))
         await self.notices.start(me)

@@ -20,11 +20,18 @@ from appliance.settings.keeping import WebhooksSettings as Settings
 from appliance.store.calls import OVER
 from appliance.store.database import Also
 from appliance.store.jobs import Job, Jobs
+from appliance.store.orders import Order, OrderEvent
 from appliance.webhooks.delivery import Deliverer, Refused
 
 log = logging.getLogger(__name__)
 
 SOURCE = "/lingting"
+ORDER_ACTIONS = (
+    *("created", "corrected", "confirm", "dispatch", "sign", "start", "return", "answer"),
+    *("call_back", "close", "reopen", "merge", "refuse", "extend", "grant", "deny"),
+    *("remind", "supervise", "pushed"),
+)
+ORDER_EVENTS = {f"order.{action}" for action in ORDER_ACTIONS} | {"order.*", "call.*"}
 # Seconds to wait after each failed attempt; after the last one it is a dead letter: some 20 hours.
 PAUSES_S = (5, 30, 120, 600, 1800, 3600, 7200, 18_000, 36_000)
 
@@ -72,29 +79,61 @@ class Webhooks(Subscriber):
 
     def _owed(self, call: FollowedCall, what: str, data: Json, about: str) -> Iterator[Owed]:
         """Told once of each call, `about` and endpoint, though a recording may be tried again."""
+        told = {
+            "call": f"/api/v1/calls/{call.id}",
+            "call_id": call.config.call_id,
+            "tenant": call.config.tenant,
+            **data,
+        }
+        return self._deliveries(f"call.{what}", call.config.tenant, call.id, told, about, call.id)
+
+    def _deliveries(
+        self, what: str, tenant: str, subject: str, data: Json, about: str, call_id: str
+    ) -> Iterator[Owed]:
         for endpoint in self._endpoints:
-            if endpoint.tenant not in (EVERY_TENANT, call.config.tenant):
+            if endpoint.tenant not in (EVERY_TENANT, tenant):
                 continue
-            if endpoint.events and f"call.{what}" not in endpoint.events:
+            if endpoint.events and not _wants(endpoint.events, what):
                 continue
             mine = f"{about} {endpoint.url}"
             event = {
                 "specversion": "1.0",
-                "id": job_id(call.id, self.name, mine),
+                "id": job_id(call_id, self.name, mine),
                 "source": SOURCE,
-                "type": f"lingting.call.{what}",
-                "subject": call.id,
+                "type": f"lingting.{what}",
+                "subject": subject,
                 "time": datetime.now(UTC).isoformat(),
                 "datacontenttype": "application/json",
-                "data": {
-                    "call": f"/api/v1/calls/{call.id}",
-                    "call_id": call.config.call_id,
-                    "tenant": call.config.tenant,
-                    **data,
-                },
+                "data": data,
             }
             payload = json.dumps({"url": str(endpoint.url), "event": event}).encode()
             yield Owed(mine, payload)
+
+    def tell_order(self, order: Order, event: OrderEvent) -> list[Also]:
+        """For the transaction of what happened to an order: the deliveries that tell of it. They
+        say what it is and where it stands, and nothing that anybody said."""
+        data = {
+            "order": f"/api/v1/orders/{order.id}",
+            "number": order.number,
+            "call": order.call_id,
+            "tenant": order.tenant,
+            "state": event.state,
+            "actor": event.actor,
+            "unit": event.unit,
+            "units": [part.unit for part in order.units],
+            "category": order.category,
+            "division": order.division,
+            "tier": order.tier,
+            "due_at": order.due_at,
+        }
+        field = event.body.get("field", "")
+        about = f"order {order.id} {order.version} {event.action} {event.unit} {field}"
+        return [
+            queued(self, order.call_id, debt)
+            for debt in self._deliveries(
+                f"order.{event.action}", order.tenant, order.id, data, about, order.call_id
+            )
+        ]
 
     # --- telling
 
@@ -132,6 +171,10 @@ class Webhooks(Subscriber):
         self._jobs.news.tell()
 
 
+def _wants(events: Sequence[str], what: str) -> bool:
+    return what in events or f"{what.split('.')[0]}.*" in events
+
+
 class Announcer:
     """Webhooks' ear in one call."""
 
@@ -150,7 +193,7 @@ class Announcer:
 def _check_events(settings: Settings) -> None:
     """Raises SettingsError for one that is never told."""
     told = [kind.name for kind in KINDS.values() if kind.webhook] + [s.value for s in OVER]
-    known = {f"call.{what}" for what in told}
+    known = {f"call.{what}" for what in told} | ORDER_EVENTS
     for endpoint in settings.endpoints:
         if unknown := set(endpoint.events) - known:
             raise SettingsError(

@@ -420,6 +420,17 @@ async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
         "/api/v1/deliveries/{delivery}/retry",
         "/api/v1/replays",
         "/api/v1/replays/{replay}",
+        "/api/v1/calls/{call}/order",
+        "/api/v1/orders",
+        "/api/v1/orders/corrections",
+        "/api/v1/orders/export",
+        "/api/v1/orders/statistics",
+        "/api/v1/orders/{order}",
+        "/api/v1/orders/{order}/events",
+        "/api/v1/orders/{order}/proposal",
+        "/api/v1/orders/{order}/status",
+        "/api/v1/orders/{order}/transitions",
+        "/api/v1/texts",
         *(f"/api/v1/admin/{path}" for path in ADMINISTRATION),
     }
 

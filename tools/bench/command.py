@@ -26,6 +26,7 @@ from appliance.settings import load_settings
 from tools.bench import calls as bench_calls
 from tools.bench import followed as bench_followed
 from tools.bench import idle as bench_idle
+from tools.bench import orders as bench_orders
 from tools.bench import page as bench_page
 from tools.bench import recordings as bench_recordings
 from tools.bench import report
@@ -361,3 +362,20 @@ def _doing(what: str) -> Iterator[Callable[[str], None]]:
 
 def _titled(figures: Figures) -> Figures:
     return {**report.about(load_settings().models.asr), **figures}
+
+
+@app.command()
+def orders(
+    count: Annotated[int, typer.Option(min=1, help="Open orders in the store.")] = 10_000,
+    timers: Annotated[int, typer.Option(min=0, help="Timers in the store.")] = 100_000,
+    pack: Annotated[Path | None, typer.Option(help="City pack; else the settings'.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one flat object.")] = False,
+) -> None:
+    """Work orders: what a final costs, a list of many open orders, many timers."""
+    with progress.status("measuring"):
+        figures = bench_orders.measure(pack or load_settings().city.pack, count, timers)
+    if as_json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        progress.print(f"{name:>20}  {value:g}")

@@ -31,6 +31,7 @@ from tools.demo.after import (
     show_matrix,
     show_speakers,
 )
+from tools.demo.order import show_order
 
 LEGS = {1: ("坐席", "cyan"), 2: ("市民", "green")}  # channel_tag -> name and colour
 NAMES = {"agent": 1, "citizen": 2}
@@ -322,6 +323,7 @@ def main() -> int:
         console.print()
         console.print(summary(screen))
         show_matrix(console, given.url)
+        show_order(console, given.url)
         show_speakers(console, given.url, given.folder / "call.wav")
     except KeyboardInterrupt:
         return 130

@@ -35,7 +35,9 @@ from inference.tensors import SAMPLE_RATE_HZ, Window
 from tools.evaluation import diarization as eval_diarization
 from tools.evaluation import emotion as eval_emotion
 from tools.evaluation import speech as eval_speech
+from tools.evaluation.address import address
 from tools.evaluation.data import Progress, spoken, started
+from tools.evaluation.orders import orders
 
 SILENCE = np.zeros(SAMPLE_RATE_HZ, np.float32)
 
@@ -53,6 +55,8 @@ class EvaluationOptions:
 
 
 app = typer.Typer(help="Measure how accurate the models are, on fixed held-out data.")
+app.command()(address)
+app.command()(orders)
 
 
 @app.command()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
-from google.protobuf.message import DecodeError
 
-from appliance.access.roles import ANYBODY, INSPECTS, READS, SENDS, AccessRole, Principal
+from appliance.access.roles import INSPECTS, READS, SENDS, AccessRole, Principal
 from appliance.api.calls import (
     DEFAULT_PAGE,
     MOST_PER_PAGE,
@@ -26,6 +26,7 @@ from appliance.api.grpc.auth import Doorman
 from appliance.api.grpc.hotline_requests import ENCODINGS, ROLES, check, claim, filter_of, id_of
 from appliance.api.grpc.interleave import Interleaver
 from appliance.api.grpc.stream import first_message
+from appliance.api.grpc.unary import single, unary
 from appliance.archive.archive import Archive
 from appliance.call.conversation import PIECE_BYTES, Conversation, Heard, check_message
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
@@ -237,6 +238,7 @@ class HotlineServicer:
                 ENCODINGS[wanted.encoding], wanted.sample_rate_hertz, wanted.channels
             ),
             language=choose_language(wanted.language, cards[0]),
+            caller=wanted.caller,
             interim=wanted.partials,
             live=live,
             hotwords=tuple(wanted.hotwords),
@@ -272,46 +274,30 @@ async def _heard(config: CallConfig, context: Any) -> AsyncIterator[Heard]:
 def handlers(servicer: HotlineServicer) -> tuple[Any, ...]:
     """Both services on the wire."""
 
-    def single(method: Any, kind: Any) -> Any:
-        """gRPC would answer what is no message by UNKNOWN, and log a traceback."""
-
-        async def parsed(data: bytes, context: Any) -> Any:
-            try:
-                request = kind.FromString(data)
-            except DecodeError as error:
-                async with servicer.answering(context, method.__name__, ANYBODY):
-                    raise error
-            return await method(request, context)
-
-        return parsed
-
-    def unary(method: Any, request: Any, response: Any) -> Any:
-        return grpc.unary_unary_rpc_method_handler(
-            single(method, request), None, response.SerializeToString
-        )
-
+    one = partial(single, servicer.answering)
+    both = partial(unary, servicer.answering)
     event = pb.CallEvent.SerializeToString
     hotline = {
         "StreamCall": grpc.stream_stream_rpc_method_handler(
             servicer.StreamCall, pb.StreamCallRequest.FromString, event
         ),
         "WatchCall": grpc.unary_stream_rpc_method_handler(
-            single(servicer.WatchCall, pb.WatchCallRequest), None, event
+            one(servicer.WatchCall, pb.WatchCallRequest), None, event
         ),
         "CreateRecording": grpc.stream_unary_rpc_method_handler(
             servicer.CreateRecording,
             pb.CreateRecordingRequest.FromString,
             operations_pb2.Operation.SerializeToString,
         ),
-        "GetCall": unary(servicer.GetCall, pb.GetCallRequest, pb.Call),
-        "ListCalls": unary(servicer.ListCalls, pb.ListCallsRequest, pb.ListCallsResponse),
-        "DeleteCall": unary(servicer.DeleteCall, pb.DeleteCallRequest, empty_pb2.Empty),
+        "GetCall": both(servicer.GetCall, pb.GetCallRequest, pb.Call),
+        "ListCalls": both(servicer.ListCalls, pb.ListCallsRequest, pb.ListCallsResponse),
+        "DeleteCall": both(servicer.DeleteCall, pb.DeleteCallRequest, empty_pb2.Empty),
     }
     found, op = operations_pb2, operations_pb2.Operation
     operations = {
-        "GetOperation": unary(servicer.GetOperation, found.GetOperationRequest, op),
-        "WaitOperation": unary(servicer.WaitOperation, found.WaitOperationRequest, op),
-        "CancelOperation": unary(
+        "GetOperation": both(servicer.GetOperation, found.GetOperationRequest, op),
+        "WaitOperation": both(servicer.WaitOperation, found.WaitOperationRequest, op),
+        "CancelOperation": both(
             servicer.CancelOperation, found.CancelOperationRequest, empty_pb2.Empty
         ),
     }

@@ -13,6 +13,7 @@ from appliance.recordings.arrivals import Claim
 from appliance.store.calls import Filter
 from inference.tensors import MOST_SPEAKERS
 
+MOST_CALLER = 32  # characters of a telephone number
 HINT = "the name of a call is calls/ and its id, of an operation operations/ and its id"
 ENCODINGS = {
     pb.AUDIO_ENCODING_UNSPECIFIED: Encoding.AUTO,
@@ -35,6 +36,7 @@ def check(wanted: Any) -> None:
             bool(wanted.call_id) and not SANE_ID.fullmatch(wanted.call_id),
             "up to 128 letters, digits and ._:-",
         ),
+        "caller": (len(wanted.caller) > MOST_CALLER, f"at most {MOST_CALLER} characters"),
         "min_speakers": (not 0 <= wanted.min_speakers <= MOST_SPEAKERS, f"0 to {MOST_SPEAKERS}"),
         "max_speakers": (
             not 0 <= most <= MOST_SPEAKERS or 0 < most < wanted.min_speakers,

@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from appliance.api import ports
-from appliance.api.grpc import hotline
+from appliance.api.grpc import hotline, orders
 from appliance.api.grpc.admission import RpcAdmission
 from appliance.api.grpc.auth import Doorman
 from appliance.api.grpc.health import HealthServicer
@@ -22,6 +22,7 @@ from appliance.settings.doors import GrpcSettings
 if TYPE_CHECKING:
     from appliance.access.access import Access
     from appliance.archive.archive import Archive
+    from appliance.assist.orders.desk import OrderDesk
     from appliance.call.box import Box
 
 log = logging.getLogger(__name__)
@@ -38,9 +39,13 @@ class GrpcServer:
     """The door of Riva's clients. `start` once, `stop` once."""
 
     def __init__(
-        self, box: Box, archive: Archive | None = None, access: Access | None = None
+        self,
+        box: Box,
+        archive: Archive | None = None,
+        access: Access | None = None,
+        desk: OrderDesk | None = None,
     ) -> None:
-        self._box, self._archive, self._access = box, archive, access
+        self._box, self._archive, self._access, self._desk = box, archive, access, desk
         self._settings = box.settings.grpc
         self._admission = RpcAdmission(box.settings.limits, box.metrics)
         self._server: Any = None
@@ -59,6 +64,10 @@ class GrpcServer:
             )
             server.add_generic_rpc_handlers(hotline.handlers(ours))
             services += [hotline.SERVICE, hotline.OPERATIONS]
+        if self._archive and self._desk:
+            clerk = orders.OrdersServicer(self._desk, self._archive, doorman, self._access)
+            server.add_generic_rpc_handlers((orders.handlers(clerk),))
+            services.append(orders.SERVICE)
         health_pb2_grpc.add_HealthServicer_to_server(
             HealthServicer(self._box, self._admission, tuple(services)), server
         )

@@ -25,6 +25,7 @@ from appliance.store.credentials import CERTIFICATE, KEY, Credential
 
 NAME = r"^[A-Za-z0-9._-]{1,64}$"
 TENANT = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|\*)?$"
+UNIT = r"^[\w-]{0,64}$"
 FINGERPRINT = r"^([0-9a-f]{64})?$"
 MOST_RECORDS = 1000
 
@@ -39,6 +40,7 @@ class CredentialWanted(BaseModel, extra="forbid"):
         "", pattern=FINGERPRINT, description="SHA-256 of the client certificate it must come with"
     )
     kind: str = Field(KEY, pattern=f"^({KEY}|{CERTIFICATE})$")
+    unit: str = Field("", pattern=UNIT, description="of a clerk: its code in the city pack")
 
 
 class CredentialShown(BaseModel):
@@ -57,6 +59,7 @@ class CredentialShown(BaseModel):
     revoked_at: float | None
     pending: bool = Field(description="waits for the approval of an admin of another kind")
     approved_by: str
+    unit: str = Field(description="a clerk's")
 
 
 class CredentialMade(CredentialShown):

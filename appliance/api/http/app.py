@@ -19,10 +19,14 @@ from appliance.api.http.calls import call_routes
 from appliance.api.http.console import console_routes
 from appliance.api.http.deliveries import delivery_routes
 from appliance.api.http.middleware import Middleware
+from appliance.api.http.open311 import open311_routes
+from appliance.api.http.orders import order_routes
 from appliance.api.http.recordings import recording_routes
 from appliance.api.http.replays import replay_routes
 from appliance.api.http.status import root_routes, status_routes
+from appliance.api.http.texts import text_routes
 from appliance.api.ws.realtime import realtime_routes
+from appliance.archive.texts import Texts
 from appliance.console.board import Lines
 from appliance.errors import LingtingError
 from appliance.watch.gpu import GpuReader
@@ -64,6 +68,11 @@ def create_app(
     )
     app.include_router(audio_routes(box, access))
     app.include_router(realtime_routes(box, access))
+    if archive and followed:
+        texts = Texts(archive)
+        app.include_router(order_routes(followed.orders, archive, access))
+        app.include_router(text_routes(texts, followed.orders, access))
+        app.include_router(open311_routes(followed.orders, texts, access))
     if archive:
         app.include_router(recording_routes(box, archive, access))
         app.include_router(call_routes(archive, access))
@@ -76,7 +85,10 @@ def create_app(
     if archive:
         history = history or History(box.metrics, GpuReader(box.settings.triton))
         app.include_router(
-            console_routes(box, followed.lines if followed else Lines(), history, access)
+            console_routes(
+                *(box, followed.lines if followed else Lines(), history, access),
+                desk=followed.orders if followed else None,
+            )
         )
     else:
         app.include_router(root_routes(access))

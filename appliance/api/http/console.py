@@ -6,21 +6,28 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, Request
 from starlette.requests import HTTPConnection
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
-from appliance.access.roles import ANYBODY, OPERATES, READS, SENDS, Principal
+from appliance.access.roles import ANYBODY, OPERATES, ORDERS, READS, SENDS, AccessRole, Principal
 from appliance.api.auth import bearer
 from appliance.api.http.auth import COOKIE, Needs
 from appliance.api.http.sse import LISTENING, EventStream, written
 from appliance.api.http.status import PLACES
+from appliance.api.orders import hidden_body, tenant_of
+from appliance.assist.orders.desk import OrderDesk
+from appliance.assist.orders.life import OPEN
 from appliance.console.board import Lines
+from appliance.console.orders import MOST_ROWS
+from appliance.console.orders import rows as order_rows
 from appliance.console.page import STATIC, Language, Viewer, renderer
 from appliance.console.view import PageNews, SharedView, rounded
 from appliance.errors import Forbidden, NotFound, Unauthenticated
+from appliance.store.orders import OrderFilter
 from appliance.watch.history import SERIES, History
 
 if TYPE_CHECKING:
@@ -61,10 +68,16 @@ def wants_html(connection: HTTPConnection) -> bool:
     return "text/html" in connection.headers.get("accept", "")
 
 
-def console_routes(box: Box, lines: Lines, history: History, access: Access | None) -> APIRouter:
+def console_routes(
+    box: Box,
+    lines: Lines,
+    history: History,
+    access: Access | None,
+    desk: OrderDesk | None = None,
+) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     shared = SharedView(box, lines)
-    needs = Needs(access, OPERATES | READS)
+    needs = Needs(access, OPERATES | ORDERS)
     watcher, operator = Depends(needs), Depends(Needs(access, OPERATES))
     visitor = Depends(Visitor(access, ANYBODY))
 
@@ -77,7 +90,8 @@ def console_routes(box: Box, lines: Lines, history: History, access: Access | No
             without_role = request.state.without_role
             status = 403 if without_role else 401
             return HTMLResponse(words.login(without_role=without_role), status, HEADERS)
-        return remembering(request, HTMLResponse(words.page(viewer_of(request, who)), 200, HEADERS))
+        viewer = viewer_of(request, who, orders=desk is not None)
+        return remembering(request, HTMLResponse(words.page(viewer), 200, HEADERS))
 
     @router.get("/console/static/{name:path}", response_model=None)
     async def static(name: str) -> Response:
@@ -118,9 +132,27 @@ def console_routes(box: Box, lines: Lines, history: History, access: Access | No
         zone_s = time.localtime().tm_gmtoff
         return JSONResponse({"names": SERIES, "utc_offset_s": zone_s, "samples": samples})
 
+    if desk:
+        _add_orders(router, desk, access)
     _add_session(router, access)
     _add_trying(router, box, access)
     return router
+
+
+def _add_orders(router: APIRouter, desk: OrderDesk, access: Access | None) -> None:
+    reader = Depends(Needs(access, ORDERS))
+
+    @router.get("/console/orders", response_model=None)
+    async def in_work(request: Request, who: Principal = reader) -> Response:
+        """Orders in work, what is due first; names and numbers are hidden."""
+        unit = who.unit if AccessRole.CLERK in who.roles else None
+        wanted = OrderFilter(states=tuple(sorted(OPEN)), unit=unit, tenant=tenant_of(who))
+        late = replace(wanted, due_before=time.time())
+        due, total = await desk.soonest(wanted, MOST_ROWS), await desk.count(wanted)
+        hidden = [replace(each, body=hidden_body(each)) for each in due]
+        rows = order_rows(hidden, desk.city.pack, time.time())
+        words = renderer(language_of(request))
+        return HTMLResponse(words.orders(rows, total, await desk.count(late)), 200, HEADERS)
 
 
 def _add_trying(router: APIRouter, box: Box, access: Access | None) -> None:
@@ -198,7 +230,7 @@ def remembering(request: Request, answer: Response) -> Response:
     return answer
 
 
-def viewer_of(request: Request, who: Principal) -> Viewer:
+def viewer_of(request: Request, who: Principal, *, orders: bool = False) -> Viewer:
     return Viewer(
         name=who.name,
         language=language_of(request),
@@ -206,4 +238,5 @@ def viewer_of(request: Request, who: Principal) -> Viewer:
         sees_calls=bool(who.roles & READS),
         signed_in=bool(request.cookies.get(COOKIE)),
         may_try=bool(who.roles & SENDS),
+        sees_orders=orders and bool(who.roles & ORDERS),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from appliance.assist.orders.desk import OrderDesk
 from appliance.console.board import Lines
 from appliance.feed.replay import Replays
 from appliance.webhooks.webhooks import Webhooks
@@ -14,3 +15,4 @@ class Followed:
     lines: Lines
     webhooks: Webhooks
     replays: Replays
+    orders: OrderDesk

@@ -65,7 +65,7 @@ LEVEL_MEDIUM: Level
 LEVEL_HIGH: Level
 
 class CallConfig(_message.Message):
-    __slots__ = ("encoding", "sample_rate_hertz", "channels", "call_id", "language", "hotwords", "partials", "diarize", "min_speakers", "max_speakers", "leg_roles", "moods")
+    __slots__ = ("encoding", "sample_rate_hertz", "channels", "call_id", "language", "hotwords", "partials", "diarize", "min_speakers", "max_speakers", "leg_roles", "moods", "caller")
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +78,7 @@ class CallConfig(_message.Message):
     MAX_SPEAKERS_FIELD_NUMBER: _ClassVar[int]
     LEG_ROLES_FIELD_NUMBER: _ClassVar[int]
     MOODS_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
     encoding: AudioEncoding
     sample_rate_hertz: int
     channels: int
@@ -90,7 +91,8 @@ class CallConfig(_message.Message):
     max_speakers: int
     leg_roles: _containers.RepeatedScalarFieldContainer[Role]
     moods: bool
-    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., call_id: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., diarize: _Optional[bool] = ..., min_speakers: _Optional[int] = ..., max_speakers: _Optional[int] = ..., leg_roles: _Optional[_Iterable[_Union[Role, str]]] = ..., moods: _Optional[bool] = ...) -> None: ...
+    caller: str
+    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., call_id: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., diarize: _Optional[bool] = ..., min_speakers: _Optional[int] = ..., max_speakers: _Optional[int] = ..., leg_roles: _Optional[_Iterable[_Union[Role, str]]] = ..., moods: _Optional[bool] = ..., caller: _Optional[str] = ...) -> None: ...
 
 class StreamCallRequest(_message.Message):
     __slots__ = ("config", "audio")
@@ -495,3 +497,161 @@ class CallEvent(_message.Message):
     error: str
     cut_short: bool
     def __init__(self, name: _Optional[str] = ..., sequence: _Optional[int] = ..., partial: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., final: _Optional[_Union[CallEvent.Said, _Mapping]] = ..., speakers: _Optional[_Union[CallEvent.Speakers, _Mapping]] = ..., mood: _Optional[_Union[CallEvent.MoodTold, _Mapping]] = ..., ended: _Optional[_Union[Call.State, str]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., derived: _Optional[_Union[CallEvent.Derived, _Mapping]] = ..., error: _Optional[str] = ..., cut_short: _Optional[bool] = ...) -> None: ...
+
+class ListOrdersRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "states", "unit", "category", "division", "phone", "since", "until", "show_persons")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    DIVISION_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    SHOW_PERSONS_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    states: _containers.RepeatedScalarFieldContainer[str]
+    unit: str
+    category: str
+    division: str
+    phone: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    show_persons: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., states: _Optional[_Iterable[str]] = ..., unit: _Optional[str] = ..., category: _Optional[str] = ..., division: _Optional[str] = ..., phone: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., show_persons: _Optional[bool] = ...) -> None: ...
+
+class ListOrdersResponse(_message.Message):
+    __slots__ = ("orders", "next_page_token")
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    orders: _containers.RepeatedCompositeFieldContainer[Order]
+    next_page_token: str
+    def __init__(self, orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetOrderRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class UpdateOrderRequest(_message.Message):
+    __slots__ = ("name", "fields", "version")
+    class FieldsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    fields: _containers.ScalarMap[str, str]
+    version: int
+    def __init__(self, name: _Optional[str] = ..., fields: _Optional[_Mapping[str, str]] = ..., version: _Optional[int] = ...) -> None: ...
+
+class MoveOrderRequest(_message.Message):
+    __slots__ = ("name", "action", "unit", "reason", "text", "days", "units", "into", "solved", "satisfaction", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    SOLVED_FIELD_NUMBER: _ClassVar[int]
+    SATISFACTION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    action: str
+    unit: str
+    reason: str
+    text: str
+    days: float
+    units: _containers.RepeatedScalarFieldContainer[str]
+    into: str
+    solved: bool
+    satisfaction: int
+    version: int
+    def __init__(self, name: _Optional[str] = ..., action: _Optional[str] = ..., unit: _Optional[str] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., days: _Optional[float] = ..., units: _Optional[_Iterable[str]] = ..., into: _Optional[str] = ..., solved: _Optional[bool] = ..., satisfaction: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
+
+class CreateTextRequest(_message.Message):
+    __slots__ = ("channel", "text", "author", "phone", "message_id", "attachments", "request_id")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTACHMENTS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    text: str
+    author: str
+    phone: str
+    message_id: str
+    attachments: _containers.RepeatedScalarFieldContainer[str]
+    request_id: str
+    def __init__(self, channel: _Optional[str] = ..., text: _Optional[str] = ..., author: _Optional[str] = ..., phone: _Optional[str] = ..., message_id: _Optional[str] = ..., attachments: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class CallOrders(_message.Message):
+    __slots__ = ("call", "drafts", "orders")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    DRAFTS_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    call: str
+    drafts: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
+    orders: _containers.RepeatedCompositeFieldContainer[Order]
+    def __init__(self, call: _Optional[str] = ..., drafts: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ...) -> None: ...
+
+class Order(_message.Message):
+    __slots__ = ("name", "number", "call", "matter", "channel", "state", "version", "pack", "category", "division", "tier", "create_time", "due_time", "end_time", "units", "body", "masked")
+    class UnitPart(_message.Message):
+        __slots__ = ("unit", "main", "state", "due_time")
+        UNIT_FIELD_NUMBER: _ClassVar[int]
+        MAIN_FIELD_NUMBER: _ClassVar[int]
+        STATE_FIELD_NUMBER: _ClassVar[int]
+        DUE_TIME_FIELD_NUMBER: _ClassVar[int]
+        unit: str
+        main: bool
+        state: str
+        due_time: _timestamp_pb2.Timestamp
+        def __init__(self, unit: _Optional[str] = ..., main: _Optional[bool] = ..., state: _Optional[str] = ..., due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    MATTER_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PACK_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    DIVISION_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DUE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    MASKED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    number: str
+    call: str
+    matter: int
+    channel: str
+    state: str
+    version: int
+    pack: str
+    category: str
+    division: str
+    tier: str
+    create_time: _timestamp_pb2.Timestamp
+    due_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    units: _containers.RepeatedCompositeFieldContainer[Order.UnitPart]
+    body: _struct_pb2.Struct
+    masked: bool
+    def __init__(self, name: _Optional[str] = ..., number: _Optional[str] = ..., call: _Optional[str] = ..., matter: _Optional[int] = ..., channel: _Optional[str] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., pack: _Optional[str] = ..., category: _Optional[str] = ..., division: _Optional[str] = ..., tier: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., units: _Optional[_Iterable[_Union[Order.UnitPart, _Mapping]]] = ..., body: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., masked: _Optional[bool] = ...) -> None: ...

@@ -1,0 +1,125 @@
+"""What every door to orders reads the same way: who may see and do what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.access.roles import AccessRole, Principal
+from appliance.assist.orders import pii
+from appliance.assist.orders.draft import personal
+from appliance.assist.orders.life import STEPS, Action, Actor
+from appliance.errors import Forbidden, NotFound
+from appliance.messages import EVERY_TENANT
+from appliance.store.orders import Order
+
+ACTORS = {
+    AccessRole.CALLER: Actor.SYSTEM,
+    AccessRole.DISPATCHER: Actor.DISPATCHER,
+    AccessRole.AGENT: Actor.AGENT,
+    AccessRole.INSPECTOR: Actor.INSPECTOR,
+    AccessRole.CLERK: Actor.UNIT,
+}
+SEES_PERSONS = frozenset(
+    {AccessRole.CALLER, AccessRole.AGENT, AccessRole.DISPATCHER, AccessRole.CLERK}
+)
+
+
+def actor_for(who: Principal, action: Action) -> Actor:
+    """As whom they may do it; raises Forbidden."""
+    mine = [actor for role, actor in ACTORS.items() if role in who.roles]
+    for actor in mine:
+        if actor in STEPS[action].who:
+            return actor
+    raise Forbidden(
+        f"{action.value} an order",
+        f"that is not for {' or '.join(mine)}",
+        f"it is for {', '.join(sorted(STEPS[action].who))}",
+    )
+
+
+def writer(who: Principal) -> Actor:
+    """As whom they correct fields."""
+    return next(actor for role, actor in ACTORS.items() if role in who.roles)
+
+
+def check_sees(who: Principal, order: Order) -> None:
+    """A clerk sees the orders of its unit and no others; raises NotFound."""
+    theirs = AccessRole.CLERK not in who.roles or who.unit in {part.unit for part in order.units}
+    if not who.sees(order.tenant) or not theirs:
+        raise NotFound("find an order", f"there is no order {order.id!r}")
+
+
+def tenant_of(who: Principal) -> str:
+    """Whose orders they look through: a unit serves every hotline system of its city."""
+    return EVERY_TENANT if AccessRole.CLERK in who.roles and who.unit else who.tenant
+
+
+def sees_persons(who: Principal, order: Order) -> bool:
+    """Whether names and numbers are shown to them: a citizen who asked for it is kept from the
+    units."""
+    if not who.roles & SEES_PERSONS:
+        return False
+    secret = order.body.get("fields", {}).get("secrecy", {}).get("code") == "secret"
+    return not (secret and AccessRole.CLERK in who.roles)
+
+
+def hidden_body(order: Order) -> dict[str, Any]:
+    """Without names and numbers."""
+    return pii.masked_draft(order.body, personal(order.body.get("fields", {})))
+
+
+def shown(order: Order, *, masked: bool) -> dict[str, Any]:
+    """An order as JSON."""
+    body = hidden_body(order) if masked else order.body
+    return {
+        "id": order.id,
+        "number": order.number,
+        "tenant": order.tenant,
+        "call": order.call_id,
+        "matter": order.matter,
+        "channel": order.channel,
+        "state": order.state,
+        "version": order.version,
+        "pack": order.pack,
+        "category": order.category,
+        "division": order.division,
+        "tier": order.tier,
+        "created_at": order.created_at,
+        "changed_at": order.changed_at,
+        "due_at": order.due_at,
+        "ended_at": order.ended_at,
+        "merged_into": order.merged_into,
+        "solved": order.solved,
+        "satisfaction": order.satisfaction,
+        "returns": order.returns,
+        "units": [_part(part) for part in order.units],
+        "fields": body.get("fields", {}),
+        "missing": body.get("missing", []),
+        "question": body.get("question", ""),
+        "notes": body.get("notes", []),
+        "danger": body.get("danger"),
+        "refusal": body.get("refusal"),
+        "similar": body.get("similar", []),
+        "answers": body.get("answers", {}),
+        "receipt": body.get("receipt", ""),
+        "masked": masked,
+    }
+
+
+def shown_to_city(order: Order) -> dict[str, Any]:
+    """As the city's own order system is told of it: all of it."""
+    return shown(order, masked=False)
+
+
+def _part(part: Any) -> dict[str, Any]:
+    return {
+        "unit": part.unit,
+        "main": part.main,
+        "state": part.state,
+        "given_at": part.given_at,
+        "sign_by": part.sign_by,
+        "due_at": part.due_at,
+        "signed_at": part.signed_at,
+        "ended_at": part.ended_at,
+        "asked_days": part.asked_days,
+    }

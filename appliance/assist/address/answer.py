@@ -1,0 +1,264 @@
+"""What is answered of a place: the levels that are sure, what else it may be, what to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from appliance.assist.address import common
+from appliance.assist.address.chain import Heard, Meant, odds
+from appliance.assist.address.find import Mention
+from appliance.assist.address.forms import DIVISIONS
+from appliance.assist.address.gather import Gathered
+from appliance.assist.address.gazetteer import Gazetteer, Place, level_of, short_name
+from appliance.assist.address.match import NO_DOUBT
+from appliance.assist.address.shapes import Shape
+from appliance.assist.address.tokens import LEVELS
+from appliance.assist.slots.value import Alternative, Evidence, Value
+
+SURE = 0.85  # of a level that is answered
+SINGLE = 0.6  # of one reading; or
+SOLID = 3.0  # nats of the best reading, before several that agree make a division sure
+WORTH = 0.15  # of an alternative that is told
+UNLISTED = 2.5  # nats that speak for a name that looks like a place's and is in no gazetteer
+UNLISTED_SURE = 0.5  # of a name that only looks like a place's
+UNPLACED = 0.3  # of a house number without a place
+DOUBTED = 0.4  # of what was read back and found wrong
+MOST_ALTERNATIVES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Sure:
+    """What is known of a place.
+
+    Attributes:
+        division: the deepest that is sure, trimmed; "" for none.
+        places: those that are no divisions and are sure, by the part they are.
+        unlisted: whether a name that looks like a place's is likelier one that no gazetteer has.
+    """
+
+    division: str
+    places: Mapping[str, Place]
+    confidence: float
+    unlisted: bool
+
+
+def answer(place: Gathered, gazetteer: Gazetteer) -> Value:
+    """As a slot's value; its confidence is that of the deepest level told."""
+    found = _with_unlisted(place, place.meant(gazetteer))
+    chances = odds(found)
+    sure = _sure(found, chances, place.crossing, gazetteer)
+    parts = _parts(place, sure, gazetteer)
+    others = _others(found, chances, sure, gazetteer)
+    confidence = sure.confidence * (DOUBTED if place.doubted else 1.0)
+    text = _text(parts)
+    if "unlisted" in parts:
+        confidence = min(UNLISTED_SURE, confidence or 1.0)
+    elif not (sure.places or parts.keys() & {"county", "town", "village"} or others):
+        confidence = UNPLACED
+    elif others and not parts.get("county"):
+        text, confidence = others[0].text, others[0].confidence
+    return Value(
+        text or (others[0].text if others else ""),
+        round(confidence, 3),
+        tuple(_evidence(place, found, sure, parts, gazetteer)),
+        sure.division.ljust(12, "0") if sure.division else "",
+        tuple(others),
+        parts,
+        _question(parts, others, sure, place),
+    )
+
+
+def _with_unlisted(place: Gathered, found: Sequence[Meant]) -> list[Meant]:
+    """And that a name which looks like a place's is one that no gazetteer has."""
+    unlisted = [_twin(found[0])] if found else []
+    for shape, said in place.shapes:
+        clear = [meant for meant in found if not _covered(place, meant, shape, said.id)]
+        if len(clear) < len(found):
+            without = clear[0] if clear else Meant((), 0.0, "")
+            score = without.score + UNLISTED
+            unlisted.append(replace(without, score=score, unlisted=True))
+    more = sorted((m for m in unlisted if m.unlisted), key=lambda meant: -meant.score)[:1]
+    return sorted([*found, *more], key=lambda meant: -meant.score)
+
+
+def _twin(meant: Meant) -> Meant:
+    """What was heard, for a place with a like name; itself where nothing speaks for that."""
+    doubt = max(heard.match.doubt for heard in meant.used)
+    if doubt == NO_DOUBT:
+        return meant
+    used = tuple(heard for heard in meant.used if heard.match.doubt == NO_DOUBT)
+    return Meant(used, meant.score + doubt, meant.division[:6], unlisted=True)
+
+
+def _covered(place: Gathered, meant: Meant, shape: Shape, said: str) -> bool:
+    return any(_covers(place, heard, shape.start, shape.end, said) for heard in meant.used)
+
+
+def _covers(place: Gathered, heard: Heard, start: int, end: int, said: str) -> bool:
+    match = heard.match
+    same = place.said[heard.text].id == said
+    return same and match.start < end and start < match.end
+
+
+def _sure(
+    found: Sequence[Meant], chances: Sequence[float], crossed: int | None, gazetteer: Gazetteer
+) -> _Sure:
+    mass: dict[str, float] = {}
+    places: dict[int, float] = {}
+    for meant, chance in zip(found, chances, strict=True):
+        for code in common.levels(meant.division):
+            mass[code] = mass.get(code, 0.0) + chance
+        for number in {heard.match.place for heard in meant.used}:
+            places[number] = places.get(number, 0.0) + chance
+    solid = bool(found) and (found[0].score >= SOLID or max(chances) >= SINGLE)
+    divisions = [code for code, share in mass.items() if share >= SURE and solid]
+    division = max(divisions, key=len, default="")
+    parts: dict[str, Place] = {}
+    shares = [mass[division]] if division else []
+    for number, share in sorted(places.items(), key=lambda each: -each[1]):
+        place = gazetteer.places[number]
+        if number != crossed and place.kind not in DIVISIONS and share >= SURE and solid:
+            parts.setdefault(_part(place), place)
+            shares.append(share)
+    unlisted = [c for meant, c in zip(found, chances, strict=True) if meant.unlisted]
+    return _Sure(division, parts, min(shares, default=0.0), sum(unlisted or [1.0]) > 0.5)
+
+
+def _part(place: Place) -> str:
+    return place.kind if place.kind in ("street", "compound") else "landmark"
+
+
+def _parts(place: Gathered, sure: _Sure, gazetteer: Gazetteer) -> dict[str, object]:
+    parts: dict[str, object] = {}
+    for division in gazetteer.ancestors(sure.division) if sure.division else ():
+        parts[level_of(division.code)] = short_name(division)
+    if sure.division:
+        parts["division"] = sure.division.ljust(12, "0")
+    for part, known in sure.places.items():
+        parts[part] = short_name(known)
+        parts["place"] = known.code
+    for shape, said in place.shapes:
+        if sure.unlisted and shape.kind not in parts:
+            parts[shape.kind] = said.text[shape.start : shape.end]
+            parts["unlisted"] = True
+    for level in LEVELS:
+        if level in place.house:
+            parts[level] = place.house[level][0].text
+    near = place.near[0].text if place.near and _beside(place.near[1], sure, gazetteer) else ""
+    if place.crossing is not None:
+        near = f"与{short_name(gazetteer.places[place.crossing])}{near or '交叉口'}"
+    if near and (sure.division or sure.places):
+        parts["near"] = near
+    return parts
+
+
+def _beside(mention: Mention, sure: _Sure, gazetteer: Gazetteer) -> bool:
+    """Whether a word like 对面 belongs to what is told, and not to what was not understood."""
+    if mention.meant is None or mention.shapes:
+        return True
+    leaf = gazetteer.places[mention.meant.leaf]
+    told = {place.code for place in sure.places.values()}
+    return leaf.code in told or (
+        leaf.kind in DIVISIONS and sure.division.startswith(mention.meant.division)
+    )
+
+
+_ORDER = (
+    "county", "town", "village", "street", "number", "compound", "landmark",
+    "building", "unit", "floor", "room", "near",
+)  # fmt: skip
+
+
+def _text(parts: Mapping[str, object]) -> str:
+    inner = [str(parts.get(part, "")) for part in ("street", "compound", "landmark")]
+    village = str(parts.get("village", ""))
+    twice = village and any(name[:2] and village.startswith(name[:-1] or "-") for name in inner)
+    told = [
+        str(parts[part]) for part in _ORDER if part in parts and not (part == "village" and twice)
+    ]
+    return "".join(told) or str(parts.get("city", ""))
+
+
+def _others(
+    found: Sequence[Meant], chances: Sequence[float], sure: _Sure, gazetteer: Gazetteer
+) -> list[Alternative]:
+    """The readings that are not the answer and not less than it."""
+    told = {place.code for place in sure.places.values()}
+    others = []
+    for meant, chance in list(zip(found, chances, strict=True))[:MOST_ALTERNATIVES]:
+        if meant.unlisted:
+            continue
+        leaf = gazetteer.places[meant.leaf]
+        whole = {gazetteer.places[heard.match.place].code for heard in meant.used}
+        known = (
+            leaf.code in told
+            or bool(told and told <= whole)
+            or leaf.kind == "city"
+            or (leaf.kind in DIVISIONS and sure.division.startswith(meant.division))
+        )
+        if chance >= WORTH and not known:
+            code = meant.division.ljust(12, "0") if meant.division else ""
+            others.append(Alternative(_label(meant, gazetteer), round(chance, 3), code))
+    return others
+
+
+def _label(meant: Meant, gazetteer: Gazetteer) -> str:
+    """平城区新华街: the divisions that tell it, and its name."""
+    leaf = gazetteer.places[meant.leaf]
+    above = [p for p in gazetteer.ancestors(meant.division) if p.kind in ("county", "town")]
+    names = [short_name(place) for place in above if place.code != leaf.code]
+    return "".join([*names[: 1 if leaf.kind not in DIVISIONS else 2], short_name(leaf)])
+
+
+def _question(
+    parts: Mapping[str, object], others: Sequence[Alternative], sure: _Sure, place: Gathered
+) -> str:
+    if len(others) >= 2:
+        return f"请问是{others[0].text}，还是{others[1].text}？"
+    if others:
+        return f"请问是{others[0].text}吗？"
+    if "unlisted" in parts:
+        name = next(parts[shape.kind] for shape, _ in reversed(place.shapes))
+        return (
+            f"请问{name}是在哪个区县、哪条路上？" if "county" not in parts else f"请问是{name}吗？"
+        )
+    if "county" not in parts:
+        return "请问具体是在哪个区县，哪个小区或者村？"
+    if not sure.places and "village" not in parts:
+        return "请问具体是在哪个小区、哪条街或者哪个村？"
+    return ""
+
+
+def _evidence(
+    place: Gathered,
+    found: Sequence[Meant],
+    sure: _Sure,
+    parts: Mapping[str, object],
+    gazetteer: Gazetteer,
+) -> Iterator[Evidence]:
+    for heard in _told(found, sure, gazetteer):
+        match = heard.match
+        why = "原文" if match.exact else "近音"
+        yield place.said[heard.text].evidence(match.start, match.end, why)
+    for shape, said in place.shapes if "unlisted" in parts else ():
+        yield said.evidence(shape.start, shape.end, "未收录")
+    for level in LEVELS:
+        if level in place.house:
+            piece, said = place.house[level]
+            yield said.evidence(piece.start, piece.end, "门牌")
+    for mention, said in place.agreed[-1:]:
+        yield said.evidence(mention.start, mention.end, "确认")
+
+
+def _told(found: Sequence[Meant], sure: _Sure, gazetteer: Gazetteer) -> Iterable[Heard]:
+    """What was heard of the answer, as the likeliest reading uses it."""
+    codes = {place.code for place in sure.places.values()}
+    for heard in found[0].used if found else ():
+        number = heard.match.place
+        if gazetteer.places[number].name == gazetteer.city:
+            continue
+        lies = [code for code in gazetteer.lies[number] if code and sure.division]
+        within = any(sure.division.startswith(c) or c.startswith(sure.division) for c in lies)
+        if gazetteer.places[number].code in codes or within:
+            yield heard

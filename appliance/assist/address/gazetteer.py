@@ -1,0 +1,152 @@
+"""A city's places: what they are called and what lies in what."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from appliance.assist.address.forms import DIVISIONS, GENERAL, Form, forms, proper
+from appliance.assist.address.heard import Names, Sounded
+from appliance.assist.address.sounds import UNITS, sounds
+from appliance.assist.address.written import WrittenNames
+
+# Of places named in calls, how many are of a kind.
+SPOKEN_OF = {
+    "city": 0.2, "county": 0.35, "town": 0.15, "village": 0.2, "compound": 0.2, "street": 0.15,
+}  # fmt: skip
+SELDOM = 0.015  # of any other kind
+MOST_SOUNDED = 20_000  # places of a gazetteer whose names are found though misheard
+
+# How many digits of a division's code tell it: 14 province, 1402 city, 140213 county ...
+_DIGITS = {2: "province", 4: "city", 6: "county", 9: "town", 12: "village"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something with a name: a division, a street, a compound, a landmark.
+
+    Attributes:
+        code: of a division its 12 digits (shorter ones are filled up); else any unique word.
+        kind: province, city, county, town or village; else street, compound or what it is.
+        divisions: 12-digit codes of where it lies, of any level; several where it crosses them.
+        names: others that it goes by, old ones too.
+    """
+
+    code: str
+    name: str
+    kind: str
+    divisions: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def trimmed(code: str) -> str:
+    """A division's code without what its level does not need: 140213000000 -> 140213."""
+    for digits in _DIGITS:
+        if not code[digits:].strip("0"):
+            return code[:digits]
+    return code
+
+
+def level_of(code: str) -> str:
+    """province, city, county, town or village."""
+    return _DIGITS.get(len(trimmed(code)), "")
+
+
+class Gazetteer:
+    """Places and how they lie in one another. Never changes once made.
+
+    Attributes:
+        as_written: too many to be listened for; names are found only as they are written.
+
+    Args:
+        places: of one city, or of a country (then names are only found as they are written).
+        local: what this city's speakers say alike, see `sounds`.
+    """
+
+    def __init__(self, places: Iterable[Place], local: tuple[tuple[str, float], ...] = ()) -> None:
+        self.places = tuple(places)
+        self.local = local
+        self.lies = tuple(self._lying(place) for place in self.places)
+        self._by_code = {
+            trimmed(p.code): n for n, p in enumerate(self.places) if p.kind in DIVISIONS
+        }
+        self._by_code |= {p.code: n for n, p in enumerate(self.places) if p.kind not in DIVISIONS}
+        kinds = Counter(place.kind for place in self.places)
+        self._rarity = {
+            kind: math.log(count + 1) - math.log(SPOKEN_OF.get(kind, SELDOM))
+            for kind, count in kinds.items()
+        }
+        cities = [p.name for p in self.places if p.kind == "city"]
+        self.city = cities[0] if len(cities) == 1 else ""
+        self.forms = tuple(self._forms())
+        self._sounds = sounds(local)
+        self.as_written = len(self.places) > MOST_SOUNDED
+        self._names = (
+            WrittenNames(self.forms, self.lies)
+            if self.as_written
+            else Names(self.forms, self._sounds)
+        )
+
+    def place(self, code: str) -> Place | None:
+        """By the code of a division (12 digits, or fewer) or of another place."""
+        number = self._by_code.get(code, self._by_code.get(trimmed(code)))
+        return None if number is None else self.places[number]
+
+    def ancestors(self, code: str) -> tuple[Place, ...]:
+        """The divisions that a division lies in, and itself last; of those that are known."""
+        code = trimmed(code)
+        chain = [self._by_code.get(code[:digits]) for digits in _DIGITS if digits <= len(code)]
+        return tuple(self.places[number] for number in chain if number is not None)
+
+    def rarity(self, number: int) -> float:
+        """Minus the log of how often a place that is named is this one, in nats."""
+        return self._rarity[self.places[number].kind]
+
+    def agree(self, one: int, other: int) -> bool:
+        """Whether both can be parts of one address: where they lie is one within the other."""
+        return any(
+            a.startswith(b) or b.startswith(a) for a in self.lies[one] for b in self.lies[other]
+        )
+
+    def around(self, division: int, other: int) -> bool:
+        """Whether a division holds a place, or a part of it."""
+        code = self.lies[division][0]
+        return any(each.startswith(code) for each in self.lies[other])
+
+    def alike(self, heard: str, said: str) -> bool:
+        """Whether one character may have been heard for the other."""
+        one, other = self._sounds.of(heard + said)
+        return heard == said or int(self._sounds.costs[one, other]) <= 2 * UNITS
+
+    def heard(self, text: str) -> Iterator[Sounded]:
+        """Names in `text`; of a city's gazetteer, borne through recognition errors."""
+        return self._names.heard(text)
+
+    def _lying(self, place: Place) -> tuple[str, ...]:
+        if place.kind in DIVISIONS:
+            return (trimmed(place.code),)
+        return tuple(trimmed(code) for code in place.divisions) or ("",)
+
+    def _forms(self) -> Iterator[Form]:
+        divisions = {
+            text
+            for place in self.places
+            if place.kind in DIVISIONS[:4]
+            for form in forms(0, place.kind, place.name, "")
+            for text in (form.text, form.text[slice(*form.core)])
+        }
+        for number, place in enumerate(self.places):
+            texts: set[str] = set()
+            names = [name for name in place.names if not GENERAL.fullmatch(name)]
+            for name in (place.name, *names):
+                for form in forms(number, place.kind, name, self.city, divisions):
+                    if form.text not in texts:
+                        texts |= {form.text, form.text[slice(*form.core)]}
+                        yield form
+
+
+def short_name(place: Place) -> str:
+    """As it stands in an address."""
+    return proper(place.name)

@@ -1,0 +1,1 @@
+"""A city pack: everything that is a city's own, as data."""

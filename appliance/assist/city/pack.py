@@ -1,0 +1,148 @@
+"""The whole pack, as one value: read, checked, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+
+from pydantic import Field
+
+from appliance.assist.city import seal
+from appliance.assist.city.catalogue import Catalogue, Emergency, Entry, Refusal, Rule
+from appliance.assist.city.divisions import Division, Divisions
+from appliance.assist.city.order_system import FILE as ORDER_SYSTEM
+from appliance.assist.city.order_system import OrderSystem
+from appliance.assist.city.places import Place
+from appliance.assist.city.reader import PackError, Reader, Row
+from appliance.assist.city.taxonomy import Category, Example, Taxonomy
+from appliance.assist.city.tiers import DayOff, Tier, Tiers, WorkingCalendar
+from appliance.assist.city.units import FUNCTIONS, Function, Unit, Units
+
+
+class Ordering(Row):
+    """How a city deals with orders.
+
+    Attributes:
+        automatic: from this confidence on an order leaves for its unit at hang-up without an
+            agent's confirmation; 1 never.
+        number: how orders are numbered; {date} and {serial} are put in.
+    """
+
+    automatic: float = Field(1.0, ge=0, le=1)
+    number: str = "{date}{serial:06d}"
+    repeat_days: int = Field(30, ge=1)  # within which the same matter is a repeat
+    remind_hours: float = Field(24, ge=0)  # before a deadline a unit is reminded (催办)
+    most_returns: int = Field(3, ge=1)  # then a dispatcher decides
+    extension_days: float = Field(10, gt=0)  # at most, of one extension
+    call_back_hours: float = Field(24, gt=0)  # after an answer
+
+
+class Identity(Row):
+    """pack.toml."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    title: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    division: str = Field(pattern=r"^\d{6}$")
+    hotline: str = "12345"
+    area_code: str = ""
+    office: tuple[tuple[time, time], ...] = ((time(9), time(12)), (time(14, 30), time(18)))
+    orders: Ordering = Ordering()
+
+
+@dataclass(frozen=True, slots=True)
+class CityPack:
+    """All of it.
+
+    Attributes:
+        digest: of every file; with the version it says which pack an order was made with.
+    """
+
+    folder: Path
+    identity: Identity
+    digest: str
+    divisions: Divisions
+    places: tuple[Place, ...]
+    taxonomy: Taxonomy
+    units: Units
+    functions: tuple[Function, ...]
+    catalogue: Catalogue
+    rules: tuple[Rule, ...]
+    tiers: Tiers
+    calendar: WorkingCalendar
+    refusals: tuple[Refusal, ...]
+    emergencies: tuple[Emergency, ...]
+    hotwords: tuple[str, ...]
+    order_system: OrderSystem
+
+    @property
+    def version(self) -> str:
+        """As an order remembers it: datong 2026.11.1 (3f9c2a71b0d4)."""
+        return f"{self.identity.name} {self.identity.version} ({self.digest[:12]})"
+
+
+def load(folder: Path, *, sealed: bool = True) -> CityPack:
+    """Of a folder.
+
+    Args:
+        sealed: whether files that were changed since the pack was sealed are refused.
+
+    Raises:
+        PackError: naming every file and line that is wrong.
+    """
+    from appliance.assist.city.check import check
+
+    reader = Reader(folder)
+    pack = _read(reader)
+    if sealed:
+        for file, what in seal.broken(folder):
+            reader.problem(file, 0, what)
+    if pack:
+        check(pack, reader)
+    if reader.problems or pack is None:
+        raise PackError(folder, reader.problems)
+    return pack
+
+
+def _read(reader: Reader) -> CityPack | None:
+    identity = reader.table("pack.toml", Identity)
+    divisions = reader.rows("divisions.csv", Division)
+    categories = reader.rows("categories.csv", Category)
+    tiers = reader.tables("tiers.toml", "tier", Tier)
+    _unique(reader, "divisions.csv", divisions)
+    _unique(reader, "categories.csv", categories)
+    units = reader.rows("units.csv", Unit)
+    _unique(reader, "units.csv", units)
+    if identity is None:
+        return None
+    tree = Divisions(divisions)
+    return CityPack(
+        folder=reader.folder,
+        identity=identity,
+        digest=seal.digest(reader.folder),
+        divisions=tree,
+        places=tuple(reader.rows("places.csv", Place, optional=True)),
+        taxonomy=Taxonomy(categories, reader.rows("examples.csv", Example, optional=True)),
+        units=Units(units, tree),
+        functions=tuple(reader.rows(FUNCTIONS, Function)),
+        catalogue=Catalogue(reader.rows("catalogue.csv", Entry)),
+        rules=tuple(reader.tables("rules.toml", "rule", Rule, optional=True)),
+        tiers=Tiers(tiers),
+        calendar=WorkingCalendar(reader.rows("holidays.csv", DayOff), identity.office),
+        refusals=tuple(reader.tables("refusals.toml", "refusal", Refusal, optional=True)),
+        emergencies=tuple(reader.tables("emergencies.toml", "emergency", Emergency)),
+        hotwords=reader.words("hotwords.txt"),
+        order_system=reader.table(ORDER_SYSTEM, OrderSystem, optional=True) or OrderSystem(),
+    )
+
+
+def _unique(
+    reader: Reader, file: str, rows: Sequence[Division] | Sequence[Category] | Sequence[Unit]
+) -> None:
+    seen: dict[str, int] = {}
+    for row in rows:
+        if row.code in seen:
+            reader.problem(file, row.line, f"code {row.code} is that of line {seen[row.code]}")
+        seen.setdefault(row.code, row.line)

@@ -1,0 +1,37 @@
+"""JSON Schema of every file of a pack, from the rows that read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.assist.city.catalogue import Emergency, Entry, Refusal, Rule
+from appliance.assist.city.divisions import Division
+from appliance.assist.city.order_system import OrderSystem
+from appliance.assist.city.pack import Identity
+from appliance.assist.city.places import Place
+from appliance.assist.city.reader import Row
+from appliance.assist.city.taxonomy import Category, Example
+from appliance.assist.city.tiers import DayOff, Tier
+from appliance.assist.city.units import Function, Unit
+
+FILES: dict[str, type[Row]] = {
+    "pack.toml": Identity,
+    "divisions.csv": Division,
+    "places.csv": Place,
+    "categories.csv": Category,
+    "examples.csv": Example,
+    "units.csv": Unit,
+    "functions.csv": Function,
+    "catalogue.csv": Entry,
+    "rules.toml": Rule,
+    "tiers.toml": Tier,
+    "holidays.csv": DayOff,
+    "refusals.toml": Refusal,
+    "emergencies.toml": Emergency,
+    "order_system.toml": OrderSystem,
+}
+
+
+def schemas() -> dict[str, Any]:
+    """By file; of a table, of one row of it."""
+    return {name: model.model_json_schema() for name, model in FILES.items()}

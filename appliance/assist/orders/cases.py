@@ -1,0 +1,156 @@
+"""A pack's own cases: what is expected of a text, and what the filler makes of it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from appliance.assist.city.tiers import CHINA
+from appliance.assist.orders.draft import Draft, Field
+from appliance.assist.orders.filler import CallContext, Filler
+from appliance.assist.slots.value import Said
+from appliance.messages import LegRole
+
+SURE = 0.9  # what is wrong above it is wrong and confident
+AT = datetime(2026, 11, 27, 10, 0, tzinfo=CHINA)
+Tallies = dict[str, "Tally"]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Right, wrong, and silent, of one thing that is measured."""
+
+    right: int = 0
+    wrong: int = 0
+    silent: int = 0
+    confident_wrong: int = 0
+    misses: list[str] = field(default_factory=list)
+
+    def add(self, expected: str, given: str, confidence: float, about: str) -> None:
+        if given in expected.split(";"):
+            self.right += 1
+            return
+        if not given:
+            self.silent += 1
+        else:
+            self.wrong += 1
+            self.confident_wrong += confidence >= SURE
+        self.misses.append(f"{about}: {expected} expected, {given or 'nothing'} ({confidence:.2f})")
+
+    @property
+    def n(self) -> int:
+        return self.right + self.wrong + self.silent
+
+    @property
+    def share(self) -> float:
+        return round(self.right / self.n, 4) if self.n else 0.0
+
+
+@dataclass(slots=True)
+class Helpers:
+    """Of helping units: found, missed, too many."""
+
+    found: int = 0
+    missed: int = 0
+    extra: int = 0
+
+    def add(self, expected: set[str], given: set[str]) -> None:
+        self.found += len(expected & given)
+        self.missed += len(expected - given)
+        self.extra += len(given - expected)
+
+    @property
+    def f1(self) -> float:
+        return round(2 * self.found / max(1, 2 * self.found + self.missed + self.extra), 4)
+
+
+@dataclass(slots=True)
+class Score:
+    """What the cases came to."""
+
+    tallies: Tallies = field(default_factory=dict)
+    helpers: Helpers = field(default_factory=Helpers)
+
+    def of(self, name: str) -> Tally:
+        return self.tallies.setdefault(name, Tally())
+
+
+def run(filler: Filler, *, held: bool = False) -> Score:
+    """All cases of a pack's folder.
+
+    Args:
+        held: only those that nobody tunes on.
+    """
+    score, folder = Score(), filler.pack.folder / "cases"
+    for case in _rows(folder / "dispatch.csv", held=held):
+        _dispatch(filler, case, score)
+    for case in _rows(folder / "addresses.csv", held=held):
+        _address(filler, case, score)
+    return score
+
+
+def _rows(file: Path, *, held: bool) -> Iterator[dict[str, str]]:
+    if not file.exists():
+        return
+    with file.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            if not held or row.get("held") == "1":
+                yield row
+
+
+def _written(filler: Filler, text: str) -> Draft:
+    said = [Said("0.0", LegRole.CITIZEN, text)]
+    return filler.fill(said, CallContext(AT, written=True))[0]
+
+
+def _dispatch(filler: Filler, case: Mapping[str, str], score: Score) -> None:
+    draft, about = _written(filler, case["text"]), case["id"]
+    refused = score.of("refusal")
+    refused.add(case["refusal"] or "0", "1" if draft.refusal else "0", 1.0, about)
+    told = ";".join(draft.danger["to"]) if draft.danger else "none"
+    expected = case["emergency"] or "none"
+    same = set(told.split(";")) == set(expected.split(";"))
+    score.of("emergency").add(expected, expected if same else told, 1.0, about)
+    if case["refusal"] == "1":
+        return
+    unit, category = draft.fields.get(Field.UNIT), draft.fields.get(Field.CATEGORY)
+    confidence = unit.confidence if unit else 0.0
+    score.of("main_unit").add(case["main"], unit.code if unit else "", confidence, about)
+    score.of("tier").add(case["tier"], draft.codes.get("tier", ""), 0.0, about)
+    if category:
+        score.of("category").add(case["category"], category.code, category.confidence, about)
+    else:
+        score.of("category").add(case["category"], "", 0.0, about)
+    others = draft.fields.get(Field.HELPERS)
+    given = set(others.code.split(";")) if others else set()
+    score.helpers.add(set(filter(None, case["helpers"].split(";"))), given)
+
+
+def _address(filler: Filler, case: Mapping[str, str], score: Score) -> None:
+    found = filler.place(case["text"])
+    parts: Mapping[str, Any] = found.parts if found else {}
+    confidence = found.confidence if found else 0.0
+    about = case["text"][:24]
+    if case.get("sure") == "0":
+        tally = score.of("ambiguous")
+        asked = bool(found is None or found.question or confidence < SURE)
+        tally.add("asked", "asked" if asked else "guessed", 1.0, about)
+        return
+    deepest = case["place"] or case["village"] or case["town"]
+    given = next(
+        (
+            str(parts[n])
+            for n in ("place", "compound", "street", "village", "town")
+            if parts.get(n) and str(parts[n]) in (case["place"], case["village"], case["town"])
+        ),
+        "",
+    )
+    given = given or str(parts.get("place") or parts.get("compound") or parts.get("village") or "")
+    score.of("community").add(deepest, given, confidence, about)
+    for name in ("building", "unit", "room"):
+        if case[name]:
+            score.of(name).add(case[name], str(parts.get(name, "")), confidence, about)

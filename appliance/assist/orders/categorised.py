@@ -1,0 +1,77 @@
+"""What a matter is about: the model's guess, with the pack's own words on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.assist.category.model import CategoryModel, Guess
+from appliance.assist.city.pack import CityPack
+from appliance.assist.slots.value import Alternative, Evidence, Said, Value
+
+KEYWORD = 0.25  # share of what is left that a category's own word gives it
+MOST = 3
+
+
+def category_of(
+    pack: CityPack, model: CategoryModel, said: Sequence[Said], text: str
+) -> Value | None:
+    """The category of what was said, to the level that is sure; None: it is not known.
+
+    Its alternatives are the three likeliest leaves.
+    """
+    if not text.strip():
+        return None
+    guesses = _with_keywords(pack, model.guesses(text, 10), text)
+    if not guesses:
+        return None
+    code, confidence = _deepest(guesses, model.sure)
+    if not code or code not in pack.taxonomy:
+        return None
+    return Value(
+        text=pack.taxonomy.name(code),
+        confidence=confidence,
+        evidence=tuple(_carried(pack, model, said, code)),
+        code=code,
+        alternatives=tuple(
+            Alternative(pack.taxonomy.name(each.label), each.probability, each.label)
+            for each in guesses[:MOST]
+        ),
+    )
+
+
+def _with_keywords(pack: CityPack, guesses: Sequence[Guess], text: str) -> list[Guess]:
+    """A category whose own word was said gets a share of what the others had."""
+    shares = {each.label: each.probability for each in guesses}
+    said = [c.code for c in pack.taxonomy.leaves if any(word in text for word in c.keywords)]
+    for code in said:
+        shares = {label: share * (1 - KEYWORD / len(said)) for label, share in shares.items()}
+        shares[code] = shares.get(code, 0.0) + KEYWORD / len(said)
+    found = [Guess(label, share) for label, share in shares.items()]
+    return sorted(found, key=lambda guess: -guess.probability)
+
+
+def _deepest(guesses: Sequence[Guess], sure: float) -> tuple[str, float]:
+    """The best leaf if it is sure, else the best above it that is."""
+    best = guesses[0].label
+    for digits in range(len(best), 0, -2):
+        head = best[:digits]
+        share = sum(each.probability for each in guesses if each.label.startswith(head))
+        if share >= sure:
+            return head, share
+    return "", 0.0
+
+
+def _carried(
+    pack: CityPack, model: CategoryModel, said: Sequence[Said], code: str
+) -> list[Evidence]:
+    """The words that spoke most for it, keywords first."""
+    category = pack.taxonomy.get(code)
+    found = []
+    for each in said:
+        for word in category.keywords if category else ():
+            if (at := each.text.find(word)) >= 0:
+                found.append(each.evidence(at, at + len(word), "关键词"))
+    for each in said if not found else ():
+        for span in model.carried(each.text, code, 2):
+            found.append(each.evidence(span.start, span.end, f"模型 {span.weight:.2f}"))
+    return found[:MOST]

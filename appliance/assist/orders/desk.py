@@ -1,0 +1,377 @@
+"""The desk where orders are made, corrected and moved; whatever happens there is told."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from appliance.assist.city.tiers import Tier
+from appliance.assist.city.units import Unit
+from appliance.assist.orders import life
+from appliance.assist.orders.dispatch import Dispatch, dispatch
+from appliance.assist.orders.draft import Draft, Field
+from appliance.assist.orders.life import ENDED, Action, Actor, OrderState
+from appliance.assist.orders.repeats import is_repeat
+from appliance.assist.orders.steps import Move, Steps
+from appliance.errors import Conflict, InvalidRequest
+from appliance.messages import EVERY_TENANT
+from appliance.store.database import Also
+from appliance.store.orders import Change, Json, Order, OrderEvent, OrderFilter, new_id
+from appliance.store.store import Store
+
+if TYPE_CHECKING:
+    from appliance.assist.current import CurrentCity
+
+log = logging.getLogger(__name__)
+
+# What is told of an event elsewhere, in the transaction that writes it.
+Announce = Callable[[Order, OrderEvent], Sequence[Also]]
+MOST_TEXT = 4000  # characters of one field or reason
+MOST_SIMILAR = 5
+EDITABLE = frozenset(Field) - {Field.UNIT, Field.HELPERS}  # those go by dispatch
+
+
+class OrderDesk:
+    """Of all hotline systems; every change is one transaction with what is told of it."""
+
+    def __init__(self, store: Store, city: CurrentCity, announce: Announce) -> None:
+        self._store, self.city, self._announce = store, city, announce
+        self._steps = Steps(city)
+
+    # --- finding
+
+    async def get(self, name: str, tenant: str = EVERY_TENANT) -> Order:
+        """By id or number; raises NotFound."""
+        return await self._store.orders.get(name, tenant)
+
+    async def of_call(self, call_id: str) -> list[Order]:
+        return await self._store.orders.of_call(call_id)
+
+    async def page(
+        self, wanted: OrderFilter, size: int, after: tuple[float, str] | None = None
+    ) -> list[Order]:
+        return await self._store.orders.page(wanted, size, after)
+
+    async def soonest(self, wanted: OrderFilter, most: int) -> list[Order]:
+        """What is due first; what has no deadline last."""
+        return await self._store.orders.soonest(wanted, most)
+
+    async def count(self, wanted: OrderFilter) -> int:
+        return await self._store.orders.count(wanted)
+
+    async def rows(self, wanted: OrderFilter) -> list[Any]:
+        """Columns alone, for statistics."""
+        return await self._store.orders.rows(wanted)
+
+    async def corrected(self, wanted: OrderFilter) -> list[Order]:
+        """Orders whose category somebody has set."""
+        return await self._store.orders.corrected(wanted, "category")
+
+    async def history(self, order: Order) -> list[OrderEvent]:
+        return await self._store.orders.history(order.id)
+
+    def phone_hash(self, phone: str) -> str:
+        """By which a number is found and cannot be read."""
+        digits = re.sub(r"\D", "", phone)
+        key = self._store.ring.recogniser("telephone numbers")
+        return hmac.digest(key, digits.encode(), hashlib.sha256).hex() if digits else ""
+
+    # --- making
+
+    async def open(
+        self, draft: Draft, *, call_id: str, tenant: str, channel: str, who: str = "box"
+    ) -> Order:
+        """An order of a draft; leaves for its unit at once if the city wants that of what is as
+        sure. Raises Conflict if the matter has one already."""
+        pack = self.city.pack
+        body = draft.as_json()
+        phone = draft.fields.get(Field.PHONE)
+        order = Order(
+            id=new_id(),
+            number="",
+            tenant=tenant,
+            call_id=call_id,
+            matter=draft.matter,
+            channel=channel,
+            state=OrderState.DRAFT,
+            version=0,
+            pack=draft.pack,
+            category=draft.codes.get("category", ""),
+            division=draft.codes.get("division", ""),
+            appeal=draft.fields[Field.APPEAL].text if Field.APPEAL in draft.fields else "",
+            tier=draft.codes.get("tier", pack.tiers.default.code),
+            unit="",
+            created_at=0.0,
+            changed_at=0.0,
+            phone=self.phone_hash(phone.text) if phone else "",
+            body=body,
+        )
+        body["similar"] = [each.number for each in await self.similar(order)]
+        event = OrderEvent("created", who, Actor.BOX, OrderState.DRAFT, category=order.category)
+        announced = self._telling(order, event)
+        made = await self._store.orders.add(order, pack.identity.orders.number, [event], *announced)
+        self._store.jobs.news.tell()
+        if self._is_sure(draft) and not body["similar"]:
+            made = await self._send_off(made, who)
+        return made
+
+    def _is_sure(self, draft: Draft) -> bool:
+        """Whether it may go without an agent's word."""
+        wanted = self.city.pack.identity.orders.automatic
+        if wanted >= 1.0 or draft.refusal or draft.question or not draft.codes.get("unit"):
+            return False
+        sure = (Field.CATEGORY, Field.ADDRESS, Field.PHONE, Field.UNIT)
+        return all(
+            name in draft.fields and draft.fields[name].confidence >= wanted for name in sure
+        )
+
+    async def _send_off(self, order: Order, who: str) -> Order:
+        await self.act(order.id, Action.CONFIRM, Actor.BOX, who, {"text": "信息齐全，自动确认"})
+        return await self.act(order.id, Action.DISPATCH, Actor.BOX, who, {})
+
+    async def similar(self, order: Order) -> list[Order]:
+        """Orders of late that may be of the same matter: same caller or same place, and alike."""
+        days = self.city.pack.identity.orders.repeat_days
+        since = datetime.now(UTC).timestamp() - days * 86_400
+        about = OrderFilter(tenant=order.tenant, since=since)
+        candidates: dict[str, Order] = {}
+        if order.phone:
+            mine = replace(about, phone=order.phone)
+            candidates |= {each.id: each for each in await self.page(mine, 50)}
+        if order.category and order.division:
+            there = replace(about, category=order.category[:4], division=order.division)
+            candidates |= {each.id: each for each in await self.page(there, 200)}
+        found = [each for each in candidates.values() if is_repeat(order, each)]
+        return found[:MOST_SIMILAR]
+
+    # --- changing
+
+    async def patch(
+        self, name: str, values: Mapping[str, str], who: str, actor: Actor, *, version: int | None
+    ) -> Order:
+        """Correct fields; what stood there before is kept, and feeds training.
+
+        Raises:
+            InvalidRequest: no such field, or a code that the city does not have.
+            Conflict: it was changed since, or it has ended.
+        """
+        fields = {_field(each): _text(each, value) for each, value in values.items()}
+        order = await self.get(name)
+
+        def decide(order: Order, now: float) -> Change:
+            if order.state in ENDED:
+                raise Conflict("correct an order", f"it is {order.state}", "reopen it first")
+            return self._corrected(order, fields, who, actor, now)
+
+        return await self._change(order.id, decide, version)
+
+    def _corrected(
+        self, order: Order, fields: Mapping[Field, str], who: str, actor: Actor, now: float
+    ) -> Change:
+        body = {**order.body, "fields": dict(order.body["fields"])}
+        order = replace(order, body=body)
+        events = []
+        for name, text in fields.items():
+            was = body["fields"].get(name.value, {})
+            order = self._set(order, name, text, was, who)
+            told = {"field": name.value, "was": was.get("text", ""), "is": text}
+            body["fields"][name.value]["corrected_by"] = who
+            event = OrderEvent(
+                "corrected", who, actor, order.state, category=order.category, body=told
+            )
+            events.append(event)
+        body["missing"] = [each for each in body["missing"] if each not in set(fields)]
+        if fields.keys() & {Field.TIER}:
+            order = self._steps.with_deadlines(order, now)
+        return self._told(order, events)
+
+    def _set(self, order: Order, name: Field, text: str, was: Json, who: str) -> Order:
+        pack, value = self.city.pack, {"text": text, "confidence": 1.0}
+        alternatives = was.get("alternatives", [])
+        if was.get("text"):
+            alternatives = [
+                {"text": was["text"], "confidence": was.get("confidence", 0.0)},
+                *alternatives,
+            ]
+        value["alternatives"] = alternatives
+        if name is Field.CATEGORY:
+            if text not in pack.taxonomy:
+                raise InvalidRequest(
+                    "correct an order", f"there is no category {text}", "send its code", param=name
+                )
+            value |= {"code": text, "text": pack.taxonomy.name(text)}
+            order = replace(order, category=text)
+        elif name is Field.TIER:
+            tier = self._tier(text)
+            value |= {"code": text, "text": tier.name}
+            order = replace(order, tier=text)
+        elif name is Field.PHONE:
+            order = replace(order, phone=self.phone_hash(text))
+        elif name is Field.APPEAL:
+            order = replace(order, appeal=text)
+        elif name is Field.ADDRESS:
+            order, value = self._placed(order, text, value)
+        order.body["fields"][name.value] = value
+        return order
+
+    def _placed(self, order: Order, text: str, value: Json) -> tuple[Order, Json]:
+        found = self.city.filler.place(text)
+        if found is None:
+            return order, value
+        code = str(found.parts.get("division", ""))
+        return replace(order, division=code), {**value, "code": code, "parts": dict(found.parts)}
+
+    def _tier(self, code: str) -> Tier:
+        if tier := self.city.pack.tiers.get(code):
+            return tier
+        known = ", ".join(each.code for each in self.city.pack.tiers)
+        raise InvalidRequest(
+            "correct an order", f"there is no tier {code}", f"there are {known}", param="tier"
+        )
+
+    async def propose(self, order: Order) -> Dispatch:
+        """Units for it as it stands now, with what came back before."""
+        returned = await self._store.orders.returned()
+        text = "\n".join(
+            order.body["fields"].get(name, {}).get("text", "")
+            for name in ("title", "content", "request")
+        )
+        return dispatch(self.city.pack, order.category, order.division, text, returned)
+
+    async def act(
+        self,
+        name: str,
+        action: Action,
+        actor: Actor,
+        who: str,
+        given: Mapping[str, Any],
+        *,
+        unit: str = "",
+        version: int | None = None,
+        timer: tuple[str, str] | None = None,
+    ) -> Order:
+        """Take a step.
+
+        Args:
+            given: what is said with it: reason, text, days, units, into, solved, satisfaction.
+            unit: whose part is moved.
+            timer: the one that does it; where it is gone, another gateway has done it.
+
+        Raises:
+            Conflict: not from this state, not by this actor, or it was changed since.
+            InvalidRequest: something that has to be said with it is missing.
+        """
+        order = await self.get(name)
+        said = {key: _checked(key, each) for key, each in given.items()}
+        units = await self._units(order, said) if action is Action.DISPATCH else ()
+        also: tuple[Also, ...] = ()
+        if action is Action.MERGE:
+            said, also = await self._merging(order, said, who, actor)
+
+        def decide(order: Order, now: float) -> Change:
+            if timer and timer not in order.timers:
+                return Change(order)
+            step = life.check(action, OrderState(order.state), actor, said | {"unit": unit})
+            move = Move(action, actor, who, said, unit, units, now)
+            changed, event = self._steps.take(_without(order, timer), step, move)
+            return self._told(changed, [event], also)
+
+        return await self._change(order.id, decide, version)
+
+    async def _units(self, order: Order, given: Mapping[str, Any]) -> tuple[Unit, ...]:
+        """Main first: those named, else those proposed."""
+        named = given.get("units")
+        if not named:
+            proposed = await self.propose(order)
+            if proposed.main is None:
+                raise Conflict("dispatch an order", "no unit is known for it", "name units")
+            return (proposed.main, *proposed.helpers)
+        if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
+            raise InvalidRequest("dispatch an order", "units is no list of codes", param="units")
+        found = {code: self.city.pack.units.get(code) for code in named}
+        if missing := [code for code, unit in found.items() if unit is None]:
+            cause = f"there is no unit {missing[0]}"
+            raise InvalidRequest("dispatch an order", cause, "see units.csv", param="units")
+        return tuple(unit for unit in found.values() if unit)
+
+    async def _merging(
+        self, order: Order, given: Json, who: str, actor: Actor
+    ) -> tuple[Json, tuple[Also, ...]]:
+        if not given.get("into"):
+            return given, ()
+        into = await self.get(str(given["into"]), order.tenant)
+        if into.id == order.id or into.state in (OrderState.MERGED, OrderState.REFUSED):
+            raise Conflict("merge an order", f"{into.number} cannot take it", "name another")
+        event = OrderEvent("absorbed", who, actor, into.state, body={"from": order.number})
+        noting = await self._store.orders.noting(into.id, event)
+        return {**given, "into": into.id, "number": into.number}, (noting,)
+
+    async def _change(
+        self, order_id: str, decide: Callable[[Order, float], Change], version: int | None
+    ) -> Order:
+        changed = await self._store.orders.change(order_id, decide, version)
+        self._store.jobs.news.tell()
+        return changed
+
+    def _told(
+        self, order: Order, events: Sequence[OrderEvent], also: Sequence[Also] = ()
+    ) -> Change:
+        telling = [each for event in events for each in self._telling(order, event)]
+        return Change(order, tuple(events), (*also, *telling))
+
+    def _telling(self, order: Order, event: OrderEvent) -> Sequence[Also]:
+        return self._announce(order, event)
+
+    async def pushed(self, order_id: str, receipt: str) -> None:
+        """The city's own system has taken it, under that number."""
+
+        def decide(order: Order, now: float) -> Change:
+            if order.body.get("receipt") == receipt:
+                return Change(order)
+            event = OrderEvent("pushed", "box", Actor.BOX, order.state, body={"receipt": receipt})
+            return self._told(replace(order, body={**order.body, "receipt": receipt}), [event])
+
+        await self._store.orders.change(order_id, decide)
+
+    # --- timers
+
+    async def due_timers(self, limit: int) -> list[tuple[str, str, str]]:
+        return await self._store.orders.due_timers(limit)
+
+    async def drop_timer(self, order_id: str, timer: tuple[str, str]) -> None:
+        """One that has nothing more to do."""
+
+        def decide(order: Order, now: float) -> Change:
+            return Change(_without(order, timer))
+
+        await self._store.orders.change(order_id, decide)
+
+
+def _field(name: str) -> Field:
+    if name in {each.value for each in EDITABLE}:
+        return Field(name)
+    known = ", ".join(sorted(EDITABLE))
+    raise InvalidRequest("correct an order", f"there is no field {name!r}", f"there are {known}")
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str) or len(value) > MOST_TEXT:
+        raise InvalidRequest(
+            "change an order", f"{name} is no text of at most {MOST_TEXT} characters", param=name
+        )
+    return value
+
+
+def _checked(name: str, value: Any) -> Any:
+    return _text(name, value) if isinstance(value, str) else value
+
+
+def _without(order: Order, timer: tuple[str, str] | None) -> Order:
+    left = {key: at for key, at in order.timers.items() if key != timer}
+    return replace(order, timers=left)

@@ -1,0 +1,127 @@
+"""A draft of an order: its fields, what is missing, what to ask next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from appliance.assist.slots.value import Value
+
+Json = dict[str, Any]
+
+
+class Field(StrEnum):
+    """What an order has; in the order in which it is read."""
+
+    APPEAL = "appeal"
+    CATEGORY = "category"
+    TITLE = "title"
+    CONTENT = "content"
+    REQUEST = "request"
+    ADDRESS = "address"
+    WHEN = "when"
+    NAME = "name"
+    PHONE = "phone"
+    AGAINST = "against"
+    SECRECY = "secrecy"
+    PREVIOUS = "previous"
+    UNIT = "unit"
+    HELPERS = "helpers"
+    TIER = "tier"
+
+
+CHINESE: Mapping[Field, str] = {
+    Field.APPEAL: "诉求类型",
+    Field.CATEGORY: "事项分类",
+    Field.TITLE: "标题",
+    Field.CONTENT: "内容",
+    Field.REQUEST: "诉求",
+    Field.ADDRESS: "地址",
+    Field.WHEN: "时间",
+    Field.NAME: "姓名",
+    Field.PHONE: "电话",
+    Field.AGAINST: "被反映人",
+    Field.SECRECY: "是否保密",
+    Field.PREVIOUS: "旧工单",
+    Field.UNIT: "主办单位",
+    Field.HELPERS: "协办单位",
+    Field.TIER: "紧急程度",
+}
+PERSONAL = frozenset({Field.NAME, Field.PHONE})  # masked for who need not see them
+
+
+@dataclass(slots=True)
+class Draft:
+    """Of one matter.
+
+    Attributes:
+        missing: names of what is wanted and not known.
+        question: the next to ask; empty: nothing is open.
+        notes: what an agent should know, in Chinese.
+        danger: who has to be told at once, and why.
+        refusal: why it is not accepted, where it goes, and how to say so.
+    """
+
+    matter: int
+    pack: str
+    fields: dict[Field, Value] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    question: str = ""
+    notes: tuple[str, ...] = ()
+    danger: Json | None = None
+    refusal: Json | None = None
+    codes: dict[str, str] = field(default_factory=dict)  # category, division, tier, unit, helpers
+
+    def as_json(self) -> Json:
+        return {
+            "matter": self.matter,
+            "pack": self.pack,
+            "fields": {name.value: value_json(value) for name, value in self.fields.items()},
+            "missing": list(self.missing),
+            "question": self.question,
+            "notes": list(self.notes),
+            "danger": self.danger,
+            "refusal": self.refusal,
+            "codes": self.codes,
+        }
+
+
+def value_json(value: Value) -> Json:
+    """What is empty is left out."""
+    evidence = [
+        {
+            "utterance": each.utterance,
+            "start_ms": each.start_ms,
+            "end_ms": each.end_ms,
+            "words": each.words,
+            "why": each.why,
+        }
+        for each in value.evidence
+    ]
+    others = [
+        {"text": each.text, "confidence": round(each.confidence, 3), "code": each.code}
+        for each in value.alternatives
+    ]
+    told: Json = {
+        "text": value.text,
+        "confidence": round(value.confidence, 3),
+        "code": value.code,
+        "evidence": evidence,
+        "alternatives": others,
+        "parts": dict(value.parts),
+        "question": value.question,
+    }
+    return {name: each for name, each in told.items() if each not in ("", [], {})}
+
+
+def personal(fields: Mapping[str, Json]) -> Sequence[str]:
+    """Words of a draft that tell who somebody is: to be masked wherever they stand."""
+    found = []
+    for name in PERSONAL:
+        value = fields.get(name.value)
+        if value:
+            found.append(value["text"])
+            found += [evidence["words"] for evidence in value.get("evidence", ())]
+    return [words for words in found if words]

@@ -1,0 +1,276 @@
+"""From what was said to drafts of orders, by one city's pack. Pure, and the same live and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+from appliance.assist.address.address import address
+from appliance.assist.address.gazetteer import Gazetteer
+from appliance.assist.category.model import CategoryModel
+from appliance.assist.city.known import gazetteer_of, model_of
+from appliance.assist.city.pack import CityPack
+from appliance.assist.city.tiers import CHINA
+from appliance.assist.orders.categorised import category_of
+from appliance.assist.orders.dispatch import Dispatch, Returns, danger, dispatch, refusal
+from appliance.assist.orders.draft import Draft, Field, Json
+from appliance.assist.slots.against import against
+from appliance.assist.slots.appeal import appeal
+from appliance.assist.slots.complete import complete
+from appliance.assist.slots.matters import matters
+from appliance.assist.slots.moment import moment
+from appliance.assist.slots.name import name
+from appliance.assist.slots.phone import phone
+from appliance.assist.slots.previous import previous
+from appliance.assist.slots.request import request
+from appliance.assist.slots.secrecy import secrecy
+from appliance.assist.slots.summary import summary
+from appliance.assist.slots.value import Evidence, Said, Value
+from appliance.messages import LegRole
+
+LEFT, NOT_ASKED = 0.95, 0.6  # that a number from the door is the one to be called
+NAMED = {"since": Field.WHEN.value, "place": Field.ADDRESS.value, "cause": Field.CONTENT.value}
+MOST_TITLE = 40  # characters
+MOST_TEXT = 4000  # characters of a matter that are classified
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """What is known beside the words.
+
+    Attributes:
+        at: when the call began.
+        caller: the number that the switch told; may be empty.
+        written: a message: its author is the citizen, and nobody asks back.
+    """
+
+    at: datetime
+    caller: str = ""
+    written: bool = False
+
+
+class Filler:
+    """Fills orders by one pack.
+
+    Args:
+        cache: folder for what takes seconds to make of a pack.
+
+    Attributes:
+        returns: how often units have sent matters back.
+    """
+
+    def __init__(self, pack: CityPack, cache: Path | None = None) -> None:
+        self.pack = pack
+        self.gazetteer: Gazetteer = gazetteer_of(pack)
+        self.model: CategoryModel = model_of(pack, cache)
+        self.returns: Returns = {}
+        self._topic = lru_cache(4096)(self._topic_of)
+
+    def fill(self, said: Sequence[Said], context: CallContext) -> list[Draft]:
+        """A draft for each matter; one, though it may be empty."""
+        parts = [each.said for each in matters(said, topic=self._topic)] or [tuple(said)]
+        return [self._draft(number, part, said, context) for number, part in enumerate(parts)]
+
+    def place(self, text: str) -> Value | None:
+        """An address that somebody has typed in."""
+        found = address([Said("typed", LegRole.CITIZEN, text)], self.gazetteer)
+        return found[0] if found else None
+
+    def _topic_of(self, text: str) -> str | None:
+        best = self.model.guesses(text, 1)
+        sure = best and best[0].probability >= self.model.sure
+        return best[0].label[:2] if sure else None
+
+    def _draft(
+        self, number: int, part: Sequence[Said], said: Sequence[Said], context: CallContext
+    ) -> Draft:
+        draft = Draft(number, self.pack.version)
+        citizen = [each for each in part if each.role is not LegRole.AGENT]
+        text = "\n".join(each.text for each in citizen)[-MOST_TEXT:]
+        self._who(draft, said, context)
+        self._what(draft, part, said, context)
+        category = category_of(self.pack, self.model, citizen, text)
+        if category:
+            draft.fields[Field.CATEGORY] = category
+        self._whose(draft, citizen, text)
+        self._open(draft, said, context)
+        return draft
+
+    def _who(self, draft: Draft, said: Sequence[Said], context: CallContext) -> None:
+        _put(draft, Field.NAME, name(said))
+        _put(draft, Field.PHONE, phone(said, caller=context.caller) or _of_door(context))
+        _put(draft, Field.SECRECY, secrecy(said))
+
+    def _what(
+        self, draft: Draft, part: Sequence[Said], said: Sequence[Said], context: CallContext
+    ) -> None:
+        places = address(part, self.gazetteer) or address(said, self.gazetteer)
+        if places:
+            draft.fields[Field.ADDRESS] = places[0]
+            draft.codes["division"] = str(places[0].parts.get("division", ""))
+        holidays = self.pack.calendar.names()
+        at, spans = context.at.astimezone(CHINA), _spans(part, places)
+        _put(draft, Field.WHEN, moment(part, at=at, holidays=holidays, spans=spans))
+        _put(draft, Field.AGAINST, against(part))
+        _put(draft, Field.REQUEST, request(part))
+        _put(draft, Field.APPEAL, appeal(part))
+        _put(draft, Field.PREVIOUS, previous(part))
+        if told := summary(part):
+            draft.fields[Field.CONTENT] = told
+            draft.fields[Field.TITLE] = _title(told, places)
+
+    def _whose(self, draft: Draft, citizen: Sequence[Said], text: str) -> None:
+        category = draft.fields.get(Field.CATEGORY)
+        code = category.code if category else ""
+        if found := refusal(self.pack, text):
+            each, words = found
+            draft.refusal = {
+                "name": each.name,
+                "goes_to": each.goes_to,
+                "wording": each.wording,
+                "words": words,
+            }
+        draft.danger = self._danger(citizen)
+        if not code and not text:
+            return
+        proposed = dispatch(self.pack, code, draft.codes.get("division", ""), text, self.returns)
+        _dispatched(draft, proposed, citizen, category)
+        if not category and not proposed.rules:
+            draft.fields.pop(Field.UNIT, None)  # the fallback is no answer to an unknown matter
+            draft.fields.pop(Field.HELPERS, None)
+
+    def _danger(self, citizen: Sequence[Said]) -> Json | None:
+        for said in citizen:
+            if found := danger(self.pack, said.text):
+                each, words = found
+                at = said.text.find(words)
+                shown = said.evidence(max(at, 0), max(at, 0) + len(words), each.name)
+                return {
+                    "name": each.name,
+                    "to": list(each.to),
+                    "say": each.say,
+                    "utterance": said.id,
+                    "at_ms": shown.end_ms,
+                    "words": words,
+                }
+        return None
+
+    def _open(self, draft: Draft, said: Sequence[Said], context: CallContext) -> None:
+        category = self.pack.taxonomy.get(draft.codes.get("category", ""))
+        wanted = category.fields if category else ()
+        caller = "" if context.written else context.caller
+        found = complete(_elements(draft), said, fields=wanted, caller=caller)
+        draft.missing = tuple(dict.fromkeys(NAMED.get(each, each) for each in found.missing))
+        draft.question = "" if context.written else found.question
+
+
+def _elements(draft: Draft) -> dict[str, Value | None]:
+    """The order's fields by the names that what is missing goes by."""
+    fields = draft.fields
+    content, place = fields.get(Field.CONTENT), fields.get(Field.ADDRESS)
+    told = content and (content.parts.get("tried") or len(content.parts.get("sentences", ())) > 1)
+    housed = place and (place.parts.keys() & {"building", "unit", "room", "number"})
+    return {
+        "name": fields.get(Field.NAME),
+        "phone": fields.get(Field.PHONE),
+        "since": fields.get(Field.WHEN),
+        "place": place,
+        "house": place if housed else None,
+        "cause": content,
+        "course": content if told else None,
+        "against": fields.get(Field.AGAINST),
+        "company": fields.get(Field.AGAINST),
+        "request": fields.get(Field.REQUEST),
+    }
+
+
+def _spans(part: Sequence[Said], places: Sequence[Value]) -> dict[str, list[tuple[int, int]]]:
+    """The characters of each utterance that an address was found in."""
+    texts = {said.id: said.text for said in part}
+    found: dict[str, list[tuple[int, int]]] = {}
+    for evidence in (each for place in places for each in place.evidence):
+        at = texts.get(evidence.utterance, "").find(evidence.words) if evidence.words else -1
+        if at >= 0:
+            found.setdefault(evidence.utterance, []).append((at, at + len(evidence.words)))
+    return found
+
+
+def _title(content: Value, places: Sequence[Value]) -> Value:
+    """Where and what, in a line: the words are the citizen's."""
+    where = places[0].parts if places else {}
+    named = ("county", "town", "village", "street", "compound", "landmark")
+    place = next((str(where[each]) for each in reversed(named) if where.get(each)), "")
+    core = str(content.parts.get("title", ""))
+    text = core if place and place in core else f"{place}{core}"
+    return Value(text[:MOST_TITLE], content.confidence, content.evidence[:1])
+
+
+def _of_door(context: CallContext) -> Value | None:
+    """The number that the door told: a message's was left on purpose; a caller's stands beside
+    until the citizen agrees to it."""
+    if not context.caller:
+        return None
+    why = (Evidence("", 0, 0, "", "渠道所留电话" if context.written else "来电号码"),)
+    if context.written:
+        return Value(context.caller, LEFT, why)
+    question = f"就用您现在打来的这个号码{context.caller}联系您，可以吗？"
+    return Value(context.caller, NOT_ASKED, why, question=question)
+
+
+def _put(draft: Draft, field: Field, value: Value | None) -> None:
+    if value:
+        draft.fields[field] = value
+
+
+def _dispatched(
+    draft: Draft, proposed: Dispatch, citizen: Sequence[Said], category: Value | None
+) -> None:
+    place = draft.fields.get(Field.ADDRESS)
+    sure = category.confidence if category else 0.5
+    if category:
+        draft.codes["category"] = category.code
+    notes = []
+    if proposed.main:
+        confidence = proposed.confidence * sure
+        if proposed.unsure_place:
+            confidence *= 0.5
+        elif place:
+            confidence *= place.confidence
+        evidence = tuple(_spoken(citizen, each.why) for each in proposed.assignments if each.main)
+        draft.fields[Field.UNIT] = Value(
+            proposed.main.name, confidence, evidence[:1], proposed.main.code
+        )
+        draft.codes["unit"] = proposed.main.code
+    if proposed.helpers:
+        others = [each for each in proposed.assignments if not each.main]
+        draft.fields[Field.HELPERS] = Value(
+            "、".join(unit.name for unit in proposed.helpers),
+            proposed.confidence * sure,
+            tuple(_spoken(citizen, f"{each.unit.name}：{each.why}") for each in others),
+            ";".join(unit.code for unit in proposed.helpers),
+        )
+    if proposed.fallback and category:
+        notes.append("没有明确的承办单位，由属地政府兜底")
+    if proposed.unsure_place:
+        notes.append("承办单位随县区而定：先问清地址")
+    if proposed.returned:
+        notes.append(f"此类事项曾被该单位退回{proposed.returned}次")
+    tier = proposed.tier
+    draft.codes["tier"] = tier.code
+    draft.fields[Field.TIER] = Value(
+        tier.name, sure, (_spoken(citizen, proposed.tier_why),), tier.code
+    )
+    draft.notes = tuple(notes)
+
+
+def _spoken(citizen: Sequence[Said], why: str) -> Evidence:
+    """Where a rule names the words that made it hold: those words; else the reason alone."""
+    if "“" in why:
+        words = why.split("“", 1)[1].split("”", 1)[0]
+        for said in citizen:
+            if (at := said.text.find(words)) >= 0:
+                return said.evidence(at, at + len(words), why)
+    return Evidence("", 0, 0, "", why)

@@ -1,0 +1,81 @@
+"""What tells who somebody is: found in text, and masked for those who need not see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ID_CARD = re.compile(r"(?<!\d)\d{6}(?:18|19|20)\d{2}[01]\d[0-3]\d\d{3}[\dXx](?!\d)")
+MOBILE = re.compile(r"(?<!\d)1[3-9](?:[\s-]?\d){9}(?!\d)")
+LANDLINE = re.compile(r"(?<!\d)0\d{2,3}[\s-]?\d{7,8}(?!\d)")
+DIGIT = "[幺一二两三四五六七八九零〇0-9]"
+SPOKEN = re.compile(rf"{DIGIT}(?:[\s，、-]?{DIGIT}){{6,17}}")
+PATTERNS = (("id_card", ID_CARD), ("phone", MOBILE), ("phone", LANDLINE), ("number", SPOKEN))
+STAR = "*"
+NAME_STARS, LEAST_DIGITS = 2, 7
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Characters `start` to `end` of a text tell who somebody is."""
+
+    start: int
+    end: int
+    kind: str  # name, phone, id_card, number, address
+
+
+def marks(text: str) -> list[Mark]:
+    """Numbers that people are known by; the longest first where they overlap."""
+    found: list[Mark] = []
+    for kind, pattern in PATTERNS:
+        for match in pattern.finditer(text):
+            if not any(each.start < match.end() and match.start() < each.end for each in found):
+                found.append(Mark(match.start(), match.end(), kind))
+    return sorted(found, key=lambda mark: mark.start)
+
+
+def masked(text: str, known: Iterable[str] = ()) -> str:
+    """Without numbers that people are known by, nor any of the `known` words."""
+    for words in sorted(filter(None, known), key=len, reverse=True):
+        text = text.replace(words, hidden(words))
+    for mark in reversed(marks(text)):
+        text = text[: mark.start] + hidden(text[mark.start : mark.end]) + text[mark.end :]
+    return text
+
+
+def hidden(words: str) -> str:
+    """138****5678 of a number, 王** of a name."""
+    if sum(each.isdigit() for each in words) >= LEAST_DIGITS:
+        return words[:3] + STAR * (len(words) - 7) + words[-4:]
+    return words[:1] + STAR * NAME_STARS
+
+
+def masked_draft(body: Mapping[str, Any], personal: Sequence[str]) -> Json:
+    """A draft as those see it who need not know whose it is."""
+    return {name: _masked(value, personal) for name, value in body.items()}
+
+
+def _masked(value: Any, personal: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        return masked(value, personal)
+    if isinstance(value, Mapping):
+        return {name: _masked(each, personal) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(each, personal) for each in value]
+    return value
+
+
+def rows(said: Iterable[tuple[str, str]]) -> Iterator[Json]:
+    """Marks of a transcript: (utterance, text) to one object each."""
+    for utterance, text in said:
+        for mark in marks(text):
+            yield {
+                "utterance": utterance,
+                "start": mark.start,
+                "end": mark.end,
+                "kind": mark.kind,
+            }

@@ -1,0 +1,155 @@
+"""The subscriber that fills orders: live after every final, and at the end of a call for good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from appliance.assist.current import CurrentCity
+from appliance.assist.orders.desk import OrderDesk
+from appliance.assist.orders.draft import Draft, Json
+from appliance.assist.orders.filler import CallContext
+from appliance.assist.slots.value import Said
+from appliance.errors import Conflict, NotFound
+from appliance.feed.kinds.danger import Danger
+from appliance.feed.kinds.order import OrderFilled
+from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber
+from appliance.messages import (
+    CallConfig,
+    CallRecord,
+    CallState,
+    Final,
+    Lasting,
+    NumberedEvent,
+    Utterance,
+)
+from appliance.store.database import Also
+from appliance.store.jobs import Job
+from appliance.store.store import Store
+
+TEXT_DOOR = "text"  # of messages that were written
+
+
+class OrderFiller(Subscriber):
+    """Live: `order` and `danger` events. Durable: the orders of a call that has ended."""
+
+    name = "orders"
+
+    def __init__(self, store: Store, city: CurrentCity, desk: OrderDesk) -> None:
+        self._store, self._city, self._desk = store, city, desk
+
+    def listen(self, call: FollowedCall) -> Listener | None:
+        return OrderListener(call, self._city)
+
+    def owes(self, call: FollowedCall, state: CallState) -> Sequence[Owed]:
+        spoken = state is CallState.FINISHED or (state is CallState.FAILED and call.config.live)
+        return [Owed("orders")] if spoken and call.record(state).utterances else ()
+
+    async def settle(self, job: Job) -> Sequence[Also]:
+        """Made once, though it may be tried again: each matter's order is its call's only one."""
+        try:
+            record = await self._store.calls.record(job.call_id)
+            config = await self._store.calls.config(job.call_id)
+        except NotFound:  # deleted meanwhile
+            return ()
+        if record is None:
+            return ()
+        channel = config.channel or ("recording" if not config.live else "phone")
+        for draft in self._city.filler.fill(said_in(record), context_of(record.started_at, config)):
+            if is_matter(draft):
+                await self._open(draft, job.call_id, config, channel)
+        return ()
+
+    async def _open(self, draft: Draft, call_id: str, config: CallConfig, channel: str) -> None:
+        try:
+            await self._desk.open(draft, call_id=call_id, tenant=config.tenant, channel=channel)
+        except Conflict:  # it was made before
+            return
+
+
+class OrderListener:
+    """Of one call; tells what has changed, and each danger once."""
+
+    def __init__(self, call: FollowedCall, city: CurrentCity) -> None:
+        self._call, self._city = call, city
+        self._told: dict[int, Json] = {}  # drafts, by matter
+        self._dangers: set[str] = set()
+
+    async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
+        if not isinstance(told.event, Final):
+            return ()
+        filler, record = self._city.filler, self._call.record()
+        said = said_in(record)
+        drafts = filler.fill(said, context_of(self._call.started_at, self._call.config))
+        return [*self._dangers_in(drafts), *self._changes(drafts)]
+
+    def _dangers_in(self, drafts: Sequence[Draft]) -> list[Lasting]:
+        found: list[Lasting] = []
+        for draft in drafts:
+            danger = draft.danger
+            if danger and danger["name"] not in self._dangers:
+                self._dangers.add(danger["name"])
+                found.append(
+                    Danger(
+                        danger["name"],
+                        tuple(danger["to"]),
+                        danger["utterance"],
+                        danger["at_ms"],
+                        danger["words"],
+                        danger["say"],
+                    )
+                )
+        return found
+
+    def _changes(self, drafts: Sequence[Draft]) -> list[Lasting]:
+        found: list[Lasting] = []
+        for draft in drafts:
+            now = draft.as_json()
+            now.pop("matter")
+            before = self._told.get(draft.matter, {"fields": {}})
+            if event := changed(draft.matter, before, now):
+                found.append(event)
+                self._told[draft.matter] = now
+        return found
+
+    def leave(self) -> None:
+        pass
+
+
+def changed(matter: int, before: Mapping[str, Json], now: Json) -> OrderFilled | None:
+    """What is to be told of it; None: nothing is new."""
+    was, fields = before["fields"], now["fields"]
+    new = {name: value for name, value in fields.items() if was.get(name) != value}
+    gone = dict.fromkeys(was.keys() - fields.keys())
+    rest = {name: value for name, value in now.items() if name != "fields"}
+    rest = {name: value for name, value in rest.items() if before.get(name) != value}
+    if not (new or gone or rest):
+        return None
+    return OrderFilled(matter, {**new, **gone}, json.loads(json.dumps(rest)))
+
+
+def said_in(record: CallRecord) -> list[Said]:
+    return [_said(utterance) for utterance in record.utterances]
+
+
+def _said(utterance: Utterance) -> Said:
+    return Said(
+        utterance.id,
+        utterance.role,
+        utterance.text,
+        utterance.start_ms,
+        utterance.end_ms,
+        utterance.words,
+        utterance.confidence,
+    )
+
+
+def context_of(started_at: float, config: CallConfig) -> CallContext:
+    written = config.door == TEXT_DOOR
+    return CallContext(datetime.fromtimestamp(started_at, UTC), config.caller, written=written)
+
+
+def is_matter(draft: Draft) -> bool:
+    """Whether a citizen has said something that an order can be made of."""
+    return bool(draft.fields.get("content"))  # type: ignore[call-overload]

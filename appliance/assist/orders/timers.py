@@ -1,0 +1,76 @@
+"""What happens of itself: reminders, supervision after a deadline, call-backs that are due."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from appliance.assist.orders.desk import OrderDesk
+from appliance.assist.orders.life import Action, Actor
+from appliance.assist.orders.steps import CALL_BACK, OVERDUE, REMIND, SIGN
+from appliance.errors import Conflict, LingtingError, NotFound
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+AT_ONCE = 100
+ACTIONS = {
+    SIGN: (Action.REMIND, "超过签收时限，尚未签收"),
+    REMIND: (Action.REMIND, "即将到期"),
+    OVERDUE: (Action.SUPERVISE, "已超过办理时限"),
+    CALL_BACK: (Action.CALL_BACK, "到回访时间"),
+}
+
+
+class OrderTimers:
+    """They are rows: a restart, another gateway or a clock that jumps loses none. Whoever takes a
+    timer's step takes the timer away in the same transaction."""
+
+    def __init__(self, desk: OrderDesk) -> None:
+        self._desk = desk
+        self._looking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._looking = asyncio.create_task(self._look(), name="order-timers")
+
+    async def close(self) -> None:
+        if self._looking:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        while True:
+            try:
+                more = await self.go_off()
+            except LingtingError as error:
+                more = 0
+                log.error("order timers: %s", error)
+            except Exception:  # deadlines must be watched, whatever else is wrong
+                more = 0
+                log.exception("order timers met a bug")
+            if not more:
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    async def go_off(self) -> int:
+        """Those whose moment has come; how many there were."""
+        due = await self._desk.due_timers(AT_ONCE)
+        for order_id, unit, kind in due:
+            try:
+                await self._go_off(order_id, unit, kind)
+            except (Conflict, NotFound) as gone:
+                log.info("an order's timer had nothing to do: %s", gone)
+                await self._drop(order_id, (unit, kind))
+        return len(due)
+
+    async def _go_off(self, order_id: str, unit: str, kind: str) -> None:
+        action, why = ACTIONS[kind]
+        given = {"reason": why}
+        await self._desk.act(
+            order_id, action, Actor.BOX, "box", given, unit=unit, timer=(unit, kind)
+        )
+
+    async def _drop(self, order_id: str, timer: tuple[str, str]) -> None:
+        try:
+            await self._desk.drop_timer(order_id, timer)
+        except NotFound:
+            log.info("an order is gone, and its timers with it")

@@ -1,0 +1,115 @@
+"""What tells who somebody is, found and hidden; repeats and figures of orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.assist.city import pack as packs
+from appliance.assist.orders import pii
+from appliance.assist.orders.repeats import is_repeat, likeness
+from appliance.assist.orders.statistics import GROUPS, statistics
+from appliance.settings.section import PROJECT
+from appliance.store.orders import Order
+
+PACK = packs.load(PROJECT / "provisioning" / "city_packs" / "datong", sealed=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("我的电话是13812345678，谢谢", "我的电话是138****5678，谢谢"),
+        ("打 138 1234 5678 就行", "打 138******5678 就行"),
+        ("座机0352-2345678", "座机035*****5678"),
+        ("身份证14020219900101123X", "身份证140***********123X"),
+        ("幺三八幺二三四五六七八", "幺**"),
+        ("三号楼二单元五零一", "三号楼二单元五零一"),
+        ("停水3天了，交了500块钱", "停水3天了，交了500块钱"),
+    ],
+)
+def test_numbers_are_hidden_and_nothing_else(text: str, hidden: str) -> None:
+    assert pii.masked(text) == hidden
+
+
+def test_known_names_are_hidden_wherever_they_stand() -> None:
+    body = {"fields": {"content": {"text": "王建国说没有暖气"}}, "notes": ["王建国要求回电"]}
+    told = pii.masked_draft(body, ["王建国"])
+    assert told["fields"]["content"]["text"] == "王**说没有暖气"
+    assert told["notes"] == ["王**要求回电"]
+    assert body["notes"] == ["王建国要求回电"]  # the order itself is as it was
+
+
+@given(st.text(max_size=200), st.lists(st.text(min_size=1, max_size=5), max_size=3))
+def test_hiding_never_fails(text: str, known: list[str]) -> None:
+    pii.masked(text, known)
+    assert all(0 <= mark.start < mark.end <= len(text) for mark in pii.marks(text))
+
+
+ORDER = Order(
+    *("a", "1", "t", "c", 0, "phone", "draft", 1, "p", "050401", "140213009000", "投诉", "24h", ""),
+    created_at=0.0,
+    changed_at=0.0,
+    phone="x",
+    body={"fields": {"content": {"text": "家里暖气不热已经好几天了没人管"}}},
+)
+
+
+def other(text: str, **change: object) -> Order:
+    body = {"fields": {"content": {"text": text}}}
+    return replace(ORDER, id="b", body=body, **change)  # type: ignore[arg-type]
+
+
+def test_a_repeat_is_of_the_same_caller_or_place_and_kind() -> None:
+    same = "我家暖气不热好几天了一直没人管"
+    assert is_repeat(ORDER, other(same))
+    assert is_repeat(ORDER, other(same, phone="y"))  # a neighbour
+    assert not is_repeat(ORDER, other(same, phone="y", division="140214000000"))
+    assert not is_repeat(ORDER, other(same, category="010101"))
+    assert not is_repeat(ORDER, other("楼下饭店油烟太大了晚上睡不着", phone="y"))
+    assert not is_repeat(ORDER, other(same, state="merged"))
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_likeness_is_a_share(one: str, two: str) -> None:
+    assert 0.0 <= likeness(one, two) <= 1.0
+    assert likeness(one, two) == likeness(two, one)
+
+
+@dataclass
+class Row:
+    state: str = "closed"
+    unit: str = "140213-heating"
+    category: str = "050401"
+    division: str = "140213009000"
+    created_at: float = 0.0
+    changed_at: float = 50.0
+    due_at: float | None = 100.0
+    ended_at: float | None = 50.0
+    returns: int = 0
+    solved: bool | None = True
+    satisfaction: int | None = 5
+
+
+def test_figures_of_orders() -> None:
+    rows = [
+        Row(),
+        Row(ended_at=150.0, solved=False, satisfaction=2),  # late
+        Row(state="in_progress", ended_at=None, due_at=10_000.0, solved=None, satisfaction=None),
+        Row(state="in_progress", ended_at=None, returns=1, solved=None, satisfaction=None),
+        Row(state="draft", due_at=None, ended_at=None, solved=None, satisfaction=None),
+    ]
+    (told,) = statistics(PACK, rows, "all", now=1000.0)
+    assert told["orders"] == 5
+    assert told["in_time"] == pytest.approx(1 / 3, abs=1e-3)  # of three that are done or late
+    assert told["returned"] == 0.25 and told["right_at_once"] == 0.75
+    assert told["solved"] == 0.5 and told["satisfied"] == 0.5
+
+
+@pytest.mark.parametrize("by", GROUPS)
+def test_figures_by_every_group(by: str) -> None:
+    rows = [Row(), Row(unit="gone", category="9999", division="x")]
+    assert sum(row["orders"] for row in statistics(PACK, rows, by, now=0.0)) == 2
+    assert statistics(PACK, [], by, now=0.0) == []
