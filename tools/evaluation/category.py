@@ -155,7 +155,7 @@ def cross_validate(
     train_s = seconds = 0.0
     for each in range(folds):
         say(f"fold {each + 1} of {folds}")
-        mine = np.flatnonzero(fold == each)
+        mine = np.flatnonzero(fold == each).tolist()
         barred = {twin for place in mine for twin in (place, *twins.get(place, ()))}
         model, took = _trained([r for n, r in enumerate(everything) if n not in barred], say)
         found, spent = _classified(model, [rows[place] for place in mine])

@@ -155,7 +155,7 @@ def _parts(place: Gathered, sure: _Sure, gazetteer: Gazetteer) -> dict[str, obje
 
 def _beside(mention: Mention, sure: _Sure, gazetteer: Gazetteer) -> bool:
     """Whether a word like 对面 belongs to what is told, and not to what was not understood."""
-    if mention.meant is None or mention.shapes:
+    if mention.meant is None or mention.shapes or mention.crossing is not None:
         return True
     leaf = gazetteer.places[mention.meant.leaf]
     told = {place.code for place in sure.places.values()}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from appliance.assist.address import common
 from appliance.assist.address.gazetteer import Gazetteer
-from appliance.assist.address.match import OUTER, Match, depth
+from appliance.assist.address.match import OUTER, STRONG, Match, depth
 
 AGAIN, MOST_AGAIN = 0.1, 1.0  # of what a place tells that was named before; nats
 NAMED_TOO = 1.0  # nats that the county of what was named must outweigh, or noise adds up
@@ -97,11 +97,32 @@ def _meant(leaf: Heard, ranked: Sequence[Heard], rivals: Rivals, gazetteer: Gaze
         if not left:
             continue
         gain -= _rivalled(rivals[id(each)], used, gazetteer)
+        gain -= _between(each, used, ranked, gazetteer)
         losing = max(lost, _rivalled(rivals[id(leaf)], [*used[1:], each], gazetteer))
         if gain > losing - lost:
             used.append(each)
             score, lies, lost = score + gain - (losing - lost), left, losing
     return Meant(tuple(used), score, common.prefix(lies))
+
+
+def _between(
+    each: Heard, used: Sequence[Heard], ranked: Sequence[Heard], gazetteer: Gazetteer
+) -> float:
+    """What speaks against a place going with another when a third is named between the two, to
+    which it does not belong."""
+    near = [other.match for other in used if other.text == each.text]
+    if not near:
+        return 0.0
+    start = max((m.end for m in near if m.end <= each.match.start), default=each.match.end)
+    end = min((m.start for m in near if m.start >= each.match.end), default=each.match.start)
+    for third in ranked:
+        if third.match.score < STRONG or third.text != each.text:
+            continue
+        inside = start <= third.match.start and third.match.end <= each.match.start
+        inside = inside or (each.match.end <= third.match.start and third.match.end <= end)
+        if inside and not gazetteer.agree(third.match.place, each.match.place):
+            return APART
+    return 0.0
 
 
 def _rivalled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ class CategoryModel:
         number, share, text = number[kept], share[kept], grams.text[kept]
         share *= self.weights.step[number]
         cuts = np.searchsorted(text, np.arange(len(texts) + 1))
-        for row, (begin, end) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+        for row, (begin, end) in enumerate(pairwise(cuts)):
             levels = self.weights.level[number[begin:end]]
             into[row] = share[begin:end] @ levels.astype(np.float32)
 

@@ -83,9 +83,9 @@ def twins(products: Floats, least: Floats) -> dict[int, list[int]]:
     for begin in range(0, len(products), STRIPE):
         stripe = np.tril(products[begin : begin + STRIPE], begin - 1)
         enough = np.maximum(least[begin : begin + STRIPE, None], least)
-        for one, other in (np.argwhere(stripe >= enough) + (begin, 0)).tolist():
-            found.setdefault(one, []).append(other)
-            found.setdefault(other, []).append(one)
+        for row, other in np.argwhere(stripe >= enough).tolist():
+            found.setdefault(begin + row, []).append(other)
+            found.setdefault(other, []).append(begin + row)
     return found
 
 

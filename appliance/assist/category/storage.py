@@ -45,7 +45,7 @@ def save(model: CategoryModel, path: Path) -> None:
         "card": model.card.model_dump(),
     }
     text = json.dumps(header, ensure_ascii=False).encode()
-    arrays = {
+    arrays: dict[str, Any] = {
         "header": np.frombuffer(text, np.uint8),
         "keys": vocabulary.keys,
         "rarity": vocabulary.rarity,

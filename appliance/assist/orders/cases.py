@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -131,26 +132,53 @@ def _dispatch(filler: Filler, case: Mapping[str, str], score: Score) -> None:
 
 
 def _address(filler: Filler, case: Mapping[str, str], score: Score) -> None:
-    found = filler.place(case["text"])
+    found, about = filler.place(case["text"]), case["text"][:24]
     parts: Mapping[str, Any] = found.parts if found else {}
     confidence = found.confidence if found else 0.0
-    about = case["text"][:24]
     if case.get("sure") == "0":
-        tally = score.of("ambiguous")
-        asked = bool(found is None or found.question or confidence < SURE)
-        tally.add("asked", "asked" if asked else "guessed", 1.0, about)
+        asked = found is None or found.question or confidence < SURE or not _deepest(parts)
+        told = "asked" if asked else "guessed"
+        score.of("ambiguous").add("asked", told, 1.0, about)
         return
-    deepest = case["place"] or case["village"] or case["town"]
-    given = next(
-        (
-            str(parts[n])
-            for n in ("place", "compound", "street", "village", "town")
-            if parts.get(n) and str(parts[n]) in (case["place"], case["village"], case["town"])
-        ),
-        "",
-    )
-    given = given or str(parts.get("place") or parts.get("compound") or parts.get("village") or "")
-    score.of("community").add(deepest, given, confidence, about)
-    for name in ("building", "unit", "room"):
+    expected = case["place"] or case["village"] or case["town"]
+    names = [str(parts[each]) for each in LEVELS if parts.get(each)]
+    right = any(alike(expected, name) for name in names)
+    given = expected if right else _deepest(parts)
+    score.of("community").add(expected, given, confidence, about)
+    for name, of in HOUSE.items():
         if case[name]:
-            score.of(name).add(case[name], str(parts.get(name, "")), confidence, about)
+            known = [_bare(str(parts[each])) for each in of if parts.get(each)]
+            wanted = _bare(case[name])
+            score.of(name).add(
+                wanted, wanted if wanted in known else "".join(known[:1]), 0.0, about
+            )
+
+
+LEVELS = ("compound", "landmark", "street", "village", "town")
+DEEPEST = ("compound", "landmark", "village")  # that a place has one of; a street may be beside it
+HOUSE = {
+    "building": ("building", "number"),
+    "unit": ("unit", "group"),
+    "room": ("room", "floor"),
+}
+
+
+def _deepest(parts: Mapping[str, Any]) -> str:
+    """What it says below the town; a name that is in no table is no claim."""
+    if "unlisted" in parts:
+        return ""
+    return next((str(parts[each]) for each in DEEPEST if parts.get(each)), "")
+
+
+def alike(expected: str, given: str) -> bool:
+    """The same, but for what people leave out: 红旗里 for 红旗里社区."""
+    return _core(expected) == _core(given)
+
+
+def _core(name: str) -> str:
+    return name.removesuffix("社区").removesuffix("小区").removesuffix("村委会")
+
+
+def _bare(house: str) -> str:
+    """501 of 501室, 3 of 3号楼 and 三栋."""
+    return re.sub("(号楼|号院|号|栋|幢|单元|门|室|户|排|组)$", "", house)

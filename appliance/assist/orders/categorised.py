@@ -8,20 +8,27 @@ from appliance.assist.category.model import CategoryModel, Guess
 from appliance.assist.city.pack import CityPack
 from appliance.assist.slots.value import Alternative, Evidence, Said, Value
 
-KEYWORD = 0.25  # share of what is left that a category's own word gives it
-MOST = 3
+KEYWORD = 0.25  # share of the others that a category's own word gives it
+MOST, MOST_GUESSES = 3, 20
+
+
+def guesses_of(pack: CityPack, model: CategoryModel, text: str) -> list[Guess]:
+    """The likeliest leaves of what was said, best first; none of nothing."""
+    if not text.strip():
+        return []
+    guesses = list(model.guesses(text, MOST_GUESSES))
+    if guesses and guesses[0].probability < model.sure:
+        guesses = _with_keywords(pack, guesses, text)
+    return guesses
 
 
 def category_of(
-    pack: CityPack, model: CategoryModel, said: Sequence[Said], text: str
+    pack: CityPack, model: CategoryModel, said: Sequence[Said], guesses: Sequence[Guess]
 ) -> Value | None:
     """The category of what was said, to the level that is sure; None: it is not known.
 
     Its alternatives are the three likeliest leaves.
     """
-    if not text.strip():
-        return None
-    guesses = _with_keywords(pack, model.guesses(text, 10), text)
     if not guesses:
         return None
     code, confidence = _deepest(guesses, model.sure)
@@ -40,14 +47,23 @@ def category_of(
 
 
 def _with_keywords(pack: CityPack, guesses: Sequence[Guess], text: str) -> list[Guess]:
-    """A category whose own word was said gets a share of what the others had."""
-    shares = {each.label: each.probability for each in guesses}
-    said = [c.code for c in pack.taxonomy.leaves if any(word in text for word in c.keywords)]
-    for code in said:
-        shares = {label: share * (1 - KEYWORD / len(said)) for label, share in shares.items()}
-        shares[code] = shares.get(code, 0.0) + KEYWORD / len(said)
-    found = [Guess(label, share) for label, share in shares.items()]
-    return sorted(found, key=lambda guess: -guess.probability)
+    """Where the model is unsure, one of its three best whose own word was said goes first."""
+
+    def said(guess: Guess) -> bool:
+        category = pack.taxonomy.get(guess.label)
+        return category is not None and any(word in text for word in category.keywords)
+
+    best = [each for each in guesses[:MOST] if said(each)][:1]
+    share = KEYWORD * (1 - best[0].probability) if best else 0.0
+    return sorted(
+        (
+            Guess(each.label, each.probability + share)
+            if each in best
+            else Guess(each.label, each.probability * (1 - KEYWORD if best else 1.0))
+            for each in guesses
+        ),
+        key=lambda guess: -guess.probability,
+    )
 
 
 def _deepest(guesses: Sequence[Guess], sure: float) -> tuple[str, float]:

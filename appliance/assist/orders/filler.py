@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
 from appliance.assist.address.address import address
 from appliance.assist.address.gazetteer import Gazetteer
-from appliance.assist.category.model import CategoryModel
+from appliance.assist.category.model import CategoryModel, Guess
 from appliance.assist.city.known import gazetteer_of, model_of
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.tiers import CHINA
-from appliance.assist.orders.categorised import category_of
+from appliance.assist.orders.categorised import category_of, guesses_of
 from appliance.assist.orders.dispatch import Dispatch, Returns, danger, dispatch, refusal
 from appliance.assist.orders.draft import Draft, Field, Json
 from appliance.assist.slots.against import against
@@ -31,7 +30,10 @@ from appliance.assist.slots.summary import summary
 from appliance.assist.slots.value import Evidence, Said, Value
 from appliance.messages import LegRole
 
+UNSURE_PLACE = 0.5  # what is left of a unit's confidence, where it is a county's
 LEFT, NOT_ASKED = 0.95, 0.6  # that a number from the door is the one to be called
+LEAST_GUESS = 0.12  # of a category, for units to be proposed by it
+UNKNOWN = 0.4  # of units that a rule names, where no category is known
 NAMED = {"since": Field.WHEN.value, "place": Field.ADDRESS.value, "cause": Field.CONTENT.value}
 MOST_TITLE = 40  # characters
 MOST_TEXT = 4000  # characters of a matter that are classified
@@ -67,22 +69,16 @@ class Filler:
         self.gazetteer: Gazetteer = gazetteer_of(pack)
         self.model: CategoryModel = model_of(pack, cache)
         self.returns: Returns = {}
-        self._topic = lru_cache(4096)(self._topic_of)
 
     def fill(self, said: Sequence[Said], context: CallContext) -> list[Draft]:
         """A draft for each matter; one, though it may be empty."""
-        parts = [each.said for each in matters(said, topic=self._topic)] or [tuple(said)]
+        parts = [each.said for each in matters(said)] or [tuple(said)]
         return [self._draft(number, part, said, context) for number, part in enumerate(parts)]
 
     def place(self, text: str) -> Value | None:
         """An address that somebody has typed in."""
         found = address([Said("typed", LegRole.CITIZEN, text)], self.gazetteer)
         return found[0] if found else None
-
-    def _topic_of(self, text: str) -> str | None:
-        best = self.model.guesses(text, 1)
-        sure = best and best[0].probability >= self.model.sure
-        return best[0].label[:2] if sure else None
 
     def _draft(
         self, number: int, part: Sequence[Said], said: Sequence[Said], context: CallContext
@@ -92,10 +88,9 @@ class Filler:
         text = "\n".join(each.text for each in citizen)[-MOST_TEXT:]
         self._who(draft, said, context)
         self._what(draft, part, said, context)
-        category = category_of(self.pack, self.model, citizen, text)
-        if category:
-            draft.fields[Field.CATEGORY] = category
-        self._whose(draft, citizen, text)
+        guesses = guesses_of(self.pack, self.model, _without_places(draft, text))
+        _put(draft, Field.CATEGORY, category_of(self.pack, self.model, citizen, guesses))
+        self._whose(draft, citizen, text, guesses)
         self._open(draft, said, context)
         return draft
 
@@ -122,9 +117,13 @@ class Filler:
             draft.fields[Field.CONTENT] = told
             draft.fields[Field.TITLE] = _title(told, places)
 
-    def _whose(self, draft: Draft, citizen: Sequence[Said], text: str) -> None:
+    def _whose(
+        self, draft: Draft, citizen: Sequence[Said], text: str, guesses: Sequence[Guess]
+    ) -> None:
+        """Units for the likeliest category, though it may not be sure: they are as sure as that."""
+        best = guesses[0] if guesses and guesses[0].probability >= LEAST_GUESS else None
         category = draft.fields.get(Field.CATEGORY)
-        code = category.code if category else ""
+        draft.codes["category"] = category.code if category else ""
         if found := refusal(self.pack, text):
             each, words = found
             draft.refusal = {
@@ -134,13 +133,13 @@ class Filler:
                 "words": words,
             }
         draft.danger = self._danger(citizen)
-        if not code and not text:
+        if not text:
             return
+        code = best.label if best else ""
         proposed = dispatch(self.pack, code, draft.codes.get("division", ""), text, self.returns)
-        _dispatched(draft, proposed, citizen, category)
-        if not category and not proposed.rules:
-            draft.fields.pop(Field.UNIT, None)  # the fallback is no answer to an unknown matter
-            draft.fields.pop(Field.HELPERS, None)
+        if best or proposed.rules:  # the fallback is no answer to an unknown matter
+            _dispatched(draft, proposed, citizen, best.probability if best else UNKNOWN)
+        _urgent(draft, proposed, citizen)
 
     def _danger(self, citizen: Sequence[Said]) -> Json | None:
         for said in citizen:
@@ -187,6 +186,15 @@ def _elements(draft: Draft) -> dict[str, Value | None]:
     }
 
 
+def _without_places(draft: Draft, text: str) -> str:
+    """Where it is says nothing of what it is: 法院门口的路灯 is no matter of a court."""
+    place = draft.fields.get(Field.ADDRESS)
+    for evidence in place.evidence if place else ():
+        if evidence.words:
+            text = text.replace(evidence.words, "")
+    return text
+
+
 def _spans(part: Sequence[Said], places: Sequence[Value]) -> dict[str, list[tuple[int, int]]]:
     """The characters of each utterance that an address was found in."""
     texts = {said.id: said.text for said in part}
@@ -225,25 +233,19 @@ def _put(draft: Draft, field: Field, value: Value | None) -> None:
         draft.fields[field] = value
 
 
-def _dispatched(
-    draft: Draft, proposed: Dispatch, citizen: Sequence[Said], category: Value | None
-) -> None:
-    place = draft.fields.get(Field.ADDRESS)
-    sure = category.confidence if category else 0.5
-    if category:
-        draft.codes["category"] = category.code
-    notes = []
-    if proposed.main:
+def _dispatched(draft: Draft, proposed: Dispatch, citizen: Sequence[Said], sure: float) -> None:
+    """Args: sure: of the category that it is proposed by."""
+    place, notes = draft.fields.get(Field.ADDRESS), []
+    main = next((each for each in proposed.assignments if each.main), None)
+    if main:
         confidence = proposed.confidence * sure
         if proposed.unsure_place:
-            confidence *= 0.5
+            confidence *= UNSURE_PLACE
         elif place:
             confidence *= place.confidence
-        evidence = tuple(_spoken(citizen, each.why) for each in proposed.assignments if each.main)
-        draft.fields[Field.UNIT] = Value(
-            proposed.main.name, confidence, evidence[:1], proposed.main.code
-        )
-        draft.codes["unit"] = proposed.main.code
+        evidence = (_spoken(citizen, main.why),)
+        draft.fields[Field.UNIT] = Value(main.unit.name, confidence, evidence, main.unit.code)
+        draft.codes["unit"] = main.unit.code
     if proposed.helpers:
         others = [each for each in proposed.assignments if not each.main]
         draft.fields[Field.HELPERS] = Value(
@@ -252,18 +254,21 @@ def _dispatched(
             tuple(_spoken(citizen, f"{each.unit.name}：{each.why}") for each in others),
             ";".join(unit.code for unit in proposed.helpers),
         )
-    if proposed.fallback and category:
+    if proposed.fallback:
         notes.append("没有明确的承办单位，由属地政府兜底")
     if proposed.unsure_place:
         notes.append("承办单位随县区而定：先问清地址")
     if proposed.returned:
         notes.append(f"此类事项曾被该单位退回{proposed.returned}次")
-    tier = proposed.tier
-    draft.codes["tier"] = tier.code
-    draft.fields[Field.TIER] = Value(
-        tier.name, sure, (_spoken(citizen, proposed.tier_why),), tier.code
-    )
     draft.notes = tuple(notes)
+
+
+def _urgent(draft: Draft, proposed: Dispatch, citizen: Sequence[Said]) -> None:
+    tier, category = proposed.tier, draft.fields.get(Field.CATEGORY)
+    evidence = (_spoken(citizen, proposed.tier_why),)
+    sure = category.confidence if category else UNKNOWN
+    draft.codes["tier"] = tier.code
+    draft.fields[Field.TIER] = Value(tier.name, sure, evidence, tier.code)
 
 
 def _spoken(citizen: Sequence[Said], why: str) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +13,7 @@ from appliance.assist.slots.value import Alternative, Evidence, Said, Value
 
 NAMED_WHEN_ASKED, NAMED, CALLED, ROLE, ROAD = 0.88, 0.7, 0.82, 0.6, 0.45
 TWICE, BLAMED, MOST = 0.05, 0.1, 0.92
+MOST_NAMED = 256  # names looked at of a call
 _KINDS = (
     "有限责任公司|股份有限公司|有限公司|分公司|公司|集团|物业|工地|项目部|施工队|开发商|"
     "超市|商场|市场|饭店|酒店|宾馆|旅馆|食府|酒楼|"
@@ -113,6 +115,8 @@ def against(said: Sequence[Said]) -> Value | None:
         if turn.agent:
             asked = bool(_ASKS.search(turn.text)) and not _ASKS_CALLER.search(turn.text)
             continue
+        if len(found) >= MOST_NAMED:
+            break
         blamed = BLAMED if _BLAME.search(turn.text) else 0.0
         for kind, text, score, start, end in _named(turn.text, asked and not says_no(turn.text)):
             evidence = turn.said.evidence(start, end, "提到")
@@ -124,11 +128,7 @@ def against(said: Sequence[Said]) -> Value | None:
 def _value(found: Sequence[tuple[str, AgainstHeard]]) -> Value | None:
     if not found:
         return None
-    times = {
-        text: sum(each.text == text for _, each in found)
-        for _, each in found
-        for text in (each.text,)
-    }
+    times = Counter(each.text for _, each in found)
     ranked = sorted(found, key=lambda each: -(each[1].score + TWICE * (times[each[1].text] > 1)))
     kind, best = ranked[0]
     others = dict.fromkeys(each.text for _, each in ranked[1:] if each.text not in best.text)

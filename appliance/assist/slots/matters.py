@@ -19,6 +19,8 @@ DECLARED, STRONG, WEAK, PROMPTED, ORDINAL = 3.0, 2.0, 1.0, 1.5, 3.0
 OTHER_SUBJECT, NEW_SUBJECT_TOO, NO_SUBJECT, SAME_SUBJECT = 2.0, 0.5, -0.5, -3.0
 OTHER_ACT, LONG, SHORT, SHARED, POINTS_BACK, SAME_THING = 1.0, 0.5, -1.5, -1.0, -2.0, -2.0
 ENOUGH = 2.5
+UNMARKED = 20  # characters without a mark: they are more than one clause
+MOST = 8  # matters of one call
 FEWEST, FEW, MANY = 6, 10, 20  # characters of a passage
 
 _NOUN = "(?:(?<![同故办董理领干当])事情?|问题|疑问|建议)"
@@ -55,6 +57,7 @@ _ABOUT_ORDER = re.compile(
 )
 _THAT = re.compile(r"(?:那个|这个)([一-鿿])(?=[里的上，还是我])")
 _NEGATIVE = re.compile(r"^(?:[嗯哦啊]，?)*(?:没有?|不用|就这|就是这|别的没|没了)")
+_CLAUSE_ENDS = re.compile(r"[，。！？、；,.!?;\s]")
 _LED_IN = re.compile(r"(?:[嗯哎哦啊行好对有那欸诶呃]|的|我)*")
 _LED_IN_STRONG = re.compile(
     r"(?:[嗯哎哦啊行好对有那欸诶呃的我就是们现在今天想也麻烦您你呢再]){0,8}"
@@ -142,10 +145,13 @@ def _marks(text: str) -> Iterator[re.Match[str]]:
     """Markers that open a clause; one inside of it adds to it, and begins nothing."""
     last = -1
     both = (*_STRONG.finditer(text), *_WEAK.finditer(text))
+    # Of a recogniser that sets no marks, only plain words tell where clauses begin.
+    unmarked = len(text) >= UNMARKED and not _CLAUSE_ENDS.search(text)
     for match in sorted(both, key=lambda match: (match.start(), -match.end())):
-        before = re.split(r"[，。！？、；,.!?;\s]", text[: match.start()])[-1]
-        allowed = _LED_IN_STRONG if _STRONG.match(text, match.start()) else _LED_IN
-        if match.start() >= last and allowed.fullmatch(before):
+        strong = _STRONG.match(text, match.start())
+        before = _CLAUSE_ENDS.split(text[: match.start()])[-1]
+        opens = (_LED_IN_STRONG if strong else _LED_IN).fullmatch(before)
+        if match.start() >= last and (opens or (strong and unmarked)):
             last = match.end()
             yield match
 
@@ -182,7 +188,7 @@ class _MatterTalk:
         about = self._about(passage.text)
         current = self.found[-1]
         telling = _tells(passage.text)
-        if telling and current.subjects | current.pairs:
+        if telling and current.subjects | current.pairs and len(self.found) < MOST:
             confidence = self._begins(passage, about)
             if confidence:
                 evidence = turn.said.evidence(
@@ -194,8 +200,8 @@ class _MatterTalk:
         current.parts.append((turn, passage.start, passage.end))
         if telling:
             current.subjects |= about
-            current.pairs |= set(_pairs(passage.text))
-            current.characters |= set(passage.text)
+            current.pairs |= _words(passage.text)
+            current.characters |= _characters(passage.text)
             current.asks = current.asks or (first and _is_question(passage.text))
 
     def _about(self, text: str) -> frozenset[str]:
@@ -310,6 +316,16 @@ def _pairs(text: str) -> tuple[str, ...]:
     """Pairs of neighbouring characters; "" for those that carry nothing."""
     pairs = (text[at : at + 2] for at in range(len(text) - 1))
     return tuple("" if _LIGHT.search(each) or each in _STOP_PAIRS else each for each in pairs)
+
+
+@lru_cache(maxsize=CACHED)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_pairs(text))
+
+
+@lru_cache(maxsize=CACHED)
+def _characters(text: str) -> frozenset[str]:
+    return frozenset(text)
 
 
 def _shared(text: str, known: set[str]) -> int:

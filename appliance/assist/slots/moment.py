@@ -14,8 +14,9 @@ from appliance.assist.slots.times import TimeSaid, times
 from appliance.assist.slots.turns import CACHED, Turn, turns
 from appliance.assist.slots.value import Alternative, Said, Value
 
-MOST, VAGUE = 0.92, 0.55
+SUREST, VAGUE = 0.92, 0.55
 _BASE, _ANSWER, _SINCE, _EXACT, _WEAK, _YEAR_ONLY = 0.6, 0.27, 0.12, 0.05, -0.3, -0.25
+MOST, MOST_OF_ONE = 256, 16  # times looked at of a call, of an utterance
 LEAST = 0.4  # below: nothing is said
 _ASKS = re.compile(
     r"什么时(?:候|间)|多长时间|多久|多会儿|哪天|哪一天|几号|何时|几点|从什么时|持续|"
@@ -84,7 +85,9 @@ def _heard(
         if not _may_tell(turn.text):
             asked = asked and len(turn.text) < 8
             continue
-        for each in times(_without(turn.text, spans.get(turn.said.id, ()))):
+        if len(found) >= MOST:
+            break
+        for each in times(_without(turn.text, spans.get(turn.said.id, ())))[:MOST_OF_ONE]:
             interval = resolved(each, at, holidays)
             found.append(MomentHeard(turn, each, interval, _score(each, interval, asked)))
         asked = False
@@ -140,7 +143,7 @@ def _narrowed(best: MomentHeard, found: Sequence[MomentHeard]) -> MomentHeard:
 
 def _value(best: MomentHeard, found: Sequence[MomentHeard], at: datetime) -> Value:
     said, interval = best.said, best.interval
-    confidence = round(min(MOST, best.score if interval or said.recurring else VAGUE), 2)
+    confidence = round(min(SUREST, best.score if interval or said.recurring else VAGUE), 2)
     kind = "recurring" if said.recurring else "since" if said.since else "at"
     again = next((each.said.text for each in found if each.said.recurring), "")
     end = at if interval and said.since else interval and interval.end

@@ -28,6 +28,9 @@ _CALLED = re.compile(rf"(?:我|俺|本人)(?:的?名字)?(?:(?:就?叫|名叫)(?
 # 我是高山镇的, 都行: no names.
 _PLACE = re.compile(r"[镇乡村街区县城市路园店厂院校户主庄屯堡里业员工长师民]")
 _WORDLIKE = frozenset("都时和那但能由信全相当况从边水车")
+_EXPLAINED = re.compile(
+    rf"(?:我|俺|本人)(?:的?名字)?就?叫(?P<full>(?P<of>{SURNAME}){_GIVEN})(?=[一-鿿]{{1,4}}的(?P<char>[一-鿿]))"
+)
 _NAMED = re.compile(
     rf"(?:^|[，。、！？\s]|我|俺|免贵|本人|就|嗯|啊)姓(?:个|的是|"
     rf"是)?(?P<what>[^，。！？\s]{{0,8}}?)(?P<of>{SURNAME})"
@@ -112,6 +115,9 @@ def _concerns(text: str) -> bool:
 @lru_cache(maxsize=CACHED)
 def _stated(text: str) -> NameReading | None:
     """A name stated as the speaker's own, whatever was asked."""
+    match = _EXPLAINED.search(text)
+    if match and match["char"] in match["full"]:
+        return _reading(match, text, own=True)
     match = _CALLED.search(text)
     if match and not (match["am"] and _is_place(match, text)):
         return _reading(match, text, own=True)

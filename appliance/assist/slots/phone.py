@@ -36,9 +36,13 @@ from appliance.assist.slots.phone_numbers import (
 from appliance.assist.slots.phone_value import PhoneHeard, chosen, incomplete
 from appliance.assist.slots.turns import Turn, is_weak, says_no, says_yes, turns
 from appliance.assist.slots.value import Said, Value
+from appliance.messages import LegRole
 
 LIKELY_SLIP = 2  # digits by which a read-back may differ and still mean the same number
 WORTH_ASKING = 7  # digits after which one may ask for those that lack, while they may come yet
+MOST = 32  # numbers kept of one call
+MOST_GROUPS = 16  # of one number, however haltingly it is said
+MOST_DIGITS = 3 * MOBILE_DIGITS  # that make no number: then it is begun anew
 FEWEST = 3  # digits that are a number begun
 WAITS = 4  # turns without digits after which a number begun is not gone on with
 HEARD_WELL = 0.5  # of the recognition's confidence: below, nothing is sure that was said once
@@ -233,6 +237,9 @@ class _PhoneTalk:
         if number.local and not self._talks_of_local(turn):
             return
         entry = self._phone(self._written(number))
+        if self._may_be_told(turn, entry):
+            entry.told = True
+            return
         entry.said += 1
         entry.answered = entry.answered or self.ask is Ask.PHONE or talks_of_phone(turn.text)
         entry.shaky = max(entry.shaky, number.shaky) if entry.said == 1 else 0
@@ -241,6 +248,12 @@ class _PhoneTalk:
         entry.owner = _stronger(entry.owner, owner(turn.text, number.start, number.end), self.ask)
         entry.evidence.append(turn.said.evidence(number.start, number.end, "报号"))
         self._retract(turn, entry)
+
+    def _may_be_told(self, turn: Turn, entry: PhoneHeard) -> bool:
+        """Where nobody knows who speaks: a number that one is told to call."""
+        if turn.said.role is not LegRole.UNKNOWN or entry.said or self.ask is Ask.PHONE:
+            return entry.told
+        return entry.told or (tells(turn.text) and "我" not in turn.text)
 
     def _talks_of_local(self, turn: Turn) -> bool:
         return self.ask is Ask.PHONE or is_household(turn.text) or talks_of_phone(turn.text)
@@ -263,12 +276,14 @@ class _PhoneTalk:
         if not self.begun and base and says_no(turn.text):
             self._corrects(turn, base)
             return
-        self.begun += [(turn, group) for group in rest]
+        self.begun = [*self.begun, *((turn, group) for group in rest)][-MOST_GROUPS:]
         made = assembled([group for _, group in self.begun])
         if made and self._spans_all(made):
             self._put_together(turn, made[-1])
         else:
             self.lacking = max((self._begun_digits(), self.lacking), key=len)
+            if len(self._begun_digits()) > MOST_DIGITS:
+                self._gives_up()
 
     def _spans_all(self, made: Sequence[PhoneNumber]) -> bool:
         """A local number found in the midst of a longer one is none."""
@@ -318,7 +333,12 @@ class _PhoneTalk:
     # What is kept
 
     def _phone(self, digits: str) -> PhoneHeard:
-        return self.phones.setdefault(digits, PhoneHeard(digits, is_caller=digits == self.caller))
+        known = self.phones.get(digits)
+        if known is None:
+            known = self.phones[digits] = PhoneHeard(digits, is_caller=digits == self.caller)
+            if len(self.phones) > MOST:
+                del self.phones[next(iter(self.phones))]
+        return known
 
     def _written(self, number: PhoneNumber) -> str:
         return f"{self.area_code}-{number.digits}".lstrip("-") if number.local else number.digits
