@@ -36,7 +36,7 @@ from appliance.metrics import Metrics
 from appliance.recordings.recordings import Recordings
 from appliance.settings import Settings
 from appliance.store.database import Also
-from appliance.store.orders import Order, OrderEvent
+from appliance.store.order_rows import Order, OrderEvent
 from appliance.store.store import Store
 from appliance.watch.condition import ConditionWatch
 from appliance.watch.gpu import GpuReader

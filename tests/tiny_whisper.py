@@ -13,7 +13,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from inference.bundles import seal
-from inference.training.shapes import RandomWeights, Shape
+from inference.training.shapes import ModelShape, RandomWeights
 
 LANGUAGES = ("en", "zh", "de", "ja", "yue")
 TASKS = ("transcribe", "translate")
@@ -77,7 +77,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     tokens = tokenizer(multilingual)
     vocabulary = [tokens.id_to_token(i) for i in range(tokens.get_vocab_size())]
-    shape = Shape(D_MODEL, LAYERS, LAYERS, HEADS, n_mels, len(vocabulary))
+    shape = ModelShape(D_MODEL, LAYERS, LAYERS, HEADS, n_mels, len(vocabulary))
     spec = RandomWeights(shape, seed, SPREAD).spec()
     spec.register_vocabulary(vocabulary)
     spec.config.suppress_ids = [1, 2]

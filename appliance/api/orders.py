@@ -10,7 +10,7 @@ from appliance.assist.orders.draft import personal
 from appliance.assist.orders.life import STEPS, Action, Actor
 from appliance.errors import Forbidden, NotFound
 from appliance.messages import EVERY_TENANT
-from appliance.store.orders import Order
+from appliance.store.order_rows import Order
 
 ACTORS = {
     AccessRole.CALLER: Actor.SYSTEM,

@@ -10,7 +10,7 @@ from appliance.archive.texts import CHANNELS, Texts
 from appliance.assist.orders.desk import OrderDesk
 from appliance.errors import InvalidRequest
 from appliance.messages import SANE_ID, CallConfig
-from appliance.store.orders import Order
+from appliance.store.order_rows import Order
 
 ORDERS_WITHIN_S, LOOK_S = 3.0, 0.05
 MOST_NAMES, MOST_NAME = 20, 128

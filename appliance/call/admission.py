@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from appliance.call.shares import Owner, Shares
+from appliance.call.shares import ShareOwner, Shares
 from appliance.engine.sizing import most_decoders
 from appliance.errors import NoEngine, Overloaded
 from appliance.messages import CallConfig
@@ -123,7 +123,7 @@ class Admission:
         self._legs.take(config.tenant, legs, config.credential)
 
     @contextlib.contextmanager
-    def upload(self, door: str, owner: Owner) -> Iterator[None]:
+    def upload(self, door: str, owner: ShareOwner) -> Iterator[None]:
         """A place for a recording on its way in, whichever the door: each is a file on the disk."""
         most = self._limits.recordings + self._limits.recordings_waiting
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
-from appliance.call.lexicon import Evidence, Lexicon
+from appliance.call.lexicon import Lexicon, LexiconEvidence
 from appliance.call.parts import Part, parts_of
 from appliance.call.roles import tell_roles
 from appliance.call.timeline import UNKNOWN_SPEAKER, Timeline
@@ -128,7 +128,9 @@ class EmotionTracker:
             task.cancel()
 
 
-def mood_of(final: Final, part: Part, felt: EmotionScores, evidence: Evidence) -> EmotionEstimate:
+def mood_of(
+    final: Final, part: Part, felt: EmotionScores, evidence: LexiconEvidence
+) -> EmotionEstimate:
     """The model's answer as an event, with what carried it: strongest first."""
     emotion = Emotion(felt.emotion) if felt.emotion else None
     cues: list[Cue] = []

@@ -35,7 +35,7 @@ class LexiconHit:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class LexiconEvidence:
     """What the words of one utterance say."""
 
     found: tuple[LexiconHit, ...]
@@ -63,8 +63,8 @@ class Lexicon:
         longest_first = sorted(words, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
-    def read(self, text: str) -> Evidence:
-        """Evidence in `text`, in the order it is said."""
+    def read(self, text: str) -> LexiconEvidence:
+        """LexiconEvidence in `text`, in the order it is said."""
         found = []
         for match in self._pattern.finditer(text):
             word = match[0]
@@ -73,7 +73,7 @@ class Lexicon:
             factor = self._grammar.factor(before)
             if factor:
                 found.append(LexiconHit(word, emotion, weight * factor))
-        return Evidence(tuple(found))
+        return LexiconEvidence(tuple(found))
 
 
 @dataclass(frozen=True, slots=True)

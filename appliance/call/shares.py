@@ -19,7 +19,7 @@ MOST_KNOWN = 64
 MOST_KEPT = 0.75  # of all, for systems that were here lately and hold nothing now
 
 
-class Owner(Protocol):
+class ShareOwner(Protocol):
     """Whose something is: a call's configuration, or who asks."""
 
     @property
@@ -88,7 +88,9 @@ class Shares:
             self._within[tenant].give(credential, count)
 
     @contextmanager
-    def holding(self, owner: Owner, limit: int, refuse: Callable[[], NoReturn]) -> Iterator[None]:
+    def holding(
+        self, owner: ShareOwner, limit: int, refuse: Callable[[], NoReturn]
+    ) -> Iterator[None]:
         """One, while the block runs; `refuse` raises where there is no room."""
         if self.room(owner.tenant, limit, owner.credential) < 1:
             refuse()

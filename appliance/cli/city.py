@@ -245,7 +245,7 @@ def test(
         raise typer.Exit(1)
 
 
-def _show_score(score: cases.Score, show: int) -> None:
+def _show_score(score: cases.CaseScore, show: int) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("measured", "cases", "right", "silent", "wrong", "wrong and sure"):
         table.add_column(column, justify="right" if column != "measured" else "left")

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from appliance.call.lexicon import EMOTIONS, Evidence, load_lexicon
+from appliance.call.lexicon import EMOTIONS, LexiconEvidence, load_lexicon
 from appliance.errors import SettingsError
 from appliance.settings import load_settings
 
@@ -42,7 +42,7 @@ def lexicon(
             _show(text, evidence)
 
 
-def _show(text: str, evidence: Evidence) -> None:
+def _show(text: str, evidence: LexiconEvidence) -> None:
     table = Table("word", "emotion", "weight", title=text, title_justify="left")
     for found in evidence.found:
         table.add_row(found.word, found.emotion.value, f"{found.weight:.2f}")

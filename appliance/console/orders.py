@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from appliance.assist.city.pack import CityPack
 from appliance.assist.orders.life import CHINESE, OrderState
-from appliance.store.orders import Order
+from appliance.store.order_rows import Order
 
 MOST_ROWS = 30
 SOON_S = 3600.0

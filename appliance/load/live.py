@@ -40,7 +40,7 @@ GOLDEN = 0.618034  # spreads the calls' places in the recording evenly
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class ScriptedSentence:
     """One sentence of the reference, and whether silence stands before and after it."""
 
     leg: int
@@ -56,7 +56,7 @@ class Recording:
 
     files: Mapping[int, Path]  # legs 2: the stereo file; 1 and -1: either leg alone
     duration_s: float
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[ScriptedSentence, ...]
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def recording() -> Iterator[Recording]:
         yield Recording(files, duration_s, tuple(_sentences(json.loads(text), duration_s)))
 
 
-def _sentences(said: list[dict[str, object]], duration_s: float) -> Iterator[Sentence]:
+def _sentences(said: list[dict[str, object]], duration_s: float) -> Iterator[ScriptedSentence]:
     for leg, channel in CHANNELS.items():
         times = sorted(
             (float(str(s["start_ms"])) / 1000, float(str(s["end_ms"])) / 1000)
@@ -85,7 +85,7 @@ def _sentences(said: list[dict[str, object]], duration_s: float) -> Iterator[Sen
             before = start - times[i - 1][1] + (duration_s if i == 0 else 0)
             after = times[(i + 1) % len(times)][0] - end
             after += duration_s if i == len(times) - 1 else 0
-            yield Sentence(channel, start, end, before >= PAUSE_S, after >= PAUSE_S)
+            yield ScriptedSentence(channel, start, end, before >= PAUSE_S, after >= PAUSE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def _clients_view(plans: Sequence[Plan], heard: Sequence[HeardCall], audio: Reco
     }
 
 
-def said_in(plan: Plan, audio: Recording) -> Iterator[Sentence]:
+def said_in(plan: Plan, audio: Recording) -> Iterator[ScriptedSentence]:
     """The sentences a call holds in full, timed from its first chunk."""
     offset_s = plan.offset / plan.legs / ALAW_HZ
     only = {"agent": 1, "citizen": 2}.get(Path(plan.audio).name)
@@ -231,16 +231,16 @@ def said_in(plan: Plan, audio: Recording) -> Iterator[Sentence]:
             if inside and only in (None, s.leg):
                 leg = s.leg if only is None else 1
                 times = (s.start_s + shift, s.end_s + shift)
-                yield Sentence(leg, *times, s.clear_before, s.clear_after)
+                yield ScriptedSentence(leg, *times, s.clear_before, s.clear_after)
 
 
-def _first_partial(sentence: Sentence, heard: HeardCall) -> float | None:
+def _first_partial(sentence: ScriptedSentence, heard: HeardCall) -> float | None:
     came = (t for leg, t in heard.partials if leg == sentence.leg and t > sentence.start_s)
     first = next(came, None)
     return None if first is None or first > sentence.end_s + PAUSE_S else first - sentence.start_s
 
 
-def _final_wait(sentence: Sentence, heard: HeardCall) -> float | None:
+def _final_wait(sentence: ScriptedSentence, heard: HeardCall) -> float | None:
     """From the end of a sentence to the final that holds its end."""
     for leg, came, end_s in heard.finals:
         late = came - sentence.end_s

@@ -20,7 +20,7 @@ from appliance.settings.keeping import WebhooksSettings as Settings
 from appliance.store.calls import OVER
 from appliance.store.database import Also
 from appliance.store.jobs import Job, Jobs
-from appliance.store.orders import Order, OrderEvent
+from appliance.store.order_rows import Order, OrderEvent
 from appliance.webhooks.delivery import Deliverer, Refused
 
 log = logging.getLogger(__name__)

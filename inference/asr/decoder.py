@@ -14,7 +14,7 @@ from inference.asr import quality
 from inference.asr.encoder import rows
 from inference.asr.hearing import Hearing, encoded_of, grouped
 from inference.asr.padding import Padding
-from inference.asr.prompt import Ask
+from inference.asr.prompt import PromptedAsk
 from inference.asr.quality import Decoding
 from inference.asr.script import mandarin
 from inference.asr.tokenizer import WhisperTokenizer
@@ -40,7 +40,7 @@ class Decoder:
         self._model, self._tokenizer = model, tokenizer
         self._serving, self._padding, self._phantoms = serving, padding, phantoms
 
-    def alike(self, ask: Ask, window: Window, beam: int) -> Hashable:
+    def alike(self, ask: PromptedAsk, window: Window, beam: int) -> Hashable:
         """What windows that are decoded together have in common."""
         cap_s = self._padding.step_s(window.duration_s) if beam > 1 else 0
         return len(ask.previous), len(ask.start), cap_s

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from inference.asr.encoder import Encoded
-from inference.asr.prompt import Ask
+from inference.asr.prompt import PromptedAsk
 from inference.asr.quality import Decoding
 from inference.tensors import Window, Word
 
@@ -24,7 +24,7 @@ class Hearing:
     samples: int  # it is padded to
     bare: bool = False  # asked without hotwords and prompts
     encoded: Encoded | None = None
-    ask: Ask | None = None
+    ask: PromptedAsk | None = None
     decoding: Decoding | None = None  # the best one
     retries: int = 0  # decodings beyond the first
     words: tuple[Word, ...] = ()
@@ -32,7 +32,7 @@ class Hearing:
     work_s: float = 0.0  # its share of the time that the model worked
 
     @property
-    def asked(self) -> Ask:
+    def asked(self) -> PromptedAsk:
         assert self.ask
         return self.ask
 

@@ -14,7 +14,7 @@ MAX_PREFIX = 100  # tokens of a forced beginning
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PromptedAsk:
     """A window's prompt."""
 
     previous: tuple[int, ...]  # tokens before <|startoftranscript|>
@@ -35,7 +35,7 @@ class Prompter:
     multilingual: bool
     prompts: Mapping[str, str] = field(default_factory=dict)  # the bundle's own, by language
 
-    def ask(self, window: Window, language: str, *, bare: bool = False) -> Ask:
+    def ask(self, window: Window, language: str, *, bare: bool = False) -> PromptedAsk:
         """`bare`: without hotwords, earlier text and the bundle's own prompt."""
         tokenizer, previous = self.tokenizer, [] if bare else self._previous(window, language)
         start = [tokenizer.sot]
@@ -43,7 +43,7 @@ class Prompter:
             task = tokenizer.translate if window.task == "translate" else tokenizer.transcribe
             start += [tokenizer.language(language) or tokenizer.sot, task]
         prefix = tokenizer.encode(window.prefix)[:MAX_PREFIX] if window.prefix else []
-        return Ask(
+        return PromptedAsk(
             previous=(tokenizer.sot_prev, *previous) if previous else (),
             start=(*start, tokenizer.no_timestamps),
             prefix=tuple(prefix),

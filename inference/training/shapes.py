@@ -26,7 +26,7 @@ SPREAD = 0.02  # standard deviation of random weights, as they are initialised f
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ModelShape:
     d_model: int
     encoder_layers: int
     decoder_layers: int
@@ -36,17 +36,17 @@ class Shape:
 
 
 SHAPES = {
-    "tiny": Shape(384, 4, 4, 6),
-    "base": Shape(512, 6, 6, 8),
-    "small": Shape(768, 12, 12, 12),
-    "turbo": Shape(1280, 32, 4, 20, 128, 51_866),
+    "tiny": ModelShape(384, 4, 4, 6),
+    "base": ModelShape(512, 6, 6, 8),
+    "small": ModelShape(768, 12, 12, 12),
+    "turbo": ModelShape(1280, 32, 4, 20, 128, 51_866),
 }
 
 
 class RandomWeights:
     """Fills a `WhisperSpec` as CTranslate2's converter would."""
 
-    def __init__(self, shape: Shape, seed: int = 0, spread: float = SPREAD) -> None:
+    def __init__(self, shape: ModelShape, seed: int = 0, spread: float = SPREAD) -> None:
         self._shape, self._spread = shape, spread
         self._rng = np.random.default_rng(seed)
 

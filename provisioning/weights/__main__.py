@@ -16,7 +16,7 @@ from pathlib import Path
 
 from inference.bundles import BundleInvalid, verify
 from provisioning.weights import bundle
-from provisioning.weights.source import Weights, WeightsUnusable, find, unpacked
+from provisioning.weights.source import PublishedWeights, WeightsUnusable, find, unpacked
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGUN = ".weights-"  # folders of bundles that are not whole yet
@@ -57,7 +57,7 @@ def main() -> int:
     return 1
 
 
-def _build(wanted: bundle.Precision, weights: Weights, out: Path) -> None:
+def _build(wanted: bundle.Precision, weights: PublishedWeights, out: Path) -> None:
     """Beside the place first, so that a bundle is there whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
     for left in out.glob(f"{BEGUN}*"):  # of one that was killed

@@ -17,7 +17,7 @@ from inference.asr.whisper import KIND, WhisperModel
 from inference.bundles import load_manifest, read_canary, seal
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Window
 from provisioning.weights import ct2
-from provisioning.weights.source import Weights
+from provisioning.weights.source import PublishedWeights
 from provisioning.weights.vocabulary import LANGUAGES, Pruned, pruned
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +52,7 @@ BUNDLES = (
 )
 
 
-def write(precision: Precision, weights: Weights, folder: Path) -> None:
+def write(precision: Precision, weights: PublishedWeights, folder: Path) -> None:
     """Fill an empty folder and seal it."""
     model = Pruned(weights.tensors, weights.tokenizer, weights.config)
     if precision.pruned:

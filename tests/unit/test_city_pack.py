@@ -71,7 +71,7 @@ def test_nothing_of_a_department_goes_to_a_community(datong: CityPack) -> None:
 def test_a_changed_file_is_refused_until_it_is_sealed(copy: Path) -> None:
     with (copy / "hotwords.txt").open("a") as file:
         file.write("新词\n")
-    with pytest.raises(PackError, match="hotwords.txt: it was changed since"):
+    with pytest.raises(PackError, match=r"hotwords\.txt: it was changed since"):
         pack.load(copy)
     seal.write(copy)
     assert "新词" in pack.load(copy).hotwords

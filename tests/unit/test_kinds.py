@@ -98,31 +98,31 @@ def test_journals_of_earlier_releases_are_read() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Guess(Lasting):
+class Rumour(Lasting):
     """Of a kind that has no message of its own in the protocol."""
 
     what: str
 
 
-def _fold(ledger: Ledger, event: Guess) -> None:
+def _fold(ledger: Ledger, event: Rumour) -> None:
     ledger.derived["guess"] = {"what": event.what}
 
 
 def test_a_kind_without_a_message_of_its_own_is_told_as_over_http(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made: EventKind[Any] = EventKind("guess", Guess, lambda event: {"what": event.what}, _fold)
-    monkeypatch.setitem(kinds.KINDS, Guess, made)
-    message = kinds.as_grpc("id", NumberedEvent(1, Guess("路灯")))
+    made: EventKind[Any] = EventKind("guess", Rumour, lambda event: {"what": event.what}, _fold)
+    monkeypatch.setitem(kinds.KINDS, Rumour, made)
+    message = kinds.as_grpc("id", NumberedEvent(1, Rumour("路灯")))
     assert MessageToDict(message.derived) == {"kind": "guess", "data": {"what": "路灯"}}
     ledger = Ledger()
-    ledger.add(Guess("路灯"))
+    ledger.add(Rumour("路灯"))
     record = ledger.record("id", CallConfig(), CallState.RUNNING, 0.0, ledger.ending())
     assert record.derived == {"guess": {"what": "路灯"}}
 
 
 def test_a_class_without_a_kind_fails_loudly() -> None:
     with pytest.raises(KeyError):
-        kinds.kind_of(Guess("?"))
+        kinds.kind_of(Rumour("?"))
     with pytest.raises(TypeError, match="Partial does not say how it is folded"):
         Ledger().add(EXAMPLES[0])  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from appliance.assist.orders import pii
 from appliance.assist.orders.repeats import is_repeat, likeness
 from appliance.assist.orders.statistics import GROUPS, statistics
 from appliance.settings.section import PROJECT
-from appliance.store.orders import Order
+from appliance.store.order_rows import Order
 
 PACK = packs.load(PROJECT / "provisioning" / "city_packs" / "datong", sealed=False)
 
@@ -79,7 +79,7 @@ def test_likeness_is_a_share(one: str, two: str) -> None:
 
 
 @dataclass
-class Row:
+class KeptRow:
     state: str = "closed"
     unit: str = "140213-heating"
     category: str = "050401"
@@ -95,11 +95,11 @@ class Row:
 
 def test_figures_of_orders() -> None:
     rows = [
-        Row(),
-        Row(ended_at=150.0, solved=False, satisfaction=2),  # late
-        Row(state="in_progress", ended_at=None, due_at=10_000.0, solved=None, satisfaction=None),
-        Row(state="in_progress", ended_at=None, returns=1, solved=None, satisfaction=None),
-        Row(state="draft", due_at=None, ended_at=None, solved=None, satisfaction=None),
+        KeptRow(),
+        KeptRow(ended_at=150.0, solved=False, satisfaction=2),  # late
+        KeptRow("in_progress", ended_at=None, due_at=10_000.0, solved=None, satisfaction=None),
+        KeptRow(state="in_progress", ended_at=None, returns=1, solved=None, satisfaction=None),
+        KeptRow(state="draft", due_at=None, ended_at=None, solved=None, satisfaction=None),
     ]
     (told,) = statistics(PACK, rows, "all", now=1000.0)
     assert told["orders"] == 5
@@ -110,6 +110,6 @@ def test_figures_of_orders() -> None:
 
 @pytest.mark.parametrize("by", GROUPS)
 def test_figures_by_every_group(by: str) -> None:
-    rows = [Row(), Row(unit="gone", category="9999", division="x")]
+    rows = [KeptRow(), KeptRow(unit="gone", category="9999", division="x")]
     assert sum(row["orders"] for row in statistics(PACK, rows, by, now=0.0)) == 2
     assert statistics(PACK, [], by, now=0.0) == []

@@ -25,7 +25,8 @@ from appliance.messages import LegRole
 from appliance.metrics import Metrics
 from appliance.settings import load_settings
 from appliance.settings.keeping import StoreSettings
-from appliance.store.orders import Order, OrderEvent, OrderFilter, UnitPart, new_id
+from appliance.store.order_rows import Order, OrderEvent, OrderFilter, UnitPart
+from appliance.store.orders import new_id
 from appliance.store.schema import order_timers
 from appliance.store.store import Store
 

@@ -42,7 +42,7 @@ MOODS_WITHIN_S = 5.0  # of the end of the call
 
 
 @dataclass(frozen=True)
-class Said:
+class ReferenceLine:
     """One sentence of the reference."""
 
     leg: int
@@ -71,7 +71,7 @@ class ScreenLine:
 class Screen:
     """What is known so far, and how it looks."""
 
-    reference: list[Said]
+    reference: list[ReferenceLine]
     speed: float
     lines: list[ScreenLine] = field(default_factory=list)
     partials: dict[int, tuple[str, float]] = field(default_factory=dict)  # leg -> text, stability
@@ -296,10 +296,10 @@ def _wait_s(line: ScreenLine, screen: Screen) -> float | None:
     return (line.came_s - max(ends)) / screen.speed if ends else None
 
 
-def load(folder: Path) -> list[Said]:
+def load(folder: Path) -> list[ReferenceLine]:
     sentences = json.loads((folder / "call.json").read_text(encoding="utf-8"))
     return [
-        Said(NAMES[s["leg"]], s["start_ms"] / 1000, s["end_ms"] / 1000, s["text"])
+        ReferenceLine(NAMES[s["leg"]], s["start_ms"] / 1000, s["end_ms"] / 1000, s["text"])
         for s in sentences
     ]
 

@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from appliance.assist.orders.draft import CHINESE, Field
+from appliance.assist.orders.draft import CHINESE, OrderField
 from appliance.assist.orders.life import CHINESE as STATES
 from appliance.assist.orders.life import OrderState
 from tools.demo.after import CALL_ID
@@ -50,14 +50,14 @@ def _table(order: dict[str, Any]) -> Table:
     table.add_column("把握", justify="right")
     table.add_column("依据：说的话 because of", max_width=34)
     table.add_column("时刻", justify="right", no_wrap=True)
-    for field in Field:
+    for field in OrderField:
         value = order["fields"].get(field.value)
         if value and value["text"]:
             table.add_row(*_row(field, value))
     return table
 
 
-def _row(field: Field, value: dict[str, Any]) -> tuple[Text, ...]:
+def _row(field: OrderField, value: dict[str, Any]) -> tuple[Text, ...]:
     evidence = value.get("evidence", [])
     said = next((each for each in evidence if each["words"]), None)
     why = said or next(iter(evidence), None)
@@ -90,4 +90,4 @@ def _foot(order: dict[str, Any]) -> Panel:
 
 
 def _named(name: str) -> str:
-    return CHINESE[Field(name)] if name in set(Field) else ASKED.get(name, name)
+    return CHINESE[OrderField(name)] if name in set(OrderField) else ASKED.get(name, name)

@@ -354,7 +354,7 @@ def emotion(
 
 
 async def _feel(
-    settings: Settings, labelled: list[eval_emotion.Labelled], progress: Progress
+    settings: Settings, labelled: list[eval_emotion.LabelledMood], progress: Progress
 ) -> eval_emotion.EmotionReport:
     async with started(CpuEngine(settings)) as engine:
         return await eval_emotion.evaluate(engine, settings, labelled, progress)

@@ -39,7 +39,7 @@ HARMLESS = (Emotion.CALM, Emotion.HAPPY)
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledMood:
     """One utterance and what is true of it."""
 
     speaker: str
@@ -49,7 +49,7 @@ class Labelled:
     audio: Audio = field(repr=False)
 
 
-def load_labelled(folder: Path) -> list[Labelled]:
+def load_labelled(folder: Path) -> list[LabelledMood]:
     """The utterances of labels.csv, in its order; raises SettingsError naming the line."""
     path = folder / LABELS
     try:
@@ -63,19 +63,19 @@ def load_labelled(folder: Path) -> list[Labelled]:
         raise SettingsError("read labelled utterances", f"{path}: {error}", hint) from error
 
 
-def _labelled(folder: Path, row: dict[str, str], line: int) -> Labelled:
+def _labelled(folder: Path, row: dict[str, str], line: int) -> LabelledMood:
     try:
         emotion, level = Emotion(row["emotion"]), Level(row["level"] or "low")
     except ValueError as error:
         raise ValueError(f"line {line}: {error}") from error
-    return Labelled(row["speaker"], row["text"], emotion, level, read_wav(folder / row["file"]))
+    return LabelledMood(row["speaker"], row["text"], emotion, level, read_wav(folder / row["file"]))
 
 
 @dataclass(slots=True)
 class EmotionReport:
     """Truth beside what was told."""
 
-    truth: list[Labelled]
+    truth: list[LabelledMood]
     told: list[EmotionEstimate]
 
     def flat(self) -> dict[str, float]:
@@ -91,7 +91,7 @@ class EmotionReport:
             "abstain_rate": round(sum(m.emotion is None for m in self.told) / len(self.told), 4),
         }
 
-    def _pairs(self) -> list[tuple[Labelled, EmotionEstimate]]:
+    def _pairs(self) -> list[tuple[LabelledMood, EmotionEstimate]]:
         """What was told; the unsure are counted apart."""
         return [(t, m) for t, m in zip(self.truth, self.told, strict=True) if m.emotion]
 
@@ -156,7 +156,7 @@ def quadratic_kappa(pairs: Sequence[tuple[int, int]], levels: int) -> float:
 
 
 async def evaluate(
-    engine: SpeechEngine, settings: Settings, labelled: Sequence[Labelled], progress: Progress
+    engine: SpeechEngine, settings: Settings, labelled: Sequence[LabelledMood], progress: Progress
 ) -> EmotionReport:
     """Each speaker's utterances are one call, in order: the baseline grows as in a real one."""
     lexicon = load_lexicon(settings.city.pack)
@@ -181,6 +181,6 @@ async def evaluate(
     return EmotionReport(list(labelled), [told[place] for place in range(len(labelled))])
 
 
-def _final(said: Labelled, number: int) -> Final:
+def _final(said: LabelledMood, number: int) -> Final:
     end_ms = len(said.audio) * 1000 // SAMPLE_RATE_HZ
     return Final(0, number, said.text, (), 0, end_ms, 1.0, 0.0, 0.0, "zh", "cpu", "", True)

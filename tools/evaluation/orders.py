@@ -16,8 +16,8 @@ from rich.table import Table
 
 from appliance.assist.city import pack as packs
 from appliance.assist.orders import cases
-from appliance.assist.orders.cases import AT, SURE, Score
-from appliance.assist.orders.draft import Field
+from appliance.assist.orders.cases import AT, SURE, CaseScore
+from appliance.assist.orders.draft import OrderField
 from appliance.assist.orders.filler import CallContext, Filler
 from appliance.assist.slots.value import Said
 from appliance.errors import LingtingError
@@ -82,11 +82,11 @@ def _said(turns: str) -> list[Said]:
     return found
 
 
-def _dialogue(filler: Filler, dialogue: Mapping[str, Any], score: Score) -> None:
+def _dialogue(filler: Filler, dialogue: Mapping[str, Any], score: CaseScore) -> None:
     at = datetime.fromisoformat(dialogue["at"]) if "at" in dialogue else AT
     drafts = filler.fill(_said(dialogue["turns"]), CallContext(at, dialogue.get("caller", "")))
     about, fields = dialogue["id"], drafts[0].fields
-    for name, slot in (("phone", Field.PHONE), ("name", Field.NAME)):
+    for name, slot in (("phone", OrderField.PHONE), ("name", OrderField.NAME)):
         value = fields.get(slot)
         given, sure = (value.text, value.confidence) if value else ("", 0.0)
         if expected := dialogue.get(name):
@@ -99,7 +99,7 @@ def _dialogue(filler: Filler, dialogue: Mapping[str, Any], score: Score) -> None
     score.of(kind).add(wanted, str(len(drafts)), 0.0, about)
 
 
-def _figures(score: Score, n: int, seconds: float) -> dict[str, float]:
+def _figures(score: CaseScore, n: int, seconds: float) -> dict[str, float]:
     places = score.of("community")
     told: dict[str, float] = {
         "n": n,

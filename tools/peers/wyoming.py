@@ -28,7 +28,7 @@ from appliance.load.live import (
     ALAW_HZ,
     CLIENT_START_S,
     Recording,
-    Sentence,
+    ScriptedSentence,
     make_plans,
     percentile,
     said_in,
@@ -125,7 +125,7 @@ async def _play(port: int, plans: Sequence[Plan], audio: Recording | None = None
     tellings = []
     for plan in plans:
         legs = _samples(plan)
-        whole = Sentence(1, 0.0, plan.seconds, clear_before=True, clear_after=True)
+        whole = ScriptedSentence(1, 0.0, plan.seconds, clear_before=True, clear_after=True)
         for sentence in said_in(plan, audio) if audio else [whole]:
             tellings.append(_tell(port, plan, sentence, legs[sentence.leg - 1]))
     return list(await asyncio.gather(*tellings))
@@ -140,7 +140,7 @@ def _samples(plan: Plan) -> np.ndarray[Any, np.dtype[np.int16]]:
 
 
 async def _tell(
-    port: int, plan: Plan, sentence: Sentence, leg: np.ndarray[Any, np.dtype[np.int16]]
+    port: int, plan: Plan, sentence: ScriptedSentence, leg: np.ndarray[Any, np.dtype[np.int16]]
 ) -> Heard:
     begin_s = max(0.0, sentence.start_s - PAD_S)
     part = leg[int(begin_s * ALAW_HZ) : int((sentence.end_s + PAD_S) * ALAW_HZ)].tobytes()

@@ -23,7 +23,7 @@ from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.life import Action, OrderState
 from appliance.errors import InvalidRequest
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
-from appliance.store.orders import Order, OrderFilter
+from appliance.store.order_rows import Order, OrderFilter
 
 if TYPE_CHECKING:
     from appliance.access.access import Access

@@ -27,7 +27,7 @@ from appliance.console.orders import rows as order_rows
 from appliance.console.page import STATIC, Language, Viewer, renderer
 from appliance.console.view import PageNews, SharedView, rounded
 from appliance.errors import Forbidden, NotFound, Unauthenticated
-from appliance.store.orders import OrderFilter
+from appliance.store.order_rows import OrderFilter
 from appliance.watch.history import SERIES, History
 
 if TYPE_CHECKING:
@@ -93,18 +93,6 @@ def console_routes(
         viewer = viewer_of(request, who, orders=desk is not None)
         return remembering(request, HTMLResponse(words.page(viewer), 200, HEADERS))
 
-    @router.get("/console/static/{name:path}", response_model=None)
-    async def static(name: str) -> Response:
-        try:
-            path = (STATIC / name).resolve()
-            there = path.is_relative_to(STATIC) and path.is_file()
-        except (OSError, ValueError, RuntimeError):  # too long, NUL, a loop of links
-            there = False
-        if not there:
-            raise NotFound("read a file of the page", "there is none of that name")
-        headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
-        return FileResponse(path, headers=headers)
-
     @router.get("/console/events", response_model=None)
     async def events(request: Request, who: Principal = watcher) -> Response:
         """Server-sent events, as far as they may be seen: `verdict`, `load`, `now`, `condition`,
@@ -132,11 +120,26 @@ def console_routes(
         zone_s = time.localtime().tm_gmtoff
         return JSONResponse({"names": SERIES, "utc_offset_s": zone_s, "samples": samples})
 
+    _add_static(router)
     if desk:
         _add_orders(router, desk, access)
     _add_session(router, access)
     _add_trying(router, box, access)
     return router
+
+
+def _add_static(router: APIRouter) -> None:
+    @router.get("/console/static/{name:path}", response_model=None)
+    async def static(name: str) -> Response:
+        try:
+            path = (STATIC / name).resolve()
+            there = path.is_relative_to(STATIC) and path.is_file()
+        except (OSError, ValueError, RuntimeError):  # too long, NUL, a loop of links
+            there = False
+        if not there:
+            raise NotFound("read a file of the page", "there is none of that name")
+        headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
+        return FileResponse(path, headers=headers)
 
 
 def _add_orders(router: APIRouter, desk: OrderDesk, access: Access | None) -> None:

@@ -1,6 +1,6 @@
 """/open311/v2: Open311 GeoReport v2, the public standard for citizens' requests, in XML and JSON.
 
-http://wiki.open311.org/GeoReport_v2/. Services are leaf categories; requests are orders.
+Services are leaf categories; requests are orders.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from appliance.api.http.upload import IDLE_TIMEOUT_S, Inlet
 from appliance.api.texts import TextMessage, orders_of, take_text
 from appliance.archive.texts import Texts
 from appliance.assist.orders.desk import OrderDesk
-from appliance.assist.orders.draft import Field
+from appliance.assist.orders.draft import OrderField
 from appliance.assist.orders.life import CHINESE, ENDED, Actor, OrderState
 from appliance.errors import InvalidRequest, LingtingError, NotFound
-from appliance.store.orders import Order, OrderFilter
+from appliance.store.order_rows import Order, OrderFilter
 
 SENDS = frozenset({AccessRole.CALLER})
 MOST_FORM_BYTES = 256 << 10
@@ -44,7 +44,7 @@ def open311_routes(desk: OrderDesk, texts: Texts, access: Access | None) -> APIR
     return router
 
 
-class Asked:
+class GeoReportQuery:
     """What every request names: the form of the answer and the city."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Asked:
             )
 
 
-AskedHere = Annotated[Asked, Depends()]
+AskedHere = Annotated[GeoReportQuery, Depends()]
 
 
 def _add_services(router: APIRouter, desk: OrderDesk, access: Access | None) -> None:
@@ -235,7 +235,7 @@ async def _posted(
         return {"token": call_id, "service_notice": "", "account_id": ""}
     order = orders[0]
     if code and order.category != code:
-        fields = {Field.CATEGORY.value: code}
+        fields = {OrderField.CATEGORY.value: code}
         order = await desk.patch(order.id, fields, who.name, Actor.SYSTEM, version=None)
     return {"service_request_id": order.number, "service_notice": "", "account_id": ""}
 
@@ -244,7 +244,7 @@ def _time(moment: float | None) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds") if moment else ""
 
 
-def _telling(asked: Asked, find: Any, whole: str, each: str) -> Response:
+def _telling(asked: GeoReportQuery, find: Any, whole: str, each: str) -> Response:
     try:
         return _told(asked.ending, find(), whole, each)
     except LingtingError as error:
@@ -252,7 +252,7 @@ def _telling(asked: Asked, find: Any, whole: str, each: str) -> Response:
 
 
 async def _telling_later(
-    asked: Asked, find: Any, whole: str, each: str, *, status: int = 200
+    asked: GeoReportQuery, find: Any, whole: str, each: str, *, status: int = 200
 ) -> Response:
     try:
         return _told(asked.ending, await find(), whole, each, status)

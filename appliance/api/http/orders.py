@@ -23,12 +23,12 @@ from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.assist.orders import pii
 from appliance.assist.orders.desk import OrderDesk
-from appliance.assist.orders.draft import CHINESE, Field
+from appliance.assist.orders.draft import CHINESE, OrderField
 from appliance.assist.orders.life import CHINESE as STATES
 from appliance.assist.orders.life import OPEN, STEPS, Action, Actor, OrderState
 from appliance.assist.orders.statistics import GROUPS, statistics
 from appliance.errors import Forbidden, InvalidRequest
-from appliance.store.orders import Order, OrderFilter
+from appliance.store.order_rows import Order, OrderFilter
 
 TIMES = "RFC 3339; without a zone it is the box's"
 MOST_EXPORTED = 20_000
@@ -40,6 +40,7 @@ def order_routes(desk: OrderDesk, archive: Archive, access: Access | None) -> AP
     _add_lists(router, desk, access)
     _add_corrections(router, desk, access)
     _add_reading(router, desk, archive, access)
+    _add_history(router, desk, access)
     _add_changing(router, desk, access)
     _add_system(router, desk, access)
     return router
@@ -182,12 +183,31 @@ def _add_reading(
     @router.get("/orders/{order}", response_model=schemas.OrderSchema, responses=PROBLEMS)
     async def get(order: str, who: Principal = reader) -> Response:
         """By id or number; its ETag is what a change sends back as If-Match."""
-        return _answer(await _seen(order, who, "order.read"), who)
+        return _answer(await _seen(desk, access, order, who), who)
+
+    @router.get("/calls/{call}/order", response_model=schemas.Drafts, responses=PROBLEMS)
+    async def drafts(call: str, who: Principal = hearer) -> Response:
+        """What a call's orders are so far; once it is over, the orders that came of it."""
+        record = await archive.get(call, tenant=who.tenant)
+        await _note(access, who, "order.read", record.id)
+        made = await desk.of_call(record.id)
+        return JSONResponse(
+            {
+                "call": record.id,
+                "drafts": list(record.derived.get("orders", ())),
+                "orders": [_shown(each, who, masked=False) for each in made],
+                "marks": list(pii.rows((u.id, u.text) for u in record.utterances)),
+            }
+        )
+
+
+def _add_history(router: APIRouter, desk: OrderDesk, access: Access | None) -> None:
+    reader = Depends(Needs(access, ORDERS))
 
     @router.get("/orders/{order}/events", response_model=schemas.OrderHistory, responses=PROBLEMS)
     async def history(order: str, who: Principal = reader) -> Response:
         """Whatever happened to it, by whom and when."""
-        found = await _seen(order, who, "order.read")
+        found = await _seen(desk, access, order, who)
         events = await desk.history(found)
         hide = not common.sees_persons(who, found)
         told = [
@@ -209,7 +229,7 @@ def _add_reading(
     @router.get("/orders/{order}/proposal", response_model=schemas.Proposal, responses=PROBLEMS)
     async def proposal(order: str, who: Principal = reader) -> Response:
         """Units for it as it stands now, with what came back before."""
-        proposed = await desk.propose(await _seen(order, who, "order.read"))
+        proposed = await desk.propose(await _seen(desk, access, order, who))
         return JSONResponse(
             {
                 "units": [
@@ -224,26 +244,12 @@ def _add_reading(
             }
         )
 
-    @router.get("/calls/{call}/order", response_model=schemas.Drafts, responses=PROBLEMS)
-    async def drafts(call: str, who: Principal = hearer) -> Response:
-        """What a call's orders are so far; once it is over, the orders that came of it."""
-        record = await archive.get(call, tenant=who.tenant)
-        await _note(access, who, "order.read", record.id)
-        made = await desk.of_call(record.id)
-        return JSONResponse(
-            {
-                "call": record.id,
-                "drafts": list(record.derived.get("orders", ())),
-                "orders": [_shown(each, who, masked=False) for each in made],
-                "marks": list(pii.rows((u.id, u.text) for u in record.utterances)),
-            }
-        )
 
-    async def _seen(order: str, who: Principal, act: str) -> Order:
-        found = await desk.get(order, common.tenant_of(who))
-        common.check_sees(who, found)
-        await _note(access, who, act, found.id)
-        return found
+async def _seen(desk: OrderDesk, access: Access | None, order: str, who: Principal) -> Order:
+    found = await desk.get(order, common.tenant_of(who))
+    common.check_sees(who, found)
+    await _note(access, who, "order.read", found.id)
+    return found
 
 
 def _add_changing(router: APIRouter, desk: OrderDesk, access: Access | None) -> None:
@@ -365,7 +371,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     writer.writerow([*heads, *CHINESE.values()])
     for row in rows:
         told = [_cell(name, row[name]) for name in COLUMNS]
-        texts = [row["fields"].get(field.value, {}).get("text", "") for field in Field]
+        texts = [row["fields"].get(field.value, {}).get("text", "") for field in OrderField]
         writer.writerow([_plain(each) for each in (*told, *texts)])
     return out.getvalue()
 

@@ -10,13 +10,13 @@ from appliance.assist.address.chain import Heard, Meant, odds
 from appliance.assist.address.find import Mention
 from appliance.assist.address.forms import DIVISIONS
 from appliance.assist.address.gather import Gathered
-from appliance.assist.address.gazetteer import Gazetteer, Place, level_of, short_name
+from appliance.assist.address.gazetteer import Gazetteer, Place, core_name, level_of, short_name
 from appliance.assist.address.match import NO_DOUBT
 from appliance.assist.address.shapes import Shape
 from appliance.assist.address.tokens import LEVELS
 from appliance.assist.slots.value import Alternative, Evidence, Value
 
-SURE = 0.85  # of a level that is answered
+SURE = 0.8  # of a level that is answered
 SINGLE = 0.6  # of one reading; or
 SOLID = 3.0  # nats of the best reading, before several that agree make a division sure
 WORTH = 0.15  # of an alternative that is told
@@ -111,6 +111,7 @@ def _sure(
             mass[code] = mass.get(code, 0.0) + chance
         for number in {heard.match.place for heard in meant.used}:
             places[number] = places.get(number, 0.0) + chance
+    _share(places, gazetteer)
     solid = bool(found) and (found[0].score >= SOLID or max(chances) >= SINGLE)
     divisions = [code for code, share in mass.items() if share >= SURE and solid]
     division = max(divisions, key=len, default="")
@@ -123,6 +124,18 @@ def _sure(
             shares.append(share)
     unlisted = [c for meant, c in zip(found, chances, strict=True) if meant.unlisted]
     return _Sure(division, parts, min(shares, default=0.0), sum(unlisted or [1.0]) > 0.5)
+
+
+def _share(places: dict[int, float], gazetteer: Gazetteer) -> None:
+    """A compound and the community that has its name and holds it are one answer: the likelier has
+    the chances of both."""
+    for number in sorted(places, key=lambda each: -places[each]):
+        for other in list(places):
+            if other != number and places[other] <= places[number]:
+                same = core_name(gazetteer.places[number]) == core_name(gazetteer.places[other])
+                if same and gazetteer.agree(number, other):
+                    places[number] += places[other]
+                    places[other] = 0.0
 
 
 def _part(place: Place) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 # Before a place. Two lengths of look-behind are not to be had in one expression: these look at
 # the text up to the place.
@@ -52,7 +53,8 @@ _COMMON = re.compile(
 )
 
 UNLED, OPENED, PREFIXED, UNFOLLOWED = -4.0, -2.0, -6.0, -1.2  # nats
-ANOTHER_KIND, ALIKE_KIND, BARE, STREET = -4.0, -1.5, -2.0, -12.0
+ANOTHER_KIND, ALIKE_KIND, STREET = -4.0, -1.5, -12.0
+BARE, BARE_AND_MISHEARD = -2.0, -3.0
 COMMON = -3.0
 
 
@@ -78,7 +80,7 @@ def another_kind(text: str, start: int, end: int, tail: str) -> tuple[float, int
     and where such an end ends. 0 and `end` where neither is as names end."""
     for at in (end - 2, end - 1, end):
         found = _GENERIC.match(text, at) if at >= start + 2 else None
-        if found and not tail.startswith(found[0]):
+        if found and found.end() >= end and not tail.startswith(found[0]):
             alike = any({found[0], tail} <= kinds for kinds in _ALIKE)
             return (ALIKE_KIND, found.end()) if alike else (ANOTHER_KIND, end)
     return 0.0, end
@@ -94,14 +96,16 @@ def goes_on(text: str, end: int) -> bool:
     return bool(_GOES_ON.match(text, end))
 
 
-def another_number(said: str, name: str) -> bool:
-    """Whether 二期 or 东街 is heard where the name has 一期 or 西街."""
+def another_number(said: str, name: str, alike: Callable[[str, str], bool]) -> bool:
+    """Whether 二期 or 东街 is heard where the name has 一期 or 西街; not 五 for 武."""
     said, name = said.translate(_NUMERALS), name.translate(_NUMERALS)
-    for apart in (_DIGITS, _WAYS):
-        told, known = ([char for char in text if char in apart] for text in (said, name))
-        if told and told != known and (set(told) - set(known) or apart is _DIGITS):
-            return True
-    return False
+    told, known = ([char for char in text if char in _DIGITS] for text in (said, name))
+    others = [char for char in name if char not in _DIGITS]
+    told = [char for char in told if char in known or not any(alike(char, o) for o in others)]
+    if told and told != known:
+        return True
+    told, known = ([char for char in text if char in _WAYS] for text in (said, name))
+    return bool(told and set(told) - set(known) and (known or len(said) > len(name)))
 
 
 def common(text: str, start: int, end: int, name: str) -> float:

@@ -96,7 +96,11 @@ def find(text: str, gazetteer: Gazetteer) -> Reading:
     ]
     meant = list(_meant(text, found, gazetteer))
     names = _names(text, meant, gazetteer)
-    shaped = [shape for shape in shapes(text, names) if not _known(shape, meant)]
+    shaped = [
+        shape
+        for shape in shapes(text, names)
+        if not _known(shape, meant) and (shape.kind != "town" or gazetteer.as_written)
+    ]
     names |= {shape.end: _HOUSES.get(shape.kind, tokens.NAMED) for shape in shaped}
     pieces = house_pieces(text, names)
     bare = sorted(

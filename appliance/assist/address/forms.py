@@ -31,6 +31,11 @@ class Form:
     weights: tuple[Weight, ...]
 
     @property
+    def within(self) -> int:
+        """How many of its characters are a division in front."""
+        return self.weights.count(Weight.WITHIN)
+
+    @property
     def part(self) -> int:
         """How many of its characters are a 二期 or 东区, which is not always said."""
         return self.weights.count(Weight.PART)
@@ -60,7 +65,7 @@ _NO_CORE = re.compile(
 )
 # What is said of any such place, whatever one a city's table means by it.
 GENERAL = re.compile(
-    "[东西南北]门|菜市场|市场|(?:批发|农贸)市场|超市|商场|(?:办事|政务|服务)大厅|[市区县]政府|广场|公园|学校|小学|中学|"
+    "[东西南北]门|菜市场|市场|(?:批发|农贸)市场|超市|商场|(?:办事|政务|服务)大厅|[市区县](?:人民)?(?:政府|医院|中医院|法院|公安局)|广场|公园|学校|小学|中学|"
     "医院|幼儿园|派出所|社区|小区|村委会|居委会|工地|停车场|加油站|(?:公交|自来水|热力|供电|燃气|物业)公司|车站|宿舍|"
     "开发区|新区|老城|市委|中心|大楼|高速口|收费站"
 )

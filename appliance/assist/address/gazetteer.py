@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from appliance.assist.address.heard import Names, Sounded
 from appliance.assist.address.sounds import UNITS, sounds
 from appliance.assist.address.written import WrittenNames
 
+_COMMUNITY = re.compile("(?:社区|小区|村)$")
 # Of places named in calls, how many are of a kind.
 SPOKEN_OF = {
     "city": 0.2, "county": 0.35, "town": 0.15, "village": 0.2, "compound": 0.2, "street": 0.15,
@@ -58,6 +60,7 @@ class Gazetteer:
     """Places and how they lie in one another. Never changes once made.
 
     Attributes:
+        division_names: of counties and towns, whole and without 区 or 镇.
         as_written: too many to be listened for; names are found only as they are written.
 
     Args:
@@ -80,6 +83,7 @@ class Gazetteer:
         }
         cities = [p.name for p in self.places if p.kind == "city"]
         self.city = cities[0] if len(cities) == 1 else ""
+        self.division_names = frozenset(self._division_names())
         self.forms = tuple(self._forms())
         self._sounds = sounds(local)
         self.as_written = len(self.places) > MOST_SOUNDED
@@ -129,14 +133,16 @@ class Gazetteer:
             return (trimmed(place.code),)
         return tuple(trimmed(code) for code in place.divisions) or ("",)
 
+    def _division_names(self) -> Iterator[str]:
+        """Of counties and towns, whole and without 区 or 镇."""
+        for place in self.places:
+            if place.kind in DIVISIONS[:4]:
+                for form in forms(0, place.kind, place.name, ""):
+                    yield form.text
+                    yield form.text[slice(*form.core)]
+
     def _forms(self) -> Iterator[Form]:
-        divisions = {
-            text
-            for place in self.places
-            if place.kind in DIVISIONS[:4]
-            for form in forms(0, place.kind, place.name, "")
-            for text in (form.text, form.text[slice(*form.core)])
-        }
+        divisions = self.division_names
         for number, place in enumerate(self.places):
             texts: set[str] = set()
             names = [name for name in place.names if not GENERAL.fullmatch(name)]
@@ -150,3 +156,8 @@ class Gazetteer:
 def short_name(place: Place) -> str:
     """As it stands in an address."""
     return proper(place.name)
+
+
+def core_name(place: Place) -> str:
+    """Without its 社区, 小区 or 村: 苹果园 of 苹果园社区."""
+    return _COMMUNITY.sub("", proper(place.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.assist.address import cues
@@ -15,10 +15,11 @@ from appliance.assist.address.numerals import CHINESE
 IN_FULL = 2.0  # nats, when all of it is, to its 区 or 小区
 NO_DOUBT, DOUBTS, HALF_HEARD = -99.0, 1.5, 0.0
 LEAST_SHARE, LEAST_SHARE_OF_SELDOM = 0.55, 0.7  # of a name; else it is but half heard
+ELSEWHERE = -6.0  # nats, of a place right behind a county that it does not lie in
 RIVALLED = -2.5  # nats, of 振华 for 振华街道 where 振华 is a name itself
 AS_WRITTEN = 0.5  # nats a character, when it is the very one
 STRONG, STRONG_WRITTEN = 9.5, 7.0  # nats: what is beside that is likely an address too
-FADED = 9.0  # nats below the best that stands in the same place: what is left out of account
+FADED = 14.0  # nats below the best that stands in the same place: what is left out of account
 MOST = 14  # that stand in one place and are kept
 OUTER = 5  # the depth of what is no division: below the village
 
@@ -74,7 +75,10 @@ def matches(text: str, gazetteer: Gazetteer, heard: Iterable[Sounded]) -> list[M
     ]
     least = STRONG_WRITTEN if gazetteer.as_written else STRONG
     strong = [match for match in found if match.score >= least]
-    starts, ends = {match.start for match in strong}, {match.end for match in strong}
+    starts = {match.start for match in strong}
+    ends: dict[int, list[int]] = {}
+    for match in strong:
+        ends.setdefault(match.end, []).append(match.place)
     full = {(match.start, match.end): match.place for match in found if match.exact}
     return _best(_placed(text, match, starts, ends, full, gazetteer) for match in found)
 
@@ -83,19 +87,22 @@ def _placed(
     text: str,
     match: Match,
     starts: set[int],
-    ends: set[int],
+    ends: Mapping[int, Sequence[int]],
     full: Mapping[tuple[int, int], int],
     gazetteer: Gazetteer,
 ) -> Match:
     """With what its surroundings tell; another place right beside it is as good as a cue.
 
     Args:
-        starts, ends: where strong matches begin and end.
+        starts: where strong matches begin.
+        ends: where they end, and the places that they mean.
         full: the places whose whole names stand somewhere.
     """
     score, doubt = match.score, match.doubt
     if match.start not in ends:
         score += _lead(text, match, gazetteer)
+    elif not any(gazetteer.agree(match.place, other) for other in ends[match.start]):
+        score, doubt = score + ELSEWHERE, DOUBTS
     if match.end not in starts:
         if not (gazetteer.as_written and depth(gazetteer, match) < OUTER - 2):
             score += cues.follow(text, match.end, match.bare)
@@ -132,22 +139,26 @@ def _match(text: str, gazetteer: Gazetteer, heard: Sounded) -> Match:
     said = text[heard.start : heard.end]
     kind, end = gazetteer.places[form.place].kind, heard.end
     exact, bare, doubt = said == form.text, False, NO_DOUBT
-    score = heard.score + AS_WRITTEN * _as_written(said, form)
+    written = _as_written(said, form)
+    score = heard.score + AS_WRITTEN * written
     if exact and len(said) > 2:
         score += IN_FULL
     if not exact:
         score += cues.common(text, heard.start, heard.end, form.text)
         tail = form.tail or form.text[-1]
-        bare = bool(form.tail) and not gazetteer.alike(said[-1], tail[-1])
-        bare = bare or 0 < form.part >= len(form.text) - len(said) > 0
-        if bare or said[-1] != tail[-1]:
+        alike = gazetteer.alike(said[-1], tail[-1])
+        bare = (bool(form.tail) and not alike) or 0 < form.part >= len(form.text) - len(said) > 0
+        if bare or not alike:
             other, end = cues.another_kind(text, heard.start, heard.end, tail)
-            score += other or (cues.BARE if bare else 0.0)
+            score += other or ((cues.BARE if written else cues.BARE_AND_MISHEARD) if bare else 0.0)
             if bare and kind in DIVISIONS and cues.is_street(text, end, form.text[: form.core[1]]):
                 score += cues.STREET
             doubt = DOUBTS if other == cues.ANOTHER_KIND else doubt
-        if cues.another_number(said, form.text):
+        if cues.another_number(said, form.text, gazetteer.alike):
             score, doubt = score + cues.ANOTHER_KIND, DOUBTS
+        front = said[: form.within]
+        if front != form.text[: form.within] and front in gazetteer.division_names:
+            score, doubt = score + ELSEWHERE, DOUBTS
         if heard.share < (LEAST_SHARE if kind in SPOKEN_OF else LEAST_SHARE_OF_SELDOM):
             doubt = max(doubt, HALF_HEARD)
         if len(_DIGITS.findall(said)) * 2 >= len(said):

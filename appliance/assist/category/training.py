@@ -24,7 +24,7 @@ from appliance.errors import SettingsError
 Floats = NDArray[np.float32]
 Progress = Callable[[str], None]
 
-NOISE = 0.4  # of an average row; its likeness to itself is 1
+NOISE = 0.6  # of an average row; its likeness to itself is 1
 RAREST = 30.0  # times the average is the most that a row of a rare label counts
 OPENING = 30  # characters: a title, or what is said first
 LONG = 60  # characters; shorter texts are all opening

@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import model_validator
 
 from appliance.assist.city.divisions import DivisionLevel
-from appliance.assist.city.reader import Row, Words
+from appliance.assist.city.reader import PackRow, Words
 
 
-class Entry(Row):
+class Entry(PackRow):
     """Whose a category is. One of a parent holds for its children without one."""
 
     category: str
@@ -21,7 +21,7 @@ class Entry(Row):
     basis: str = ""
 
 
-class Phrases(Row):
+class Phrases(PackRow):
     """What has to be said: any of `words`, all of `all`, none of `not_words`."""
 
     words: Words = ()

@@ -6,18 +6,18 @@ from collections.abc import Container, Iterable, Mapping
 
 from appliance.assist.city.divisions import DivisionLevel, up_to
 from appliance.assist.city.pack import CityPack
-from appliance.assist.city.reader import Reader
+from appliance.assist.city.reader import PackReader
 from appliance.assist.city.units import FALLBACK
 from appliance.assist.orders.life import Action
 
 
-def check(pack: CityPack, reader: Reader) -> None:
+def check(pack: CityPack, reader: PackReader) -> None:
     """Tells `reader` of every code that leads nowhere, every cycle, every place without a unit."""
     for one in CHECKS:
         one(pack, reader)
 
 
-def _divisions(pack: CityPack, reader: Reader) -> None:
+def _divisions(pack: CityPack, reader: PackReader) -> None:
     city = pack.identity.division.ljust(12, "0")
     if city not in pack.divisions:
         reader.problem("divisions.csv", 0, f"the city itself, {city}, is missing")
@@ -29,12 +29,12 @@ def _divisions(pack: CityPack, reader: Reader) -> None:
             reader.problem("divisions.csv", each.line, what)
 
 
-def _places(pack: CityPack, reader: Reader) -> None:
+def _places(pack: CityPack, reader: PackReader) -> None:
     for place in pack.places:
         _known(place.divisions, pack.divisions, "division", reader, "places.csv", place.line)
 
 
-def _categories(pack: CityPack, reader: Reader) -> None:
+def _categories(pack: CityPack, reader: PackReader) -> None:
     parents = {each.code: each.parent for each in pack.taxonomy}
     for each in pack.taxonomy:
         if each.parent and each.parent not in pack.taxonomy:
@@ -48,13 +48,13 @@ def _categories(pack: CityPack, reader: Reader) -> None:
         reader.problem("categories.csv", 0, "there is no category")
 
 
-def _examples(pack: CityPack, reader: Reader) -> None:
+def _examples(pack: CityPack, reader: PackReader) -> None:
     for example in pack.taxonomy.examples:
         named = (example.category,)
         _known(named, pack.taxonomy, "category", reader, "examples.csv", example.line)
 
 
-def _units(pack: CityPack, reader: Reader) -> None:
+def _units(pack: CityPack, reader: PackReader) -> None:
     parents = {unit.code: unit.parent for unit in pack.units}
     for unit in pack.units:
         _known(unit.divisions, pack.divisions, "division", reader, "units.csv", unit.line)
@@ -73,7 +73,7 @@ def _units(pack: CityPack, reader: Reader) -> None:
         reader.problem("units.csv", 0, f"the city has no unit with the function {FALLBACK!r}")
 
 
-def _catalogue(pack: CityPack, reader: Reader) -> None:
+def _catalogue(pack: CityPack, reader: PackReader) -> None:
     functions = _functions(pack)
     for category in pack.taxonomy.leaves:
         if pack.catalogue.entry(category.code) is None:
@@ -87,7 +87,7 @@ def _catalogue(pack: CityPack, reader: Reader) -> None:
         _known((entry.main,), pack.units.functions(), "unit of function", reader, *line)
 
 
-def _rules(pack: CityPack, reader: Reader) -> None:
+def _rules(pack: CityPack, reader: PackReader) -> None:
     functions, tiers = _functions(pack), {tier.code for tier in pack.tiers}
     for rule in pack.rules:
         named = ([rule.main] if rule.main else []) + list(rule.add)
@@ -96,7 +96,7 @@ def _rules(pack: CityPack, reader: Reader) -> None:
         _known(rule.categories, pack.taxonomy, "category", reader, "rules.toml", rule.line)
 
 
-def _order_system(pack: CityPack, reader: Reader) -> None:
+def _order_system(pack: CityPack, reader: PackReader) -> None:
     known = {action.value for action in Action}
     for theirs, ours in pack.order_system.states.items():
         if ours not in known:
@@ -104,7 +104,7 @@ def _order_system(pack: CityPack, reader: Reader) -> None:
             reader.problem("order_system.toml", 0, what)
 
 
-def _tiers(pack: CityPack, reader: Reader) -> None:
+def _tiers(pack: CityPack, reader: PackReader) -> None:
     if not len(pack.tiers):
         reader.problem("tiers.toml", 0, "there is no [[tier]]")
     if sum(tier.default for tier in pack.tiers) > 1:
@@ -119,7 +119,7 @@ def _functions(pack: CityPack) -> set[str]:
 
 
 def _known(
-    codes: Iterable[str], known: Container[str], what: str, reader: Reader, file: str, line: int
+    codes: Iterable[str], known: Container[str], what: str, reader: PackReader, file: str, line: int
 ) -> None:
     for code in codes:
         if code not in known:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from appliance.assist.city.reader import Row, Words
+from appliance.assist.city.reader import PackRow, Words
 
 
 class DivisionLevel(StrEnum):
@@ -39,7 +39,7 @@ def up_to(code: str, level: DivisionLevel) -> str:
     return code[:digits].ljust(12, "0")
 
 
-class Division(Row):
+class Division(PackRow):
     """One of them."""
 
     code: str = Field(pattern=r"^\d{12}$")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from appliance.assist.city.divisions import Division, DivisionLevel, Divisions, up_to
-from appliance.assist.city.reader import PackError, Problem, Reader, Row
+from appliance.assist.city.reader import PackError, PackProblem, PackReader, PackRow
 from appliance.assist.city.units import FALLBACK, FUNCTIONS, Function, Unit
 from appliance.errors import Conflict, NotFound
 
@@ -68,10 +68,10 @@ def make(
 
 
 def _functions(template: Path) -> list[Function]:
-    reader = Reader(template)
+    reader = PackReader(template)
     functions = reader.rows(FUNCTIONS, Function)
     if FALLBACK not in {each.function for each in functions}:
-        reader.problems.append(Problem(FUNCTIONS, 0, f"there is no function {FALLBACK!r}"))
+        reader.problems.append(PackProblem(FUNCTIONS, 0, f"there is no function {FALLBACK!r}"))
     if reader.problems:
         raise PackError(template, reader.problems)
     return functions
@@ -95,7 +95,7 @@ def divisions_of(china: Path, code: str) -> list[Division]:
 
 def villages_of(file: Path) -> list[Division]:
     """`code,name` with 12 digits; raises PackError."""
-    reader = Reader(file.parent)
+    reader = PackReader(file.parent)
     found = reader.rows(file.name, Division)
     if reader.problems:
         raise PackError(file.parent, reader.problems)
@@ -160,7 +160,7 @@ def _town_government(name: str) -> str:
     return f"{name}办事处" if name.endswith("街道") else f"{name}人民政府"
 
 
-def write_rows(file: Path, model: type[Row], rows: Iterable[Row]) -> None:
+def write_rows(file: Path, model: type[PackRow], rows: Iterable[PackRow]) -> None:
     """As CSV, lists separated by semicolons."""
     names = list(model.model_fields)
     with file.open("w", encoding="utf-8", newline="") as out:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.assist.city.reader import Row
+from appliance.assist.city.reader import PackRow
 
 FILE = "order_system.toml"
 MISSING = ""  # what an order has not, as it is told
 
 
-class OrderSystem(Row):
+class OrderSystem(PackRow):
     """order_system.toml.
 
     Attributes:

@@ -14,14 +14,14 @@ from appliance.assist.city.catalogue import Catalogue, Emergency, Entry, Refusal
 from appliance.assist.city.divisions import Division, Divisions
 from appliance.assist.city.order_system import FILE as ORDER_SYSTEM
 from appliance.assist.city.order_system import OrderSystem
-from appliance.assist.city.places import Place
-from appliance.assist.city.reader import PackError, Reader, Row
-from appliance.assist.city.taxonomy import Category, Example, Taxonomy
+from appliance.assist.city.places import ListedPlace
+from appliance.assist.city.reader import PackError, PackReader, PackRow
+from appliance.assist.city.taxonomy import Category, CategoryExample, Taxonomy
 from appliance.assist.city.tiers import DayOff, Tier, Tiers, WorkingCalendar
 from appliance.assist.city.units import FUNCTIONS, Function, Unit, Units
 
 
-class Ordering(Row):
+class Ordering(PackRow):
     """How a city deals with orders.
 
     Attributes:
@@ -39,7 +39,7 @@ class Ordering(Row):
     call_back_hours: float = Field(24, gt=0)  # after an answer
 
 
-class Identity(Row):
+class Identity(PackRow):
     """pack.toml."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
@@ -64,7 +64,7 @@ class CityPack:
     identity: Identity
     digest: str
     divisions: Divisions
-    places: tuple[Place, ...]
+    places: tuple[ListedPlace, ...]
     taxonomy: Taxonomy
     units: Units
     functions: tuple[Function, ...]
@@ -94,7 +94,7 @@ def load(folder: Path, *, sealed: bool = True) -> CityPack:
     """
     from appliance.assist.city.check import check
 
-    reader = Reader(folder)
+    reader = PackReader(folder)
     pack = _read(reader)
     if sealed:
         for file, what in seal.broken(folder):
@@ -106,7 +106,7 @@ def load(folder: Path, *, sealed: bool = True) -> CityPack:
     return pack
 
 
-def _read(reader: Reader) -> CityPack | None:
+def _read(reader: PackReader) -> CityPack | None:
     identity = reader.table("pack.toml", Identity)
     divisions = reader.rows("divisions.csv", Division)
     categories = reader.rows("categories.csv", Category)
@@ -123,8 +123,8 @@ def _read(reader: Reader) -> CityPack | None:
         identity=identity,
         digest=seal.digest(reader.folder),
         divisions=tree,
-        places=tuple(reader.rows("places.csv", Place, optional=True)),
-        taxonomy=Taxonomy(categories, reader.rows("examples.csv", Example, optional=True)),
+        places=tuple(reader.rows("places.csv", ListedPlace, optional=True)),
+        taxonomy=Taxonomy(categories, reader.rows("examples.csv", CategoryExample, optional=True)),
         units=Units(units, tree),
         functions=tuple(reader.rows(FUNCTIONS, Function)),
         catalogue=Catalogue(reader.rows("catalogue.csv", Entry)),
@@ -139,7 +139,7 @@ def _read(reader: Reader) -> CityPack | None:
 
 
 def _unique(
-    reader: Reader, file: str, rows: Sequence[Division] | Sequence[Category] | Sequence[Unit]
+    reader: PackReader, file: str, rows: Sequence[Division] | Sequence[Category] | Sequence[Unit]
 ) -> None:
     seen: dict[str, int] = {}
     for row in rows:

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from appliance.assist.city.reader import Row, Words
+from appliance.assist.city.reader import PackRow, Words
 
 
-class Place(Row):
+class ListedPlace(PackRow):
     """One.
 
     Attributes:

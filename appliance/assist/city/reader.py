@@ -19,7 +19,7 @@ MOST_TOLD = 20  # problems in one error
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class PackProblem:
     """Something wrong in a pack."""
 
     file: str
@@ -33,7 +33,7 @@ class Problem:
 class PackError(SettingsError):
     """A pack that cannot be used, with all that is wrong in it."""
 
-    def __init__(self, folder: Path, problems: Iterable[Problem]) -> None:
+    def __init__(self, folder: Path, problems: Iterable[PackProblem]) -> None:
         self.problems = tuple(sorted(problems))
         told = "; ".join(map(str, self.problems[:MOST_TOLD]))
         more = len(self.problems) - MOST_TOLD
@@ -44,7 +44,7 @@ class PackError(SettingsError):
         )
 
 
-class Row(BaseModel):
+class PackRow(BaseModel):
     """A line of a table; knows where it stands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,18 +63,18 @@ def _listed(value: Any) -> Any:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=PackRow)
 
 
-class Reader:
+class PackReader:
     """Of one folder. Problems are gathered, not raised, so that all are told at once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.problems: list[Problem] = []
+        self.problems: list[PackProblem] = []
 
     def problem(self, file: str, line: int, what: str) -> None:
-        self.problems.append(Problem(file, line, what))
+        self.problems.append(PackProblem(file, line, what))
 
     def rows(self, file: str, model: type[R], *, optional: bool = False) -> list[R]:
         """Of a CSV file with a header line."""

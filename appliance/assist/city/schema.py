@@ -8,18 +8,18 @@ from appliance.assist.city.catalogue import Emergency, Entry, Refusal, Rule
 from appliance.assist.city.divisions import Division
 from appliance.assist.city.order_system import OrderSystem
 from appliance.assist.city.pack import Identity
-from appliance.assist.city.places import Place
-from appliance.assist.city.reader import Row
-from appliance.assist.city.taxonomy import Category, Example
+from appliance.assist.city.places import ListedPlace
+from appliance.assist.city.reader import PackRow
+from appliance.assist.city.taxonomy import Category, CategoryExample
 from appliance.assist.city.tiers import DayOff, Tier
 from appliance.assist.city.units import Function, Unit
 
-FILES: dict[str, type[Row]] = {
+FILES: dict[str, type[PackRow]] = {
     "pack.toml": Identity,
     "divisions.csv": Division,
-    "places.csv": Place,
+    "places.csv": ListedPlace,
     "categories.csv": Category,
-    "examples.csv": Example,
+    "examples.csv": CategoryExample,
     "units.csv": Unit,
     "functions.csv": Function,
     "catalogue.csv": Entry,

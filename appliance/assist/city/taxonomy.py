@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from appliance.assist.city.reader import Row, Words
+from appliance.assist.city.reader import PackRow, Words
 
 
 class Appeal(StrEnum):
@@ -21,7 +21,7 @@ class Appeal(StrEnum):
     PRAISE = "表扬"
 
 
-class Category(Row):
+class Category(PackRow):
     """One; its parent's code is the head of its own.
 
     Attributes:
@@ -38,7 +38,7 @@ class Category(Row):
     summary: str = ""
 
 
-class Example(Row):
+class CategoryExample(PackRow):
     """A sentence that belongs to a category."""
 
     category: str
@@ -48,7 +48,9 @@ class Example(Row):
 class Taxonomy:
     """All categories."""
 
-    def __init__(self, categories: Iterable[Category], examples: Iterable[Example] = ()) -> None:
+    def __init__(
+        self, categories: Iterable[Category], examples: Iterable[CategoryExample] = ()
+    ) -> None:
         self._by_code = {category.code: category for category in categories}
         self.examples = tuple(examples)
         parents = {category.parent for category in self}

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from appliance.assist.city.reader import Row, Words
+from appliance.assist.city.reader import PackRow, Words
 
 CHINA = ZoneInfo("Asia/Shanghai")
 MOST_DAYS = 3660  # that are looked through for working time
 
 
-class Tier(Row):
+class Tier(PackRow):
     """How urgent, and by when it must be answered."""
 
     code: str = Field(min_length=1)
@@ -54,7 +54,7 @@ class Tiers:
         return min(one, other, key=self._tiers.index)
 
 
-class DayOff(Row):
+class DayOff(PackRow):
     """A holiday, or a day off that is worked instead."""
 
     date: date

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from pydantic import Field
 
 from appliance.assist.city.divisions import LEVELS, DivisionLevel, Divisions, level_of, up_to
-from appliance.assist.city.reader import Row, Words
+from appliance.assist.city.reader import PackRow, Words
 
 FUNCTIONS = "functions.csv"
 FALLBACK = "government"  # the function of who takes what is nobody's (兜底)
 
 
-class Function(Row):
+class Function(PackRow):
     """What units are for, and what they are called at each level."""
 
     function: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -26,7 +26,7 @@ class Function(Row):
     hours: str = ""
 
 
-class Unit(Row):
+class Unit(PackRow):
     """One.
 
     Attributes:

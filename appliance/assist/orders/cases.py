@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from appliance.assist.city.tiers import CHINA
-from appliance.assist.orders.draft import Draft, Field
+from appliance.assist.orders.draft import Draft, OrderField
 from appliance.assist.orders.filler import CallContext, Filler
 from appliance.assist.slots.value import Said
 from appliance.messages import LegRole
 
 SURE = 0.9  # what is wrong above it is wrong and confident
 AT = datetime(2026, 11, 27, 10, 0, tzinfo=CHINA)
-Tallies = dict[str, "Tally"]
+Tallies = dict[str, "CaseTally"]
 
 
 @dataclass(slots=True)
-class Tally:
+class CaseTally:
     """Right, wrong, and silent, of one thing that is measured."""
 
     right: int = 0
@@ -70,23 +70,23 @@ class Helpers:
 
 
 @dataclass(slots=True)
-class Score:
+class CaseScore:
     """What the cases came to."""
 
     tallies: Tallies = field(default_factory=dict)
     helpers: Helpers = field(default_factory=Helpers)
 
-    def of(self, name: str) -> Tally:
-        return self.tallies.setdefault(name, Tally())
+    def of(self, name: str) -> CaseTally:
+        return self.tallies.setdefault(name, CaseTally())
 
 
-def run(filler: Filler, *, held: bool = False) -> Score:
+def run(filler: Filler, *, held: bool = False) -> CaseScore:
     """All cases of a pack's folder.
 
     Args:
         held: only those that nobody tunes on.
     """
-    score, folder = Score(), filler.pack.folder / "cases"
+    score, folder = CaseScore(), filler.pack.folder / "cases"
     for case in _rows(folder / "dispatch.csv", held=held):
         _dispatch(filler, case, score)
     for case in _rows(folder / "addresses.csv", held=held):
@@ -108,7 +108,7 @@ def _written(filler: Filler, text: str) -> Draft:
     return filler.fill(said, CallContext(AT, written=True))[0]
 
 
-def _dispatch(filler: Filler, case: Mapping[str, str], score: Score) -> None:
+def _dispatch(filler: Filler, case: Mapping[str, str], score: CaseScore) -> None:
     draft, about = _written(filler, case["text"]), case["id"]
     refused = score.of("refusal")
     refused.add(case["refusal"] or "0", "1" if draft.refusal else "0", 1.0, about)
@@ -118,7 +118,7 @@ def _dispatch(filler: Filler, case: Mapping[str, str], score: Score) -> None:
     score.of("emergency").add(expected, expected if same else told, 1.0, about)
     if case["refusal"] == "1":
         return
-    unit, category = draft.fields.get(Field.UNIT), draft.fields.get(Field.CATEGORY)
+    unit, category = draft.fields.get(OrderField.UNIT), draft.fields.get(OrderField.CATEGORY)
     confidence = unit.confidence if unit else 0.0
     score.of("main_unit").add(case["main"], unit.code if unit else "", confidence, about)
     score.of("tier").add(case["tier"], draft.codes.get("tier", ""), 0.0, about)
@@ -126,12 +126,12 @@ def _dispatch(filler: Filler, case: Mapping[str, str], score: Score) -> None:
         score.of("category").add(case["category"], category.code, category.confidence, about)
     else:
         score.of("category").add(case["category"], "", 0.0, about)
-    others = draft.fields.get(Field.HELPERS)
+    others = draft.fields.get(OrderField.HELPERS)
     given = set(others.code.split(";")) if others else set()
     score.helpers.add(set(filter(None, case["helpers"].split(";"))), given)
 
 
-def _address(filler: Filler, case: Mapping[str, str], score: Score) -> None:
+def _address(filler: Filler, case: Mapping[str, str], score: CaseScore) -> None:
     found, about = filler.place(case["text"]), case["text"][:24]
     parts: Mapping[str, Any] = found.parts if found else {}
     confidence = found.confidence if found else 0.0

@@ -15,14 +15,15 @@ from appliance.assist.city.tiers import Tier
 from appliance.assist.city.units import Unit
 from appliance.assist.orders import life
 from appliance.assist.orders.dispatch import Dispatch, dispatch
-from appliance.assist.orders.draft import Draft, Field
+from appliance.assist.orders.draft import Draft, OrderField
 from appliance.assist.orders.life import ENDED, Action, Actor, OrderState
 from appliance.assist.orders.repeats import is_repeat
 from appliance.assist.orders.steps import Move, Steps
 from appliance.errors import Conflict, InvalidRequest
 from appliance.messages import EVERY_TENANT
 from appliance.store.database import Also
-from appliance.store.orders import Change, Json, Order, OrderEvent, OrderFilter, new_id
+from appliance.store.order_rows import Change, Json, Order, OrderEvent, OrderFilter
+from appliance.store.orders import new_id
 from appliance.store.store import Store
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 Announce = Callable[[Order, OrderEvent], Sequence[Also]]
 MOST_TEXT = 4000  # characters of one field or reason
 MOST_SIMILAR = 5
-EDITABLE = frozenset(Field) - {Field.UNIT, Field.HELPERS}  # those go by dispatch
+EDITABLE = frozenset(OrderField) - {OrderField.UNIT, OrderField.HELPERS}  # those go by dispatch
 
 
 class OrderDesk:
@@ -91,7 +92,7 @@ class OrderDesk:
         sure. Raises Conflict if the matter has one already."""
         pack = self.city.pack
         body = draft.as_json()
-        phone = draft.fields.get(Field.PHONE)
+        phone = draft.fields.get(OrderField.PHONE)
         order = Order(
             id=new_id(),
             number="",
@@ -104,7 +105,9 @@ class OrderDesk:
             pack=draft.pack,
             category=draft.codes.get("category", ""),
             division=draft.codes.get("division", ""),
-            appeal=draft.fields[Field.APPEAL].text if Field.APPEAL in draft.fields else "",
+            appeal=draft.fields[OrderField.APPEAL].text
+            if OrderField.APPEAL in draft.fields
+            else "",
             tier=draft.codes.get("tier", pack.tiers.default.code),
             unit="",
             created_at=0.0,
@@ -126,7 +129,7 @@ class OrderDesk:
         wanted = self.city.pack.identity.orders.automatic
         if wanted >= 1.0 or draft.refusal or draft.question or not draft.codes.get("unit"):
             return False
-        sure = (Field.CATEGORY, Field.ADDRESS, Field.PHONE, Field.UNIT)
+        sure = (OrderField.CATEGORY, OrderField.ADDRESS, OrderField.PHONE, OrderField.UNIT)
         return all(
             name in draft.fields and draft.fields[name].confidence >= wanted for name in sure
         )
@@ -172,7 +175,7 @@ class OrderDesk:
         return await self._change(order.id, decide, version)
 
     def _corrected(
-        self, order: Order, fields: Mapping[Field, str], who: str, actor: Actor, now: float
+        self, order: Order, fields: Mapping[OrderField, str], who: str, actor: Actor, now: float
     ) -> Change:
         body = {**order.body, "fields": dict(order.body["fields"])}
         order = replace(order, body=body)
@@ -187,11 +190,11 @@ class OrderDesk:
             )
             events.append(event)
         body["missing"] = [each for each in body["missing"] if each not in set(fields)]
-        if fields.keys() & {Field.TIER}:
+        if fields.keys() & {OrderField.TIER}:
             order = self._steps.with_deadlines(order, now)
         return self._told(order, events)
 
-    def _set(self, order: Order, name: Field, text: str, was: Json, who: str) -> Order:
+    def _set(self, order: Order, name: OrderField, text: str, was: Json, who: str) -> Order:
         pack, value = self.city.pack, {"text": text, "confidence": 1.0}
         alternatives = was.get("alternatives", [])
         if was.get("text"):
@@ -200,22 +203,22 @@ class OrderDesk:
                 *alternatives,
             ]
         value["alternatives"] = alternatives
-        if name is Field.CATEGORY:
+        if name is OrderField.CATEGORY:
             if text not in pack.taxonomy:
                 raise InvalidRequest(
                     "correct an order", f"there is no category {text}", "send its code", param=name
                 )
             value |= {"code": text, "text": pack.taxonomy.name(text)}
             order = replace(order, category=text)
-        elif name is Field.TIER:
+        elif name is OrderField.TIER:
             tier = self._tier(text)
             value |= {"code": text, "text": tier.name}
             order = replace(order, tier=text)
-        elif name is Field.PHONE:
+        elif name is OrderField.PHONE:
             order = replace(order, phone=self.phone_hash(text))
-        elif name is Field.APPEAL:
+        elif name is OrderField.APPEAL:
             order = replace(order, appeal=text)
-        elif name is Field.ADDRESS:
+        elif name is OrderField.ADDRESS:
             order, value = self._placed(order, text, value)
         order.body["fields"][name.value] = value
         return order
@@ -353,9 +356,9 @@ class OrderDesk:
         await self._store.orders.change(order_id, decide)
 
 
-def _field(name: str) -> Field:
+def _field(name: str) -> OrderField:
     if name in {each.value for each in EDITABLE}:
-        return Field(name)
+        return OrderField(name)
     known = ", ".join(sorted(EDITABLE))
     raise InvalidRequest("correct an order", f"there is no field {name!r}", f"there are {known}")
 

@@ -12,7 +12,7 @@ from appliance.assist.slots.value import Value
 Json = dict[str, Any]
 
 
-class Field(StrEnum):
+class OrderField(StrEnum):
     """What an order has; in the order in which it is read."""
 
     APPEAL = "appeal"
@@ -32,24 +32,24 @@ class Field(StrEnum):
     TIER = "tier"
 
 
-CHINESE: Mapping[Field, str] = {
-    Field.APPEAL: "诉求类型",
-    Field.CATEGORY: "事项分类",
-    Field.TITLE: "标题",
-    Field.CONTENT: "内容",
-    Field.REQUEST: "诉求",
-    Field.ADDRESS: "地址",
-    Field.WHEN: "时间",
-    Field.NAME: "姓名",
-    Field.PHONE: "电话",
-    Field.AGAINST: "被反映人",
-    Field.SECRECY: "是否保密",
-    Field.PREVIOUS: "旧工单",
-    Field.UNIT: "主办单位",
-    Field.HELPERS: "协办单位",
-    Field.TIER: "紧急程度",
+CHINESE: Mapping[OrderField, str] = {
+    OrderField.APPEAL: "诉求类型",
+    OrderField.CATEGORY: "事项分类",
+    OrderField.TITLE: "标题",
+    OrderField.CONTENT: "内容",
+    OrderField.REQUEST: "诉求",
+    OrderField.ADDRESS: "地址",
+    OrderField.WHEN: "时间",
+    OrderField.NAME: "姓名",
+    OrderField.PHONE: "电话",
+    OrderField.AGAINST: "被反映人",
+    OrderField.SECRECY: "是否保密",
+    OrderField.PREVIOUS: "旧工单",
+    OrderField.UNIT: "主办单位",
+    OrderField.HELPERS: "协办单位",
+    OrderField.TIER: "紧急程度",
 }
-PERSONAL = frozenset({Field.NAME, Field.PHONE})  # masked for who need not see them
+PERSONAL = frozenset({OrderField.NAME, OrderField.PHONE})  # masked for who need not see them
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Draft:
 
     matter: int
     pack: str
-    fields: dict[Field, Value] = field(default_factory=dict)
+    fields: dict[OrderField, Value] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     question: str = ""
     notes: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from appliance.assist.city.pack import CityPack
 from appliance.assist.city.tiers import CHINA
 from appliance.assist.orders.categorised import category_of, guesses_of
 from appliance.assist.orders.dispatch import Dispatch, Returns, danger, dispatch, refusal
-from appliance.assist.orders.draft import Draft, Field, Json
+from appliance.assist.orders.draft import Draft, Json, OrderField
 from appliance.assist.slots.against import against
 from appliance.assist.slots.appeal import appeal
 from appliance.assist.slots.complete import complete
@@ -34,7 +34,11 @@ UNSURE_PLACE = 0.5  # what is left of a unit's confidence, where it is a county'
 LEFT, NOT_ASKED = 0.95, 0.6  # that a number from the door is the one to be called
 LEAST_GUESS = 0.12  # of a category, for units to be proposed by it
 UNKNOWN = 0.4  # of units that a rule names, where no category is known
-NAMED = {"since": Field.WHEN.value, "place": Field.ADDRESS.value, "cause": Field.CONTENT.value}
+NAMED = {  # what is missing, by the name of the order's own field
+    "since": OrderField.WHEN.value,
+    "place": OrderField.ADDRESS.value,
+    "cause": OrderField.CONTENT.value,
+}
 MOST_TITLE = 40  # characters
 MOST_TEXT = 4000  # characters of a matter that are classified
 
@@ -89,40 +93,40 @@ class Filler:
         self._who(draft, said, context)
         self._what(draft, part, said, context)
         guesses = guesses_of(self.pack, self.model, _without_places(draft, text))
-        _put(draft, Field.CATEGORY, category_of(self.pack, self.model, citizen, guesses))
+        _put(draft, OrderField.CATEGORY, category_of(self.pack, self.model, citizen, guesses))
         self._whose(draft, citizen, text, guesses)
         self._open(draft, said, context)
         return draft
 
     def _who(self, draft: Draft, said: Sequence[Said], context: CallContext) -> None:
-        _put(draft, Field.NAME, name(said))
-        _put(draft, Field.PHONE, phone(said, caller=context.caller) or _of_door(context))
-        _put(draft, Field.SECRECY, secrecy(said))
+        _put(draft, OrderField.NAME, name(said))
+        _put(draft, OrderField.PHONE, phone(said, caller=context.caller) or _of_door(context))
+        _put(draft, OrderField.SECRECY, secrecy(said))
 
     def _what(
         self, draft: Draft, part: Sequence[Said], said: Sequence[Said], context: CallContext
     ) -> None:
         places = address(part, self.gazetteer) or address(said, self.gazetteer)
         if places:
-            draft.fields[Field.ADDRESS] = places[0]
+            draft.fields[OrderField.ADDRESS] = places[0]
             draft.codes["division"] = str(places[0].parts.get("division", ""))
         holidays = self.pack.calendar.names()
         at, spans = context.at.astimezone(CHINA), _spans(part, places)
-        _put(draft, Field.WHEN, moment(part, at=at, holidays=holidays, spans=spans))
-        _put(draft, Field.AGAINST, against(part))
-        _put(draft, Field.REQUEST, request(part))
-        _put(draft, Field.APPEAL, appeal(part))
-        _put(draft, Field.PREVIOUS, previous(part))
+        _put(draft, OrderField.WHEN, moment(part, at=at, holidays=holidays, spans=spans))
+        _put(draft, OrderField.AGAINST, against(part))
+        _put(draft, OrderField.REQUEST, request(part))
+        _put(draft, OrderField.APPEAL, appeal(part))
+        _put(draft, OrderField.PREVIOUS, previous(part))
         if told := summary(part):
-            draft.fields[Field.CONTENT] = told
-            draft.fields[Field.TITLE] = _title(told, places)
+            draft.fields[OrderField.CONTENT] = told
+            draft.fields[OrderField.TITLE] = _title(told, places)
 
     def _whose(
         self, draft: Draft, citizen: Sequence[Said], text: str, guesses: Sequence[Guess]
     ) -> None:
         """Units for the likeliest category, though it may not be sure: they are as sure as that."""
         best = guesses[0] if guesses and guesses[0].probability >= LEAST_GUESS else None
-        category = draft.fields.get(Field.CATEGORY)
+        category = draft.fields.get(OrderField.CATEGORY)
         draft.codes["category"] = category.code if category else ""
         if found := refusal(self.pack, text):
             each, words = found
@@ -169,26 +173,26 @@ class Filler:
 def _elements(draft: Draft) -> dict[str, Value | None]:
     """The order's fields by the names that what is missing goes by."""
     fields = draft.fields
-    content, place = fields.get(Field.CONTENT), fields.get(Field.ADDRESS)
+    content, place = fields.get(OrderField.CONTENT), fields.get(OrderField.ADDRESS)
     told = content and (content.parts.get("tried") or len(content.parts.get("sentences", ())) > 1)
     housed = place and (place.parts.keys() & {"building", "unit", "room", "number"})
     return {
-        "name": fields.get(Field.NAME),
-        "phone": fields.get(Field.PHONE),
-        "since": fields.get(Field.WHEN),
+        "name": fields.get(OrderField.NAME),
+        "phone": fields.get(OrderField.PHONE),
+        "since": fields.get(OrderField.WHEN),
         "place": place,
         "house": place if housed else None,
         "cause": content,
         "course": content if told else None,
-        "against": fields.get(Field.AGAINST),
-        "company": fields.get(Field.AGAINST),
-        "request": fields.get(Field.REQUEST),
+        "against": fields.get(OrderField.AGAINST),
+        "company": fields.get(OrderField.AGAINST),
+        "request": fields.get(OrderField.REQUEST),
     }
 
 
 def _without_places(draft: Draft, text: str) -> str:
     """Where it is says nothing of what it is: 法院门口的路灯 is no matter of a court."""
-    place = draft.fields.get(Field.ADDRESS)
+    place = draft.fields.get(OrderField.ADDRESS)
     for evidence in place.evidence if place else ():
         if evidence.words:
             text = text.replace(evidence.words, "")
@@ -228,14 +232,14 @@ def _of_door(context: CallContext) -> Value | None:
     return Value(context.caller, NOT_ASKED, why, question=question)
 
 
-def _put(draft: Draft, field: Field, value: Value | None) -> None:
+def _put(draft: Draft, field: OrderField, value: Value | None) -> None:
     if value:
         draft.fields[field] = value
 
 
 def _dispatched(draft: Draft, proposed: Dispatch, citizen: Sequence[Said], sure: float) -> None:
     """Args: sure: of the category that it is proposed by."""
-    place, notes = draft.fields.get(Field.ADDRESS), []
+    place, notes = draft.fields.get(OrderField.ADDRESS), []
     main = next((each for each in proposed.assignments if each.main), None)
     if main:
         confidence = proposed.confidence * sure
@@ -244,11 +248,11 @@ def _dispatched(draft: Draft, proposed: Dispatch, citizen: Sequence[Said], sure:
         elif place:
             confidence *= place.confidence
         evidence = (_spoken(citizen, main.why),)
-        draft.fields[Field.UNIT] = Value(main.unit.name, confidence, evidence, main.unit.code)
+        draft.fields[OrderField.UNIT] = Value(main.unit.name, confidence, evidence, main.unit.code)
         draft.codes["unit"] = main.unit.code
     if proposed.helpers:
         others = [each for each in proposed.assignments if not each.main]
-        draft.fields[Field.HELPERS] = Value(
+        draft.fields[OrderField.HELPERS] = Value(
             "、".join(unit.name for unit in proposed.helpers),
             proposed.confidence * sure,
             tuple(_spoken(citizen, f"{each.unit.name}：{each.why}") for each in others),
@@ -264,11 +268,11 @@ def _dispatched(draft: Draft, proposed: Dispatch, citizen: Sequence[Said], sure:
 
 
 def _urgent(draft: Draft, proposed: Dispatch, citizen: Sequence[Said]) -> None:
-    tier, category = proposed.tier, draft.fields.get(Field.CATEGORY)
+    tier, category = proposed.tier, draft.fields.get(OrderField.CATEGORY)
     evidence = (_spoken(citizen, proposed.tier_why),)
     sure = category.confidence if category else UNKNOWN
     draft.codes["tier"] = tier.code
-    draft.fields[Field.TIER] = Value(tier.name, sure, evidence, tier.code)
+    draft.fields[OrderField.TIER] = Value(tier.name, sure, evidence, tier.code)
 
 
 def _spoken(citizen: Sequence[Said], why: str) -> Evidence:

@@ -88,7 +88,7 @@ WATCH = frozenset({Actor.DISPATCHER, Actor.INSPECTOR, Actor.BOX, Actor.SYSTEM})
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class OrderStep:
     """An action: from where, to where, by whom, and what has to be said with it.
 
     Attributes:
@@ -103,33 +103,35 @@ class Step:
     by_unit: bool = False
 
 
-STEPS: Mapping[Action, Step] = {
-    A.CONFIRM: Step(frozenset({S.DRAFT}), S.CONFIRMED, DESK),
-    A.DISPATCH: Step(
+STEPS: Mapping[Action, OrderStep] = {
+    A.CONFIRM: OrderStep(frozenset({S.DRAFT}), S.CONFIRMED, DESK),
+    A.DISPATCH: OrderStep(
         frozenset({S.CONFIRMED, S.RETURNED, S.REOPENED, *WITH_UNITS}), S.DISPATCHED, CONTROL
     ),
-    A.SIGN: Step(frozenset({S.DISPATCHED, *WITH_UNITS}), S.SIGNED, UNIT, by_unit=True),
-    A.START: Step(WITH_UNITS, S.IN_PROGRESS, UNIT, by_unit=True),
-    A.RETURN: Step(WITH_UNITS, S.RETURNED, UNIT, ("reason",), by_unit=True),
-    A.ANSWER: Step(WITH_UNITS, S.ANSWERED, UNIT, ("text",), by_unit=True),
-    A.CALL_BACK: Step(frozenset({S.ANSWERED}), S.CALL_BACK_DUE, DESK),
-    A.CLOSE: Step(frozenset({S.ANSWERED, S.CALL_BACK_DUE}), S.CLOSED, DESK),
-    A.REOPEN: Step(
+    A.SIGN: OrderStep(frozenset({S.DISPATCHED, *WITH_UNITS}), S.SIGNED, UNIT, by_unit=True),
+    A.START: OrderStep(WITH_UNITS, S.IN_PROGRESS, UNIT, by_unit=True),
+    A.RETURN: OrderStep(WITH_UNITS, S.RETURNED, UNIT, ("reason",), by_unit=True),
+    A.ANSWER: OrderStep(WITH_UNITS, S.ANSWERED, UNIT, ("text",), by_unit=True),
+    A.CALL_BACK: OrderStep(frozenset({S.ANSWERED}), S.CALL_BACK_DUE, DESK),
+    A.CLOSE: OrderStep(frozenset({S.ANSWERED, S.CALL_BACK_DUE}), S.CLOSED, DESK),
+    A.REOPEN: OrderStep(
         frozenset({S.ANSWERED, S.CALL_BACK_DUE, S.CLOSED}), S.REOPENED, DESK, ("reason",)
     ),
-    A.MERGE: Step(OPEN, S.MERGED, CONTROL, ("into",)),
-    A.REFUSE: Step(
+    A.MERGE: OrderStep(OPEN, S.MERGED, CONTROL, ("into",)),
+    A.REFUSE: OrderStep(
         frozenset({S.DRAFT, S.CONFIRMED, S.RETURNED, S.REOPENED}), S.REFUSED, DESK, ("reason",)
     ),
-    A.EXTEND: Step(WITH_UNITS, None, UNIT, ("reason", "days"), by_unit=True),
-    A.GRANT: Step(WITH_UNITS, None, CONTROL, ("unit",)),
-    A.DENY: Step(WITH_UNITS, None, CONTROL, ("unit", "reason")),
-    A.REMIND: Step(OPEN - {S.DRAFT}, None, DESK | WATCH),
-    A.SUPERVISE: Step(OPEN - {S.DRAFT}, None, WATCH),
+    A.EXTEND: OrderStep(WITH_UNITS, None, UNIT, ("reason", "days"), by_unit=True),
+    A.GRANT: OrderStep(WITH_UNITS, None, CONTROL, ("unit",)),
+    A.DENY: OrderStep(WITH_UNITS, None, CONTROL, ("unit", "reason")),
+    A.REMIND: OrderStep(OPEN - {S.DRAFT}, None, DESK | WATCH),
+    A.SUPERVISE: OrderStep(OPEN - {S.DRAFT}, None, WATCH),
 }
 
 
-def check(action: Action, state: OrderState, actor: Actor, given: Mapping[str, object]) -> Step:
+def check(
+    action: Action, state: OrderState, actor: Actor, given: Mapping[str, object]
+) -> OrderStep:
     """The step, if it may be taken.
 
     Raises:

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PersonMark:
     """Characters `start` to `end` of a text tell who somebody is."""
 
     start: int
@@ -28,13 +28,13 @@ class Mark:
     kind: str  # name, phone, id_card, number, address
 
 
-def marks(text: str) -> list[Mark]:
+def marks(text: str) -> list[PersonMark]:
     """Numbers that people are known by; the longest first where they overlap."""
-    found: list[Mark] = []
+    found: list[PersonMark] = []
     for kind, pattern in PATTERNS:
         for match in pattern.finditer(text):
             if not any(each.start < match.end() and match.start() < each.end for each in found):
-                found.append(Mark(match.start(), match.end(), kind))
+                found.append(PersonMark(match.start(), match.end(), kind))
     return sorted(found, key=lambda mark: mark.start)
 
 

@@ -21,7 +21,7 @@ from appliance.settings.keeping import OrdersSettings
 from appliance.store import jobs
 from appliance.store.database import Also
 from appliance.store.jobs import Job, Jobs
-from appliance.store.orders import Json, Order, OrderEvent
+from appliance.store.order_rows import Json, Order, OrderEvent
 from appliance.work.runner import JobProgress, Work
 
 log = logging.getLogger(__name__)

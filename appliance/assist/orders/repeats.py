@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.assist.orders.life import OrderState
-from appliance.store.orders import Order
+from appliance.store.order_rows import Order
 
 ALIKE = 0.35  # of character pairs, where caller or place agree too
 SHORT = 8  # characters; what is shorter says too little

@@ -16,7 +16,7 @@ SATISFIED = 4  # of 5
 
 
 @dataclass(slots=True)
-class Tally:
+class Counts:
     """Counts of one group."""
 
     orders: int = 0
@@ -69,9 +69,9 @@ def statistics(pack: CityPack, rows: Iterable[Any], by: str, now: float) -> list
         by: one of GROUPS.
     """
     group = _groups(pack)[by]
-    tallies: dict[tuple[str, str], Tally] = {}
+    tallies: dict[tuple[str, str], Counts] = {}
     for row in rows:
-        tallies.setdefault(group(row), Tally()).add(row, now)
+        tallies.setdefault(group(row), Counts()).add(row, now)
     ordered = sorted(tallies.items(), key=lambda item: (-item[1].orders, item[0]))
     return [{"code": code, "name": name, **tally.as_json()} for (code, name), tally in ordered]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.assist.city.tiers import Tier
 from appliance.assist.city.units import Unit
-from appliance.assist.orders.life import WITH_UNITS, Action, Actor, OrderState, Step, following
+from appliance.assist.orders.life import WITH_UNITS, Action, Actor, OrderState, OrderStep, following
 from appliance.errors import InvalidRequest, NotFound
-from appliance.store.orders import Json, Order, OrderEvent, UnitPart
+from appliance.store.order_rows import Json, Order, OrderEvent, UnitPart
 
 if TYPE_CHECKING:
     from appliance.assist.current import CurrentCity
@@ -62,7 +62,7 @@ class Steps:
             Action.DENY: _deny,
         }
 
-    def take(self, order: Order, step: Step, move: Move) -> tuple[Order, OrderEvent]:
+    def take(self, order: Order, step: OrderStep, move: Move) -> tuple[Order, OrderEvent]:
         """The order afterwards, and what is told of it."""
         if step.by_unit:
             _part(order, move.unit)

@@ -1,1 +1,1 @@
-"""What an order is filled with, found in what was said: each slot a pure function over utterances."""
+"""What an order is filled with: each slot a pure function over what was said."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from appliance.assist.slots.turns import CACHED, Turn, plain, turns
+from appliance.assist.slots.turns import CACHED, SpokenTurn, plain, turns
 from appliance.assist.slots.value import Alternative, Evidence, Said, Value
 
 APPEALS = ("咨询", "求助", "投诉", "举报", "建议", "表扬")
@@ -107,7 +107,7 @@ def appeal(said: Sequence[Said]) -> Value | None:
     return _value(points, stated, evidence)
 
 
-def _says_much(turn: Turn) -> bool:
+def _says_much(turn: SpokenTurn) -> bool:
     return len(turn.text) > 8
 
 

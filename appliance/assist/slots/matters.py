@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from appliance.assist.slots.subjects import subjects
 from appliance.assist.slots.summary import cleaned, pieces
-from appliance.assist.slots.turns import CACHED, Turn, turns
+from appliance.assist.slots.turns import CACHED, SpokenTurn, turns
 from appliance.assist.slots.value import Evidence, Said
 
 Topic = Callable[[str], str | None]
@@ -158,7 +158,7 @@ def _marks(text: str) -> Iterator[re.Match[str]]:
 
 @dataclass(slots=True)
 class _Matter:
-    parts: list[tuple[Turn, int, int]] = field(default_factory=list)
+    parts: list[tuple[SpokenTurn, int, int]] = field(default_factory=list)
     subjects: set[str] = field(default_factory=set)
     pairs: set[str] = field(default_factory=set)
     characters: set[str] = field(default_factory=set)
@@ -174,7 +174,7 @@ class _MatterTalk:
     prompted: bool = False
     announced: int = 1  # how many matters the citizen said there are
 
-    def hear(self, turn: Turn) -> None:
+    def hear(self, turn: SpokenTurn) -> None:
         if turn.agent:
             self.prompted = bool(_asks_more(turn.text)) or (self.prompted and len(turn.text) < 4)
             self.found[-1].parts.append((turn, 0, len(turn.text)))
@@ -184,7 +184,7 @@ class _MatterTalk:
             self._take(turn, passage)
         self.prompted = False
 
-    def _take(self, turn: Turn, passage: _Passage) -> None:
+    def _take(self, turn: SpokenTurn, passage: _Passage) -> None:
         about = self._about(passage.text)
         current = self.found[-1]
         telling = _tells(passage.text)
@@ -255,7 +255,7 @@ class _MatterTalk:
         )
 
 
-def _part(turn: Turn, start: int, end: int) -> Said:
+def _part(turn: SpokenTurn, start: int, end: int) -> Said:
     """The utterance, or the part of it with the times of that part."""
     said = turn.said
     if (start, end) == (0, len(said.text)):

@@ -11,7 +11,7 @@ from functools import lru_cache
 from appliance.assist.slots.calendar import Interval
 from appliance.assist.slots.intervals import resolved
 from appliance.assist.slots.times import TimeSaid, times
-from appliance.assist.slots.turns import CACHED, Turn, turns
+from appliance.assist.slots.turns import CACHED, SpokenTurn, turns
 from appliance.assist.slots.value import Alternative, Said, Value
 
 SUREST, VAGUE = 0.92, 0.55
@@ -36,7 +36,7 @@ _STOPS = re.compile(
 class MomentHeard:
     """A time, what it means, and how likely it is the matter's."""
 
-    turn: Turn
+    turn: SpokenTurn
     said: TimeSaid
     interval: Interval | None
     score: float
@@ -71,7 +71,7 @@ def moment(
 
 
 def _heard(
-    said: Sequence[Turn],
+    said: Sequence[SpokenTurn],
     at: datetime,
     holidays: Mapping[date, str],
     spans: Mapping[str, Sequence[tuple[int, int]]],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from appliance.assist.slots.surnames import SURNAME, alike, spelled
-from appliance.assist.slots.turns import CACHED, Turn, asks_name, says_no, says_yes, turns
+from appliance.assist.slots.turns import CACHED, SpokenTurn, asks_name, says_no, says_yes, turns
 from appliance.assist.slots.value import Alternative, Evidence, Said, Value
 
 SPELLED_OUT, ECHOED, ONE_OF_ITS_SOUND, STATED = 0.96, 0.95, 0.88, 0.8
@@ -187,7 +187,7 @@ class _NameTalk:
     anothers: bool = False
     proposed: str = ""
 
-    def hear(self, turn: Turn) -> None:
+    def hear(self, turn: SpokenTurn) -> None:
         if not (self.asked or self.proposed or _concerns(turn.text)):
             return
         if turn.agent:
@@ -195,7 +195,7 @@ class _NameTalk:
         else:
             self._citizen(turn)
 
-    def _agent(self, turn: Turn) -> None:
+    def _agent(self, turn: SpokenTurn) -> None:
         text = turn.text
         self.proposed = ""
         self.anothers = bool(_ANOTHERS.search(text)) and "您贵姓" not in text
@@ -208,7 +208,7 @@ class _NameTalk:
             address = _GENDER.search(text)
             self.gender = (_gender(address[2]) if address and address[2] else "") or self.gender
 
-    def _addressed(self, surname: str, turn: Turn, match: re.Match[str]) -> None:
+    def _addressed(self, surname: str, turn: SpokenTurn, match: re.Match[str]) -> None:
         self.proposed = surname
         if not self.surname or self.from_agent:
             self.surname, self.from_agent, self.given = surname, True, ""
@@ -219,7 +219,7 @@ class _NameTalk:
             self.heard_as = surname
         self._keep(turn, match.start(), match.end(), "称呼")
 
-    def _citizen(self, turn: Turn) -> None:
+    def _citizen(self, turn: SpokenTurn) -> None:
         text, asked, proposed = turn.text, self.asked, self.proposed
         self.asked, self.proposed = max(0, asked - 1), ""
         self.gender = self._own_gender(text) or self.gender
@@ -258,13 +258,13 @@ class _NameTalk:
             _NAMELESS.search(text) or (asked and _REFUSES.search(text) and not _stated(text))
         )
 
-    def _stays_anonymous(self, turn: Turn) -> None:
+    def _stays_anonymous(self, turn: SpokenTurn) -> None:
         if self.surname and not self.from_agent and not _NAMELESS.search(turn.text):
             return  # it was another thing that was refused
         self.anonymous = True
         self._keep(turn, 0, len(turn.text), "匿名")
 
-    def _take(self, found: NameReading, turn: Turn) -> None:
+    def _take(self, found: NameReading, turn: SpokenTurn) -> None:
         explained = spelled(turn.text, found.surname)
         surname = explained or found.surname
         if not (self.spelled_out and not explained and surname in alike(self.surname)):
@@ -277,7 +277,7 @@ class _NameTalk:
             self.given, self.given_spelled = _given(found.given, turn.text, surname)
         self._keep(turn, found.start, found.end, "自报")
 
-    def _explained(self, turn: Turn) -> None:
+    def _explained(self, turn: SpokenTurn) -> None:
         """不是，是解放的解: after somebody got it wrong."""
         if not self.surname or not (self.proposed or says_no(turn.text) or len(turn.text) < 16):
             return
@@ -287,7 +287,7 @@ class _NameTalk:
             self.heard_as = ""
             self._keep(turn, 0, len(turn.text), "释字")
 
-    def _keep(self, turn: Turn, start: int, end: int, why: str) -> None:
+    def _keep(self, turn: SpokenTurn, start: int, end: int, why: str) -> None:
         if len(self.evidence) < 6:
             self.evidence.append(turn.said.evidence(start, end, why))
 

@@ -34,7 +34,7 @@ from appliance.assist.slots.phone_numbers import (
     reading,
 )
 from appliance.assist.slots.phone_value import PhoneHeard, chosen, incomplete
-from appliance.assist.slots.turns import Turn, is_weak, says_no, says_yes, turns
+from appliance.assist.slots.turns import SpokenTurn, is_weak, says_no, says_yes, turns
 from appliance.assist.slots.value import Said, Value
 from appliance.messages import LegRole
 
@@ -76,12 +76,12 @@ class _PhoneTalk:
     ask: Ask = Ask.NOTHING
     pending: list[PhoneHeard] = field(default_factory=list)  # read back, and not answered yet
     this_asked: bool = False
-    begun: list[tuple[Turn, Group]] = field(default_factory=list)
+    begun: list[tuple[SpokenTurn, Group]] = field(default_factory=list)
     waited: int = 0
     lacking: str = ""  # digits of a number that was never whole
     contested: bool = False  # a no without what is right instead
 
-    def hear(self, turn: Turn) -> None:
+    def hear(self, turn: SpokenTurn) -> None:
         if not (self.pending or self.this_asked or self.begun or concerns_phone(turn.text)):
             return
         if turn.agent:
@@ -91,7 +91,7 @@ class _PhoneTalk:
 
     # The agent
 
-    def _agent(self, turn: Turn) -> None:
+    def _agent(self, turn: SpokenTurn) -> None:
         question = asked(turn.text)
         if question or not (goes_on(turn.text) or groups(turn.text)):
             self.ask = question or (self.ask if self.waited == 0 and self.begun else Ask.NOTHING)
@@ -106,7 +106,7 @@ class _PhoneTalk:
             self._read_in_part(turn, found.rest)
         self._wait(bool(found.numbers or found.rest))
 
-    def _agent_said(self, turn: Turn, number: PhoneNumber) -> None:
+    def _agent_said(self, turn: SpokenTurn, number: PhoneNumber) -> None:
         digits = self._written(number)
         known = self.phones.get(digits)
         near = known or self._near(digits)
@@ -124,7 +124,7 @@ class _PhoneTalk:
         self.pending.append(entry)
         self.begun, self.lacking = [], ""
 
-    def _is_told(self, turn: Turn, number: PhoneNumber) -> bool:
+    def _is_told(self, turn: SpokenTurn, number: PhoneNumber) -> bool:
         if self._was_begun(number.digits):
             return False
         return tells(turn.text) or not (checks(turn.text) or self.ask is Ask.PHONE or self.begun)
@@ -134,7 +134,7 @@ class _PhoneTalk:
         spoken = "".join(group.digits for _, group in self.begun)
         return len(spoken) >= 3 and digits.replace("-", "").startswith(spoken[:3])
 
-    def _read_in_part(self, turn: Turn, rest: Sequence[Group]) -> None:
+    def _read_in_part(self, turn: SpokenTurn, rest: Sequence[Group]) -> None:
         """尾号 4477 对吗: it stands for the number that ends so."""
         if not rest or not checks(turn.text):
             return
@@ -152,7 +152,7 @@ class _PhoneTalk:
 
     # The citizen
 
-    def _citizen(self, turn: Turn) -> None:
+    def _citizen(self, turn: SpokenTurn) -> None:
         found = reading(turn.text)
         pending, this_asked = self.pending, self.this_asked
         self.pending, self.this_asked = [], False
@@ -172,7 +172,7 @@ class _PhoneTalk:
 
     def _answers(
         self,
-        turn: Turn,
+        turn: SpokenTurn,
         pending: Sequence[PhoneHeard],
         numbers: Sequence[PhoneNumber],
         rest: Sequence[Group],
@@ -192,7 +192,7 @@ class _PhoneTalk:
             return not numbers
         return False
 
-    def _confirm(self, turn: Turn, pending: Sequence[PhoneHeard]) -> None:
+    def _confirm(self, turn: SpokenTurn, pending: Sequence[PhoneHeard]) -> None:
         for entry in pending:
             self.phones[entry.digits] = entry
             entry.confirmed = True
@@ -203,7 +203,7 @@ class _PhoneTalk:
 
     def _denies(
         self,
-        turn: Turn,
+        turn: SpokenTurn,
         pending: Sequence[PhoneHeard],
         numbers: Sequence[PhoneNumber],
         rest: Sequence[Group],
@@ -220,7 +220,7 @@ class _PhoneTalk:
         self.contested = True
         return True
 
-    def _corrects(self, turn: Turn, entry: PhoneHeard) -> bool:
+    def _corrects(self, turn: SpokenTurn, entry: PhoneHeard) -> bool:
         right = corrected(entry.digits, turn.text)
         entry.confirmed = False
         if right is None:
@@ -233,7 +233,7 @@ class _PhoneTalk:
         made.evidence += [*entry.evidence[-1:], turn.said.evidence(0, len(turn.text), "更正")]
         return True
 
-    def _citizen_said(self, turn: Turn, number: PhoneNumber) -> None:
+    def _citizen_said(self, turn: SpokenTurn, number: PhoneNumber) -> None:
         if number.local and not self._talks_of_local(turn):
             return
         entry = self._phone(self._written(number))
@@ -249,16 +249,16 @@ class _PhoneTalk:
         entry.evidence.append(turn.said.evidence(number.start, number.end, "报号"))
         self._retract(turn, entry)
 
-    def _may_be_told(self, turn: Turn, entry: PhoneHeard) -> bool:
+    def _may_be_told(self, turn: SpokenTurn, entry: PhoneHeard) -> bool:
         """Where nobody knows who speaks: a number that one is told to call."""
         if turn.said.role is not LegRole.UNKNOWN or entry.said or self.ask is Ask.PHONE:
             return entry.told
         return entry.told or (tells(turn.text) and "我" not in turn.text)
 
-    def _talks_of_local(self, turn: Turn) -> bool:
+    def _talks_of_local(self, turn: SpokenTurn) -> bool:
         return self.ask is Ask.PHONE or is_household(turn.text) or talks_of_phone(turn.text)
 
-    def _retract(self, turn: Turn, entry: PhoneHeard) -> None:
+    def _retract(self, turn: SpokenTurn, entry: PhoneHeard) -> None:
         """A number that takes another's place (说错了, 换了) denies it."""
         if switches(turn.text):
             for other in self.phones.values():
@@ -269,7 +269,7 @@ class _PhoneTalk:
             if other is not entry and 0 < distance(other.digits, entry.digits) <= 3:
                 other.denied, other.confirmed = True, False
 
-    def _goes_on(self, turn: Turn, rest: Sequence[Group]) -> None:
+    def _goes_on(self, turn: SpokenTurn, rest: Sequence[Group]) -> None:
         if not (self.begun or self._begins(turn, rest)):
             return
         base = self._last_said()
@@ -291,7 +291,7 @@ class _PhoneTalk:
             is_mobile(made[-1].digits) or "-" in made[-1].digits or len(self._begun_digits()) == 7
         )
 
-    def _begins(self, turn: Turn, rest: Sequence[Group]) -> bool:
+    def _begins(self, turn: SpokenTurn, rest: Sequence[Group]) -> bool:
         digits = rest[0].digits
         if self.ask is Ask.PHONE or talks_of_phone(turn.text):
             return len(digits) >= 2
@@ -304,7 +304,7 @@ class _PhoneTalk:
     def _begun_digits(self) -> str:
         return "".join(group.digits for _, group in self.begun)
 
-    def _put_together(self, turn: Turn, number: PhoneNumber) -> None:
+    def _put_together(self, turn: SpokenTurn, number: PhoneNumber) -> None:
         entry = self._phone(self._written(number))
         entry.said, entry.answered = entry.said + 1, True
         entry.shaky = max(entry.shaky, number.shaky)
@@ -316,7 +316,7 @@ class _PhoneTalk:
 
     # The number of the call
 
-    def _means_caller(self, turn: Turn, this_asked: bool) -> bool:
+    def _means_caller(self, turn: SpokenTurn, this_asked: bool) -> bool:
         if not self.caller or not is_phone(self.caller):
             return False
         if this_asked and says_yes(turn.text):
@@ -325,7 +325,7 @@ class _PhoneTalk:
             self.ask is Ask.PHONE or talks_of_phone(turn.text) or this_asked
         )
 
-    def _agree(self, turn: Turn) -> None:
+    def _agree(self, turn: SpokenTurn) -> None:
         entry = self._phone(self.caller)
         entry.is_caller, entry.answered, entry.owner = True, True, Owner.WANTED
         entry.evidence.append(turn.said.evidence(0, len(turn.text), "来电号码"))

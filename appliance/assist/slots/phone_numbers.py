@@ -43,7 +43,7 @@ class PhoneNumber:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PhoneReading:
     """What an utterance has of telephone numbers: whole ones, and groups that make up none."""
 
     numbers: tuple[PhoneNumber, ...]
@@ -56,7 +56,7 @@ def is_mobile(digits: str) -> bool:
 
 
 @lru_cache(maxsize=CACHED)
-def reading(text: str) -> Reading:
+def reading(text: str) -> PhoneReading:
     """The numbers of one utterance. Words that sound like digits help where nothing else fits."""
     found = _read(text, groups(text))
     if found.numbers or not found.rest:
@@ -65,7 +65,7 @@ def reading(text: str) -> Reading:
     return alike if any(is_mobile(n.digits) for n in alike.numbers) else found
 
 
-def _read(text: str, said: Sequence[Group]) -> Reading:
+def _read(text: str, said: Sequence[Group]) -> PhoneReading:
     numbers: list[PhoneNumber] = []
     rest: list[Group] = []
     for chain in _chains(said):
@@ -79,7 +79,7 @@ def _read(text: str, said: Sequence[Group]) -> Reading:
             numbers[-1] = _extended(numbers[-1], chain[0])
         else:
             rest += chain
-    return Reading(tuple(numbers), tuple(rest))
+    return PhoneReading(tuple(numbers), tuple(rest))
 
 
 def _chains(said: Sequence[Group]) -> list[list[Group]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from appliance.assist.slots.digits import groups
+from appliance.assist.slots.phone_numbers import is_mobile
 from appliance.assist.slots.turns import CACHED, turns
 from appliance.assist.slots.value import Evidence, Said, Value
 
@@ -101,12 +102,12 @@ def _order(text: str, asked: bool) -> tuple[str, int, int] | None:
     if not (named or asked) or _OTHER_ORDER.search(text):
         return None
     match = _NUMBER.search(text, named.end() if named else 0)
-    if match:
+    if match and not (is_mobile(match[2]) and not named):
         return (match[1] or "").upper() + match[2], match.start(), match.end()
     spoken = groups(text)
     digits = "".join(group.digits for group in spoken)
-    if len(digits) == 11 and digits.startswith("1") and not named:
-        return None  # a telephone number
+    if is_mobile(digits) and not named:
+        return None
     if FEWEST <= len(digits) <= MOST:
         return digits, spoken[0].start, spoken[-1].end
     return None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from appliance.assist.slots.turns import CACHED, Turn, says_no, says_yes, turns
+from appliance.assist.slots.turns import CACHED, SpokenTurn, says_no, says_yes, turns
 from appliance.assist.slots.value import Evidence, Said, Value
 
 SECRET, OPEN = "保密", "不保密"
@@ -59,7 +59,7 @@ def _asked(text: str) -> str:
     return "secret" if _ASKS_SECRET.search(text) else ""
 
 
-def _told(turn: Turn, question: str) -> tuple[bool, float, Evidence] | None:
+def _told(turn: SpokenTurn, question: str) -> tuple[bool, float, Evidence] | None:
     stated = _stated(turn.text)
     if stated:
         secret, confidence, start, end = stated

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from appliance.assist.slots.digits import groups
-from appliance.assist.slots.turns import CACHED, Turn, is_backchannel, plain, turns
+from appliance.assist.slots.turns import CACHED, SpokenTurn, is_backchannel, plain, turns
 from appliance.assist.slots.value import Evidence, Said, Value
 
 TITLE_CHARACTERS, CONTENT_CHARACTERS = 30, 400
@@ -40,7 +40,8 @@ _CONTACT = re.compile(
 )
 _CLOSING = re.compile(
     r"^(?:好|行|对|嗯|是|谢谢|感谢|再见|麻烦|没|可以|不用|知道|明白|记|那行|"
-    r"那好)[^，。]{0,7}$|谢谢(?:你|您|啊)?[^，。]{0,3}$|12345(?:吗|是吧|热线)"
+    r"那好)[^，。]{0,7}$|谢谢(?:你|您|啊)?[^，。]{0,3}$|12345(?:吗|是吧|热线)|"
+    r"信号不好|(?:等会儿|一会儿|回头)再打"
 )
 _SPELLS = re.compile(r"([一-鿿])[一-鿿]{0,3}的\1|[一-鿿]{0,2}([一-鿿])[一-鿿]{0,2}那个\2")
 _TO_AGENT = re.compile(r"记(?:下|一下|上)|你(?:查|等)一?下|听(?:得)?见|大点声|您?说什么|你说甚")
@@ -58,7 +59,7 @@ _PROBLEM = re.compile(
     r"推|撞|怎么|咋|能不能|多少|哪儿|哪里|补贴|申请"
 )
 _TIME = re.compile(
-    r"昨|前天|今(?:天|早|年)|去年|上(?:个)?(?:月|周|礼拜|星期)|[月年天]了|"
+    r"昨|前天|今(?:天|早|年)|去年|上(?:个)?(?:月|周|礼拜|星期)|(?:[月年天周]|星期|礼拜|小时)(?:多)?了|"
     r"从.{1,10}(?:开始|就|到现在)|\d{1,2}月|[一二三四五六七八九十]月|每天"
 )
 _TRIED = re.compile(
@@ -75,7 +76,7 @@ _ASKED = re.compile(
 class Sentence:
     """A sentence of the citizen's without what carries nothing, and where it was said."""
 
-    turn: Turn
+    turn: SpokenTurn
     text: str
     start: int
     end: int
@@ -110,7 +111,7 @@ def pieces(text: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(found)
 
 
-def sentences(said: Iterable[Turn]) -> list[Sentence]:
+def sentences(said: Iterable[SpokenTurn]) -> list[Sentence]:
     """What the citizen told, in order, each once."""
     found: list[Sentence] = []
     seen: set[str] = set()

@@ -52,7 +52,7 @@ _LET = re.compile(r"您(?:贵姓|叫什么|怎么称呼)")
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SpokenTurn:
     """An utterance with the speaker it is taken for."""
 
     said: Said
@@ -75,16 +75,16 @@ def sounds_like_agent(text: str) -> bool:
     return bool(_AGENT.search(text)) and not _CITIZEN.search(text)
 
 
-def turns(said: Sequence[Said]) -> list[Turn]:
+def turns(said: Sequence[Said]) -> list[SpokenTurn]:
     """The utterances with their speakers; who is unknown is told by manner of speaking."""
     return [_turn(each) for each in said]
 
 
-def _turn(said: Said) -> Turn:
+def _turn(said: Said) -> SpokenTurn:
     text = plain(said.text)
     if said.role is LegRole.UNKNOWN:
-        return Turn(said, text, sounds_like_agent(text))
-    return Turn(said, text, said.role is LegRole.AGENT)
+        return SpokenTurn(said, text, sounds_like_agent(text))
+    return SpokenTurn(said, text, said.role is LegRole.AGENT)
 
 
 @lru_cache(maxsize=CACHED)

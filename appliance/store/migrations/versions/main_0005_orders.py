@@ -15,6 +15,15 @@ def _order() -> sa.Column[str]:
 
 
 def upgrade() -> None:
+    _add_orders()
+    _add_units()
+    _add_events()
+    op.add_column(
+        "credentials", sa.Column("unit", sa.String(64), nullable=False, server_default="")
+    )
+
+
+def _add_orders() -> None:
     op.create_table(
         "orders",
         sa.Column("id", sa.String(40), primary_key=True),
@@ -47,6 +56,9 @@ def upgrade() -> None:
     op.create_index("orders_by_state", "orders", ["state", "created_at", "id"])
     op.create_index("orders_by_phone", "orders", ["phone", "created_at"])
     op.create_index("orders_by_place", "orders", ["category", "division", "created_at"])
+
+
+def _add_units() -> None:
     op.create_table(
         "order_units",
         _order(),
@@ -61,6 +73,9 @@ def upgrade() -> None:
         sa.Column("asked_days", sa.Float, nullable=False),
     )
     op.create_index("order_units_of", "order_units", ["unit", "state"])
+
+
+def _add_events() -> None:
     op.create_table(
         "order_events",
         _order(),
@@ -83,9 +98,6 @@ def upgrade() -> None:
         sa.Column("due_at", sa.Float, nullable=False),
     )
     op.create_index("order_timers_by_time", "order_timers", ["due_at"])
-    op.add_column(
-        "credentials", sa.Column("unit", sa.String(64), nullable=False, server_default="")
-    )
 
 
 def downgrade() -> None:
