@@ -85,7 +85,9 @@ def test_a_misheard_name_is_borne(text: str, code: str, part: str, name: str) ->
 
 
 def test_evidence_says_where_it_was_heard() -> None:
-    words = tuple(SpokenWord(char, 100 * at, 100 * at + 90, 1.0) for at, char in enumerate("我在遇河街道"))
+    words = tuple(
+        SpokenWord(char, 100 * at, 100 * at + 90, 1.0) for at, char in enumerate("我在遇河街道")
+    )
     value = address([Said("u7", LegRole.CITIZEN, "我在遇河街道", 0, 600, words)], CITY)[0]
     shown = value.evidence[0]
     assert (shown.utterance, shown.start_ms, shown.end_ms) == ("u7", 200, 590)
@@ -222,7 +224,9 @@ class TestSpans:
     @settings(max_examples=150, deadline=None)
     @given(
         st.text(
-            st.sampled_from("平城区御河街道锦绣花园三号楼二单元五零一新华街和对面的，。<>3-5A座 不是我在南关村")
+            st.sampled_from(
+                "平城区御河街道锦绣花园三号楼二单元五零一新华街和对面的，。<>3-5A座 不是我在南关村"
+            )
             | st.characters(),
             max_size=80,
         )

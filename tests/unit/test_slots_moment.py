@@ -125,6 +125,11 @@ def test_the_more_exact_of_two_that_agree() -> None:
     assert value and value.parts["start"].startswith("2025-11-30")
 
 
+def test_an_exact_time_goes_before_about_how_long() -> None:
+    value = heard("A:您什么时候申请的？\nC:六月一号申请的，这都半年了")
+    assert value and value.parts["start"].startswith("2025-06-01")
+
+
 def test_a_call_made_before_is_no_matter() -> None:
     assert start_of("C:我上个礼拜三给你们打过一次电话") == ""
 

@@ -9,7 +9,7 @@ from appliance.assist.address.gather import Gathered, gather
 from appliance.assist.address.gazetteer import Gazetteer
 from appliance.assist.slots.value import Said, Value
 
-LEAST = 0.2  # of a place that is told at all
+LEAST = 0.15  # of a place that is told at all
 LEAST_ALONE = 0.45  # where all that is told is one alternative
 
 

@@ -9,7 +9,7 @@ from appliance.assist.address import common
 from appliance.assist.address.chain import Heard, Meant, odds
 from appliance.assist.address.find import Mention
 from appliance.assist.address.forms import DIVISIONS
-from appliance.assist.address.gather import Gathered
+from appliance.assist.address.gather import ANSWERED, Gathered
 from appliance.assist.address.gazetteer import Gazetteer, Place, core_name, level_of, short_name
 from appliance.assist.address.match import NO_DOUBT
 from appliance.assist.address.shapes import Shape
@@ -76,7 +76,7 @@ def _with_unlisted(place: Gathered, found: Sequence[Meant]) -> list[Meant]:
         clear = [meant for meant in found if not _covered(place, meant, shape, said.id)]
         if len(clear) < len(found):
             without = clear[0] if clear else Meant((), 0.0, "")
-            score = without.score + UNLISTED
+            score = without.score + UNLISTED + (ANSWERED if place.asked_for else 0.0)
             unlisted.append(replace(without, score=score, unlisted=True))
     more = sorted((m for m in unlisted if m.unlisted), key=lambda meant: -meant.score)[:1]
     return sorted([*found, *more], key=lambda meant: -meant.score)
@@ -132,7 +132,9 @@ def _share(places: dict[int, float], gazetteer: Gazetteer) -> None:
     for number in sorted(places, key=lambda each: -places[each]):
         for other in list(places):
             if other != number and places[other] <= places[number]:
-                same = core_name(gazetteer.places[number]) == core_name(gazetteer.places[other])
+                one, two = gazetteer.places[number], gazetteer.places[other]
+                kinds = {one.kind, two.kind}
+                same = kinds == {"compound", "village"} and core_name(one) == core_name(two)
                 if same and gazetteer.agree(number, other):
                     places[number] += places[other]
                     places[other] = 0.0
@@ -198,18 +200,19 @@ def _others(
 ) -> list[Alternative]:
     """The readings that are not the answer and not less than it."""
     told = {place.code for place in sure.places.values()}
+    names = {core_name(place) for place in sure.places.values()}
+    if level_of(sure.division) == "village":
+        names |= {core_name(place) for place in gazetteer.ancestors(sure.division)[-1:]}
     others = []
     for meant, chance in list(zip(found, chances, strict=True))[:MOST_ALTERNATIVES]:
         if meant.unlisted:
             continue
         leaf = gazetteer.places[meant.leaf]
-        whole = {gazetteer.places[heard.match.place].code for heard in meant.used}
-        known = (
-            leaf.code in told
-            or bool(told and told <= whole)
-            or leaf.kind == "city"
-            or (leaf.kind in DIVISIONS and sure.division.startswith(meant.division))
-        )
+        used = [gazetteer.places[heard.match.place] for heard in meant.used]
+        more = bool(told) and told <= {place.code for place in used}  # and something beside it
+        more = more or bool(names & {core_name(place) for place in used})
+        wider = leaf.kind in DIVISIONS and sure.division.startswith(meant.division)
+        known = leaf.code in told or more or wider or leaf.kind == "city"
         if chance >= WORTH and not known:
             code = meant.division.ljust(12, "0") if meant.division else ""
             others.append(Alternative(_label(meant, gazetteer), round(chance, 3), code))

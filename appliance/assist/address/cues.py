@@ -99,6 +99,8 @@ def goes_on(text: str, end: int) -> bool:
 def another_number(said: str, name: str, alike: Callable[[str, str], bool]) -> bool:
     """Whether 二期 or 东街 is heard where the name has 一期 or 西街; not 五 for 武."""
     said, name = said.translate(_NUMERALS), name.translate(_NUMERALS)
+    if (_DIGITS | _WAYS).isdisjoint(said):
+        return False
     told, known = ([char for char in text if char in _DIGITS] for text in (said, name))
     others = [char for char in name if char not in _DIGITS]
     told = [char for char in told if char in known or not any(alike(char, o) for o in others)]

@@ -11,6 +11,7 @@ from appliance.errors import SettingsError
 
 PLACES = "places.csv"
 DIVISIONS_FILE = "divisions.csv"
+SOUNDS = "sounds.csv"  # may be absent
 
 
 def of_divisions(path: Path) -> Gazetteer:
@@ -19,8 +20,24 @@ def of_divisions(path: Path) -> Gazetteer:
 
 
 def of_city(folder: Path) -> Gazetteer:
-    """Of a city's folder: its divisions and its places; raises SettingsError."""
-    return Gazetteer([*_divisions(folder / DIVISIONS_FILE), *_places(folder / PLACES)])
+    """Of a city's folder: its divisions, its places, what is said alike; raises SettingsError."""
+    places = [*_divisions(folder / DIVISIONS_FILE), *_places(folder / PLACES)]
+    return Gazetteer(places, local_sounds(folder / SOUNDS))
+
+
+def local_sounds(path: Path) -> tuple[tuple[str, float], ...]:
+    """Initials, finals or syllables that a city's speakers say alike, and what it costs in nats
+    to hear one for the other, of a file `one,other,nats`; none where there is no file. Raises
+    SettingsError."""
+    if not path.exists():
+        return ()
+    try:
+        return tuple(
+            (f"{row['one']}-{row['other']}", max(0.0, float(row["nats"])))
+            for row in _rows(path, {"one", "other", "nats"})
+        )
+    except (TypeError, ValueError) as error:
+        raise SettingsError("read sounds", f"{path}: {error}", "nats is a number") from error
 
 
 def _divisions(path: Path) -> Iterator[Place]:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from appliance.assist.address import cues, tokens
 from appliance.assist.address.chain import Heard, Meant, readings
-from appliance.assist.address.gazetteer import Gazetteer
+from appliance.assist.address.gazetteer import Gazetteer, core_name, core_of
 from appliance.assist.address.house import pieces as house_pieces
 from appliance.assist.address.match import Match, matches
 from appliance.assist.address.nearness import Near, crossing, near
@@ -99,7 +99,8 @@ def find(text: str, gazetteer: Gazetteer) -> Reading:
     shaped = [
         shape
         for shape in shapes(text, names)
-        if not _known(shape, meant) and (shape.kind != "town" or gazetteer.as_written)
+        if not _known(shape, text, meant, gazetteer)
+        and (shape.kind != "town" or gazetteer.as_written)
     ]
     names |= {shape.end: _HOUSES.get(shape.kind, tokens.NAMED) for shape in shaped}
     pieces = house_pieces(text, names)
@@ -144,13 +145,16 @@ def _names(text: str, meant: Sequence[Meant], gazetteer: Gazetteer) -> dict[int,
     }
 
 
-def _known(shape: Shape, meant: Sequence[Meant]) -> bool:
-    """Whether what looks like a name is one that was found as it is written."""
-    return any(
-        heard.match.exact and heard.match.start < shape.end and shape.start < heard.match.end
-        for each in meant
-        for heard in each.used
-    )
+def _known(shape: Shape, text: str, meant: Sequence[Meant], gazetteer: Gazetteer) -> bool:
+    """Whether what looks like a name is one that was found as it is written, or but for its 社区
+    or 小区."""
+    core = core_of(text[shape.start : shape.end])
+    for heard in (heard for each in meant for heard in each.used):
+        match = heard.match
+        if match.start < shape.end and shape.start < match.end:
+            if match.exact or core_name(gazetteer.places[match.place]) == core:
+                return True
+    return False
 
 
 def _inside(match: Match, piece: Piece) -> bool:

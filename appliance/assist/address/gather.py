@@ -18,7 +18,7 @@ from appliance.assist.address.house import bare
 from appliance.assist.address.nearness import Near
 from appliance.assist.address.shapes import Shape
 from appliance.assist.address.tokens import LEVELS, Piece
-from appliance.assist.slots.turns import Turn, is_backchannel, says_no, says_yes, turns
+from appliance.assist.slots.turns import SpokenTurn, is_backchannel, says_no, says_yes, turns
 from appliance.assist.slots.value import Said
 
 AGREED = 3.0  # nats that a citizen's yes to a place that was read back adds
@@ -82,25 +82,25 @@ class _Gatherer:
         self.places: list[Gathered] = []
         self._gazetteer = gazetteer
         self._current: Gathered | None = None  # that was last spoken of
-        self._read_back: tuple[int, Turn, Reading] | None = None
+        self._read_back: tuple[int, SpokenTurn, Reading] | None = None
         self._asked: tuple[str, ...] = ()  # levels that the agent asked for last
         self._where = False  # the agent asked for a place last
 
-    def take(self, number: int, turn: Turn) -> None:
+    def take(self, number: int, turn: SpokenTurn) -> None:
         reading = find(turn.said.text, self._gazetteer)
         if turn.agent:
             self._agent(number, turn, reading)
         else:
             self._citizen(number, turn, reading)
 
-    def _agent(self, number: int, turn: Turn, reading: Reading) -> None:
+    def _agent(self, number: int, turn: SpokenTurn, reading: Reading) -> None:
         if reading.mentions or reading.loose:
             self._read_back = (number, turn, reading)
         if levels := cues.asked(turn.text):
             self._asked = levels
         self._where = self._where or cues.asks_where(turn.text)
 
-    def _citizen(self, number: int, turn: Turn, reading: Reading) -> None:
+    def _citizen(self, number: int, turn: SpokenTurn, reading: Reading) -> None:
         answers_no = says_no(turn.text)
         if self._read_back:
             if says_yes(turn.text) and not answers_no:
@@ -119,7 +119,7 @@ class _Gatherer:
         if not is_backchannel(turn.text):
             self._asked, self._where = (), False
 
-    def _agree(self, number: int, turn: Turn, reading: Reading) -> None:
+    def _agree(self, number: int, turn: SpokenTurn, reading: Reading) -> None:
         asking = bool(_ASKING.search(turn.text))
         for mention in reading.mentions:
             place = self._home(number, mention)
@@ -221,7 +221,7 @@ class _Gatherer:
         place.shapes = [each for each in place.shapes if each[0].kind not in kinds]
         place.doubted = False
 
-    def _number(self, turn: Turn, pieces: Sequence[Piece]) -> None:
+    def _number(self, turn: SpokenTurn, pieces: Sequence[Piece]) -> None:
         if not pieces:
             return
         if self._current is None:

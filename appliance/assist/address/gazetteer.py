@@ -160,4 +160,9 @@ def short_name(place: Place) -> str:
 
 def core_name(place: Place) -> str:
     """Without its 社区, 小区 or 村: 苹果园 of 苹果园社区."""
-    return _COMMUNITY.sub("", proper(place.name))
+    return core_of(proper(place.name))
+
+
+def core_of(name: str) -> str:
+    """The same of a name as it is used."""
+    return _COMMUNITY.sub("", name)

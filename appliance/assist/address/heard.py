@@ -47,7 +47,7 @@ PUT_IN = 4.8  # a character that is no part of the name, inside it
 PAUSED = 1.6  # the same for one that people say while they think
 _PAUSES = frozenset("的那个这嗯啊呃哦哎呀就 ")
 LENGTHS = (4, 6, 99)  # of the names that are worked on together
-LEAST = 4.0  # a match that tells less is none
+LEAST, LEAST_SHARE = 4.0, 0.38  # nats, and of a name: a match that tells less is none
 LONGEST = 16  # characters of a name; longer ones are matched by their first
 STRETCH, OVERLAP = 160, 20  # characters of a text that are matched at a time
 _START_BITS = 8  # a cell holds its cost and, below it, where its match started
@@ -109,6 +109,7 @@ class _Table:
             drop[: len(text), at] = [each.gain + each.left_out for each in worth]
             most[: len(text), at] = [each.most for each in worth]
         self._gain = _units(gain.sum(axis=0))
+        self._least = np.maximum(_units(LEAST), (self._gain * LEAST_SHARE).astype(np.int32))
         self._drop, self._most = _units(drop), _units(most)
         self._worst = np.minimum(self._drop, self._most)
         self._costs = sounds.costs
@@ -131,7 +132,7 @@ class _Table:
             return
         cells = self._aligned(costs, put_in[windows].T, windows, names)
         scores = self._gain[names] - (cells >> _START_BITS)
-        ends, columns = np.nonzero(scores >= _units(LEAST))
+        ends, columns = np.nonzero(scores >= self._least[names])
         told = scores[ends, columns]
         order = np.argsort(-told, kind="stable")
         starts = _LATEST - (cells[ends, columns] & _LATEST) + windows[columns] * step
@@ -160,13 +161,13 @@ class _Table:
     def _possible(self, nearest: Ints) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Windows and the names that could tell enough there, were their characters in the best
         order."""
-        found = [np.nonzero(self._gain - self._least(row) >= _units(LEAST))[0] for row in nearest]
+        found = [np.nonzero(self._gain - self._lost(row) >= self._least)[0] for row in nearest]
         windows = np.repeat(np.arange(len(found)), [len(names) for names in found])
         return windows, np.concatenate(found)
 
-    def _least(self, nearest: Ints) -> Ints:
-        least: Ints = np.minimum(nearest[self._said], self._worst).sum(axis=0)
-        return least
+    def _lost(self, nearest: Ints) -> Ints:
+        lost: Ints = np.minimum(nearest[self._said], self._worst).sum(axis=0)
+        return lost
 
     def _aligned(
         self, costs: Ints, put_in: Ints, windows: NDArray[np.intp], names: NDArray[np.intp]

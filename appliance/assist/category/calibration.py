@@ -4,6 +4,7 @@ that were left out of the training."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,10 @@ class Link:
 
     sharpness: float
     bend: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.sharpness < inf and 0 < self.bend < inf):
+            raise ValueError(f"no link: {self.sharpness}, {self.bend}")
 
     def __call__(self, scores: Floats) -> Floats:
         """Probabilities, by row."""

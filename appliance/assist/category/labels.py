@@ -28,14 +28,17 @@ class Branches:
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
-        heads = [above(label) if are_codes(labels) else () for label in labels]
+        tree = are_codes(labels)
+        heads = [above(label) if tree else () for label in labels]
         self.codes = tuple(sorted({code for codes in heads for code in codes}))
         at = {code: place for place, code in enumerate(self.codes)}
         self._over = np.zeros((len(labels), len(self.codes)), np.float32)
         for place, codes in enumerate(heads):
             self._over[place, [at[code] for code in codes]] = 1.0
-        self._chains = [(label, *codes) for label, codes in zip(labels, heads, strict=True)]
-        self._at = at
+        lengths = sorted({len(code) for code in self.codes})
+        self._levels = [
+            np.flatnonzero([len(code) == length for code in self.codes]) for length in lengths
+        ]
 
     def targets(self) -> NDArray[np.float32]:
         """(labels, labels): what a text of one label should score for another."""
@@ -45,11 +48,14 @@ class Branches:
     def sure(
         self, probabilities: NDArray[np.float32], least: float
     ) -> list[tuple[str, float] | None]:
-        """Of each row the deepest code on the way to its likeliest label that has `least`."""
-        over, found = probabilities @ self._over, []
-        for row, best in enumerate(probabilities.argmax(axis=1)):
-            label, *codes = self._chains[best]
-            shares = [(label, float(probabilities[row, best]))]
-            shares += [(code, float(over[row, self._at[code]])) for code in codes]
-            found.append(next((each for each in shares if each[1] >= least), None))
+        """Of each row the label that has `least` or more, else the deepest code that has."""
+        over = probabilities @ self._over
+        found: list[tuple[str, float] | None] = [None] * len(probabilities)
+        levels = [(self.codes, over[:, level], level) for level in self._levels]
+        levels.append((self.labels, probabilities, np.arange(len(self.labels))))
+        for names, shares, numbers in levels:  # what is deeper overrides
+            best = shares.argmax(axis=1)
+            most = shares[np.arange(len(shares)), best]
+            for row in np.flatnonzero(most >= least).tolist():
+                found[row] = (names[numbers[best[row]]], float(most[row]))
         return found

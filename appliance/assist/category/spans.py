@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from appliance.assist.category.grams import CHARACTER_BITS, Occurrences
 
-STRONG = 0.4  # of the strongest pair: less is not underlined
+STRONG = 0.3  # of the strongest pair: less is not underlined
+PARTICLES = "的了着过吗呢吧啊是就都也在我你他她们把被"  # not underlined at the ends of a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,17 @@ def spans(
         covered[found.start[place] + 1 : found.end[place] + 1] = True
     edges = np.flatnonzero(covered[1:] != covered[:-1]).reshape(-1, 2)
     words: dict[str, Carried] = {}
-    for start, end in edges.tolist():
+    for start, end in (_trimmed(text, *edge) for edge in edges.tolist()):
         inside = (found.start >= start) & (found.end <= end)
         weight = float(spoke[inside].sum() / total)
         first = words.get(text[start:end], Carried(start, end, 0.0))
         words[text[start:end]] = Carried(first.start, first.end, first.weight + weight)
     return tuple(sorted(words.values(), key=lambda word: -word.weight)[:most])
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    word = text[start:end]
+    if bare := word.strip(PARTICLES):
+        start += word.index(bare)
+        return start, start + len(bare)
+    return start, end

@@ -26,7 +26,9 @@ BROKEN = (
     KeyError,
     TypeError,
     EOFError,
+    MemoryError,
     OSError,
+    RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
     ValidationError,
@@ -71,6 +73,9 @@ def load(path: Path) -> CategoryModel:
     try:
         if len(data) > MOST_BYTES:
             raise ValueError(f"{len(data)} bytes")
+        with zipfile.ZipFile(io.BytesIO(data)) as whole:
+            if broken := whole.testzip():
+                raise ValueError(f"{broken} is not what was written")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return _model({name: arrays[name] for name in arrays.files})
     except BROKEN as error:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from appliance.assist.category import calibration, ridge
 from appliance.assist.category.card import Card
+from appliance.assist.category.figures import figures
 from appliance.assist.category.grams import count_grams
-from appliance.assist.category.labels import Branches
+from appliance.assist.category.labels import LEVEL, Branches
 from appliance.assist.category.model import CategoryModel, Weights, says_something
 from appliance.assist.category.rows import Labelled
 from appliance.assist.category.vocabulary import Vocabulary
@@ -60,36 +61,48 @@ def fit(rows: Sequence[Labelled], *, pack: str = "", progress: Progress | None =
     """A model with all that its cross-validation found; see `train`."""
     say = progress or (lambda _: None)
     kept, card = _cleaned(rows)
-    labels = _labels(kept)
-    branches = Branches(labels)
-    at = {label: place for place, label in enumerate(labels)}
+    branches = Branches(_labels(kept))
+    at = {label: place for place, label in enumerate(branches.labels)}
     right = np.array([at[row.label] for row in kept])
     say(f"counting characters of {len(kept)} texts")
     vocabulary, x = _features([row.text for row in kept])
-    say(f"fitting {len(labels)} labels")
+    say(f"fitting {len(at)} labels")
     found = _fitted(x, kept, branches.targets()[right], _noise(kept, right))
-    measured = np.array([not row.hint for row in kept])
-    if not measured.any():
-        measured[:] = True
-    scores, truth = found.left_out[measured], right[measured]
-    link = calibration.fit(scores, truth)
-    shares = link(scores)
-    sure = calibration.least_sure(shares.max(axis=1), shares.argmax(axis=1) == truth)
-    say("writing weights down")
+    measured = _measured(kept)
+    link = calibration.fit(found.left_out[measured], right[measured])
+    shares = link(found.left_out[measured])
+    judged = [kept[place] for place in measured]
+    card = _judged(card, branches, judged, shares).model_copy(update={"pack": pack})
+    say("rounding weights")
     part, weights = _weights(vocabulary, x, found.weights)
     known = np.unique([digest(row.text) for row in kept])
-    card = card.model_copy(update={"pack": pack, "sure": sure})
-    model = CategoryModel(labels, part, weights, link, card, known)
-    judged = [row for row, each in zip(kept, measured, strict=True) if each]
-    told = model.judge([row.label for row in judged], shares).flat()
-    model.card = card.model_copy(update={"figures": told})
-    return Trained(model, judged, shares)
+    return Trained(CategoryModel(branches.labels, part, weights, link, card, known), judged, shares)
+
+
+def _measured(rows: Sequence[Labelled]) -> NDArray[np.int64]:
+    """Numbers of those that are texts; of all where there are hints only."""
+    texts = np.flatnonzero([not row.hint for row in rows])
+    return texts if len(texts) else np.arange(len(rows))
+
+
+def _judged(card: Card, branches: Branches, rows: Sequence[Labelled], shares: Floats) -> Card:
+    """With figures, and the threshold that is best for them."""
+    labels = branches.labels
+    best = shares.argmax(axis=1)
+    hit = np.array([labels[b] == row.label for b, row in zip(best, rows, strict=True)])
+    sure = calibration.least_sure(shares.max(axis=1), hit)
+    truth, told = [row.label for row in rows], branches.sure(shares, sure)
+    found = figures(truth, labels, shares, told, LEVEL if branches.codes else None)
+    return card.model_copy(update={"sure": sure, "figures": found.flat()})
 
 
 def _cleaned(rows: Sequence[Labelled]) -> tuple[list[Labelled], Card]:
-    """Rows that say something, each once (the last: it may be a correction), and not too many."""
+    """Rows that say something, each text once, and not too many.
+
+    The last row of a text counts: it may correct one before. A hint may be of several labels.
+    """
     saying = [row for row in rows if says_something(row.text)]
-    once = {(row.label, row.text.strip()): row for row in saying}
+    once = {(row.text.strip(), row.label if row.hint else None): row for row in saying}
     kept = _thinned(list(once.values()))
     return kept, Card(
         made=datetime.now(UTC).date().isoformat(),

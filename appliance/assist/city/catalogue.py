@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from appliance.assist.city.divisions import DivisionLevel
 from appliance.assist.city.reader import PackRow, Words
@@ -22,15 +22,17 @@ class Entry(PackRow):
 
 
 class Phrases(PackRow):
-    """What has to be said: any of `words`, all of `all`, none of `not_words`."""
+    """What has to be said: any of `words`, all of `all`, one of each list of `any_all`, and none of
+    `not_words`."""
 
     words: Words = ()
     all: Words = ()
+    any_all: tuple[Words, ...] = ()
     not_words: Words = ()
 
     @model_validator(mode="after")
     def _says_something(self) -> Phrases:
-        if not (self.words or self.all or getattr(self, "categories", ())):
+        if not (self.words or self.all or self.any_all or getattr(self, "categories", ())):
             raise ValueError("neither words nor all: it would always hold")
         return self
 
@@ -40,8 +42,11 @@ class Phrases(PackRow):
             return ""
         if not all(word in text for word in self.all):
             return ""
+        each = [next((word for word in words if word in text), "") for words in self.any_all]
+        if not all(each):
+            return ""
         if not self.words:
-            return self.all[0] if self.all else ""
+            return next(iter((*self.all, *each)), "")
         return next((word for word in self.words if word in text), "")
 
 
@@ -60,7 +65,7 @@ class Rule(Phrases):
         """The words that make it hold; "": it does not."""
         if self.categories and not category.startswith(self.categories):
             return ""
-        if not self.words and not self.all:
+        if not (self.words or self.all or self.any_all):
             return "" if any(word in text for word in self.not_words) else category
         return self.found(text)
 
@@ -79,6 +84,13 @@ class Emergency(Phrases):
     name: str
     to: Words
     say: str = ""
+
+
+class EmergencyExample(PackRow):
+    """A sentence said in danger, and who has to hear of it; nobody: it only sounds like it."""
+
+    to: Words = ()
+    text: str = Field(min_length=1)
 
 
 class Catalogue:

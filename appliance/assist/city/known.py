@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from appliance.assist.address.gazetteer import Gazetteer
@@ -19,6 +19,7 @@ from appliance.errors import LingtingError
 log = logging.getLogger(__name__)
 
 KEPT_S = 30 * 86_400.0  # of a pack that is no longer in use
+SAFE = "-"  # of what is no danger
 MODEL = "category.model"  # trained on a city's own orders; else on the examples of its pack
 
 
@@ -37,7 +38,7 @@ def _named(pack: CityPack) -> Iterator[Named]:
 
 
 def model_of(pack: CityPack, cache: Path | None = None) -> CategoryModel:
-    """Its own, or one of its examples.
+    """Of categories: a city's own, or one of its pack's examples.
 
     Args:
         cache: folder in which the latter is kept, since it takes seconds to make; None: nowhere.
@@ -45,25 +46,46 @@ def model_of(pack: CityPack, cache: Path | None = None) -> CategoryModel:
     path = pack.folder / MODEL
     if path.exists():
         return CategoryModel.load(path)
+    return _kept(pack, cache, "category", lambda: list(examples(pack)))
+
+
+def danger_model_of(pack: CityPack, cache: Path | None = None) -> CategoryModel | None:
+    """Of who has to hear of a danger, SAFE where there is none; None: the pack has no examples."""
+    if not pack.emergency_examples:
+        return None
+    return _kept(pack, cache, "danger", lambda: list(_dangers(pack)))
+
+
+def _dangers(pack: CityPack) -> Iterator[Labelled]:
+    for each in pack.emergency_examples:
+        yield Labelled(";".join(each.to) or SAFE, each.text)
+    for example in pack.taxonomy.examples:
+        yield Labelled(SAFE, example.text)
+
+
+def _kept(
+    pack: CityPack, cache: Path | None, what: str, rows: Callable[[], list[Labelled]]
+) -> CategoryModel:
     if cache is None:
-        return train(list(examples(pack)))
-    return _kept(pack, cache / f"{pack.identity.name}-{pack.digest[:16]}.model")
-
-
-def _kept(pack: CityPack, path: Path) -> CategoryModel:
+        return train(rows())
+    path = cache / f"{what}-{pack.identity.name}-{pack.digest[:16]}.model"
     with contextlib.suppress(LingtingError, OSError):  # of another release, or torn: made anew
         if path.exists():
             return CategoryModel.load(path)
-    model = train(list(examples(pack)))
+    model = train(rows())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
-        for old in path.parent.glob(f"{pack.identity.name}-*.model"):
-            if old != path and old.stat().st_mtime < time.time() - KEPT_S:
-                old.unlink(missing_ok=True)
+        _drop_old(path, f"{what}-{pack.identity.name}-*.model")
     except (LingtingError, OSError) as error:
-        log.warning("the category model is made anew at each start: %s", error)
+        log.warning("the %s model is made anew at each start: %s", what, error)
     return model
+
+
+def _drop_old(kept: Path, pattern: str) -> None:
+    for old in kept.parent.glob(pattern):
+        if old != kept and old.stat().st_mtime < time.time() - KEPT_S:
+            old.unlink(missing_ok=True)
 
 
 def examples(pack: CityPack) -> Iterator[Labelled]:

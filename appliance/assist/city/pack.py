@@ -10,7 +10,14 @@ from pathlib import Path
 from pydantic import Field
 
 from appliance.assist.city import seal
-from appliance.assist.city.catalogue import Catalogue, Emergency, Entry, Refusal, Rule
+from appliance.assist.city.catalogue import (
+    Catalogue,
+    Emergency,
+    EmergencyExample,
+    Entry,
+    Refusal,
+    Rule,
+)
 from appliance.assist.city.divisions import Division, Divisions
 from appliance.assist.city.order_system import FILE as ORDER_SYSTEM
 from appliance.assist.city.order_system import OrderSystem
@@ -74,6 +81,7 @@ class CityPack:
     calendar: WorkingCalendar
     refusals: tuple[Refusal, ...]
     emergencies: tuple[Emergency, ...]
+    emergency_examples: tuple[EmergencyExample, ...]
     hotwords: tuple[str, ...]
     order_system: OrderSystem
 
@@ -133,6 +141,9 @@ def _read(reader: PackReader) -> CityPack | None:
         calendar=WorkingCalendar(reader.rows("holidays.csv", DayOff), identity.office),
         refusals=tuple(reader.tables("refusals.toml", "refusal", Refusal, optional=True)),
         emergencies=tuple(reader.tables("emergencies.toml", "emergency", Emergency)),
+        emergency_examples=tuple(
+            reader.rows("emergency_examples.csv", EmergencyExample, optional=True)
+        ),
         hotwords=reader.words("hotwords.txt"),
         order_system=reader.table(ORDER_SYSTEM, OrderSystem, optional=True) or OrderSystem(),
     )

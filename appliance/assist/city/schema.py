@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.assist.city.catalogue import Emergency, Entry, Refusal, Rule
+from appliance.assist.city.catalogue import Emergency, EmergencyExample, Entry, Refusal, Rule
 from appliance.assist.city.divisions import Division
 from appliance.assist.city.order_system import OrderSystem
 from appliance.assist.city.pack import Identity
@@ -28,6 +28,7 @@ FILES: dict[str, type[PackRow]] = {
     "holidays.csv": DayOff,
     "refusals.toml": Refusal,
     "emergencies.toml": Emergency,
+    "emergency_examples.csv": EmergencyExample,
     "order_system.toml": OrderSystem,
 }
 

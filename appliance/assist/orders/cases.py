@@ -112,10 +112,18 @@ def _dispatch(filler: Filler, case: Mapping[str, str], score: CaseScore) -> None
     draft, about = _written(filler, case["text"]), case["id"]
     refused = score.of("refusal")
     refused.add(case["refusal"] or "0", "1" if draft.refusal else "0", 1.0, about)
-    told = ";".join(draft.danger["to"]) if draft.danger else "none"
-    expected = case["emergency"] or "none"
-    same = set(told.split(";")) == set(expected.split(";"))
-    score.of("emergency").add(expected, expected if same else told, 1.0, about)
+    told = set(draft.danger["to"]) if draft.danger else set()
+    expected = set(filter(None, case["emergency"].split(";")))
+    heard = bool(told & expected) if expected else not told
+    shown = ";".join(sorted(told)) or "none"
+    wanted = ";".join(sorted(expected)) or "none"
+    score.of("emergency").add("told", "told" if heard else shown, 1.0, about)
+    if expected:
+        score.of("emergency_recall").add("told", "told" if heard else shown, 1.0, about)
+        numbers = wanted.replace(";", "+")
+        score.of("emergency_numbers").add(
+            numbers, numbers if told == expected else shown.replace(";", "+"), 1.0, about
+        )
     if case["refusal"] == "1":
         return
     unit, category = draft.fields.get(OrderField.UNIT), draft.fields.get(OrderField.CATEGORY)

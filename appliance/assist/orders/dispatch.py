@@ -145,6 +145,8 @@ def urgency(
     pack: CityPack, category: str, text: str, rules: Iterable[Rule] = ()
 ) -> tuple[Tier, str]:
     """The tier, and why: the most urgent that anything speaks for."""
+    if found := danger(pack, text):
+        return next(iter(pack.tiers)), f"{found[0].name}（“{found[1]}”）"
     tier, why = pack.tiers.default, "一般事项"
     for each in pack.tiers:
         if any(word in text for word in each.not_words):

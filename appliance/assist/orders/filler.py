@@ -10,12 +10,13 @@ from pathlib import Path
 from appliance.assist.address.address import address
 from appliance.assist.address.gazetteer import Gazetteer
 from appliance.assist.category.model import CategoryModel, Guess
-from appliance.assist.city.known import gazetteer_of, model_of
+from appliance.assist.city.known import danger_model_of, gazetteer_of, model_of
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.tiers import CHINA
 from appliance.assist.orders.categorised import category_of, guesses_of
-from appliance.assist.orders.dispatch import Dispatch, Returns, danger, dispatch, refusal
-from appliance.assist.orders.draft import Draft, Json, OrderField
+from appliance.assist.orders.danger import Dangers
+from appliance.assist.orders.dispatch import Dispatch, Returns, dispatch, refusal
+from appliance.assist.orders.draft import Draft, OrderField
 from appliance.assist.slots.against import against
 from appliance.assist.slots.appeal import appeal
 from appliance.assist.slots.complete import complete
@@ -72,6 +73,7 @@ class Filler:
         self.pack = pack
         self.gazetteer: Gazetteer = gazetteer_of(pack)
         self.model: CategoryModel = model_of(pack, cache)
+        self.dangers = Dangers(pack, danger_model_of(pack, cache))
         self.returns: Returns = {}
 
     def fill(self, said: Sequence[Said], context: CallContext) -> list[Draft]:
@@ -100,7 +102,12 @@ class Filler:
 
     def _who(self, draft: Draft, said: Sequence[Said], context: CallContext) -> None:
         _put(draft, OrderField.NAME, name(said))
-        _put(draft, OrderField.PHONE, phone(said, caller=context.caller) or _of_door(context))
+        _put(
+            draft,
+            OrderField.PHONE,
+            phone(said, caller=context.caller, area_code=self.pack.identity.area_code)
+            or _of_door(context),
+        )
         _put(draft, OrderField.SECRECY, secrecy(said))
 
     def _what(
@@ -136,7 +143,7 @@ class Filler:
                 "wording": each.wording,
                 "words": words,
             }
-        draft.danger = self._danger(citizen)
+        draft.danger = self.dangers.first(citizen)
         if not text:
             return
         code = best.label if best else ""
@@ -144,22 +151,6 @@ class Filler:
         if best or proposed.rules:  # the fallback is no answer to an unknown matter
             _dispatched(draft, proposed, citizen, best.probability if best else UNKNOWN)
         _urgent(draft, proposed, citizen)
-
-    def _danger(self, citizen: Sequence[Said]) -> Json | None:
-        for said in citizen:
-            if found := danger(self.pack, said.text):
-                each, words = found
-                at = said.text.find(words)
-                shown = said.evidence(max(at, 0), max(at, 0) + len(words), each.name)
-                return {
-                    "name": each.name,
-                    "to": list(each.to),
-                    "say": each.say,
-                    "utterance": said.id,
-                    "at_ms": shown.end_ms,
-                    "words": words,
-                }
-        return None
 
     def _open(self, draft: Draft, said: Sequence[Said], context: CallContext) -> None:
         category = self.pack.taxonomy.get(draft.codes.get("category", ""))

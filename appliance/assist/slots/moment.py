@@ -16,6 +16,7 @@ from appliance.assist.slots.value import Alternative, Said, Value
 
 SUREST, VAGUE = 0.92, 0.55
 _BASE, _ANSWER, _SINCE, _EXACT, _WEAK, _YEAR_ONLY = 0.6, 0.27, 0.12, 0.05, -0.3, -0.25
+_LASTED = 0.03  # 半年了 is about a time, of which an exact one may be said as well
 MOST, MOST_OF_ONE = 256, 16  # times looked at of a call, of an utterance
 LEAST = 0.4  # below: nothing is said
 _ASKS = re.compile(
@@ -114,7 +115,9 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 def _score(said: TimeSaid, interval: Interval | None, asked: bool) -> float:
     if said.called:
         return 0.0
-    score = _BASE + (_ANSWER if asked else 0.0) + (_SINCE if said.since else 0.0)
+    score = _BASE + (_ANSWER if asked else 0.0)
+    if said.since:
+        score += _LASTED if "n" in said.fields else _SINCE
     if said.weak:
         score += _WEAK
     if said.recurring or interval is None:

@@ -13,6 +13,7 @@ from appliance.assist.slots.value import Evidence, Said, Value
 
 REPEATED = "重复反映"
 NUMBERED, NUMBERED_TWICE, SAID_SO = 0.88, 0.96, 0.85
+SHORTEST_GROUP = 2  # digits: a lone 一 is a word (等一下)
 FEWEST, MOST = 8, 20  # digits of an order's number
 _NUMBER = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,6}[-—]?)?([0-9]{8,20})(?![0-9A-Za-z])")
 _ASKS = re.compile(
@@ -104,7 +105,7 @@ def _order(text: str, asked: bool) -> tuple[str, int, int] | None:
     match = _NUMBER.search(text, named.end() if named else 0)
     if match and not (is_mobile(match[2]) and not named):
         return (match[1] or "").upper() + match[2], match.start(), match.end()
-    spoken = groups(text)
+    spoken = [group for group in groups(text) if len(group.digits) >= SHORTEST_GROUP]
     digits = "".join(group.digits for group in spoken)
     if is_mobile(digits) and not named:
         return None

@@ -10,7 +10,7 @@ from functools import lru_cache
 from appliance.assist.slots.value import Said
 from appliance.messages import LegRole
 
-CACHED = 16_384  # utterances whose reading is kept: a few long calls
+CACHED = 8_192  # utterances whose reading is kept: some dozen calls, or one that lasts a day
 
 _WIDTHS = {
     **{chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)},
