@@ -18,7 +18,7 @@ from appliance.settings import Settings
 from appliance.settings.calls import LimitsSettings
 from appliance.settings.doors import AccessSettings, GrpcSettings, HttpSettings, LocalSettings
 from appliance.settings.engines import TritonSettings
-from appliance.settings.keeping import StoreSettings, WebhooksSettings
+from appliance.settings.keeping import OrdersSettings, StoreSettings, WebhooksSettings
 from appliance.settings.section import PROJECT
 from tests.fakes import FakeEngine
 
@@ -49,6 +49,7 @@ async def gateway(
     access: AccessSettings | None = None,
     doors: dict[str, Any] | None = None,
     local: Path | None = None,
+    orders: OrdersSettings | None = None,
     **store: Any,
 ) -> AsyncIterator[RunningGateway]:
     tls = doors or {}
@@ -62,6 +63,7 @@ async def gateway(
         store=StoreSettings(folder=folder / "store", reserve_mib=0, **store),
         limits=LimitsSettings(live_legs=64),
         webhooks=webhooks or WebhooksSettings(),
+        orders=orders or OrdersSettings(),
         triton=TritonSettings(mode="off"),
     )
     engine = FakeEngine()

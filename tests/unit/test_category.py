@@ -23,10 +23,11 @@ from appliance.assist.category.grams import OPENING, count_grams, occurrences
 from appliance.assist.category.labels import Branches, above, are_codes
 from appliance.assist.category.model import CategoryModel
 from appliance.assist.category.rows import Labelled, read_rows
+from appliance.assist.category.spans import spans
 from appliance.assist.category.training import fit, train, twins_of
 from appliance.assist.city.taxonomy import Category, CategoryExample, Taxonomy
 from appliance.errors import SettingsError, StoreDamaged
-from tools.evaluation.category import category
+from tools.evaluation import category as evaluation
 
 PLACES = ("我们小区", "解放路", "学校对面", "村里", "楼下", "单位门口", "三号楼", "市场旁边")
 SAID = {
@@ -131,6 +132,10 @@ class TestBranches:
         assert are_codes(["05", "0503"])
         assert not are_codes(["01", "02"]) and not are_codes(["0101", "投诉"])
 
+    def test_the_right_branch_is_worth_something(self) -> None:
+        told = Branches(["0401", "050401", "050402", "0501"]).targets()
+        assert told[1].tolist() == [0, 2, 1, 0.5]  # 05, 0504 and itself; both; 05 alone
+
     def test_the_deepest_that_is_sure(self) -> None:
         branches = Branches(["0401", "050401", "050402", "0602"])
         shares = np.array(
@@ -138,7 +143,8 @@ class TestBranches:
         )
         told = branches.sure(shares, 0.7)
         assert told[0] and told[0][0] == "0401"
-        assert told[1] and told[1][0] == "0504" and told[1][1] == pytest.approx(0.85)
+        assert told[1] and told[1][0] == "0504"
+        assert told[1][1] == pytest.approx(0.85)
         assert told[2] is None
 
     def test_the_branch_may_be_another_than_that_of_the_likeliest_label(self) -> None:
@@ -209,6 +215,13 @@ class TestModel:
         assert 0 < sum(span.weight for span in spans) <= 1 + 1e-6
         assert model.carried(text, "9") == ()
 
+    def test_particles_at_its_ends_are_no_part_of_a_word(self) -> None:
+        text = "天的恶霸了，天"
+        found = occurrences([text])
+        inside = (found.start >= 1) & (found.end <= 5)
+        said = spans(text, found, np.where(inside, 1.0, 0.0), 3)
+        assert [text[each.start : each.end] for each in said] == ["恶霸"]
+
     def test_a_branch_is_carried_by_the_words_of_what_is_under_it(
         self, model: CategoryModel
     ) -> None:
@@ -264,19 +277,37 @@ class TestTraining:
             train(given)
         assert error.value.hint
 
-    def test_a_rare_label_is_told_too(self) -> None:
-        many = [Labelled("投诉", f"{p}{q}没人管理了") for p in PLACES for q in "路灯水气热电车站"]
-        few = [Labelled("咨询", f"请问{q}费怎么交") for q in "水电气"]
-        model = train([*many, *few])
-        assert model.guesses("请问学费怎么交")[0].label == "咨询"
-        assert len(model.guesses("路灯")) == 2
+    def test_a_rare_label_counts_like_a_common_one(self) -> None:
+        """门 is said as often of the rare one; of the common one, for all its texts, seldom."""
+        common = [Labelled("投诉", f"{p}{q}坏") for p in "东西南北前后" for q in "路灯水气热电车站"]
+        common += [Labelled("投诉", f"{p}门") for p in "东西南"]
+        rare = [Labelled("咨询", f"{p}门") for p in "左右中"]
+        assert train([*common, *rare]).guesses("门")[0].label == "咨询"
+
+    def test_a_correction_may_count_more(self) -> None:
+        def told(weight: float) -> str:
+            old = [Labelled("0401", f"{side}井盖") for side in "东西南"]
+            correction = Labelled("0602", "北井盖", weight)
+            return train([*rows(), *old, correction]).guesses("井盖")[0].label
+
+        assert (told(1.0), told(9.0)) == ("0401", "0602")
+
+    def test_what_opens_a_long_text_says_more_than_what_follows(self) -> None:
+        given = [
+            Labelled(label, f"{title}的问题，" + "，".join(["请有关部门尽快来人看一看"] * 6))
+            for label, title in (("a", "井盖丢失"), ("b", "路灯不亮"))
+        ]
+        model = train(given)
+        assert model.vocabulary.opening
+        filler = "请有关部门尽快来人看一看" * 3
+        for first, then, label in (("井盖丢失", "路灯不亮", "a"), ("路灯不亮", "井盖丢失", "b")):
+            scores = model.scores([f"{first}，{filler}，{then}"])[0]
+            assert model.labels[int(scores.argmax())] == label
 
     def test_twins_are_found_among_long_texts(self) -> None:
         one = "尊敬的领导，解放路北口的建材厂每天夜里偷排黑烟，气味刺鼻，居民不敢开窗，老人咳嗽不止"
         again = one.replace("尊敬的领导", "您好").replace("每天", "天天")
-        other = (
-            "孩子在第三小学读书，学校要求统一购买平板电脑上课，每台三千多元，不买就调到普通班去"
-        )
+        other = "孩子在第三小学读书，学校要求统一购买平板电脑上课，每台三千多元，不买就调到普通班去"
         assert twins_of([one, other, again]) == {0: [2], 2: [0]}
 
     def test_what_was_written_twice_does_not_measure_itself(self) -> None:
@@ -294,8 +325,7 @@ class TestTraining:
         many = [Labelled("0401", f"{p}第{q}天噪音") for p in PLACES for q in "一二三四五六七八九"]
         found = fit([*many, *rows()[:40]])
         assert found.model.card.left_out == len(many) + 40 - 60
-        assert found.rows[-40:] == rows()[:40]  # the rarer label loses none
-        assert found.rows[:20] == many[-20:]
+        assert list(found.rows) == [*many[-26:], *rows()[6:40]]  # the oldest of the common ones
 
     def test_memory_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(training, "MOST_BYTES", 2000)
@@ -450,7 +480,7 @@ class TestEvaluation:
     @staticmethod
     def run(*arguments: str) -> tuple[int, str]:
         app = typer.Typer()
-        app.command()(category)
+        app.command()(evaluation.category)
         found = CliRunner().invoke(app, arguments)
         return found.exit_code, found.output
 
@@ -475,17 +505,32 @@ class TestEvaluation:
         found = json.loads(told.splitlines()[-1])
         assert code == 0 and found["n"] == len(rows()) and found["top1"] > 0.9
 
-    def test_more_to_train_on_does_not_give_answers_away(self, tmp_path: Path) -> None:
-        """Labels by chance: nothing can be learned but what was said twice."""
+    def test_no_model_has_seen_the_matter_it_is_measured_on(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         rng = np.random.default_rng(1)
         alphabet = [chr(0x4E00 + n) for n in range(900)]
-        given = [Labelled("ab"[n % 2], "".join(rng.choice(alphabet, 50))) for n in range(60)]
-        held = self.write(tmp_path / "a.csv", given)
-        more = self.write(tmp_path / "b.csv", [Labelled(r.label, r.text[3:]) for r in given])
-        _, told = self.run("--train", more, "--data", held, "--folds", "3", "--json")
-        assert json.loads(told.splitlines()[-1])["top1"] < 0.8
-        _, told = self.run("--train", more, "--data", held, "--json")
-        assert json.loads(told.splitlines()[-1])["top1"] == 1.0  # without folds nothing is dropped
+        matters = ["".join(rng.choice(alphabet, 50)) for _ in range(30)]
+        held = [Labelled("ab"[n % 2], f"{text}{n}") for n, text in enumerate(matters * 2)]
+        held = [Labelled(row.label, f"{row.text}急" * (n // 30 + 1)) for n, row in enumerate(held)]
+        more = [Labelled("ab"[n % 2], text[3:]) for n, text in enumerate(matters)]
+        seen: list[set[str]] = []
+
+        def spy(given: list[Labelled], **rest: Any) -> CategoryModel:
+            seen.append({row.text[10:40] for row in given})
+            return train(given, **rest)
+
+        monkeypatch.setattr(evaluation, "train", spy)
+        assert evaluation.cross_validate(held, more, 3, print).figures.n == 60
+        inside = [
+            sum(text[13:43] in each or text[10:40] in each for each in seen) for text in matters
+        ]
+        assert inside == [2] * 30  # three models, each matter unknown to one
+
+    def test_what_is_in_both_files_is_told(self, tmp_path: Path) -> None:
+        given = self.write(tmp_path / "a.csv", rows())
+        told = self.run("--train", given, "--data", given)[1]
+        assert f"{len(rows())} texts of --data are in --train" in told
 
     def test_wrong_arguments(self, tmp_path: Path) -> None:
         given = self.write(tmp_path / "a.csv", rows())

@@ -10,8 +10,15 @@ from appliance.assist.address.chain import Heard, Meant, odds
 from appliance.assist.address.find import Mention
 from appliance.assist.address.forms import DIVISIONS
 from appliance.assist.address.gather import ANSWERED, Gathered
-from appliance.assist.address.gazetteer import Gazetteer, Place, core_name, level_of, short_name
-from appliance.assist.address.match import NO_DOUBT
+from appliance.assist.address.gazetteer import (
+    Gazetteer,
+    Place,
+    core_name,
+    core_of,
+    level_of,
+    short_name,
+)
+from appliance.assist.address.match import NO_DOUBT, Match
 from appliance.assist.address.shapes import Shape
 from appliance.assist.address.tokens import LEVELS
 from appliance.assist.slots.value import Alternative, Evidence, Value
@@ -21,6 +28,7 @@ SINGLE = 0.6  # of one reading; or
 SOLID = 3.0  # nats of the best reading, before several that agree make a division sure
 WORTH = 0.15  # of an alternative that is told
 UNLISTED = 2.5  # nats that speak for a name that looks like a place's and is in no gazetteer
+ALMOST = -0.5  # the same for one that differs only in its 小区 from a listed 社区
 UNLISTED_SURE = 0.5  # of a name that only looks like a place's
 UNPLACED = 0.3  # of a house number without a place
 DOUBTED = 0.4  # of what was read back and found wrong
@@ -34,21 +42,20 @@ class _Sure:
     Attributes:
         division: the deepest that is sure, trimmed; "" for none.
         places: those that are no divisions and are sure, by the part they are.
-        unlisted: whether a name that looks like a place's is likelier one that no gazetteer has.
     """
 
     division: str
     places: Mapping[str, Place]
     confidence: float
-    unlisted: bool
 
 
 def answer(place: Gathered, gazetteer: Gazetteer) -> Value:
     """As a slot's value; its confidence is that of the deepest level told."""
-    found = _with_unlisted(place, place.meant(gazetteer))
+    found = _with_unlisted(place, place.meant(gazetteer), gazetteer)
     chances = odds(found)
     sure = _sure(found, chances, place.crossing, gazetteer)
-    parts = _parts(place, sure, gazetteer)
+    unlisted = _listed(place, found, chances) < 0.5
+    parts = _parts(place, sure, unlisted, gazetteer)
     others = _others(found, chances, sure, gazetteer)
     confidence = sure.confidence * (DOUBTED if place.doubted else 1.0)
     text = _text(parts)
@@ -69,15 +76,20 @@ def answer(place: Gathered, gazetteer: Gazetteer) -> Value:
     )
 
 
-def _with_unlisted(place: Gathered, found: Sequence[Meant]) -> list[Meant]:
+def _with_unlisted(place: Gathered, found: Sequence[Meant], gazetteer: Gazetteer) -> list[Meant]:
     """And that a name which looks like a place's is one that no gazetteer has."""
     unlisted = [_twin(found[0])] if found else []
     for shape, said in place.shapes:
-        clear = [meant for meant in found if not _covered(place, meant, shape, said.id)]
-        if len(clear) < len(found):
-            without = clear[0] if clear else Meant((), 0.0, "")
-            score = without.score + UNLISTED + (ANSWERED if place.asked_for else 0.0)
-            unlisted.append(replace(without, score=score, unlisted=True))
+        covered = [match for meant in found for match in _covering(place, meant, shape, said.id)]
+        if not covered:
+            continue
+        clear = [meant for meant in found if not _covering(place, meant, shape, said.id)]
+        without = clear[0] if clear else Meant((), 0.0, "")
+        core = core_of(said.text[shape.start : shape.end])
+        almost = any(core_name(gazetteer.places[match.place]) == core for match in covered)
+        score = without.score + (ALMOST if almost else UNLISTED)
+        score += ANSWERED if place.asked_for else 0.0
+        unlisted.append(replace(without, score=score, unlisted=True))
     more = sorted((m for m in unlisted if m.unlisted), key=lambda meant: -meant.score)[:1]
     return sorted([*found, *more], key=lambda meant: -meant.score)
 
@@ -91,14 +103,15 @@ def _twin(meant: Meant) -> Meant:
     return Meant(used, meant.score + doubt, meant.division[:6], unlisted=True)
 
 
-def _covered(place: Gathered, meant: Meant, shape: Shape, said: str) -> bool:
-    return any(_covers(place, heard, shape.start, shape.end, said) for heard in meant.used)
-
-
-def _covers(place: Gathered, heard: Heard, start: int, end: int, said: str) -> bool:
-    match = heard.match
-    same = place.said[heard.text].id == said
-    return same and match.start < end and start < match.end
+def _covering(place: Gathered, meant: Meant, shape: Shape, said: str) -> list[Match]:
+    """The names of a reading that stand where an unlisted name does."""
+    return [
+        heard.match
+        for heard in meant.used
+        if place.said[heard.text].id == said
+        and heard.match.start < shape.end
+        and shape.start < heard.match.end
+    ]
 
 
 def _sure(
@@ -122,8 +135,17 @@ def _sure(
         if number != crossed and place.kind not in DIVISIONS and share >= SURE and solid:
             parts.setdefault(_part(place), place)
             shares.append(share)
-    unlisted = [c for meant, c in zip(found, chances, strict=True) if meant.unlisted]
-    return _Sure(division, parts, min(shares, default=0.0), sum(unlisted or [1.0]) > 0.5)
+    return _Sure(division, parts, min(shares, default=0.0))
+
+
+def _listed(place: Gathered, found: Sequence[Meant], chances: Sequence[float]) -> float:
+    """How likely it is that a name which looks like a place's is one of the gazetteer's."""
+    return sum(
+        chance
+        for meant, chance in zip(found, chances, strict=True)
+        if not meant.unlisted
+        and any(_covering(place, meant, shape, said.id) for shape, said in place.shapes)
+    )
 
 
 def _share(places: dict[int, float], gazetteer: Gazetteer) -> None:
@@ -144,7 +166,7 @@ def _part(place: Place) -> str:
     return place.kind if place.kind in ("street", "compound") else "landmark"
 
 
-def _parts(place: Gathered, sure: _Sure, gazetteer: Gazetteer) -> dict[str, object]:
+def _parts(place: Gathered, sure: _Sure, unlisted: bool, gazetteer: Gazetteer) -> dict[str, object]:
     parts: dict[str, object] = {}
     for division in gazetteer.ancestors(sure.division) if sure.division else ():
         parts[level_of(division.code)] = short_name(division)
@@ -154,7 +176,7 @@ def _parts(place: Gathered, sure: _Sure, gazetteer: Gazetteer) -> dict[str, obje
         parts[part] = short_name(known)
         parts["place"] = known.code
     for shape, said in place.shapes:
-        if sure.unlisted and shape.kind not in parts:
+        if unlisted and shape.kind not in parts:
             parts[shape.kind] = said.text[shape.start : shape.end]
             parts["unlisted"] = True
     for level in LEVELS:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from appliance.assist.address import cues, tokens
 from appliance.assist.address.chain import Heard, Meant, readings
-from appliance.assist.address.gazetteer import Gazetteer, core_name, core_of
+from appliance.assist.address.gazetteer import Gazetteer
 from appliance.assist.address.house import pieces as house_pieces
 from appliance.assist.address.match import Match, matches
 from appliance.assist.address.nearness import Near, crossing, near
@@ -99,15 +99,12 @@ def find(text: str, gazetteer: Gazetteer) -> Reading:
     shaped = [
         shape
         for shape in shapes(text, names)
-        if not _known(shape, text, meant, gazetteer)
-        and (shape.kind != "town" or gazetteer.as_written)
+        if not _known(shape, meant) and (shape.kind != "town" or gazetteer.as_written)
     ]
     names |= {shape.end: _HOUSES.get(shape.kind, tokens.NAMED) for shape in shaped}
     pieces = house_pieces(text, names)
-    bare = sorted(
-        [*_mentioned(found, meant), *(Mention(s.start, s.end, shapes=(s,)) for s in shaped)],
-        key=lambda mention: mention.start,
-    )
+    unlisted = (_unlisted(shape, found) for shape in shaped)
+    bare = sorted([*_mentioned(found, meant), *unlisted], key=lambda mention: mention.start)
     return _reading(text, _joined(bare, text), pieces, gazetteer)
 
 
@@ -145,16 +142,19 @@ def _names(text: str, meant: Sequence[Meant], gazetteer: Gazetteer) -> dict[int,
     }
 
 
-def _known(shape: Shape, text: str, meant: Sequence[Meant], gazetteer: Gazetteer) -> bool:
-    """Whether what looks like a name is one that was found as it is written, or but for its 社区
-    or 小区."""
-    core = core_of(text[shape.start : shape.end])
-    for heard in (heard for each in meant for heard in each.used):
-        match = heard.match
-        if match.start < shape.end and shape.start < match.end:
-            if match.exact or core_name(gazetteer.places[match.place]) == core:
-                return True
-    return False
+def _known(shape: Shape, meant: Sequence[Meant]) -> bool:
+    """Whether what looks like a name is one that was found as it is written."""
+    return any(
+        heard.match.exact and heard.match.start < shape.end and shape.start < heard.match.end
+        for each in meant
+        for heard in each.used
+    )
+
+
+def _unlisted(shape: Shape, found: Sequence[Match]) -> Mention:
+    """A name that is in no gazetteer, with what it may be after all."""
+    near = tuple(m for m in found if m.start < shape.end and shape.start < m.end)
+    return Mention(shape.start, shape.end, near, shapes=(shape,))
 
 
 def _inside(match: Match, piece: Piece) -> bool:
@@ -167,7 +167,7 @@ def _joined(bare: Sequence[Mention], text: str) -> list[Mention]:
     joined: list[Mention] = []
     for mention in bare:
         last = joined[-1] if joined else None
-        if last and (mention.shapes or last.shapes) and _together(last, mention, text):
+        if last and not (mention.meant and last.meant) and _together(last, mention, text):
             joined[-1] = _merged(last, mention)
         elif last and mention.meant and crossing(text, last.end, mention.start, mention.end):
             joined[-1] = replace(last, end=mention.end, crossing=mention.meant.leaf)

@@ -152,9 +152,9 @@ def _features(texts: Sequence[str]) -> tuple[Vocabulary, ridge.Sparse]:
 def _noise(rows: Sequence[Labelled], right: NDArray[np.int64]) -> Floats:
     """Labels count alike, however many rows they have; a correction counts more."""
     counts = np.bincount(right)
-    weight = len(rows) / (len(counts) * counts[right])
+    weight = np.minimum(len(rows) / (len(counts) * counts[right]), RAREST)
     weight *= np.array([row.weight for row in rows])
-    return (NOISE / np.minimum(weight, RAREST)).astype(np.float32)
+    return (NOISE / weight).astype(np.float32)
 
 
 def _fitted(x: ridge.Sparse, rows: Sequence[Labelled], targets: Floats, noise: Floats) -> ridge.Fit:

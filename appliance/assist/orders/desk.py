@@ -342,6 +342,10 @@ class OrderDesk:
 
         await self._store.orders.change(order_id, decide)
 
+    async def learn(self) -> None:
+        """What has come back since: those units are proposed with less confidence, live too."""
+        self.city.filler.returns = await self._store.orders.returned()
+
     # --- timers
 
     async def due_timers(self, limit: int) -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from appliance.assist.city.known import danger_model_of, gazetteer_of, model_of
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.tiers import CHINA
 from appliance.assist.orders.categorised import category_of, guesses_of
+from appliance.assist.orders.county import Counties
 from appliance.assist.orders.danger import Dangers
 from appliance.assist.orders.dispatch import Dispatch, Returns, dispatch, refusal
 from appliance.assist.orders.draft import Draft, OrderField
@@ -74,6 +75,7 @@ class Filler:
         self.gazetteer: Gazetteer = gazetteer_of(pack)
         self.model: CategoryModel = model_of(pack, cache)
         self.dangers = Dangers(pack, danger_model_of(pack, cache))
+        self.counties = Counties(pack.divisions)
         self.returns: Returns = {}
 
     def fill(self, said: Sequence[Said], context: CallContext) -> list[Draft]:
@@ -114,9 +116,7 @@ class Filler:
         self, draft: Draft, part: Sequence[Said], said: Sequence[Said], context: CallContext
     ) -> None:
         places = address(part, self.gazetteer) or address(said, self.gazetteer)
-        if places:
-            draft.fields[OrderField.ADDRESS] = places[0]
-            draft.codes["division"] = str(places[0].parts.get("division", ""))
+        self._where(draft, places[0] if places else None, part)
         holidays = self.pack.calendar.names()
         at, spans = context.at.astimezone(CHINA), _spans(part, places)
         _put(draft, OrderField.WHEN, moment(part, at=at, holidays=holidays, spans=spans))
@@ -127,6 +127,18 @@ class Filler:
         if told := summary(part):
             draft.fields[OrderField.CONTENT] = told
             draft.fields[OrderField.TITLE] = _title(told, places)
+
+    def _where(self, draft: Draft, place: Value | None, part: Sequence[Said]) -> None:
+        citizen = [each for each in part if each.role is not LegRole.AGENT]
+        if place is None or "county" not in place.parts:
+            county = self.counties.named(citizen)
+            place = county if place is None else place
+            division = county.code if county else ""
+        else:
+            division = ""
+        _put(draft, OrderField.ADDRESS, place)
+        known = str(place.parts.get("division", "")) if place else ""
+        draft.codes["division"] = division or known
 
     def _whose(
         self, draft: Draft, citizen: Sequence[Said], text: str, guesses: Sequence[Guess]

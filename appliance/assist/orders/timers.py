@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.life import Action, Actor
@@ -12,7 +13,7 @@ from appliance.errors import Conflict, LingtingError, NotFound
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S, LEARN_EVERY_S = 1.0, 60.0
 AT_ONCE = 100
 ACTIONS = {
     SIGN: (Action.REMIND, "超过签收时限，尚未签收"),
@@ -39,8 +40,12 @@ class OrderTimers:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     async def _look(self) -> None:
+        learned_at = float("-inf")
         while True:
             try:
+                if time.monotonic() - learned_at >= LEARN_EVERY_S:
+                    learned_at = time.monotonic()
+                    await self._desk.learn()
                 more = await self.go_off()
             except LingtingError as error:
                 more = 0
