@@ -179,7 +179,7 @@ class TestCalibration:
         assert ece(sure, np.array([True, False, True, True])) == pytest.approx(gap)
 
 
-class TestModel:
+class TestCategoryModel:
     def test_it_tells_matters_apart(self, model: CategoryModel) -> None:
         for text, label in (
             ("你好，我家暖气一直不热，才十几度", "050401"),
@@ -285,12 +285,12 @@ class TestTraining:
         assert train([*common, *rare]).guesses("门")[0].label == "咨询"
 
     def test_a_correction_may_count_more(self) -> None:
-        def told(weight: float) -> str:
+        def score(weight: float) -> float:
             old = [Labelled("0401", f"{side}井盖") for side in "东西南"]
-            correction = Labelled("0602", "北井盖", weight)
-            return train([*rows(), *old, correction]).guesses("井盖")[0].label
+            model = train([*rows(), *old, Labelled("0602", "北井盖", weight)])
+            return float(model.scores(["井盖"])[0, model.labels.index("0602")])
 
-        assert (told(1.0), told(9.0)) == ("0401", "0602")
+        assert score(9.0) > score(1.0) + 0.05
 
     def test_what_opens_a_long_text_says_more_than_what_follows(self) -> None:
         given = [
@@ -301,8 +301,11 @@ class TestTraining:
         assert model.vocabulary.opening
         filler = "请有关部门尽快来人看一看" * 3
         for first, then, label in (("井盖丢失", "路灯不亮", "a"), ("路灯不亮", "井盖丢失", "b")):
-            scores = model.scores([f"{first}，{filler}，{then}"])[0]
+            text = f"{first}，{filler}，{then}"
+            scores = model.scores([text])[0]
             assert model.labels[int(scores.argmax())] == label
+            for other, score in zip(model.labels, scores, strict=True):
+                assert model.contributions(text, other)[1].sum() == pytest.approx(score, abs=1e-4)
 
     def test_twins_are_found_among_long_texts(self) -> None:
         one = "尊敬的领导，解放路北口的建材厂每天夜里偷排黑烟，气味刺鼻，居民不敢开窗，老人咳嗽不止"

@@ -36,6 +36,7 @@ from tools.evaluation import diarization as eval_diarization
 from tools.evaluation import emotion as eval_emotion
 from tools.evaluation import speech as eval_speech
 from tools.evaluation.address import address
+from tools.evaluation.category import category
 from tools.evaluation.data import Progress, spoken, started
 from tools.evaluation.orders import orders
 
@@ -56,6 +57,7 @@ class EvaluationOptions:
 
 app = typer.Typer(help="Measure how accurate the models are, on fixed held-out data.")
 app.command()(address)
+app.command()(category)
 app.command()(orders)
 
 

@@ -23,7 +23,8 @@ from appliance.assist.address.shapes import Shape
 from appliance.assist.address.tokens import LEVELS
 from appliance.assist.slots.value import Alternative, Evidence, Value
 
-SURE = 0.8  # of a level that is answered
+SURE = 0.55  # of a level that is answered
+CLEAR = 0.8  # below it, what is answered is asked about all the same
 SINGLE = 0.6  # of one reading; or
 SOLID = 3.0  # nats of the best reading, before several that agree make a division sure
 WORTH = 0.15  # of an alternative that is told
@@ -72,7 +73,7 @@ def answer(place: Gathered, gazetteer: Gazetteer) -> Value:
         sure.division.ljust(12, "0") if sure.division else "",
         tuple(others),
         parts,
-        _question(parts, others, sure, place),
+        _question(parts, others, sure, place) or _confirming(text, confidence),
     )
 
 
@@ -247,6 +248,10 @@ def _label(meant: Meant, gazetteer: Gazetteer) -> str:
     above = [p for p in gazetteer.ancestors(meant.division) if p.kind in ("county", "town")]
     names = [short_name(place) for place in above if place.code != leaf.code]
     return "".join([*names[: 1 if leaf.kind not in DIVISIONS else 2], short_name(leaf)])
+
+
+def _confirming(text: str, confidence: float) -> str:
+    return f"请问是{text}吗？" if text and confidence < CLEAR else ""
 
 
 def _question(

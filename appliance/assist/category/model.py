@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from appliance.assist.category.calibration import Link
 from appliance.assist.category.card import Card
 from appliance.assist.category.figures import Figures, figures
-from appliance.assist.category.grams import OPENING, count_grams, occurrences
+from appliance.assist.category.grams import OPENING, Occurrences, count_grams, occurrences
 from appliance.assist.category.labels import LEVEL, Branches
 from appliance.assist.category.spans import Carried, spans
 from appliance.assist.category.vocabulary import Vocabulary
@@ -129,19 +129,26 @@ class CategoryModel:
 
         Weights are shares of all that spoke for it.
         """
-        columns = [place for place, each in enumerate(self.labels) if each.startswith(label)]
-        if not columns:
-            return ()
+        return spans(text, *self.contributions(text, label), most)
+
+    def contributions(self, text: str, label: str) -> tuple[Occurrences, NDArray[np.float64]]:
+        """What every occurrence in a text adds to its score for a label.
+
+        For a code above labels the mean of those; nothing for a label that is not known.
+        """
+        under = [place for place, each in enumerate(self.labels) if each.startswith(label)]
         found = occurrences([text])
+        if not under:
+            return found, np.zeros(len(found.key))
         grams = count_grams([text], self.vocabulary.opening)
         number, share = self.vocabulary.weigh(grams)
-        levels = self.weights.level[number][:, columns].mean(axis=1)
-        spoke = np.where(number < 0, 0.0, share * self.weights.step[number] * levels) / grams.count
-        each = spoke[np.searchsorted(grams.key, found.key)]
+        levels = self.weights.level[number][:, under].mean(axis=1)
+        adds = np.where(number < 0, 0.0, share * self.weights.step[number] * levels) / grams.count
+        each = adds[np.searchsorted(grams.key, found.key)]
         if self.vocabulary.opening:
             first = found.end <= self.vocabulary.opening
-            each[first] += spoke[np.searchsorted(grams.key, found.key[first] | OPENING)]
-        return spans(text, found, each, most)
+            each[first] += adds[np.searchsorted(grams.key, found.key[first] | OPENING)]
+        return found, each
 
     def measure(self, truth: Sequence[str], texts: Sequence[str]) -> Figures:
         """How right it is on texts of known labels."""

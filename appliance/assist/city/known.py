@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from appliance.assist.address.files import SOUNDS, local_sounds
 from appliance.assist.address.gazetteer import Gazetteer
 from appliance.assist.address.gazetteer import Place as Named
 from appliance.assist.category.model import CategoryModel
@@ -25,7 +26,7 @@ MODEL = "category.model"  # trained on a city's own orders; else on the examples
 
 def gazetteer_of(pack: CityPack) -> Gazetteer:
     """Divisions and places."""
-    return Gazetteer(_named(pack))
+    return Gazetteer(_named(pack), local_sounds(pack.folder / SOUNDS))
 
 
 def _named(pack: CityPack) -> Iterator[Named]:
