@@ -43,10 +43,10 @@ async def test_a_pack_sealed_anew_is_taken(copy: Path) -> None:
 async def test_a_faulty_pack_is_not_taken(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
     city = CurrentCity(copy)
     before = city.pack
-    (copy / "tiers.toml").write_text("[[tier]]\n", encoding="utf-8")
+    (copy / "refusals.toml").write_text("[[refusal]]\n", encoding="utf-8")
     seal.write(copy)
     assert not await city.look()
-    assert city.pack is before and "tiers.toml:1" in caplog.text
+    assert city.pack is before and "refusals.toml:1" in caplog.text
     assert not await city.look()  # told once
 
 

@@ -278,10 +278,10 @@ class TestTraining:
         assert error.value.hint
 
     def test_a_rare_label_counts_like_a_common_one(self) -> None:
-        """门 is said as often of the rare one; of the common one, for all its texts, seldom."""
+        """Most who say 门 are of the common one; but few of the common one say it."""
         common = [Labelled("投诉", f"{p}{q}坏") for p in "东西南北前后" for q in "路灯水气热电车站"]
-        common += [Labelled("投诉", f"{p}门") for p in "东西南"]
-        rare = [Labelled("咨询", f"{p}门") for p in "左右中"]
+        common += [Labelled("投诉", f"{p}门") for p in "一二三四五六七八"]
+        rare = [Labelled("咨询", f"{p}门") for p in "左右"]
         assert train([*common, *rare]).guesses("门")[0].label == "咨询"
 
     def test_a_correction_may_count_more(self) -> None:
