@@ -26,6 +26,7 @@ Floats = NDArray[np.float32]
 Progress = Callable[[str], None]
 
 NOISE = 0.6  # of an average row; its likeness to itself is 1
+EVEN = 0.85  # 1: scores are over the mean of all labels alike; less lifts those of rare ones
 RAREST = 30.0  # times the average is the most that a row of a rare label counts
 OPENING = 30  # characters: a title, or what is said first
 LONG = 60  # characters; shorter texts are all opening
@@ -67,7 +68,8 @@ def fit(rows: Sequence[Labelled], *, pack: str = "", progress: Progress | None =
     say(f"counting characters of {len(kept)} texts")
     vocabulary, x = _features([row.text for row in kept])
     say(f"fitting {len(at)} labels")
-    found = _fitted(x, kept, branches.targets()[right], _noise(kept, right))
+    targets = _centred(branches.targets(), right)
+    found = _fitted(x, kept, targets[right], _noise(kept, right))
     measured = _measured(kept)
     link = calibration.fit(found.left_out[measured], right[measured])
     shares = link(found.left_out[measured])
@@ -157,11 +159,17 @@ def _noise(rows: Sequence[Labelled], right: NDArray[np.int64]) -> Floats:
     return (NOISE / weight).astype(np.float32)
 
 
+def _centred(targets: Floats, right: NDArray[np.int64]) -> Floats:
+    """Of labels, less what is expected of a text of which nothing is known."""
+    counts = np.bincount(right)
+    middle: Floats = np.average(targets, axis=0, weights=counts ** (1 - EVEN))
+    return (targets - middle).astype(np.float32)
+
+
 def _fitted(x: ridge.Sparse, rows: Sequence[Labelled], targets: Floats, noise: Floats) -> ridge.Fit:
     products = ridge.gram(x)
     alike = ridge.twins(products, _twin_from([row.text for row in rows]))
-    middle = np.average(targets, axis=0, weights=1 / noise)
-    return ridge.solve(products, noise, (targets - middle).astype(np.float32), alike)
+    return ridge.solve(products, noise, targets, alike)
 
 
 def twins_of(texts: Sequence[str]) -> dict[int, list[int]]:

@@ -106,13 +106,14 @@ def assembled(chain: Sequence[Group]) -> list[PhoneNumber]:
 
 def _contiguous(chain: Sequence[Group]) -> list[PhoneNumber]:
     found: list[PhoneNumber] = []
-    at = 0
+    at, left_out = 0, 0
     while at < len(chain):
         number, used = _from(chain, at)
-        if number:
-            found += number
+        found += number
+        left_out += 0 if number else len(chain[at].digits)
         at += used
-    return found
+    # A local number with other digits around it is part of a longer one that was not heard whole.
+    return [each for each in found if not (each.local and left_out)]
 
 
 def _from(chain: Sequence[Group], at: int) -> tuple[list[PhoneNumber], int]:
