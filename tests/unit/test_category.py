@@ -278,11 +278,20 @@ class TestTraining:
         assert error.value.hint
 
     def test_a_rare_label_counts_like_a_common_one(self) -> None:
-        """Most who say 门 are of the common one; but few of the common one say it."""
-        common = [Labelled("投诉", f"{p}{q}坏") for p in "东西南北前后" for q in "路灯水气热电车站"]
-        common += [Labelled("投诉", f"{p}门") for p in "一二三四五六七八"]
-        rare = [Labelled("咨询", f"{p}门") for p in "左右"]
-        assert train([*common, *rare]).guesses("门")[0].label == "咨询"
+        alphabet = [chr(0x4E00 + n) for n in range(200)]
+
+        def draw(rng: np.random.Generator, label: str, count: int, share: float) -> list[Labelled]:
+            asks = rng.random(count) < share
+            return [Labelled(label, "请问" * a + "".join(rng.choice(alphabet, 12))) for a in asks]
+
+        told = 0
+        for seed in range(4):
+            rng = np.random.default_rng(seed)
+            found = fit([*draw(rng, "投诉", 300, 0.02), *draw(rng, "咨询", 12, 0.9)])
+            rare = [row.label == "咨询" for row in found.rows]
+            place = found.model.labels.index("咨询")
+            told += int((found.left_out[rare].argmax(axis=1) == place).sum())
+        assert told >= 30  # of 48; 6 where rows count alike
 
     def test_a_correction_may_count_more(self) -> None:
         def score(weight: float) -> float:

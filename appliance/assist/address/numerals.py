@@ -8,6 +8,7 @@ DIGITS = "零〇一二两三四五六七八九幺"
 CHINESE = DIGITS + "十百"
 NUMBER = rf"(?:[0-9０-９]+|[{CHINESE}]+)"
 _ARABIC = str.maketrans(DIGITS + "０１２３４５６７８９", "001223456789" + "1" + "0123456789")
+_ROOM = re.compile(r"(\d?)十(\d?)0(\d)")  # 十一零三 is room 3 on floor 11
 _PLACES = re.compile(r"(?:(\d)百)?零?(?:(\d?)十)?(\d?)")
 
 
@@ -20,6 +21,9 @@ def _value(said: str) -> str:
     digits = said.translate(_ARABIC)
     if digits.isdecimal():
         return digits
+    if room := _ROOM.fullmatch(digits):
+        tens, ones, number = room.groups()
+        return f"{tens or 1}{ones or 0}0{number}"
     found = _PLACES.fullmatch(digits.replace("0", "零"))
     if not found:
         return said
