@@ -282,7 +282,9 @@ class TestTraining:
 
         def draw(rng: np.random.Generator, label: str, count: int, share: float) -> list[Labelled]:
             asks = rng.random(count) < share
-            return [Labelled(label, "请问" * a + "".join(rng.choice(alphabet, 12))) for a in asks]
+            return [
+                Labelled(label, "请问" * int(a) + "".join(rng.choice(alphabet, 12))) for a in asks
+            ]
 
         told = 0
         for seed in range(4):
@@ -291,7 +293,7 @@ class TestTraining:
             rare = [row.label == "咨询" for row in found.rows]
             place = found.model.labels.index("咨询")
             told += int((found.left_out[rare].argmax(axis=1) == place).sum())
-        assert told >= 30  # of 48; 6 where rows count alike
+        assert told >= 30, told  # of 48; 5 where rows count alike
 
     def test_a_correction_may_count_more(self) -> None:
         def score(weight: float) -> float:

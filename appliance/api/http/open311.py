@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from appliance.access.access import Access
 from appliance.access.roles import AccessRole, Principal
 from appliance.api.http.auth import Needs
+from appliance.api.http.promises import STATUSES, Responses
 from appliance.api.http.upload import IDLE_TIMEOUT_S, Inlet
 from appliance.api.texts import TextMessage, orders_of, take_text
 from appliance.archive.texts import Texts
@@ -31,6 +32,11 @@ MOST_FORM_BYTES = 256 << 10
 MOST_REQUESTS = 1000  # as the standard has it
 MOST_DAYS = 90  # of one list, as the standard has it
 PATH = "/open311/v2"
+# The standard's own errors, in the form that was asked for; the door's, of who may not come in.
+FORMS = ("application/json", "text/xml", "application/problem+json")
+ANSWERS: Responses = {
+    status: {"content": {form: {} for form in FORMS}} for status in (200, *STATUSES)
+}
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Rows = list[dict[str, Any]]
@@ -67,7 +73,7 @@ AskedHere = Annotated[GeoReportQuery, Depends()]
 def _add_services(router: APIRouter, desk: OrderDesk, access: Access | None) -> None:
     sender = Depends(Needs(access, SENDS))
 
-    @router.get("/services.{ending}", response_model=None)
+    @router.get("/services.{ending}", response_model=None, responses=ANSWERS)
     async def services(asked: AskedHere, who: Principal = sender) -> Response:
         """What can be asked for: the leaf categories."""
 
@@ -77,7 +83,7 @@ def _add_services(router: APIRouter, desk: OrderDesk, access: Access | None) -> 
 
         return _telling(asked, found, "services", "service")
 
-    @router.get("/services/{code}.{ending}", response_model=None)
+    @router.get("/services/{code}.{ending}", response_model=None, responses=ANSWERS)
     async def service(code: str, asked: AskedHere, who: Principal = sender) -> Response:
         """One of them; there are no attributes besides the description."""
 
@@ -109,7 +115,7 @@ def _services(desk: OrderDesk) -> Rows:
 def _add_requests(router: APIRouter, desk: OrderDesk, access: Access | None) -> None:
     sender = Depends(Needs(access, SENDS))
 
-    @router.get("/requests.{ending}", response_model=None)
+    @router.get("/requests.{ending}", response_model=None, responses=ANSWERS)
     async def requests(
         asked: AskedHere,
         who: Principal = sender,
@@ -135,7 +141,7 @@ def _add_requests(router: APIRouter, desk: OrderDesk, access: Access | None) -> 
 
         return await _telling_later(asked, found, "service_requests", "request")
 
-    @router.get("/requests/{order}.{ending}", response_model=None)
+    @router.get("/requests/{order}.{ending}", response_model=None, responses=ANSWERS)
     async def request_(order: str, asked: AskedHere, who: Principal = sender) -> Response:
         """One by its id."""
 
@@ -192,7 +198,7 @@ def _request(desk: OrderDesk, order: Order) -> dict[str, Any]:
 def _add_posting(router: APIRouter, desk: OrderDesk, texts: Texts, access: Access | None) -> None:
     sender = Depends(Needs(access, SENDS))
 
-    @router.post("/requests.{ending}", response_model=None)
+    @router.post("/requests.{ending}", status_code=201, response_model=None, responses=ANSWERS)
     async def post(request: Request, asked: AskedHere, who: Principal = sender) -> Response:
         """Make a request: a form with service_code, description, address_string, phone ..."""
 
