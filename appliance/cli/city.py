@@ -63,15 +63,22 @@ def new(
     villages: Annotated[
         Path | None, typer.Option(help="CSV `code,name` with its villages and communities.")
     ] = None,
-    template: Annotated[Path, typer.Option(help="What all cities have alike.")] = TEMPLATE,
-    china: Annotated[Path, typer.Option(help="Divisions down to towns.")] = CHINA,
+    template: Annotated[
+        Path | None, typer.Option(help="What all cities have alike; else what comes with the box.")
+    ] = None,
+    china: Annotated[
+        Path | None, typer.Option(help="Divisions down to towns; else what comes with the box.")
+    ] = None,
 ) -> None:
     """Make a pack for a city: divisions, units, categories, catalogue, tiers; then edit it."""
     try:
         below = making.villages_of(villages) if villages else ()
         name = folder.resolve().name
         making.make(
-            *(template, china, division, folder), name=name, area_code=area_code, villages=below
+            *(template or TEMPLATE, china or CHINA, division, folder),
+            name=name,
+            area_code=area_code,
+            villages=below,
         )
         pack = packs.load(folder, sealed=False)
         seal.write(folder)

@@ -18,13 +18,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from appliance.assist.category.examples import pack_rows
 from appliance.assist.category.figures import Figures, figures
 from appliance.assist.category.labels import LEVEL, are_codes
 from appliance.assist.category.model import CategoryModel
 from appliance.assist.category.rows import Labelled, read_rows
 from appliance.assist.category.training import MOST_ROWS, fit, train, twins_of
 from appliance.assist.city import pack as packs
-from appliance.assist.city.known import examples
 from appliance.errors import LingtingError, SettingsError
 from appliance.settings import load_settings
 
@@ -184,7 +184,7 @@ def of_pack(folder: Path, say: Say) -> Measured:
     """Each example of a pack by a model of everything else in it."""
     found = packs.load(folder, sealed=False)
     begun = time.perf_counter()
-    trained = fit(list(examples(found)), pack=found.version, progress=say)
+    trained = fit(list(pack_rows(found.taxonomy)), pack=found.version, progress=say)
     train_s = time.perf_counter() - begun
     right = trained.model.judge([row.label for row in trained.rows], trained.left_out)
     _, seconds = _classified(trained.model, trained.rows)

@@ -11,6 +11,7 @@ from pathlib import Path
 from appliance.assist.address.files import SOUNDS, local_sounds
 from appliance.assist.address.gazetteer import Gazetteer
 from appliance.assist.address.gazetteer import Place as Named
+from appliance.assist.category.examples import pack_rows
 from appliance.assist.category.model import CategoryModel
 from appliance.assist.category.rows import Labelled
 from appliance.assist.category.training import train
@@ -19,6 +20,7 @@ from appliance.errors import LingtingError
 
 log = logging.getLogger(__name__)
 
+FORM = 2  # of what is made of a pack; another one is made anew
 KEPT_S = 30 * 86_400.0  # of a pack that is no longer in use
 SAFE = "-"  # of what is no danger
 MODEL = "category.model"  # trained on a city's own orders; else on the examples of its pack
@@ -47,7 +49,7 @@ def model_of(pack: CityPack, cache: Path | None = None) -> CategoryModel:
     path = pack.folder / MODEL
     if path.exists():
         return CategoryModel.load(path)
-    return _kept(pack, cache, "category", lambda: list(examples(pack)))
+    return _kept(pack, cache, "category", lambda: list(pack_rows(pack.taxonomy)))
 
 
 def danger_model_of(pack: CityPack, cache: Path | None = None) -> CategoryModel | None:
@@ -69,7 +71,7 @@ def _kept(
 ) -> CategoryModel:
     if cache is None:
         return train(rows())
-    path = cache / f"{what}-{pack.identity.name}-{pack.digest[:16]}.model"
+    path = cache / f"{what}-{pack.identity.name}-{pack.digest[:16]}-{FORM}.model"
     with contextlib.suppress(LingtingError, OSError):  # of another release, or torn: made anew
         if path.exists():
             return CategoryModel.load(path)
@@ -87,12 +89,3 @@ def _drop_old(kept: Path, pattern: str) -> None:
     for old in kept.parent.glob(pattern):
         if old != kept and old.stat().st_mtime < time.time() - KEPT_S:
             old.unlink(missing_ok=True)
-
-
-def examples(pack: CityPack) -> Iterator[Labelled]:
-    """What a pack says of its leaf categories, as texts of theirs."""
-    for category in pack.taxonomy.leaves:
-        for text in (category.name, *category.aliases, *category.keywords):
-            yield Labelled(category.code, text, hint=True)
-    for example in pack.taxonomy.examples:
-        yield Labelled(example.category, example.text)
