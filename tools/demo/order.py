@@ -19,6 +19,7 @@ from tools.demo.after import CALL_ID
 
 ORDER_WITHIN_S, LOOK_S = 10.0, 0.2
 SURE = 0.9
+MOST_TEXT, MOST_WORDS = 40, 14  # characters shown of a value, and of what was said for it
 ASKED = {"since": "何时开始", "place": "地点", "house": "门牌", "company": "单位名称"}
 
 
@@ -46,9 +47,9 @@ def _orders(url: str) -> dict[str, Any]:
 def _table(order: dict[str, Any]) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="dim")
     table.add_column("", no_wrap=True)
-    table.add_column("内容 value", max_width=44)
+    table.add_column("内容 value", max_width=44, overflow="fold")
     table.add_column("把握", justify="right")
-    table.add_column("依据：说的话 because of", max_width=34)
+    table.add_column("依据：说的话 because of", max_width=34, overflow="fold")
     table.add_column("时刻", justify="right", no_wrap=True)
     for field in OrderField:
         value = order["fields"].get(field.value)
@@ -61,17 +62,21 @@ def _row(field: OrderField, value: dict[str, Any]) -> tuple[Text, ...]:
     evidence = value.get("evidence", [])
     said = next((each for each in evidence if each["words"]), None)
     why = said or next(iter(evidence), None)
-    words = f"“{said['words']}”" if said else (why["why"] if why else "")
+    words = f"“{_short(said['words'], MOST_WORDS)}”" if said else (why["why"] if why else "")
     at = f"{said['start_ms'] / 1000:.1f} s" if said else ""
     sure = value["confidence"]
     colour = "green" if sure >= SURE else "yellow"
     return (
         Text(CHINESE[field], "bold"),
-        Text(value["text"]),
+        Text(_short(value["text"], MOST_TEXT)),
         Text(f"{sure:.0%}", colour),
         Text(words, "dim"),
         Text(at, "dim"),
     )
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _foot(order: dict[str, Any]) -> Panel:
