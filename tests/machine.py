@@ -10,6 +10,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from appliance.store.migrating import heads
 from provisioning.medium.packages import tracked
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,13 +19,15 @@ INPUTS, BASE = BUILD / "inputs", BUILD / "container.tar"
 MEDIA = "/media"  # where a machine sees BUILD / "media"
 EPOCH = "1790000000"  # of every test medium: 2026-09-21
 
-MIGRATION = '''"""A later release's."""
+HEAD = heads()["main"]  # of the database, by this checkout
+
+MIGRATION = f'''"""A later release's."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "main_9001"
-down_revision = "main_0004"
+down_revision = "{HEAD}"
 
 
 def upgrade() -> None:

@@ -100,7 +100,8 @@ async def _until_over(process: asyncio.subprocess.Process, caller: socket.socket
             log.info("worker %d ended with code %d", process.pid, process.returncode)
     finally:
         if process.returncode is None:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                process.kill()
             await process.wait()
         caller.close()
 

@@ -8,6 +8,7 @@ Whoever keeps a head elsewhere (the journal has each) also notices when both are
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import io
@@ -241,7 +242,8 @@ async def verify_apart(folder: Path) -> AuditVerdict:
     try:
         said, _ = await process.communicate()
     except asyncio.CancelledError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            process.kill()
         await process.wait()
         raise
     if process.returncode:

@@ -44,6 +44,7 @@ def kill(box: Daemon) -> None:
 
 def test_recordings_survive_kills_at_random_points(tmp_path: Path) -> None:
     rng, workers_killed = random.Random(5), 0
+    database = tmp_path / "store" / "lingting.db"
     uploader = Uploader(count=RECORDINGS, seconds=RECORDING_S)
     for attempt in range(KILLS + 1):
         with daemon(tmp_path, **QUICKLY) as box:
@@ -61,14 +62,14 @@ def test_recordings_survive_kills_at_random_points(tmp_path: Path) -> None:
             uploader.join(WITHIN_S)
             assert len(uploader.accepted) == RECORDINGS
             deadline = time.monotonic() + WITHIN_S
-            while {str(call["state"]) for call in listed(box.url)} - OVER:
+            while {str(call["state"]) for call in listed(box.url)} - OVER or jobs_left(database):
                 assert time.monotonic() < deadline, Counter(c["state"] for c in listed(box.url))
                 time.sleep(0.3)
             calls = list(listed(box.url))
             assert {call["id"] for call in calls} == set(uploader.accepted.values()), "none twice"
             assert Counter(call["state"] for call in calls) == {"finished": RECORDINGS}
             assert_whole(box.url, uploader)
-    assert_each_job_ended_once(tmp_path / "store" / "lingting.db")
+    assert_each_job_ended_once(database)
     assert not list((tmp_path / "store" / "audio").rglob("*.audio")), "no audio is left behind"
 
 
@@ -80,13 +81,22 @@ def assert_whole(url: str, uploader: Uploader) -> None:
         assert call["duration_ms"] == pytest.approx(RECORDING_S * 1000, abs=50)
 
 
+def jobs_left(database: Path) -> int:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        left = connection.execute("SELECT count(*) FROM jobs WHERE state != 'done'").fetchone()[0]
+    return int(left)
+
+
 def assert_each_job_ended_once(database: Path) -> None:
     with sqlite3.connect(database) as connection:
-        states = dict(connection.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
+        ended = connection.execute("SELECT kind, state, count(*) FROM jobs GROUP BY kind, state")
+        jobs = {kind: (state, count) for kind, state, count in ended}
         doubled = connection.execute(
-            "SELECT call_id, count(*) FROM jobs GROUP BY call_id HAVING count(*) > 1"
+            "SELECT call_id FROM jobs GROUP BY call_id, kind HAVING count(*) > 1"
         ).fetchall()
-    assert states == {"done": RECORDINGS} and not doubled
+    done = ("done", RECORDINGS)
+    assert jobs == {"recording": done, "after.orders": done}, "heard, and its orders looked for"
+    assert not doubled
 
 
 def test_a_live_call_cut_off_by_a_kill_is_finished_from_its_journal(tmp_path: Path) -> None:

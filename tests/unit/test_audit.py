@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -212,3 +213,24 @@ def test_what_root_logs_belongs_to_the_logs_owner(tmp_path: Path) -> None:
     os.chown(folder, 12345, 12345)
     AuditLog(folder).append(AuditEntry("root", "backup.test"))
     assert {path.stat().st_uid for path in folder.iterdir()} == {12345}
+
+
+async def test_a_check_that_is_called_off_as_it_ends_stays_called_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class JustEnded:
+        async def communicate(self) -> None:
+            raise asyncio.CancelledError
+
+        def kill(self) -> None:
+            raise ProcessLookupError
+
+        async def wait(self) -> int:
+            return 0
+
+    async def started(*_: str, **__: int) -> JustEnded:
+        return JustEnded()
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", started)
+    with pytest.raises(asyncio.CancelledError):
+        await audit.verify_apart(tmp_path)
