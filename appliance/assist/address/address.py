@@ -16,11 +16,11 @@ LEAST_ALONE = 0.45  # where all that is told is one alternative
 def address(said: Sequence[Said], gazetteer: Gazetteer) -> tuple[Value, ...]:
     """One value for each place that is meant, most likely the matter's first.
 
-    A value's `parts` are its levels: county, town, village, street, number, compound, landmark,
-    building, unit, floor, room, near; `division` is the 12-digit code of the deepest division that
-    is sure and `place` the code of the compound, street or landmark; `unlisted` is there where a
-    name only looks like a place's. A level that is not sure is left out: what it may be is in the
-    alternatives, and the question settles it.
+    A value's `parts` are its levels: county, town, village, group, street, number, compound,
+    landmark, building, unit, floor, room, near; `division` is the 12-digit code of the deepest
+    division that is sure and `place` the code of the compound, street or landmark; `unlisted` is
+    there where a name only looks like a place's. A level that is not sure is left out: what it may
+    be is in the alternatives, and the question settles it.
     """
     places = gather(said, gazetteer)
     found = [(place, answer(place, gazetteer)) for place in places]

@@ -97,10 +97,14 @@ def _with_unlisted(place: Gathered, found: Sequence[Meant], gazetteer: Gazetteer
 
 def _twin(meant: Meant) -> Meant:
     """What was heard, for a place with a like name; itself where nothing speaks for that."""
-    doubt = max(heard.match.doubt for heard in meant.used)
+    doubts: dict[int, float] = {}  # of a place said twice, that of how it was said best
+    for heard in meant.used:
+        place, doubt = heard.match.place, heard.match.doubt
+        doubts[place] = min(doubt, doubts.get(place, doubt))
+    doubt = max(doubts.values())
     if doubt == NO_DOUBT:
         return meant
-    used = tuple(heard for heard in meant.used if heard.match.doubt == NO_DOUBT)
+    used = tuple(heard for heard in meant.used if doubts[heard.match.place] == NO_DOUBT)
     return Meant(used, meant.score + doubt, meant.division[:6], unlisted=True)
 
 
@@ -203,7 +207,7 @@ def _beside(mention: Mention, sure: _Sure, gazetteer: Gazetteer) -> bool:
 
 
 _ORDER = (
-    "county", "town", "village", "street", "number", "compound", "landmark",
+    "county", "town", "village", "group", "street", "number", "compound", "landmark",
     "building", "unit", "floor", "room", "near",
 )  # fmt: skip
 

@@ -31,6 +31,11 @@ _GOES_ON = re.compile(
     "街道|[区县镇乡](?![里上政长民])|村(?![里民口上])|社区|宿舍|家属院|花园|家园|公寓|幼儿园|小学|中学|学校|医院|"
     "市场|公园|火车站|车站|大桥|派出所|[一二三四五六七八九十0-9A-Z]{1,2}期|[A-Z东西南北]区"
 )
+# A part of what is named in full before it, or what belongs to it: 枫林逸景二期, 莎泉村小学.
+_PART = re.compile("[一二三四五六七八九十0-9A-Z]{1,2}期|[A-Z东西南北]区")
+_VILLAGE_HAS = re.compile(
+    "村?(?:村?委会|村?部|小学|学校|幼儿园|卫生[室院所]|大队|派出所|文化广场|大桥)"
+)
 # Said of another kind than it is, but meant all the same.
 _ALIKE = (
     {"社区", "小区", "村", "居委会", "村委会", "家属院", "大院"},
@@ -94,6 +99,12 @@ def is_street(text: str, end: int, core: str) -> bool:
 def goes_on(text: str, end: int) -> bool:
     """Whether the text goes on after a name as if it were the beginning of another's."""
     return bool(_GOES_ON.match(text, end))
+
+
+def has_part(text: str, end: int) -> bool:
+    """Whether what goes on after a name said in full is a part of that place."""
+    village = text[:end].endswith("村") and _VILLAGE_HAS.match(text, end)
+    return bool(village or _PART.match(text, end))
 
 
 def another_number(said: str, name: str, alike: Callable[[str, str], bool]) -> bool:

@@ -126,7 +126,8 @@ def _lead(text: str, lead: str) -> int:
     short = lead.removesuffix("市")
     for part in (lead, short):
         if part and text.startswith(part) and len(text) - len(part) >= 3:
-            return len(part)
+            rest = text[len(part) :]  # what was 大同县医院 is no other county's 县医院
+            return 0 if rest[0] in "县区" and GENERAL.fullmatch(rest) else len(part)
     return 0
 
 

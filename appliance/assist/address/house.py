@@ -31,7 +31,10 @@ _WHERE = re.compile(
     "(?P<street>[^0-9二三四五六七八九十][路街道弄巷线]|胡同|[东西南北中]段|[路道巷弄])|"
     "(?P<home>[区园苑坊里寓府庭院舍期])"
 )
-_NORMAL = {"number": "号", "building": "号楼", "unit": "单元", "floor": "层", "room": "室"}
+_NORMAL = {
+    **{"group": "组", "number": "号", "building": "号楼"},
+    **{"unit": "单元", "floor": "层", "room": "室"},
+}
 _PLAIN = {"楼": "层", "F": "层", "f": "层", "户": "室", "门": "单元", "门洞": "单元"}
 _ALONE = re.compile(
     rf"(?:[嗯啊哦呃是在，,。就那个住\s])*(?P<digits>[0-9]+[A-Za-z]?|[A-Za-z][0-9]*|[{CHINESE}]+)"
@@ -52,7 +55,7 @@ def pieces(said: str, names: Mapping[int, str]) -> tuple[Piece, ...]:
     while at < len(numbers):
         run = joined(text, numbers[at:])
         at += len(run)
-        before = found[-1] if found and touch(text, found[-1].end, run[0].start) else None
+        before = _before(text, [*found, *_sided_units(text)], run[0].start)
         where = NONE if before else _where(text, run[0].start, names)
         follows = at < len(numbers) and touch(text, run[-1].end, numbers[at].start)
         for token, level in zip(run, levels(run, Spot(text, before, where, follows)), strict=True):
@@ -103,6 +106,18 @@ def _piece(text: str, token: Token, level: str) -> Piece:
     body = arabic(said[: len(said) - len(token.tail)]).upper()
     tail = _PLAIN.get(token.tail, token.tail) if level != "number" else token.tail
     return Piece(level, said, body + (tail or _NORMAL[level]), token.start, token.end)
+
+
+def _before(text: str, found: Sequence[Piece], start: int) -> Piece | None:
+    """The piece that stands right before `start`."""
+    last = max((p for p in found if p.end <= start), key=lambda p: p.end, default=None)
+    return last if last and touch(text, last.end, start) else None
+
+
+def _sided_units(text: str) -> list[Piece]:
+    """东单元 is a unit as 二单元 is."""
+    found = (match for match in _SIDE.finditer(text) if match["unit"])
+    return [Piece("unit", match[0], match[0], match.start(), match.end()) for match in found]
 
 
 def _with_sides(text: str, found: Sequence[Piece]) -> list[Piece]:

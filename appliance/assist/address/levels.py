@@ -154,6 +154,8 @@ def _by_tail(token: Token, spot: Spot) -> str:
     tail = token.tail
     if tail == "号":
         return _numbered(token, spot)
+    if tail == "组":
+        return "group" if not spot.before and spot.where in (VILLAGE, AREA) else ""
     if tail in ("门", "门洞", "街"):
         inside = "floor" if tail == "街" else "building"  # 四区二楼15街 is a market's
         return "unit" if spot.outer == inside else ""
@@ -221,7 +223,8 @@ def _bare(token: Token, spot: Spot) -> str:
     if _MEASURED.match(spot.text, token.end) or (token.chinese and len(token.digits) < 3):
         return ""
     if token.chinese and set(token.digits) - set(DIGITS):
-        return "room" if "百" in token.digits and spot.before else ""
+        told = arabic(token.digits)
+        return "room" if spot.before and told.isdecimal() and len(told) > 2 else ""
     if not spot.before:
         return _alone(token, spot)
     if spot.outer == "building":

@@ -99,14 +99,16 @@ def _placed(
         full: the places whose whole names stand somewhere.
     """
     score, doubt = match.score, match.doubt
+    before = ends.get(match.start - (text[match.start - 1 : match.start] == "的"), ())
     if match.start not in ends:
         score += _lead(text, match, gazetteer)
-    elif not any(gazetteer.agree(match.place, other) for other in ends[match.start]):
+    if before and not any(gazetteer.agree(match.place, other) for other in before):
         score, doubt = score + ELSEWHERE, DOUBTS
     if match.end not in starts:
         if not (gazetteer.as_written and depth(gazetteer, match) < OUTER - 2):
             score += cues.follow(text, match.end, match.bare)
-        if cues.goes_on(text, match.end):
+        part = match.exact and match.end - match.start > 2 and cues.has_part(text, match.end)
+        if cues.goes_on(text, match.end) and not part:
             score, doubt = score + cues.ANOTHER_KIND, DOUBTS
     if match.bare and full.get((match.start, match.end), match.place) != match.place:
         score += RIVALLED

@@ -10,7 +10,7 @@ from appliance.assist.address.numerals import CHINESE, arabic
 
 STREET, AREA, VILLAGE, HOME, STALL = "street", "area", "village", "home", "stall"
 NAMED, OTHER, NONE = "named", "other", ""  # any other name; no name that is known; nothing
-LEVELS = ("number", "building", "unit", "floor", "room")  # from the street inwards
+LEVELS = ("group", "number", "building", "unit", "floor", "room")  # from the street inwards
 MORE = "+"  # part of the piece before
 
 
@@ -56,7 +56,7 @@ class Token:
 _TAIL = "|".join(
     (
         r"号楼|号栋|号幢|[#＃]楼?|栋楼?|[幢橦撞]楼?|座(?![谈位机椅城山桥])|排(?![水污队名查])",
-        r"号?单元|单(?=[0-9]{3})|门洞?(?![口前外诊市面卫])|层(?![次面出楼])",
+        r"组(?![织长成装合建团])|号?单元|单(?=[0-9]{3})|门洞?(?![口前外诊市面卫])|层(?![次面出楼])",
         r"楼(?![盘市宇梯道房顶])|[Ff](?![A-Za-z])|号房|号铺|铺(?![面子路])|档(?!案|次)|商位",
         r"店(?![铺面家里])|室(?![一二两三]厅|内|外)|房(?![间屋子产东租一二两三地])|户(?![外口主])|房间",
         r"号大?院|弄(?!堂)|街(?![道边上])",
@@ -79,7 +79,7 @@ _TOKEN = re.compile(rf"(?:{_FRONT})(?P<digits>{_DIGITS})(?P<tail>{_TAIL})?")
 _WINGED = re.compile("(?P<wing>[0-9]{1,2}[A-Za-z])[0-9]{3,4}")  # 8A1071
 _JOINT = re.compile(r"\s*(?:[-—–－_~]+|杠)\s*")
 _JOINT_OF_DIGITS = re.compile("[之一]")
-_GAP = re.compile(r"[\s,，、_]*")
+_GAP = re.compile(r"(?:[\s,，、_]|[门房](?:牌号?|号|间号?)是?|顶[楼层]|[就也]?是)*")
 MOST_JOINED = 4
 # What a recogniser makes of the units after a number.
 _MISHEARD = (

@@ -153,9 +153,10 @@ def _address(filler: Filler, case: Mapping[str, str], score: CaseScore) -> None:
     right = any(alike(expected, name) for name in names)
     given = expected if right else _deepest(parts)
     score.of("community").add(expected, given, confidence, about)
+    house = _house(parts)
     for name, of in HOUSE.items():
         if case[name]:
-            known = [_bare(str(parts[each])) for each in of if parts.get(each)]
+            known = [_bare(house[each]) for each in of if house.get(each)]
             wanted = _bare(case[name])
             score.of(name).add(
                 wanted, wanted if wanted in known else "".join(known[:1]), 0.0, about
@@ -167,7 +168,7 @@ DEEPEST = ("compound", "landmark", "village")  # that a place has one of; a stre
 HOUSE = {
     "building": ("building", "number"),
     "unit": ("unit", "group"),
-    "room": ("room", "floor"),
+    "room": ("room", "floor", "side"),
 }
 
 
@@ -185,6 +186,16 @@ def alike(expected: str, given: str) -> bool:
 
 def _core(name: str) -> str:
     return name.removesuffix("社区").removesuffix("小区").removesuffix("村委会")
+
+
+def _house(parts: Mapping[str, Any]) -> dict[str, str]:
+    """As the cases tell it: a row of houses is a building, and 三楼东 is where a door is."""
+    house = {name: str(told) for name, told in parts.items()}
+    if house.get("number", "").endswith("排") and "building" in house:
+        house |= {"building": house["number"], "room": house["building"]}
+    if "floor" in house and "room" in house:
+        house["side"] = house["floor"].replace("层", "楼") + house["room"]
+    return house
 
 
 def _bare(house: str) -> str:
