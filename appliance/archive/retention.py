@@ -57,6 +57,7 @@ class Retention:
                 self._clock.believed()
             try:
                 await self._delete_old_calls()
+                await self._delete_old_orders()
                 await self._drop_old_audio()
                 await self._store.ring.settle()
             except (LingtingError, OSError) as error:
@@ -71,6 +72,15 @@ class Retention:
         while old := await self._store.calls.older_than(moment, AT_ONCE):
             await self.shred(old)
             log.info("%d calls were deleted: older than they are kept", len(old))
+
+    async def _delete_old_orders(self) -> None:
+        days = self._store.settings.keep_orders_days
+        if not days or not self._clock.believed():
+            return
+        moment = time.time() - days * DAY_S
+        while old := await self._store.orders.older_than(moment, AT_ONCE):
+            await self._store.orders.delete(old)
+            log.info("%d orders were deleted: over for longer than they are kept", len(old))
 
     async def _drop_old_audio(self, accepted_within_s: float = ACCEPTED_WITHIN_S) -> None:
         days = self._store.settings.keep_audio_days

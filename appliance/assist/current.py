@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sys
+import time
 from functools import lru_cache
 from pathlib import Path
 
+from appliance.assist.city import known, seal
 from appliance.assist.city import pack as packs
-from appliance.assist.city import seal
+from appliance.assist.city.known import Models
 from appliance.assist.city.pack import CityPack
 from appliance.assist.orders.filler import Filler
+from appliance.engine.process import leash
 from appliance.errors import LingtingError
 
 log = logging.getLogger(__name__)
@@ -21,15 +26,21 @@ LOOK_EVERY_S = 2.0
 class CurrentCity:
     """`start` and `close` it; `filler` is never half of one pack and half of another.
 
+    A pack that was not used before is learned first, which takes a minute: the first is used
+    meanwhile without what it teaches, a later one when it is learned.
+
     Args:
         folder: a pack's, or a link to one.
-        cache: folder for what takes seconds to make of a pack.
+        cache: folder for what is learned of packs.
     """
 
     def __init__(self, folder: Path, cache: Path | None = None) -> None:
         self._folder, self._cache = folder, cache
         self._seen = _sign(folder)
         self.filler = _filler(*self._seen, cache)
+        self._learned = asyncio.Event()
+        if self.filler.models:
+            self._learned.set()
         self._looking: asyncio.Task[None] | None = None
 
     @property
@@ -44,7 +55,14 @@ class CurrentCity:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
 
+    async def learned(self) -> Filler:
+        """With all that the pack teaches, once it is learned."""
+        await self._learned.wait()
+        return self.filler
+
     async def _look(self) -> None:
+        self.filler = await self._taught(self.filler)
+        self._learned.set()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
@@ -60,6 +78,7 @@ class CurrentCity:
         self._seen = sign
         try:
             filler = await asyncio.to_thread(_filler, *sign, self._cache)
+            filler = await self._taught(filler)
         except LingtingError as error:
             log.error("the city pack %s stays in use: %s", self.pack.version, error)
             return False
@@ -67,10 +86,46 @@ class CurrentCity:
         log.warning("the city pack is now %s, before it was %s", self.pack.version, before)
         return True
 
+    async def _taught(self, filler: Filler) -> Filler:
+        if filler.models:
+            return filler
+        begun = time.monotonic()
+        log.info("learning the city pack %s", filler.pack.version)
+        models = await _models(filler.pack, self._cache)
+        log.info("learned the city pack in %.0f s", time.monotonic() - begun)
+        return filler.learned(models) if models else filler
+
+
+async def _models(pack: CityPack, cache: Path | None) -> Models | None:
+    """By a process of its own where they can be kept; None: it failed, and the log says why."""
+    try:
+        if cache:
+            process = await asyncio.create_subprocess_exec(
+                *leash("learn a city pack"),
+                *(sys.executable, "-m", known.__name__, str(pack.folder), str(cache)),
+            )
+            await _ended(process)
+            if found := await asyncio.to_thread(known.kept_of, pack, cache):
+                return found
+        return await asyncio.to_thread(known.models_of, pack)
+    except (LingtingError, OSError) as error:
+        log.error("orders have no category: the city pack was not learned: %s", error)
+        return None
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    try:
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
 
 @lru_cache(2)  # gateways of one process, and the way back
 def _filler(folder: str, sealed_at: int, cache: Path | None) -> Filler:
-    return Filler(packs.load(Path(folder)), cache)
+    pack = packs.load(Path(folder))
+    return Filler(pack, known.kept_of(pack, cache))
 
 
 def _sign(folder: Path) -> tuple[str, int]:

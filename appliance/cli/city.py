@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from appliance.assist.city import new as making
 from appliance.assist.city import pack as packs
 from appliance.assist.city import schema, seal
 from appliance.assist.city.divisions import DivisionLevel
+from appliance.assist.city.known import Models, models_of
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.reader import PackError
 from appliance.assist.orders import cases
@@ -242,7 +244,8 @@ def test(
     as_json: AsJson = False,
 ) -> None:
     """Run a pack's own cases: units, tiers, dangers, refusals, addresses."""
-    score = cases.run(Filler(_loaded(folder, sealed=False), load_settings().city.cache))
+    pack = _loaded(folder, sealed=False)
+    score = cases.run(Filler(pack, _learned(pack)))
     told = {name: {"n": each.n, "right": each.share} for name, each in score.tallies.items()}
     if as_json:
         typer.echo(json.dumps({**told, "helpers_f1": score.helpers.f1}))
@@ -264,6 +267,21 @@ def _show_score(score: cases.CaseScore, show: int) -> None:
     for name, each in score.tallies.items():
         for miss in each.misses[:show]:
             console.print(f"[dim]{name}: {miss}[/dim]")
+
+
+def _learned(pack: CityPack) -> Models:
+    cache = load_settings().city.cache
+    with console.status(f"学习 learning {pack.version}"):
+        return models_of(pack, cache)
+
+
+@app.command()
+def learn(folder: Folder = None) -> None:
+    """Learn what a pack's examples teach; a box that takes it into use then has it at once."""
+    pack = _loaded(folder)
+    begun = time.monotonic()
+    _learned(pack)
+    console.print(f"{pack.version}: {time.monotonic() - begun:.0f} s")
 
 
 @app.command()

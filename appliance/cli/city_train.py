@@ -36,7 +36,7 @@ def train_pack(
     if len(rows) < LEAST_ROWS:
         cause = f"{len(rows)} rows are too few"
         raise SettingsError(DOING, cause, f"give --data with {LEAST_ROWS} or more orders")
-    old = known.model_of(pack, load_settings().city.cache)
+    old = known.models_of(pack, load_settings().city.cache).category
     with console.status(f"训练 {len(rows)} 条 training"):
         new = fit([*pack_rows(pack.taxonomy), *rows], pack=pack.version)
     found = compare(old, new)

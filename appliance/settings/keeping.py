@@ -40,6 +40,9 @@ class StoreSettings(Section):
     keep_audio_days: float = Field(
         0, ge=0, description="how long audio is kept after its call; 0: not at all, days"
     )
+    keep_orders_days: float = Field(
+        1095, ge=0, description="how long orders are kept after they are over; 0: for ever, days"
+    )
     reserve_mib: int = Field(
         512, ge=0, description="free disk below which recordings and audio are refused, MiB"
     )

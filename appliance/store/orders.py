@@ -173,11 +173,16 @@ class Orders:
         query = select(order_units).join(orders, orders.c.id == order_units.c.order_id).where(made)
         return list(await self._database.read(lambda c: c.execute(query).all()))
 
-    async def delete(self, order_id: str) -> None:
-        """Shred it: its key first."""
-        await self._ring.shred([order_id])
+    async def older_than(self, moment: float, limit: int) -> list[str]:
+        """Those that were over before `moment`."""
+        query = select(orders.c.id).where(orders.c.ended_at < moment).limit(limit)
+        return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
+    async def delete(self, order_ids: Sequence[str]) -> None:
+        """Shred them: their keys first."""
+        await self._ring.shred(order_ids)
         await self._database.write(
-            lambda c: c.execute(delete(orders).where(orders.c.id == order_id))
+            lambda c: c.execute(delete(orders).where(orders.c.id.in_(order_ids)))
         )
 
     async def _found(self, wanted: Any) -> list[Order]:

@@ -155,6 +155,7 @@ orders = Table(
     Index("orders_by_state", "state", "created_at", "id"),
     Index("orders_by_phone", "phone", "created_at"),
     Index("orders_by_place", "category", "division", "created_at"),
+    Index("orders_by_end", "ended_at"),
 )
 
 order_units = Table(

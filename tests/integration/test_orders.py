@@ -11,7 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from appliance.archive import retention
+from appliance.archive.retention import Retention
 from appliance.assist.city import pack as packs
 from appliance.assist.city.pack import CityPack
 from appliance.assist.orders.desk import OrderDesk
@@ -25,6 +28,7 @@ from appliance.settings.keeping import StoreSettings
 from appliance.settings.section import PROJECT
 from appliance.store.database import Also
 from appliance.store.order_rows import Order, OrderEvent, OrderFilter
+from appliance.store.schema import orders
 from appliance.store.store import Store
 
 PACK = packs.load(PROJECT / "provisioning" / "city_packs" / "datong", sealed=False)
@@ -322,3 +326,27 @@ async def test_what_is_sure_leaves_by_itself(tmp_path: Path) -> None:
     waits = await at.desk.open(unsure, call_id="call-2", tenant="a", channel="phone")
     assert waits.state == OrderState.DRAFT
     await at.store.close()
+
+
+async def test_what_is_over_for_long_enough_is_shredded(
+    at: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(retention, "CLOCK_EVERY_S", 0.02)
+    kept, refused = await new(at), await new(at, "call-2")
+    await move(at, refused, Action.REFUSE, Actor.AGENT, reason="已由法院受理")
+    days = at.store.settings.keep_orders_days * 86_400.0
+    long_ago = update(orders).values(ended_at=time.time() - days - 60)
+    over = orders.c.ended_at.is_not(None)
+    await at.store.database.write(lambda c: c.execute(long_ago.where(over)))
+    cleaner = Retention(at.store)
+    await cleaner.start()
+    async with asyncio.timeout(10):
+        while await at.store.orders.older_than(time.time(), 1):
+            await asyncio.sleep(0.02)
+    await cleaner.close()
+    with pytest.raises(NotFound):
+        await at.store.orders.get(refused.id)
+    with pytest.raises(NotFound):
+        await at.store.orders.history(refused.id)  # its key is gone
+    assert (await at.store.orders.get(kept.id)).state == OrderState.DRAFT

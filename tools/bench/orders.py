@@ -17,6 +17,7 @@ from sqlalchemy import Connection, insert
 
 from appliance.api.orders import shown
 from appliance.assist.city import pack as packs
+from appliance.assist.city.known import models_of
 from appliance.assist.orders.cases import AT
 from appliance.assist.orders.filler import CallContext, Filler
 from appliance.assist.orders.life import OPEN, OrderState
@@ -55,7 +56,8 @@ def _fill(folder: Path) -> Figures:
     process = psutil.Process()
     before = process.memory_info().rss
     begun = time.perf_counter()
-    filler = Filler(packs.load(folder, sealed=False), load_settings().city.cache)
+    pack = packs.load(folder, sealed=False)
+    filler = Filler(pack, models_of(pack, load_settings().city.cache))
     load_s, used = time.perf_counter() - begun, process.memory_info().rss - before
     said = [
         Said(f"{n}", role, text, n * 4000, n * 4000 + 3000) for n, (role, text) in enumerate(TURNS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import json
 import subprocess
 import sys
@@ -39,13 +38,10 @@ from tools.evaluation.address import address
 from tools.evaluation.category import category
 from tools.evaluation.data import Progress, spoken, started
 from tools.evaluation.orders import orders
+from tools.evaluation.places import places
+from tools.evaluation.speech import SpeechPath, one_engine
 
 SILENCE = np.zeros(SAMPLE_RATE_HZ, np.float32)
-
-
-class SpeechPath(enum.StrEnum):
-    CPU = "cpu"
-    TRITON = "triton"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +55,7 @@ app = typer.Typer(help="Measure how accurate the models are, on fixed held-out d
 app.command()(address)
 app.command()(category)
 app.command()(orders)
+app.command()(places)
 
 
 @app.command()
@@ -106,7 +103,7 @@ def _hear_people(
 ) -> None:
     console = Console(stderr=True, highlight=False)
     try:
-        settings = _one_engine(load_settings(), bundle, path)
+        settings = one_engine(load_settings(), bundle, path)
         settings = settings.model_copy(
             update={"call": settings.call.model_copy(update={"final_beam": beam})}
         )
@@ -121,23 +118,6 @@ def print_margins(text: str) -> None:
     """What would be lost with a run that is cut off, where no terminal shows it."""
     if text.startswith("margin"):
         print(text, file=sys.stderr, flush=True)
-
-
-def _one_engine(settings: Settings, bundle: Path | None, path: SpeechPath) -> Settings:
-    """Only the engine asked for, on ports of its own, over the bundle asked for."""
-    models: dict[str, object] = {"diarization": None, "emotion": None, "asr_standby": None}
-    models |= {"asr": bundle} if bundle else {}
-    triton: dict[str, object] = {"mode": "off"}
-    if path is SpeechPath.TRITON:
-        triton = {"mode": "child", "address": "127.0.0.1:0"}
-    cpu = {"workers": 0} if path is SpeechPath.TRITON else {"socket": None}
-    return settings.model_copy(
-        update={
-            "models": settings.models.model_copy(update=models),
-            "triton": settings.triton.model_copy(update=triton),
-            "cpu": settings.cpu.model_copy(update=cpu),
-        }
-    )
 
 
 async def _measure_people(

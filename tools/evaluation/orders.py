@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from appliance.assist.city import pack as packs
+from appliance.assist.city.known import models_of
 from appliance.assist.orders import cases
 from appliance.assist.orders.cases import AT, SURE, CaseScore
 from appliance.assist.orders.draft import OrderField
@@ -61,7 +62,8 @@ def orders(
 
 def _filler(folder: Path | None) -> Filler:
     city = load_settings().city
-    return Filler(packs.load(folder or city.pack, sealed=False), city.cache)
+    found = packs.load(folder or city.pack, sealed=False)
+    return Filler(found, models_of(found, city.cache))
 
 
 def _dialogues(*, held: bool) -> Iterator[dict[str, Any]]:

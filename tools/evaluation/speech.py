@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import enum
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from appliance.call.conversation import transcribe
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, SettingsError
 from appliance.messages import BOX_LANGUAGE, AudioFormat, CallConfig, Encoding
+from appliance.settings import Settings
 from inference.cer import normalise, score
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
@@ -32,6 +34,28 @@ TOGETHER = 8  # windows asked at once
 ALAW_HZ = 8000
 
 Say = Callable[[str], None]
+
+
+class SpeechPath(enum.StrEnum):
+    CPU = "cpu"
+    TRITON = "triton"
+
+
+def one_engine(settings: Settings, bundle: Path | None, path: SpeechPath) -> Settings:
+    """Only the engine asked for, on ports of its own, over the bundle asked for."""
+    models: dict[str, object] = {"diarization": None, "emotion": None, "asr_standby": None}
+    models |= {"asr": bundle} if bundle else {}
+    triton: dict[str, object] = {"mode": "off"}
+    if path is SpeechPath.TRITON:
+        triton = {"mode": "child", "address": "127.0.0.1:0"}
+    cpu = {"workers": 0} if path is SpeechPath.TRITON else {"socket": None}
+    return settings.model_copy(
+        update={
+            "models": settings.models.model_copy(update=models),
+            "triton": settings.triton.model_copy(update=triton),
+            "cpu": settings.cpu.model_copy(update=cpu),
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +108,7 @@ async def read_list(path: Path, say: Say) -> list[Clip]:
     Files lie beside the list, in any format the box takes. Raises SettingsError naming the line.
     """
     clips = []
-    rows = _rows(path)
+    rows = read_rows(path)
     for number, row in enumerate(rows, 2):
         say(f"reading {number - 1} of {len(rows)}")
         if missing := [name for name in COLUMNS if row.get(name) is None]:
@@ -104,7 +128,7 @@ async def read_list(path: Path, say: Say) -> list[Clip]:
     return clips
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
     """By the head line's names; raises SettingsError."""
     head = "its first line names the columns: file, text and, if known, speaker; tabs between"
     try:

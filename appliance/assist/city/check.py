@@ -49,9 +49,13 @@ def _categories(pack: CityPack, reader: PackReader) -> None:
 
 
 def _examples(pack: CityPack, reader: PackReader) -> None:
+    functions, tiers = _functions(pack), {tier.code for tier in pack.tiers}
     for example in pack.taxonomy.examples:
-        named = (example.category,)
-        _known(named, pack.taxonomy, "category", reader, "examples.csv", example.line)
+        line = ("examples.csv", example.line)
+        _known([example.category], pack.taxonomy, "category", reader, *line)
+        named = ([example.main] if example.main else []) + list(example.helpers)
+        _known(named, functions, "function", reader, *line)
+        _known([example.tier] if example.tier else [], tiers, "tier", reader, *line)
 
 
 def _units(pack: CityPack, reader: PackReader) -> None:

@@ -1,11 +1,14 @@
-"""What a pack becomes when it is taken into use: its gazetteer and its category model."""
+"""What a pack becomes when it is taken into use: its gazetteer, and what its examples teach."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.assist.address.files import SOUNDS, local_sounds
@@ -15,14 +18,19 @@ from appliance.assist.category.examples import pack_rows
 from appliance.assist.category.model import CategoryModel
 from appliance.assist.category.rows import Labelled
 from appliance.assist.category.training import train
-from appliance.assist.city.pack import CityPack
+from appliance.assist.city.divisions import DivisionLevel
+from appliance.assist.city.pack import CityPack, load
+from appliance.assist.city.taxonomy import CategoryExample
+from appliance.assist.city.units import FALLBACK
 from appliance.errors import LingtingError
 
 log = logging.getLogger(__name__)
 
-FORM = 2  # of what is made of a pack; another one is made anew
+FORM = 3  # of what is made of a pack; another one is made anew
+CALLS_FIRST = 10  # niceness of learning
 KEPT_S = 30 * 86_400.0  # of a pack that is no longer in use
-SAFE = "-"  # of what is no danger
+SAFE, NOBODY = "-", "-"  # of what is no danger; of what one unit can do alone
+AT = "@"  # between a function and the level of its unit
 MODEL = "category.model"  # trained on a city's own orders; else on the examples of its pack
 
 
@@ -40,23 +48,43 @@ def _named(pack: CityPack) -> Iterator[Named]:
         yield Named(f"p{number}", place.name, place.kind, tuple(place.divisions), names)
 
 
-def model_of(pack: CityPack, cache: Path | None = None) -> CategoryModel:
-    """Of categories: a city's own, or one of its pack's examples.
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What is learned of a pack's examples. None: it has none of that kind.
 
-    Args:
-        cache: folder in which the latter is kept, since it takes seconds to make; None: nowhere.
+    Attributes:
+        category: of matters.
+        danger: of who has to hear of it, joined by ";"; SAFE where there is none.
+        main: of functions that lead, with their level: `function@level`.
+        helpers: of functions that have a part in it, joined by ";"; NOBODY where there is none.
+        tier: of how urgent it is.
     """
-    path = pack.folder / MODEL
-    if path.exists():
-        return CategoryModel.load(path)
-    return _kept(pack, cache, "category", lambda: list(pack_rows(pack.taxonomy)))
+
+    category: CategoryModel
+    danger: CategoryModel | None = None
+    main: CategoryModel | None = None
+    helpers: CategoryModel | None = None
+    tier: CategoryModel | None = None
 
 
-def danger_model_of(pack: CityPack, cache: Path | None = None) -> CategoryModel | None:
-    """Of who has to hear of a danger, SAFE where there is none; None: the pack has no examples."""
-    if not pack.emergency_examples:
+def models_of(pack: CityPack, cache: Path | None = None) -> Models:
+    """All of them, kept or made now: that takes a minute, and a gigabyte of memory meanwhile."""
+    found = {what: _model(pack, cache, what) for what in LEARNED if _teaches(pack, what)}
+    return Models(**found)
+
+
+def kept_of(pack: CityPack, cache: Path | None) -> Models | None:
+    """All of them as they are kept; None: some are still to be made."""
+    found = {what: _kept(pack, cache, what) for what in LEARNED if _teaches(pack, what)}
+    if not all(found.values()):
         return None
-    return _kept(pack, cache, "danger", lambda: list(_dangers(pack)))
+    return Models(**{what: model for what, model in found.items() if model})
+
+
+def _teaches(pack: CityPack, what: str) -> bool:
+    """Whether there is a choice to be learned."""
+    labels = {row.label for row in LEARNED[what](pack)}
+    return what == CATEGORY or len(labels) > 1
 
 
 def _dangers(pack: CityPack) -> Iterator[Labelled]:
@@ -66,16 +94,63 @@ def _dangers(pack: CityPack) -> Iterator[Labelled]:
         yield Labelled(SAFE, example.text)
 
 
-def _kept(
-    pack: CityPack, cache: Path | None, what: str, rows: Callable[[], list[Labelled]]
-) -> CategoryModel:
-    if cache is None:
-        return train(rows())
-    path = cache / f"{what}-{pack.identity.name}-{pack.digest[:16]}-{FORM}.model"
+def _categories(pack: CityPack) -> Iterator[Labelled]:
+    return pack_rows(pack.taxonomy)
+
+
+def _leading(pack: CityPack) -> Iterator[Labelled]:
+    for example in _dispatched(pack):
+        entry = pack.catalogue.entry(example.category)
+        main = example.main or (entry.main if entry else FALLBACK)
+        level = example.level or (entry.level if entry else DivisionLevel.COUNTY)
+        yield Labelled(f"{main}{AT}{level}", example.text)
+
+
+def _helping(pack: CityPack) -> Iterator[Labelled]:
+    for example in _dispatched(pack):
+        yield Labelled(";".join(sorted(example.helpers)) or NOBODY, example.text)
+
+
+def _urgent(pack: CityPack) -> Iterator[Labelled]:
+    for example in _dispatched(pack):
+        yield Labelled(example.tier, example.text)
+
+
+def _dispatched(pack: CityPack) -> Iterator[CategoryExample]:
+    return (example for example in pack.taxonomy.examples if example.tier)
+
+
+CATEGORY = "category"
+LEARNED: Mapping[str, Callable[[CityPack], Iterator[Labelled]]] = {
+    CATEGORY: _categories,
+    "danger": _dangers,
+    "main": _leading,
+    "helpers": _helping,
+    "tier": _urgent,
+}
+
+
+def _file(pack: CityPack, cache: Path, what: str) -> Path:
+    return cache / f"{what}-{pack.identity.name}-{pack.digest[:16]}-{FORM}.model"
+
+
+def _kept(pack: CityPack, cache: Path | None, what: str) -> CategoryModel | None:
+    own = pack.folder / MODEL
+    if what == CATEGORY and own.exists():
+        return CategoryModel.load(own)
+    path = _file(pack, cache, what) if cache else None
     with contextlib.suppress(LingtingError, OSError):  # of another release, or torn: made anew
-        if path.exists():
-            return CategoryModel.load(path)
-    model = train(rows())
+        return CategoryModel.load(path) if path and path.exists() else None
+    return None
+
+
+def _model(pack: CityPack, cache: Path | None, what: str) -> CategoryModel:
+    if kept := _kept(pack, cache, what):
+        return kept
+    model = train(list(LEARNED[what](pack)))
+    if cache is None:
+        return model
+    path = _file(pack, cache, what)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
@@ -89,3 +164,8 @@ def _drop_old(kept: Path, pattern: str) -> None:
     for old in kept.parent.glob(pattern):
         if old != kept and old.stat().st_mtime < time.time() - KEPT_S:
             old.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":  # a process of its own: calls do not wait for it
+    os.nice(CALLS_FIRST)
+    models_of(load(Path(sys.argv[1])), Path(sys.argv[2]))

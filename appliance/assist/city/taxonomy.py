@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -39,10 +40,20 @@ class Category(PackRow):
 
 
 class CategoryExample(PackRow):
-    """A sentence that belongs to a category."""
+    """A sentence that belongs to a category; and whose it is, where somebody has said so.
+
+    Attributes:
+        tier: how urgent it is; empty: nobody has said whose it is.
+        main, level: the function that leads, where it is not the catalogue's.
+        helpers: the functions that have a part in it.
+    """
 
     category: str
     text: str = Field(min_length=1)
+    tier: str = ""
+    main: str = ""
+    level: Literal["", "city", "county"] = ""
+    helpers: Words = ()
 
 
 class Taxonomy:

@@ -144,14 +144,13 @@ def _address(filler: Filler, case: Mapping[str, str], score: CaseScore) -> None:
     parts: Mapping[str, Any] = found.parts if found else {}
     confidence = found.confidence if found else 0.0
     if case.get("sure") == "0":
-        asked = found is None or found.question or confidence < SURE or not _deepest(parts)
+        asked = found is None or found.question or confidence < SURE or not deepest(parts)
         told = "asked" if asked else "guessed"
         score.of("ambiguous").add("asked", told, 1.0, about)
         return
     expected = case["place"] or case["village"] or case["town"]
-    names = [str(parts[each]) for each in LEVELS if parts.get(each)]
-    right = any(alike(expected, name) for name in names)
-    given = expected if right else _deepest(parts)
+    right = any(alike(expected, name) for name in named(parts))
+    given = expected if right else deepest(parts)
     score.of("community").add(expected, given, confidence, about)
     house = _house(parts)
     for name, of in HOUSE.items():
@@ -172,7 +171,12 @@ HOUSE = {
 }
 
 
-def _deepest(parts: Mapping[str, Any]) -> str:
+def named(parts: Mapping[str, Any]) -> list[str]:
+    """All that it says of where it is, above the house."""
+    return [str(parts[each]) for each in LEVELS if parts.get(each)]
+
+
+def deepest(parts: Mapping[str, Any]) -> str:
     """What it says below the town; a name that is in no table is no claim."""
     if "unlisted" in parts:
         return ""

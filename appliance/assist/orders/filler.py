@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from appliance.assist.address.address import address
 from appliance.assist.address.gazetteer import Gazetteer
-from appliance.assist.category.model import CategoryModel, Guess
-from appliance.assist.city.known import danger_model_of, gazetteer_of, model_of
+from appliance.assist.category.model import Guess
+from appliance.assist.city.known import Models, gazetteer_of
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.tiers import CHINA
 from appliance.assist.orders.categorised import category_of, guesses_of
@@ -64,19 +64,25 @@ class Filler:
     """Fills orders by one pack.
 
     Args:
-        cache: folder for what takes seconds to make of a pack.
+        models: what was learned of the pack; without them there is no category, and a unit only
+            where a rule of the pack names it.
 
     Attributes:
         returns: how often units have sent matters back.
     """
 
-    def __init__(self, pack: CityPack, cache: Path | None = None) -> None:
-        self.pack = pack
+    def __init__(self, pack: CityPack, models: Models | None = None) -> None:
+        self.pack, self.models = pack, models
         self.gazetteer: Gazetteer = gazetteer_of(pack)
-        self.model: CategoryModel = model_of(pack, cache)
-        self.dangers = Dangers(pack, danger_model_of(pack, cache))
+        self.dangers = Dangers(pack, models.danger if models else None)
         self.counties = Counties(pack.divisions)
         self.returns: Returns = {}
+
+    def learned(self, models: Models) -> Filler:
+        """The same with models."""
+        found = copy(self)
+        found.models, found.dangers = models, Dangers(self.pack, models.danger)
+        return found
 
     def fill(self, said: Sequence[Said], context: CallContext) -> list[Draft]:
         """A draft for each matter; one, though it may be empty."""
@@ -96,8 +102,11 @@ class Filler:
         text = "\n".join(each.text for each in citizen)[-MOST_TEXT:]
         self._who(draft, said, context)
         self._what(draft, part, said, context)
-        guesses = guesses_of(self.pack, self.model, _without_places(draft, text))
-        _put(draft, OrderField.CATEGORY, category_of(self.pack, self.model, citizen, guesses))
+        guesses: list[Guess] = []
+        if self.models:
+            model = self.models.category
+            guesses = guesses_of(self.pack, model, _without_places(draft, text))
+            _put(draft, OrderField.CATEGORY, category_of(self.pack, model, citizen, guesses))
         self._whose(draft, citizen, text, guesses)
         self._open(draft, said, context)
         return draft

@@ -56,7 +56,8 @@ class OrderFiller(Subscriber):
         if record is None:
             return ()
         channel = config.channel or ("recording" if not config.live else "phone")
-        for draft in self._city.filler.fill(said_in(record), context_of(record.started_at, config)):
+        filler = await self._city.learned()
+        for draft in filler.fill(said_in(record), context_of(record.started_at, config)):
             if is_matter(draft):
                 await self._open(draft, job.call_id, config, channel)
         return ()

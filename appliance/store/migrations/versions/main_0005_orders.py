@@ -56,6 +56,7 @@ def _add_orders() -> None:
     op.create_index("orders_by_state", "orders", ["state", "created_at", "id"])
     op.create_index("orders_by_phone", "orders", ["phone", "created_at"])
     op.create_index("orders_by_place", "orders", ["category", "division", "created_at"])
+    op.create_index("orders_by_end", "orders", ["ended_at"])
 
 
 def _add_units() -> None:
