@@ -48,8 +48,9 @@ def city(pack: CityPack = PACK) -> Any:
     return SimpleNamespace(pack=pack, filler=filler)
 
 
-async def opened(folder: Path, pack: CityPack = PACK) -> Desk:
-    store = Store(StoreSettings(folder=folder), Metrics())
+async def opened(where: Path | StoreSettings, pack: CityPack = PACK) -> Desk:
+    settings = where if isinstance(where, StoreSettings) else StoreSettings(folder=where)
+    store = Store(settings, Metrics())
     await store.start()
     told: list[tuple[str, str]] = []
 
