@@ -65,7 +65,9 @@ class Gateway:
         store = self.store = Store(settings.store, metrics)
         self.lines = Lines()
         webhooks = Webhooks(settings.webhooks, store.jobs, metrics)
-        self.city = CurrentCity(settings.city.pack, settings.city.cache)
+        self.city = CurrentCity(
+            settings.city.pack, settings.city.cache, lambda pack: self.box.take_lexicon(pack)
+        )
         self.orders = OrderDesk(store, self.city, self._tell_order)
         self._push = OrderPush(settings.orders, store.jobs, self.orders, shown_to_city)
         self._webhooks = webhooks

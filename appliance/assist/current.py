@@ -7,6 +7,7 @@ import contextlib
 import logging
 import sys
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -32,10 +33,16 @@ class CurrentCity:
     Args:
         folder: a pack's, or a link to one.
         cache: folder for what is learned of packs.
+        taking: called with a later pack's folder before it is used; one that it refuses is not.
     """
 
-    def __init__(self, folder: Path, cache: Path | None = None) -> None:
-        self._folder, self._cache = folder, cache
+    def __init__(
+        self,
+        folder: Path,
+        cache: Path | None = None,
+        taking: Callable[[Path], None] = lambda _: None,
+    ) -> None:
+        self._folder, self._cache, self._taking = folder, cache, taking
         self._seen = _sign(folder)
         self.filler = _filler(*self._seen, cache)
         self._learned = asyncio.Event()
@@ -79,6 +86,7 @@ class CurrentCity:
         try:
             filler = await asyncio.to_thread(_filler, *sign, self._cache)
             filler = await self._taught(filler)
+            self._taking(filler.pack.folder)
         except LingtingError as error:
             log.error("the city pack %s stays in use: %s", self.pack.version, error)
             return False

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from appliance import traces
 from appliance.audio.decoder import AudioDecoder
@@ -68,6 +69,10 @@ class Box:
         card = self._engine.card()
         policy = _fitted(self.settings.call, card)
         self._ear = replace(self._ear, policy=policy, language=_language(policy))
+
+    def take_lexicon(self, pack: Path) -> None:
+        """Of another pack, for calls that begin from now on; raises SettingsError."""
+        self._ear = replace(self._ear, lexicon=load_lexicon(pack))
 
     async def close(self) -> None:
         for call in list(self._calls):

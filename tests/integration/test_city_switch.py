@@ -19,6 +19,9 @@ DATONG = PROJECT / "provisioning" / "city_packs" / "datong"
 def copy(tmp_path: Path) -> Path:
     folder = tmp_path / "city"
     shutil.copytree(DATONG, folder)
+    for name in ("examples.csv", "emergency_examples.csv"):  # few are learned in no time
+        head, *rows = (folder / name).read_text(encoding="utf-8").splitlines()
+        (folder / name).write_text("\n".join([head, *rows[::25]]), encoding="utf-8")
     seal.write(folder)
     return folder
 
@@ -38,6 +41,25 @@ async def test_a_pack_sealed_anew_is_taken(copy: Path) -> None:
     seal.write(copy)
     assert await city.look()
     assert city.pack.identity.title == "新大同" and city.pack.version != before
+
+
+async def test_what_else_reads_a_pack_takes_it_too(copy: Path, tmp_path: Path) -> None:
+    taken: list[Path] = []
+    city = CurrentCity(copy, taking=taken.append)
+    renamed(copy, "新大同")
+    seal.write(copy)
+    assert await city.look() and taken == [copy]
+
+
+async def test_a_pack_that_the_others_cannot_take_is_not_taken(copy: Path) -> None:
+    def refuses(folder: Path) -> None:
+        raise SettingsError("read the city pack", "no lexicon", "")
+
+    city = CurrentCity(copy, taking=refuses)
+    before = city.pack
+    renamed(copy, "新大同")
+    seal.write(copy)
+    assert not await city.look() and city.pack is before
 
 
 async def test_a_faulty_pack_is_not_taken(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
