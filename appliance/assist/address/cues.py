@@ -57,10 +57,16 @@ _COMMON = re.compile(
     "人家|房子|开发商|房产证|社保|医保|养老|工资|学校|医院|公交|红绿灯|停车|车位|电梯|楼道|管道|自来水|天然气"
 )
 
+# A clause of a name alone: what else should it be than where it is.
+_CLAUSE = re.compile("(?:^|[，。！？；,.!?;\\s])(?:我们?|俺们?|咱们?)?(?:家|就|是|住)*在?$")
+_CLAUSE_ENDS = re.compile(
+    "(?:的|那|这)*(?:边|块儿?|儿|一片|片儿?|一带|附近|旁边|对面|门口|里头?|后头|上)?的?[吧啊呀嘛]?(?:$|[，。！？；,.!?;])"
+)
 UNLED, OPENED, PREFIXED, UNFOLLOWED = -4.0, -2.0, -6.0, -1.2  # nats
 ANOTHER_KIND, ALIKE_KIND, STREET = -4.0, -1.5, -12.0
 BARE, BARE_AND_MISHEARD = -2.0, -3.0
 COMMON = -3.0
+ALONE = 3.0
 
 
 def lead(text: str, start: int) -> float:
@@ -78,6 +84,12 @@ def follow(text: str, end: int, bare: bool = False) -> float:
     if text[end - 1 : end + 1] == "街道":
         return PREFIXED
     return 0.0 if _FOLLOWS.match(text, end) else UNFOLLOWED * (2 if bare else 1)
+
+
+def alone(text: str, start: int, end: int) -> bool:
+    """Whether it is a clause of its own: ，三屯那边。"""
+    before = text[max(0, start - 8) : start]
+    return bool(_CLAUSE.search(before)) and bool(_CLAUSE_ENDS.match(text, end))
 
 
 def another_kind(text: str, start: int, end: int, tail: str) -> tuple[float, int]:

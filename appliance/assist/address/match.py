@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.assist.address import cues
-from appliance.assist.address.forms import DIVISIONS, Form
+from appliance.assist.address.forms import DIVISIONS, GENERAL, Form
 from appliance.assist.address.gazetteer import SPOKEN_OF, Gazetteer
 from appliance.assist.address.heard import Sounded
 from appliance.assist.address.numerals import CHINESE
@@ -145,6 +145,8 @@ def _match(text: str, gazetteer: Gazetteer, heard: Sounded) -> Match:
     score = heard.score + AS_WRITTEN * written
     if exact and len(said) > 2:
         score += IN_FULL
+    if written == len(said) and not (gazetteer.as_written or GENERAL.fullmatch(said)):
+        score += cues.ALONE if cues.alone(text, heard.start, end) else 0.0
     if not exact:
         score += cues.common(text, heard.start, heard.end, form.text)
         tail = form.tail or form.text[-1]

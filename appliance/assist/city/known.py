@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from appliance.assist.address.files import SOUNDS, local_sounds
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 FORM = 3  # of what is made of a pack; another one is made anew
 CALLS_FIRST = 10  # niceness of learning
 KEPT_S = 30 * 86_400.0  # of a pack that is no longer in use
+SAFE_EVERY = 3  # so many examples of ordinary matters one is learned as safe
 SAFE, NOBODY = "-", "-"  # of what is no danger; of what one unit can do alone
 AT = "@"  # between a function and the level of its unit
 MODEL = "category.model"  # trained on a city's own orders; else on the examples of its pack
@@ -90,7 +92,8 @@ def _teaches(pack: CityPack, what: str) -> bool:
 def _dangers(pack: CityPack) -> Iterator[Labelled]:
     for each in pack.emergency_examples:
         yield Labelled(";".join(each.to) or SAFE, each.text)
-    for example in pack.taxonomy.examples:
+    calm = (each for each in pack.taxonomy.examples if each.tier != next(iter(pack.tiers)).code)
+    for example in islice(calm, 0, None, SAFE_EVERY):
         yield Labelled(SAFE, example.text)
 
 
@@ -114,6 +117,9 @@ def _helping(pack: CityPack) -> Iterator[Labelled]:
 def _urgent(pack: CityPack) -> Iterator[Labelled]:
     for example in _dispatched(pack):
         yield Labelled(example.tier, example.text)
+    for each in pack.emergency_examples if any(_dispatched(pack)) else ():
+        if each.to:
+            yield Labelled(next(iter(pack.tiers)).code, each.text)
 
 
 def _dispatched(pack: CityPack) -> Iterator[CategoryExample]:

@@ -1,4 +1,4 @@
-"""What a matter is about: the model's guess, with the pack's own words on top."""
+"""What a matter is about: to the level that is sure, and the words that say so."""
 
 from __future__ import annotations
 
@@ -8,18 +8,7 @@ from appliance.assist.category.model import CategoryModel, Guess
 from appliance.assist.city.pack import CityPack
 from appliance.assist.slots.value import Alternative, Evidence, Said, Value
 
-KEYWORD = 0.25  # share of the others that a category's own word gives it
-MOST, MOST_GUESSES = 3, 20
-
-
-def guesses_of(pack: CityPack, model: CategoryModel, text: str) -> list[Guess]:
-    """The likeliest leaves of what was said, best first; none of nothing."""
-    if not text.strip():
-        return []
-    guesses = list(model.guesses(text, MOST_GUESSES))
-    if guesses and guesses[0].probability < model.sure:
-        guesses = _with_keywords(pack, guesses, text)
-    return guesses
+MOST = 3  # alternatives, and words
 
 
 def category_of(
@@ -43,26 +32,6 @@ def category_of(
             Alternative(pack.taxonomy.name(each.label), each.probability, each.label)
             for each in guesses[:MOST]
         ),
-    )
-
-
-def _with_keywords(pack: CityPack, guesses: Sequence[Guess], text: str) -> list[Guess]:
-    """Where the model is unsure, one of its three best whose own word was said goes first."""
-
-    def said(guess: Guess) -> bool:
-        category = pack.taxonomy.get(guess.label)
-        return category is not None and any(word in text for word in category.keywords)
-
-    best = [each for each in guesses[:MOST] if said(each)][:1]
-    share = KEYWORD * (1 - best[0].probability) if best else 0.0
-    return sorted(
-        (
-            Guess(each.label, each.probability + share)
-            if each in best
-            else Guess(each.label, each.probability * (1 - KEYWORD if best else 1.0))
-            for each in guesses
-        ),
-        key=lambda guess: -guess.probability,
     )
 
 

@@ -10,7 +10,11 @@ from appliance.assist.city.divisions import DivisionLevel, level_of
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.tiers import Tier
 from appliance.assist.city.units import FALLBACK, Unit
+from appliance.assist.orders.learned import NOTHING, Learned
 
+RULED = 0.4  # what the pack's own words count for beside what its examples teach of a tier
+HELPS = 0.4  # from this share on
+LIKE_IT = "与样例中同类诉求的办理一致"
 RETURNED_SHARE = 0.15  # of its confidence a unit loses by each return of such a matter
 MOST_RETURNED = 4  # returns that count
 
@@ -67,7 +71,12 @@ Returns = Mapping[tuple[str, str], int]  # (category, unit): how often it came b
 
 
 def dispatch(
-    pack: CityPack, category: str, where: str, text: str, returns: Returns | None = None
+    pack: CityPack,
+    category: str,
+    where: str,
+    text: str,
+    returns: Returns | None = None,
+    learned: Learned = NOTHING,
 ) -> Dispatch:
     """Propose units and a tier.
 
@@ -75,10 +84,11 @@ def dispatch(
         category: its code; "" where it is not known.
         where: the deepest sure division's code; "" where it is not known.
         text: what the citizen said of the matter.
+        learned: what examples teach of such a text; without it the catalogue alone decides.
     """
     held = [(rule, words) for rule in pack.rules if (words := rule.holds(category, text))]
-    tier, tier_why = urgency(pack, category, text, [rule for rule, _ in held])
-    claims = _claims(pack, category, held)
+    tier, tier_why = urgency(pack, category, text, [rule for rule, _ in held], learned)
+    claims = _claims(pack, category, held, learned)
     main = _unit(pack, claims.main, where, claims.level) if claims.main else None
     assignments, fallback = _assign(pack, claims, main, where)
     unit = assignments[0].unit if assignments else None
@@ -101,11 +111,18 @@ def _is_city_wide(where: str) -> bool:
     return not where or level_of(where) is DivisionLevel.CITY
 
 
-def _claims(pack: CityPack, category: str, held: Iterable[tuple[Rule, str]]) -> _Claims:
-    entry = pack.catalogue.entry(category) if category else None
-    level = DivisionLevel(entry.level) if entry else DivisionLevel.COUNTY
-    claims = _Claims(entry.main if entry else "", level, entry.basis if entry else "")
-    claims.helpers = dict.fromkeys(entry.helpers, claims.why) if entry else {}
+def _claims(
+    pack: CityPack, category: str, held: Iterable[tuple[Rule, str]], learned: Learned
+) -> _Claims:
+    claims = _listed(pack, category)
+    if learned.main:
+        function, level = learned.lead
+        if function != claims.main:
+            claims.why = LIKE_IT
+        claims.main, claims.level = function, DivisionLevel(level)
+        claims.helpers = {
+            helper: LIKE_IT for helper, share in learned.helpers.items() if share >= HELPS
+        }
     for rule, words in held:
         why = f"{rule.name}（“{words}”）" + (f"：{rule.reason}" if rule.reason else "")
         if rule.main:
@@ -118,6 +135,16 @@ def _claims(pack: CityPack, category: str, held: Iterable[tuple[Rule, str]]) -> 
         if rule.main or rule.add or rule.level:
             claims.rules.append(rule.name)
     claims.helpers.pop(claims.main, None)
+    return claims
+
+
+def _listed(pack: CityPack, category: str) -> _Claims:
+    """As the catalogue has it."""
+    entry = pack.catalogue.entry(category) if category else None
+    if entry is None:
+        return _Claims("", DivisionLevel.COUNTY, "")
+    claims = _Claims(entry.main, DivisionLevel(entry.level), entry.basis)
+    claims.helpers = dict.fromkeys(entry.helpers, claims.why)
     return claims
 
 
@@ -142,9 +169,24 @@ def _assign(
 
 
 def urgency(
-    pack: CityPack, category: str, text: str, rules: Iterable[Rule] = ()
+    pack: CityPack,
+    category: str,
+    text: str,
+    rules: Iterable[Rule] = (),
+    learned: Learned = NOTHING,
 ) -> tuple[Tier, str]:
-    """The tier, and why: the most urgent that anything speaks for."""
+    """The tier, and why: what the pack's words and rules say, weighed against its examples."""
+    told, why = _told(pack, category, text, rules)
+    shares = {
+        tier.code: learned.tier.get(tier.code, 0.0) + (RULED if tier is told else 0.0)
+        for tier in pack.tiers
+    }
+    likeliest = pack.tiers.get(max(shares, key=lambda code: shares[code]))
+    return (told, why) if likeliest is None or likeliest is told else (likeliest, LIKE_IT)
+
+
+def _told(pack: CityPack, category: str, text: str, rules: Iterable[Rule]) -> tuple[Tier, str]:
+    """The most urgent that words or rules speak for."""
     if found := danger(pack, text):
         return next(iter(pack.tiers)), f"{found[0].name}（“{found[1]}”）"
     tier, why = pack.tiers.default, "一般事项"

@@ -12,12 +12,13 @@ from appliance.assist.address.gazetteer import Gazetteer
 from appliance.assist.category.model import Guess
 from appliance.assist.city.known import Models, gazetteer_of
 from appliance.assist.city.pack import CityPack
-from appliance.assist.city.tiers import CHINA
-from appliance.assist.orders.categorised import category_of, guesses_of
+from appliance.assist.city.tiers import CHINA, Tier
+from appliance.assist.orders.categorised import category_of
 from appliance.assist.orders.county import Counties
 from appliance.assist.orders.danger import Dangers
 from appliance.assist.orders.dispatch import Dispatch, Returns, dispatch, refusal
 from appliance.assist.orders.draft import Draft, OrderField
+from appliance.assist.orders.learned import NOTHING, Learned, learned
 from appliance.assist.slots.against import against
 from appliance.assist.slots.appeal import appeal
 from appliance.assist.slots.complete import complete
@@ -41,6 +42,7 @@ NAMED = {  # what is missing, by the name of the order's own field
     "place": OrderField.ADDRESS.value,
     "cause": OrderField.CONTENT.value,
 }
+MOST_GUESSES = 20
 MOST_TITLE = 40  # characters
 MOST_TEXT = 4000  # characters of a matter that are classified
 
@@ -102,12 +104,14 @@ class Filler:
         text = "\n".join(each.text for each in citizen)[-MOST_TEXT:]
         self._who(draft, said, context)
         self._what(draft, part, said, context)
-        guesses: list[Guess] = []
-        if self.models:
-            model = self.models.category
-            guesses = guesses_of(self.pack, model, _without_places(draft, text))
+        guesses: Sequence[Guess] = ()
+        told = NOTHING
+        if self.models and text.strip():
+            model, said_of_it = self.models.category, _without_places(draft, text)
+            guesses = model.guesses(said_of_it, MOST_GUESSES)
             _put(draft, OrderField.CATEGORY, category_of(self.pack, model, citizen, guesses))
-        self._whose(draft, citizen, text, guesses)
+            told = learned(self.models, self.pack.catalogue, said_of_it, guesses)
+        self._whose(draft, citizen, text, guesses, told)
         self._open(draft, said, context)
         return draft
 
@@ -150,7 +154,12 @@ class Filler:
         draft.codes["division"] = division or known
 
     def _whose(
-        self, draft: Draft, citizen: Sequence[Said], text: str, guesses: Sequence[Guess]
+        self,
+        draft: Draft,
+        citizen: Sequence[Said],
+        text: str,
+        guesses: Sequence[Guess],
+        told: Learned,
     ) -> None:
         """Units for the likeliest category, though it may not be sure: they are as sure as that."""
         best = guesses[0] if guesses and guesses[0].probability >= LEAST_GUESS else None
@@ -168,10 +177,15 @@ class Filler:
         if not text:
             return
         code = best.label if best else ""
-        proposed = dispatch(self.pack, code, draft.codes.get("division", ""), text, self.returns)
+        where = draft.codes.get("division", "")
+        proposed = dispatch(self.pack, code, where, text, self.returns, told if best else NOTHING)
         if best or proposed.rules:  # the fallback is no answer to an unknown matter
-            _dispatched(draft, proposed, citizen, best.probability if best else UNKNOWN)
-        _urgent(draft, proposed, citizen)
+            sure = max(told.main.values(), default=0.0) if best else UNKNOWN
+            _dispatched(draft, proposed, citizen, sure)
+        tier, why = proposed.tier, proposed.tier_why
+        if (danger := draft.danger) and danger["sure"]:
+            tier, why = next(iter(self.pack.tiers)), f"{danger['name']}（“{danger['words']}”）"
+        _urgent(draft, tier, why, citizen)
 
     def _open(self, draft: Draft, said: Sequence[Said], context: CallContext) -> None:
         category = self.pack.taxonomy.get(draft.codes.get("category", ""))
@@ -279,9 +293,9 @@ def _dispatched(draft: Draft, proposed: Dispatch, citizen: Sequence[Said], sure:
     draft.notes = tuple(notes)
 
 
-def _urgent(draft: Draft, proposed: Dispatch, citizen: Sequence[Said]) -> None:
-    tier, category = proposed.tier, draft.fields.get(OrderField.CATEGORY)
-    evidence = (_spoken(citizen, proposed.tier_why),)
+def _urgent(draft: Draft, tier: Tier, why: str, citizen: Sequence[Said]) -> None:
+    category = draft.fields.get(OrderField.CATEGORY)
+    evidence = (_spoken(citizen, why),)
     sure = category.confidence if category else UNKNOWN
     draft.codes["tier"] = tier.code
     draft.fields[OrderField.TIER] = Value(tier.name, sure, evidence, tier.code)
