@@ -54,6 +54,13 @@ $(WEIGHTS): $(VENV)/.demo $(wildcard provisioning/weights/*) bundles/demo-call/c
 
 weights: $(WEIGHTS)  ## Fetch and build the default speech weights (FROM=FOLDER: without internet)
 
+# What the shipped city pack's examples teach: a minute, which a box's first start need not take.
+CITY := .run/city/.learned
+$(CITY): $(VENV)/.demo provisioning/city_packs/datong/SEAL.json appliance/assist/city/known.py \
+  $(wildcard appliance/assist/category/*.py)
+	@echo "learning the city pack, this once ..."
+	@$(BIN)/lingting city learn && touch $@
+
 # No torch, no compiler, no test tools.
 $(VENV)/.demo: $(UV) requirements/gateway.txt requirements/cpu.txt requirements/payload.txt pyproject.toml
 	@$(APT) --optional "Without it Triton cannot start and the CPU answers alone." libpython
@@ -135,15 +142,15 @@ fault-test: $(VENV)/.dev $(WEIGHTS) $(MACHINE)  ## Faults and fuzz, bounded by S
 monitoring-test: build/.monitoring $(WEIGHTS)  ## Rules, alerts, dashboards and the page: real Prometheus, real browser
 	@$(BIN)/python -m pytest tests/acceptance/test_rules.py tests/acceptance/test_monitoring.py tests/acceptance/test_page.py $(ARGS)
 
-demo: $(VENV)/.demo $(WEIGHTS)  ## Watch a two-leg call being transcribed live
+demo: $(VENV)/.demo $(WEIGHTS) $(CITY)  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(if $(LOAD),--load $(LOAD)) $(ARGS)
 
 # One worker a core; the tests of a file stay together (WORKERS= runs them in one process).
 WORKERS := -n auto --dist loadfile
-test: $(VENV)/.dev $(WEIGHTS)  ## Run the quick tests: ten minutes, without torch, browser, Java or a machine
+test: $(VENV)/.dev $(WEIGHTS) $(CITY)  ## Run the quick tests: ten minutes, without torch, browser, Java or a machine
 	@$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(ARGS)
 
-test-all: $(VENV)/.dev $(WEIGHTS) $(PYANNOTE)/.ready $(MACHINE)  ## Run everything: an hour (ARGS='-m slow': what test leaves out)
+test-all: $(VENV)/.dev $(WEIGHTS) $(CITY) $(PYANNOTE)/.ready $(MACHINE)  ## Run everything: an hour (ARGS='-m slow': what test leaves out)
 	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, types and who may import whom

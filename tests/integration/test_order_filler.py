@@ -175,6 +175,31 @@ async def test_danger_is_told_at_once_and_once(city: CurrentCity) -> None:
     assert "119" in dangers[1][0].to and dangers[1][0].say
 
 
+async def test_another_danger_is_told_though_one_was_told_before(city: CurrentCity) -> None:
+    turns = (
+        (C, "我家厨房着火了，浓烟滚滚，快来人救命啊！"),
+        (C, "我妈烧伤了昏过去了，没有呼吸了！"),
+    )
+    told = await hear(city, turns)
+    dangers = [[event for event in events if isinstance(event, Danger)] for events in told]
+    assert [len(each) for each in dangers] == [1, 1] and "120" in dangers[1][0].to
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "对，他叫尹志刚。",
+        "八个人加起来有十三万五千多。",
+        "在永泰南路，凯德世家。",
+        "对对，七八八。",
+    ],
+)
+async def test_a_short_turn_is_judged_with_what_went_before(city: CurrentCity, turn: str) -> None:
+    turns = ((C, "我们单位半年没给交社保了，工资也拖着，一共八个人。"), (A, "好的。"), (C, turn))
+    told = await hear(city, turns)
+    assert not [event for events in told for event in events if isinstance(event, Danger)]
+
+
 def test_the_pack_is_the_same_for_all_gateways_of_a_process(city: CurrentCity) -> None:
     settings = load_settings().city
     assert CurrentCity(settings.pack, settings.cache).filler is city.filler

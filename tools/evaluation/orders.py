@@ -32,32 +32,38 @@ ROLES = {"A": LegRole.AGENT, "C": LegRole.CITIZEN, "U": LegRole.UNKNOWN}
 
 def orders(
     pack: Annotated[Path | None, typer.Option(help="Pack folder; else the settings'.")] = None,
-    held: Annotated[
-        bool, typer.Option("--held", help="Only the cases that are held back.")
-    ] = False,
     show: Annotated[int, typer.Option(help="So many misses of each kind.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one flat object.")] = False,
 ) -> None:
-    """Dispatch, addresses, phones, names and matters of the shipped cases."""
+    """Dispatch, addresses, phones, names and matters of the shipped cases.
+
+    By those held back, which nobody tuned on; beside them, and in JSON under names with `_all`, by
+    all of them.
+    """
     try:
         filler = _filler(pack)
     except LingtingError as error:
         typer.echo(f"eval orders: {error}", err=True)
         raise typer.Exit(2) from error
+    held, _ = _judged(filler, held=True)
+    every, score = _judged(filler, held=False)
+    if as_json:
+        print(json.dumps(held | {f"{name}_all": value for name, value in every.items()}))
+        return
+    _show(held, every)
+    for name, tally in score.tallies.items() if show else ():
+        for miss in tally.misses[:show]:
+            print(f"{name}: {miss}")
+
+
+def _judged(filler: Filler, *, held: bool) -> tuple[dict[str, float], CaseScore]:
     begun = time.perf_counter()
     score = cases.run(filler, held=held)
     dialogues = list(_dialogues(held=held))
     for dialogue in dialogues:
         _dialogue(filler, dialogue, score)
     n = score.of("emergency").n + score.of("community").n + len(dialogues)
-    told = _figures(score, n, time.perf_counter() - begun)
-    if as_json:
-        print(json.dumps(told))
-        return
-    _show(told)
-    for name, tally in score.tallies.items() if show else ():
-        for miss in tally.misses[:show]:
-            print(f"{name}: {miss}")
+    return _figures(score, n, time.perf_counter() - begun), score
 
 
 def _filler(folder: Path | None) -> Filler:
@@ -96,6 +102,9 @@ def _dialogue(filler: Filler, dialogue: Mapping[str, Any], score: CaseScore) -> 
             score.of(kind).add(expected, given, sure, about)
         elif given and sure >= SURE and not dialogue.get("caller"):
             score.of(f"{name}_invented").add("", given, sure, about)
+    if not dialogue.get("danger"):
+        alarmed = "told" if any(draft.danger for draft in drafts) else "calm"
+        score.of("no_false_alarm").add("calm", alarmed, 1.0, about)
     wanted = str(dialogue.get("matters", 1))
     kind = "two_matters" if wanted != "1" else "one_matter"
     score.of(kind).add(wanted, str(len(drafts)), 0.0, about)
@@ -124,8 +133,8 @@ def _figures(score: CaseScore, n: int, seconds: float) -> dict[str, float]:
     return told
 
 
-def _show(told: Mapping[str, float]) -> None:
-    table = Table("measured", "value", box=None)
-    for name, value in told.items():
-        table.add_row(name, f"{value:g}")
+def _show(held: Mapping[str, float], every: Mapping[str, float]) -> None:
+    table = Table("measured", "held back", "all", box=None)
+    for name, value in every.items():
+        table.add_row(name, f"{held.get(name, 0.0):g}", f"{value:g}")
     Console().print(table)

@@ -117,9 +117,6 @@ def _helping(pack: CityPack) -> Iterator[Labelled]:
 def _urgent(pack: CityPack) -> Iterator[Labelled]:
     for example in _dispatched(pack):
         yield Labelled(example.tier, example.text)
-    for each in pack.emergency_examples if any(_dispatched(pack)) else ():
-        if each.to:
-            yield Labelled(next(iter(pack.tiers)).code, each.text)
 
 
 def _dispatched(pack: CityPack) -> Iterator[CategoryExample]:

@@ -173,7 +173,7 @@ class Filler:
                 "wording": each.wording,
                 "words": words,
             }
-        draft.danger = self.dangers.first(citizen)
+        draft.danger = self.dangers.worst(citizen)
         if not text:
             return
         code = best.label if best else ""

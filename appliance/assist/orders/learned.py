@@ -9,7 +9,7 @@ from appliance.assist.category.model import CategoryModel, Guess
 from appliance.assist.city.catalogue import Catalogue
 from appliance.assist.city.known import AT, NOBODY, Models
 
-OWN = 0.5  # share of what was learned of functions; the rest is the catalogue's, by category
+OWN = 0.6  # share of what was learned of functions; the rest is the catalogue's, by category
 MOST = 400  # labels of a model that are looked at
 Shares = Mapping[str, float]
 

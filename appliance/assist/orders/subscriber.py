@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from appliance.assist.current import CurrentCity
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.draft import Draft, Json
-from appliance.assist.orders.filler import CallContext
+from appliance.assist.orders.filler import CallContext, Filler
 from appliance.assist.slots.value import Said
 from appliance.errors import Conflict, NotFound
 from appliance.feed.kinds.danger import Danger
@@ -21,6 +21,7 @@ from appliance.messages import (
     CallState,
     Final,
     Lasting,
+    LegRole,
     NumberedEvent,
     Utterance,
 )
@@ -75,7 +76,7 @@ class OrderListener:
     def __init__(self, call: FollowedCall, city: CurrentCity) -> None:
         self._call, self._city = call, city
         self._told: dict[int, Json] = {}  # drafts, by matter
-        self._dangers: set[str] = set()
+        self._called: set[tuple[str, bool]] = set()  # numbers, and whether for sure
 
     async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         if not isinstance(told.event, Final):
@@ -83,24 +84,18 @@ class OrderListener:
         filler, record = self._city.filler, self._call.record()
         said = said_in(record)
         drafts = filler.fill(said, context_of(self._call.started_at, self._call.config))
-        return [*self._dangers_in(drafts), *self._changes(drafts)]
+        return [*self._dangers_in(said, filler), *self._changes(drafts)]
 
-    def _dangers_in(self, drafts: Sequence[Draft]) -> list[Lasting]:
+    def _dangers_in(self, said: Sequence[Said], filler: Filler) -> list[Lasting]:
+        """Those for which somebody has to be called who was not yet, or not for sure."""
+        citizen = [each for each in said if each.role is not LegRole.AGENT]
         found: list[Lasting] = []
-        for draft in drafts:
-            danger = draft.danger
-            if danger and danger["name"] not in self._dangers:
-                self._dangers.add(danger["name"])
-                found.append(
-                    Danger(
-                        danger["name"],
-                        tuple(danger["to"]),
-                        danger["utterance"],
-                        danger["at_ms"],
-                        danger["words"],
-                        danger["say"],
-                    )
-                )
+        for each in filler.dangers.all(citizen):
+            calls = {(number, sure) for number in each["to"] for sure in {False, each["sure"]}}
+            if calls - self._called:
+                self._called |= calls
+                told = (each[name] for name in ("utterance", "at_ms", "words", "say"))
+                found.append(Danger(each["name"], tuple(each["to"]), *told))
         return found
 
     def _changes(self, drafts: Sequence[Draft]) -> list[Lasting]:
