@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from appliance.assist.current import CurrentCity
+from appliance.assist.orders import subscriber
 from appliance.assist.orders.cases import AT
-from appliance.assist.orders.draft import OrderField
+from appliance.assist.orders.draft import Draft, OrderField
 from appliance.assist.orders.filler import CallContext, Filler
 from appliance.assist.orders.subscriber import OrderListener
 from appliance.assist.slots.value import Said
@@ -198,6 +200,24 @@ async def test_a_short_turn_is_judged_with_what_went_before(city: CurrentCity, t
     turns = ((C, "我们单位半年没给交社保了，工资也拖着，一共八个人。"), (A, "好的。"), (C, turn))
     told = await hear(city, turns)
     assert not [event for events in told for event in events if isinstance(event, Danger)]
+
+
+async def test_a_call_of_hours_is_filled_less_often_and_its_dangers_are_told_all_the_same(
+    city: CurrentCity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill, times = Filler.fill, 0
+
+    def slowly(self: Filler, said: Sequence[Said], context: CallContext) -> list[Draft]:
+        nonlocal times
+        times += 1
+        time.sleep(subscriber.AT_ONCE_S + 0.05)
+        return fill(self, said, context)
+
+    monkeypatch.setattr(Filler, "fill", slowly)
+    turns = [*CALL, (C, "家里暖气不热。"), (C, "我妈昏过去了，没有呼吸了，快叫救护车！")]
+    told = await hear(city, turns)
+    assert times == 1  # it rests for a second, and all is over by then
+    assert any(isinstance(event, Danger) for event in told[-1])
 
 
 def test_the_pack_is_the_same_for_all_gateways_of_a_process(city: CurrentCity) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from appliance.assist.address import common
 from appliance.assist.address.gazetteer import Gazetteer
@@ -20,6 +21,7 @@ NAMED_TOO = 1.0  # nats that the county of what was named must outweigh, or nois
 APART = 4.0  # nats against two compounds, named at two times, being one place
 ELSEWHERE = 2.0  # nats that speak against another place being named
 MOST_SUPPORTS = 28  # matches that are weighed
+REMEMBERED = 1024
 
 
 Rivals = Mapping[int, Sequence[tuple[float, int]]]  # of each that was heard, by its id()
@@ -56,8 +58,13 @@ class Meant:
         return self.used[0].match.place
 
 
-def readings(heard: Sequence[Heard], gazetteer: Gazetteer) -> list[Meant]:
+def readings(heard: Sequence[Heard], gazetteer: Gazetteer) -> Sequence[Meant]:
     """One for each place that can be the leaf; the likeliest first."""
+    return _readings(tuple(heard), gazetteer)
+
+
+@lru_cache(REMEMBERED)  # a call is read again after every final
+def _readings(heard: tuple[Heard, ...], gazetteer: Gazetteer) -> tuple[Meant, ...]:
     ranked = sorted(heard, key=lambda each: -each.match.score)[:MOST_SUPPORTS]
     rivals = {id(each): _rivals(each, ranked, gazetteer) for each in ranked}
     best: dict[int, Meant] = {}
@@ -66,7 +73,7 @@ def readings(heard: Sequence[Heard], gazetteer: Gazetteer) -> list[Meant]:
         known = best.get(meant.leaf)
         if known is None or meant.score > known.score:
             best[meant.leaf] = meant
-    return sorted(best.values(), key=lambda meant: -meant.score)
+    return tuple(sorted(best.values(), key=lambda meant: -meant.score))
 
 
 def odds(found: Sequence[Meant], nothing: float = 0.0) -> list[float]:

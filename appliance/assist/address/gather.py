@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from appliance.assist.address import cues
 from appliance.assist.address.chain import ELSEWHERE, Heard, Meant, readings
@@ -25,6 +26,7 @@ AGREED = 3.0  # nats that a citizen's yes to a place that was read back adds
 ANSWERED = 2.0  # nats that an agent's question for a place adds
 CLEAR = 5.0  # nats of a match that can be agreed to: no noise
 KEPT = 12  # matches of one mention that are weighed with those of others
+MOST_LOOKED_AT = 8  # places that a mention may belong to: a call of hours has hundreds
 _ASKING = re.compile("[吗吧？?]|对不对|是不是|对么|没错")
 
 
@@ -52,9 +54,9 @@ class Gathered:
     mine: bool = False
     asked_for: bool = False
     doubted: bool = False
-    _meant: list[Meant] | None = None
+    _meant: Sequence[Meant] | None = None
 
-    def meant(self, gazetteer: Gazetteer) -> list[Meant]:
+    def meant(self, gazetteer: Gazetteer) -> Sequence[Meant]:
         """What it may be, the likeliest first."""
         if self._meant is None:
             self._meant = readings(self.heard, gazetteer)
@@ -179,10 +181,12 @@ class _Gatherer:
         if mention.meant is None:
             return self._home_of_unlisted(mention)
         best, most = None, mention.meant.score - ELSEWHERE
-        for place in reversed(self.places):
+        for place in self.places[: -MOST_LOOKED_AT - 1 : -1]:  # the last ones first
             gain = self._gain(place, number, mention)
             if gain > most:
                 best, most = place, gain
+            if gain == inf:
+                break
         return best
 
     def _home_of_unlisted(self, mention: Mention) -> Gathered | None:
@@ -201,7 +205,7 @@ class _Gatherer:
         if not alone:
             return mention.meant.score
         if mention.meant.leaf in {heard.match.place for heard in alone[0].used}:
-            return float("inf")
+            return inf
         more = _heard(number, mention, 0.0, place.denied)
         together = readings([*place.heard, *more], self._gazetteer)
         return together[0].score - alone[0].score if together else 0.0

@@ -8,6 +8,7 @@ from appliance.assist.category.model import CategoryModel, Guess
 from appliance.assist.city.pack import CityPack
 from appliance.assist.slots.value import Alternative, Evidence, Said, Value
 
+MOST_LOOKED_AT = 40  # turns
 MOST = 3  # alternatives, and words
 
 
@@ -56,7 +57,7 @@ def _carried(
         for word in category.keywords if category else ():
             if (at := each.text.find(word)) >= 0:
                 found.append(each.evidence(at, at + len(word), "关键词"))
-    for each in said if not found else ():
+    for each in said[-MOST_LOOKED_AT:] if not found else ():
         for span in model.carried(each.text, code, 2):
             found.append(each.evidence(span.start, span.end, f"模型 {span.weight:.2f}"))
     return found[:MOST]

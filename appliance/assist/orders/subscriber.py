@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -29,6 +31,8 @@ from appliance.store.database import Also
 from appliance.store.jobs import Job
 from appliance.store.store import Store
 
+AT_ONCE_S = 0.1  # what takes longer is followed by REST times as much of rest
+REST = 20
 TEXT_DOOR = "text"  # of messages that were written
 
 
@@ -75,6 +79,7 @@ class OrderListener:
 
     def __init__(self, call: FollowedCall, city: CurrentCity) -> None:
         self._call, self._city = call, city
+        self._rests_until = 0.0  # monotonic, s
         self._told: dict[int, Json] = {}  # drafts, by matter
         self._called: set[tuple[str, bool]] = set()  # numbers, and whether for sure
 
@@ -83,8 +88,19 @@ class OrderListener:
             return ()
         filler, record = self._city.filler, self._call.record()
         said = said_in(record)
-        drafts = filler.fill(said, context_of(self._call.started_at, self._call.config))
-        return [*self._dangers_in(said, filler), *self._changes(drafts)]
+        found = self._dangers_in(said, filler)
+        if time.monotonic() >= self._rests_until:
+            found += self._changes(await self._filled(filler, said))
+        return found
+
+    async def _filled(self, filler: Filler, said: Sequence[Said]) -> Sequence[Draft]:
+        """By a thread: a call of hours takes long, and is therefore filled less often."""
+        context = context_of(self._call.started_at, self._call.config)
+        begun = time.monotonic()
+        drafts = await asyncio.to_thread(filler.fill, said, context)
+        now = time.monotonic()
+        self._rests_until = now + max(0.0, now - begun - AT_ONCE_S) * REST
+        return drafts
 
     def _dangers_in(self, said: Sequence[Said], filler: Filler) -> list[Lasting]:
         """Those for which somebody has to be called who was not yet, or not for sure."""
