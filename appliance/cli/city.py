@@ -288,14 +288,19 @@ def learn(folder: Folder = None) -> None:
 def train(
     data: Annotated[
         list[Path],
-        typer.Option(help="CSV `label,text`, UTF-8 or GB18030; labels are codes or names."),
+        typer.Option(
+            help="CSV of orders, UTF-8 or GB18030: text; label (category, code or name) and, if "
+            "known, tier, main and helpers (units)."
+        ),
     ],
     folder: Folder = None,
     force: Annotated[
         bool, typer.Option("--force", help="Take it even if it is no better.")
     ] = False,
 ) -> None:
-    """Train the category model on a city's own orders; it is taken if it is better than before."""
+    """Train on a city's own orders: categories and, where they tell them, units and tiers.
+
+    Each model is taken if it is better than the one before."""
     try:
         train_pack(_loaded(folder, sealed=False), data, console, force=force)
     except LingtingError as error:
@@ -314,7 +319,7 @@ def corrections(
     client = AdminClient(server, key_file, certificate, authority)
     found = client.ask("GET", "/api/v1/orders/corrections")["rows"]
     with out.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ("label", "text"))
+        writer = csv.DictWriter(file, ("label", "text", "tier", "main", "helpers"))
         writer.writeheader()
         writer.writerows(found)
     console.print(f"{len(found)} corrected orders: {out}")

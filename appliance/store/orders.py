@@ -143,13 +143,11 @@ class Orders:
         rows = await self._database.read(lambda c: c.execute(wanted.group_by(*named)).all())
         return {(category, unit): count for category, unit, count in rows}
 
-    async def corrected(self, wanted: OrderFilter, field: str) -> list[Order]:
-        """Those in which somebody has corrected that field."""
-        changed = select(order_events.c.order_id).where(order_events.c.action == "corrected")
-        found = await self._found(
-            select(orders).where(orders.c.id.in_(changed), *rows.conditions(wanted))
-        )
-        return [each for each in found if "corrected_by" in each.body["fields"].get(field, {})]
+    async def with_actions(self, wanted: OrderFilter, actions: Sequence[str]) -> list[Order]:
+        """Those to which one of these has happened."""
+        happened = select(order_events.c.order_id).where(order_events.c.action.in_(actions))
+        query = select(orders).where(orders.c.id.in_(happened), *rows.conditions(wanted))
+        return await self._found(query)
 
     async def due_timers(self, limit: int) -> list[tuple[str, str, str]]:
         """(order, unit, kind) whose moment has come, the oldest first."""

@@ -44,7 +44,7 @@ class Desk:
 
 
 def city(pack: CityPack = PACK) -> Any:
-    filler = SimpleNamespace(place=lambda text: None)
+    filler = SimpleNamespace(place=lambda text: None, models=None)
     return SimpleNamespace(pack=pack, filler=filler)
 
 

@@ -67,6 +67,9 @@ class OrderList(BaseModel):
 class Correction(BaseModel):
     label: str
     text: str
+    tier: str
+    main: str = Field(description="code of the unit that leads")
+    helpers: str = Field(description="codes of the others, joined by ;")
 
 
 class Corrections(BaseModel):

@@ -160,18 +160,21 @@ def _add_corrections(router: APIRouter, desk: OrderDesk, access: Access | None) 
 
     @router.get("/orders/corrections", response_model=schemas.Corrections, responses=PROBLEMS)
     async def corrections(who: Principal = dispatcher) -> Response:
-        """Orders whose category somebody has corrected, names and numbers hidden: what a city's
-        category model is trained on."""
+        """Orders that somebody has corrected or a unit has sent back, as they are now, names and
+        numbers hidden: what a city's models are trained on."""
         rows = await desk.corrected(OrderFilter(tenant=common.tenant_of(who)))
         await _note(access, who, "order.corrections", f"{len(rows)} orders")
         told = [
             {
                 "label": each.category,
                 "text": common.hidden_body(each)["fields"].get("content", {}).get("text", ""),
+                "tier": each.tier,
+                "main": each.unit,
+                "helpers": ";".join(part.unit for part in each.units if not part.main),
             }
             for each in rows
         ]
-        return JSONResponse({"rows": [row for row in told if row["text"]]})
+        return JSONResponse({"rows": [row for row in told if row["text"] and row["label"]]})
 
 
 def _add_reading(

@@ -32,12 +32,21 @@ class Labelled:
     hint: bool = False
 
 
-def read_rows(path: Path, label: str = "label", text: Sequence[str] = ()) -> list[Labelled]:
+def columns_of(path: Path) -> tuple[str, ...]:
+    """Names of a CSV file's columns; raises SettingsError."""
+    lines = csv.DictReader(io.StringIO(_decoded(path)))
+    return tuple(name.strip() for name in lines.fieldnames or ())
+
+
+def read_rows(
+    path: Path, label: str = "label", text: Sequence[str] = (), *, unlabelled: bool = False
+) -> list[Labelled]:
     """Rows of a CSV file, plain or .gz, UTF-8 or GB18030; raises SettingsError.
 
-    Empty texts are kept: training counts and drops them. Rows without a label are an error.
+    Empty texts are kept: training counts and drops them.
 
     Args:
+        unlabelled: rows without a label are kept, too; else they are an error.
         label: name of the column with the label.
         text: names of the columns with the text, which are joined; else title, text and words, as
             far as they are there. Words (parted by spaces) are joined without them.
@@ -51,16 +60,21 @@ def read_rows(path: Path, label: str = "label", text: Sequence[str] = ()) -> lis
         raise SettingsError(DOING, cause, f"its columns are: {', '.join(names)}; name them")
     lines.fieldnames = names
     try:
-        return [_row(path, lines.line_num, row, label, wanted) for row in lines]
+        return [_row(path, lines.line_num, row, label, wanted, unlabelled) for row in lines]
     except csv.Error as error:
         raise SettingsError(DOING, f"{path}:{lines.line_num}: {error}") from error
 
 
 def _row(
-    path: Path, line: int, row: dict[str, str | None], label: str, wanted: Sequence[str]
+    path: Path,
+    line: int,
+    row: dict[str, str | None],
+    label: str,
+    wanted: Sequence[str],
+    unlabelled: bool,
 ) -> Labelled:
     name = (row[label] or "").strip()
-    if not name:
+    if not name and not unlabelled:
         raise SettingsError(DOING, f"{path}:{line}: no {label}", "label it or take the row out")
     cells = [(column, (row[column] or "").strip()) for column in wanted]
     cells = [

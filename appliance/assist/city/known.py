@@ -33,7 +33,6 @@ KEPT_S = 30 * 86_400.0  # of a pack that is no longer in use
 SAFE_EVERY = 3  # so many examples of ordinary matters one is learned as safe
 SAFE, NOBODY = "-", "-"  # of what is no danger; of what one unit can do alone
 AT = "@"  # between a function and the level of its unit
-MODEL = "category.model"  # trained on a city's own orders; else on the examples of its pack
 
 
 def gazetteer_of(pack: CityPack) -> Gazetteer:
@@ -133,13 +132,17 @@ LEARNED: Mapping[str, Callable[[CityPack], Iterator[Labelled]]] = {
 }
 
 
+def own_model(pack: CityPack, what: str) -> Path:
+    """Trained on a city's own orders, beside its pack's examples; it need not be there."""
+    return pack.folder / f"{what}.model"
+
+
 def _file(pack: CityPack, cache: Path, what: str) -> Path:
     return cache / f"{what}-{pack.identity.name}-{pack.digest[:16]}-{FORM}.model"
 
 
 def _kept(pack: CityPack, cache: Path | None, what: str) -> CategoryModel | None:
-    own = pack.folder / MODEL
-    if what == CATEGORY and own.exists():
+    if (own := own_model(pack, what)).exists():
         return CategoryModel.load(own)
     path = _file(pack, cache, what) if cache else None
     with contextlib.suppress(LingtingError, OSError):  # of another release, or torn: made anew

@@ -11,11 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from appliance.assist.category.model import Guess
 from appliance.assist.city.tiers import Tier
 from appliance.assist.city.units import Unit
 from appliance.assist.orders import life
 from appliance.assist.orders.dispatch import Dispatch, dispatch
 from appliance.assist.orders.draft import Draft, OrderField
+from appliance.assist.orders.learned import NOTHING, learned
 from appliance.assist.orders.life import ENDED, Action, Actor, OrderState
 from appliance.assist.orders.repeats import is_repeat
 from appliance.assist.orders.steps import Move, Steps
@@ -71,8 +73,9 @@ class OrderDesk:
         return await self._store.orders.rows(wanted)
 
     async def corrected(self, wanted: OrderFilter) -> list[Order]:
-        """Orders whose category somebody has set."""
-        return await self._store.orders.corrected(wanted, "category")
+        """Orders that somebody has corrected, or that a unit has sent back."""
+        actions = ("corrected", Action.RETURN.value)
+        return await self._store.orders.with_actions(wanted, actions)
 
     async def history(self, order: Order) -> list[OrderEvent]:
         return await self._store.orders.history(order.id)
@@ -245,7 +248,11 @@ class OrderDesk:
             order.body["fields"].get(name, {}).get("text", "")
             for name in ("title", "content", "request")
         )
-        return dispatch(self.city.pack, order.category, order.division, text, returned)
+        pack, models = self.city.pack, self.city.filler.models
+        told = NOTHING
+        if models and order.category:
+            told = learned(models, pack.catalogue, text, [Guess(order.category, 1.0)])
+        return dispatch(pack, order.category, order.division, text, returned, told)
 
     async def act(
         self,
