@@ -68,6 +68,17 @@ def hidden_body(order: Order) -> dict[str, Any]:
     return pii.masked_draft(order.body, personal(order.body.get("fields", {})))
 
 
+def correction(order: Order) -> dict[str, str]:
+    """What is learned of an order as it is now."""
+    return {
+        "label": order.category,
+        "text": hidden_body(order)["fields"].get("content", {}).get("text", ""),
+        "tier": order.tier,
+        "main": order.unit,
+        "helpers": ";".join(part.unit for part in order.units if not part.main),
+    }
+
+
 def shown(order: Order, *, masked: bool) -> dict[str, Any]:
     """An order as JSON."""
     body = hidden_body(order) if masked else order.body

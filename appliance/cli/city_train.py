@@ -72,9 +72,8 @@ def _train(
     if found:
         _show(what, found, console)
     if found and not (found.better or force):
-        console.print(
-            f"{CHINESE[what]}：不比原来的好，不换。 No better than before: not taken; --force takes it."
-        )
+        told = "不比原来的好，不换。 No better than before: not taken; --force takes it."
+        console.print(f"{CHINESE[what]}：{told}")
         return False
     new.model.save(known.own_model(pack, what))
     return True
@@ -138,8 +137,9 @@ def _show(what: str, found: Comparison, console: Console) -> None:
     """On what the old one has not seen; the new one as if it had not seen it either."""
     if not (found.old and found.new):
         console.print(
-            f"{CHINESE[what]}：原来没见过的只有 {found.fresh} 条，按各自的交叉验证比较 top-1, cross-validated, "
-            f"for few texts are new to the old model: {found.before:.3f} -> {found.after:.3f}"
+            f"{CHINESE[what]}：原来没见过的只有 {found.fresh} 条，按各自的交叉验证比较 top-1, "
+            "cross-validated, for few texts are new to the old model: "
+            f"{found.before:.3f} -> {found.after:.3f}"
         )
         return
     table = Table(f"{CHINESE[what]} 没见过的 unseen", "原来 before", "现在 after", box=None)

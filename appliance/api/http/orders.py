@@ -164,17 +164,8 @@ def _add_corrections(router: APIRouter, desk: OrderDesk, access: Access | None) 
         numbers hidden: what a city's models are trained on."""
         rows = await desk.corrected(OrderFilter(tenant=common.tenant_of(who)))
         await _note(access, who, "order.corrections", f"{len(rows)} orders")
-        told = [
-            {
-                "label": each.category,
-                "text": common.hidden_body(each)["fields"].get("content", {}).get("text", ""),
-                "tier": each.tier,
-                "main": each.unit,
-                "helpers": ";".join(part.unit for part in each.units if not part.main),
-            }
-            for each in rows
-        ]
-        return JSONResponse({"rows": [row for row in told if row["text"] and row["label"]]})
+        told = [common.correction(each) for each in rows if each.category]
+        return JSONResponse({"rows": [row for row in told if row["text"]]})
 
 
 def _add_reading(
