@@ -150,8 +150,9 @@ def test_another_city_is_made_of_a_code(tmp_path: Path) -> None:
     counties = {each.name for each in made.divisions.of_level(DivisionLevel.COUNTY)}
     assert "平定县" in counties and "平城区" not in counties
     assert made.units.responsible("urban_management", "140321000000", DivisionLevel.COUNTY)
-    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.csv"))
-    assert "大同" not in text
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert not [name for name, text in texts.items() if "大同" in text or "平城" in text]
+    assert "阳泉" in texts["refusals.toml"]
     with pytest.raises(Conflict):
         new.make(PACKS / "template", CHINA_2022, "1403", folder, name="yangquan")
 

@@ -56,15 +56,22 @@ def make(
     functions = _functions(template)
     divisions = [*divisions_of(china, code), *villages]
     folder.mkdir(parents=True)
-    for file in sorted(template.iterdir()):
-        if file.is_file() and file.name != "README.md":
-            shutil.copy(file, folder / file.name)
     title, city = divisions[0].name, divisions[0].code[:6]
+    copy(template, folder, next(iter(short(title)), title))
     (folder / "pack.toml").write_text(
         PACK.format(name=name, title=title, division=city, area_code=area_code), encoding="utf-8"
     )
     write_rows(folder / "divisions.csv", Division, divisions)
     write_rows(folder / "units.csv", Unit, units_of(functions, Divisions(divisions)))
+
+
+def copy(template: Path, folder: Path, city: str) -> None:
+    """What cities have in common, with a city's name in the place of {city}; units apart."""
+    for file in sorted(template.iterdir()):
+        if file.is_file() and file.name not in ("README.md", FUNCTIONS):
+            text = file.read_text(encoding="utf-8")
+            (folder / file.name).write_text(text.replace("{city}", city), encoding="utf-8")
+    shutil.copy(template / FUNCTIONS, folder / FUNCTIONS)
 
 
 def _functions(template: Path) -> list[Function]:
