@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from appliance.assist.city import pack as packs
+from appliance.assist.city.known import models_of
 from appliance.assist.current import CurrentCity
 from appliance.assist.orders import subscriber
 from appliance.assist.orders.cases import AT
@@ -40,6 +42,7 @@ CALL = (
 @pytest.fixture(scope="module")
 def city() -> CurrentCity:
     settings = load_settings().city
+    models_of(packs.load(settings.pack), settings.cache)  # where nobody has learned them yet
     return CurrentCity(settings.pack, settings.cache)
 
 

@@ -23,13 +23,14 @@ from appliance.assist.address.shapes import Shape
 from appliance.assist.address.tokens import LEVELS
 from appliance.assist.slots.value import Alternative, Evidence, Value
 
-SURE = 0.55  # of a level that is answered
+SURE = 0.5  # of a level that is answered
 CLEAR = 0.8  # below it, what is answered is asked about all the same
 SINGLE = 0.6  # of one reading; or
 SOLID = 3.0  # nats of the best reading, before several that agree make a division sure
 WORTH = 0.15  # of an alternative that is told
-UNLISTED = -0.5  # nats that speak for a name that looks like a place's and is in no gazetteer
-ALMOST = -0.5  # the same for one that differs only in its 小区 from a listed 社区
+UNLISTED = -1.0  # nats that speak for a name that looks like a place's and is in no gazetteer
+NO_NAME = -3.0  # nats that nothing is named where something looks like a name
+ALMOST = -1.0  # the same for one that differs only in its 小区 from a listed 社区
 UNLISTED_SURE = 0.5  # of a name that only looks like a place's
 UNPLACED = 0.3  # of a house number without a place
 DOUBTED = 0.4  # of what was read back and found wrong
@@ -53,7 +54,8 @@ class _Sure:
 def answer(place: Gathered, gazetteer: Gazetteer) -> Value:
     """As a slot's value; its confidence is that of the deepest level told."""
     found = _with_unlisted(place, place.meant(gazetteer), gazetteer)
-    chances = odds(found)
+    named = any(meant.unlisted for meant in found)  # something, listed or not
+    chances = odds(found, NO_NAME if named else 0.0)
     sure = _sure(found, chances, place.crossing, gazetteer)
     unlisted = _listed(place, found, chances) < 0.5
     parts = _parts(place, sure, unlisted, gazetteer)
@@ -91,6 +93,7 @@ def _with_unlisted(place: Gathered, found: Sequence[Meant], gazetteer: Gazetteer
         score = without.score + (ALMOST if almost else UNLISTED)
         score += ANSWERED if place.asked_for else 0.0
         unlisted.append(replace(without, score=score, unlisted=True))
+        found = [meant for meant in found if meant not in clear]  # something of that kind was named
     more = sorted((m for m in unlisted if m.unlisted), key=lambda meant: -meant.score)[:1]
     return sorted([*found, *more], key=lambda meant: -meant.score)
 
