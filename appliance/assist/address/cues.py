@@ -133,6 +133,11 @@ def another_number(said: str, name: str, alike: Callable[[str, str], bool]) -> b
     return bool(told and set(told) - set(known) and (known or len(said) > len(name)))
 
 
+def everyday(said: str) -> bool:
+    """Whether it is a word that everybody says, and no more."""
+    return bool(_COMMON.fullmatch(said))
+
+
 def common(text: str, start: int, end: int, name: str) -> float:
     """What it tells that a name is heard in words that everybody says."""
     for found in _COMMON.finditer(text, max(0, start - 3), min(len(text), end + 3)):

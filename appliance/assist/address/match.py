@@ -145,8 +145,11 @@ def _match(text: str, gazetteer: Gazetteer, heard: Sounded) -> Match:
     score = heard.score + AS_WRITTEN * written
     if exact and len(said) > 2:
         score += IN_FULL
-    if written == len(said) and not (gazetteer.as_written or GENERAL.fullmatch(said)):
+    everyday = GENERAL.fullmatch(said) or cues.everyday(said)  # 房子 is hardly 房子村
+    if written == len(said) and not (gazetteer.as_written or everyday):
         score += cues.ALONE if cues.alone(text, heard.start, end) else 0.0
+    elif not exact and everyday:
+        score += cues.COMMON
     if not exact:
         score += cues.common(text, heard.start, heard.end, form.text)
         tail = form.tail or form.text[-1]
