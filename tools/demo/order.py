@@ -55,6 +55,8 @@ def _table(order: dict[str, Any]) -> Table:
         value = order["fields"].get(field.value)
         if value and value["text"]:
             table.add_row(*_row(field, value))
+        elif value and value.get("alternatives"):
+            table.add_row(Text(CHINESE[field], "bold"), Text(_likely(value), "dim"))
     return table
 
 
@@ -73,6 +75,11 @@ def _row(field: OrderField, value: dict[str, Any]) -> tuple[Text, ...]:
         Text(words, "dim"),
         Text(at, "dim"),
     )
+
+
+def _likely(value: dict[str, Any]) -> str:
+    found = (f"{each['text']} {each['confidence']:.0%}" for each in value["alternatives"])
+    return "未定，可能是：" + "；".join(found)
 
 
 def _short(text: str, most: int) -> str:

@@ -132,8 +132,10 @@ def _dispatch(filler: Filler, case: Mapping[str, str], score: CaseScore) -> None
     score.of("tier").add(case["tier"], draft.codes.get("tier", ""), 0.0, about)
     if category:
         score.of("category").add(case["category"], category.code, category.confidence, about)
-    else:
-        score.of("category").add(case["category"], "", 0.0, about)
+        leaves = [each.code for each in category.alternatives]
+        score.of("category_top1").add(case["category"], leaves[0], 0.0, about)
+        among = "told" if set(leaves) & set(case["category"].split(";")) else "missed"
+        score.of("category_top3").add("told", among, 0.0, about)
     others = draft.fields.get(OrderField.HELPERS)
     given = set(others.code.split(";")) if others else set()
     score.helpers.add(set(filter(None, case["helpers"].split(";"))), given)

@@ -15,20 +15,19 @@ MOST = 3  # alternatives, and words
 def category_of(
     pack: CityPack, model: CategoryModel, said: Sequence[Said], guesses: Sequence[Guess]
 ) -> Value | None:
-    """The category of what was said, to the level that is sure; None: it is not known.
+    """The category of what was said, to the level that is sure, empty where none is.
 
-    Its alternatives are the three likeliest leaves.
+    Its alternatives are the three likeliest leaves. None: nothing was said.
     """
     if not guesses:
         return None
     code, confidence = _deepest(guesses, model.sure)
-    if not code or code not in pack.taxonomy:
-        return None
+    known = code in pack.taxonomy
     return Value(
-        text=pack.taxonomy.name(code),
-        confidence=confidence,
-        evidence=tuple(_carried(pack, model, said, code)),
-        code=code,
+        text=pack.taxonomy.name(code) if known else "",
+        confidence=confidence or guesses[0].probability,
+        evidence=tuple(_carried(pack, model, said, code)) if known else (),
+        code=code if known else "",
         alternatives=tuple(
             Alternative(pack.taxonomy.name(each.label), each.probability, each.label)
             for each in guesses[:MOST]

@@ -185,7 +185,7 @@ class Filler:
         tier, why = proposed.tier, proposed.tier_why
         if (danger := draft.danger) and danger["sure"]:
             tier, why = next(iter(self.pack.tiers)), f"{danger['name']}（“{danger['words']}”）"
-        _urgent(draft, tier, why, citizen)
+        _urgent(draft, tier, why, citizen, told.tier.get(tier.code, UNKNOWN))
 
     def _open(self, draft: Draft, said: Sequence[Said], context: CallContext) -> None:
         category = self.pack.taxonomy.get(draft.codes.get("category", ""))
@@ -293,10 +293,8 @@ def _dispatched(draft: Draft, proposed: Dispatch, citizen: Sequence[Said], sure:
     draft.notes = tuple(notes)
 
 
-def _urgent(draft: Draft, tier: Tier, why: str, citizen: Sequence[Said]) -> None:
-    category = draft.fields.get(OrderField.CATEGORY)
+def _urgent(draft: Draft, tier: Tier, why: str, citizen: Sequence[Said], sure: float) -> None:
     evidence = (_spoken(citizen, why),)
-    sure = category.confidence if category else UNKNOWN
     draft.codes["tier"] = tier.code
     draft.fields[OrderField.TIER] = Value(tier.name, sure, evidence, tier.code)
 
