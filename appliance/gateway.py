@@ -21,6 +21,7 @@ from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.push import OrderPush
 from appliance.assist.orders.subscriber import OrderFiller
 from appliance.assist.orders.timers import OrderTimers
+from appliance.assist.orders.watch import DangerWatch
 from appliance.call.box import Box
 from appliance.console.board import Lines
 from appliance.engine.build import build_engine
@@ -75,6 +76,7 @@ class Gateway:
         # In the order in which they are told of an event.
         self.subscribers: tuple[Subscriber, ...] = (
             Alerts(Level(settings.emotions.alert_level)),
+            DangerWatch(self.city),
             OrderFiller(store, self.city, self.orders),
             webhooks,
             self.lines,

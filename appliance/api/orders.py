@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from appliance.access.roles import AccessRole, Principal
 from appliance.assist.orders import pii
-from appliance.assist.orders.draft import personal
+from appliance.assist.orders.draft import is_secret, personal
 from appliance.assist.orders.life import STEPS, Action, Actor
 from appliance.errors import Forbidden, NotFound
-from appliance.messages import EVERY_TENANT
-from appliance.store.order_rows import Order
+from appliance.store.order_rows import Json, Order
 
 ACTORS = {
     AccessRole.CALLER: Actor.SYSTEM,
@@ -50,8 +50,8 @@ def check_sees(who: Principal, order: Order) -> None:
 
 
 def tenant_of(who: Principal) -> str:
-    """Whose orders they look through: a unit serves every hotline system of its city."""
-    return EVERY_TENANT if AccessRole.CLERK in who.roles and who.unit else who.tenant
+    """Whose orders they look through."""
+    return who.tenant
 
 
 def sees_persons(who: Principal, order: Order) -> bool:
@@ -59,13 +59,19 @@ def sees_persons(who: Principal, order: Order) -> bool:
     units."""
     if not who.roles & SEES_PERSONS:
         return False
-    secret = order.body.get("fields", {}).get("secrecy", {}).get("code") == "secret"
-    return not (secret and AccessRole.CLERK in who.roles)
+    return not (is_secret(order.body.get("fields", {})) and AccessRole.CLERK in who.roles)
 
 
 def hidden_body(order: Order) -> dict[str, Any]:
     """Without names and numbers."""
     return pii.masked_draft(order.body, personal(order.body.get("fields", {})))
+
+
+def drafts_for(who: Principal, drafts: Iterable[Json]) -> list[Json]:
+    """Drafts of a call that still runs, as they may see them."""
+    if who.roles & SEES_PERSONS:
+        return list(drafts)
+    return [pii.masked_draft(each, personal(each.get("fields", {}))) for each in drafts]
 
 
 def correction(order: Order) -> dict[str, str]:

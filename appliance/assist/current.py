@@ -86,6 +86,8 @@ class CurrentCity:
         try:
             filler = await asyncio.to_thread(_filler, *sign, self._cache)
             filler = await self._taught(filler)
+            if filler.models is None:
+                return False  # the log says why
             self._taking(filler.pack.folder)
         except LingtingError as error:
             log.error("the city pack %s stays in use: %s", self.pack.version, error)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, or_, select
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from appliance.errors import Conflict, NotFound
+from appliance.errors import Conflict, NotFound, StoreDamaged
 from appliance.messages import EVERY_TENANT
 from appliance.store import order_rows as rows
 from appliance.store.database import Also, Database, clock
@@ -23,6 +24,8 @@ from appliance.store.order_rows import (
     UnitPart,
 )
 from appliance.store.schema import order_events, order_timers, order_units, orders
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 5  # to find a number that no other gateway takes at the same moment
 
@@ -55,9 +58,9 @@ class Orders:
         raise Conflict("make an order", "the call has one of this matter already")
 
     async def get(self, name: str, tenant: str = EVERY_TENANT) -> Order:
-        """By id or number; raises NotFound."""
+        """By id or number; raises NotFound, StoreDamaged."""
         wanted = select(orders).where(or_(orders.c.id == name, orders.c.number == name))
-        found = await self._found(wanted.where(*rows.of_tenant(tenant)))
+        found = await self._found(wanted.where(*rows.of_tenant(tenant)), damaged=StoreDamaged)
         if not found:
             raise NotFound("find an order", f"there is no order {name!r}")
         return found[0]
@@ -118,12 +121,32 @@ class Orders:
 
         return await self._database.write(work)
 
-    async def noting(self, order_id: str, event: OrderEvent) -> Also:
-        """For another change's transaction: tell of it in this order's history, too."""
+    async def noting(self, order_id: str, event: OrderEvent, unless: Container[str] = ()) -> Also:
+        """For another change's transaction: tell of it in this order's history, too.
+
+        There it raises Conflict where the order is in one of the states `unless`.
+        """
         sealing = await self._ring.get(order_id)
-        return lambda connection: rows.append(
-            connection, sealing, order_id, [event], clock(connection)
-        )
+
+        def note(connection: Connection) -> None:
+            order = rows.locked(connection, sealing, order_id)
+            if order.state in unless:
+                raise Conflict("merge an order", f"{order.number} is {order.state}", "name another")
+            rows.append(connection, sealing, order_id, [event], clock(connection))
+
+        return note
+
+    async def put_off(self, order_id: str, timer: tuple[str, str], seconds: float) -> None:
+        """A timer whose order cannot be read now."""
+        table = order_timers.c
+        unit, kind = timer
+        one = (table.order_id == order_id, table.unit == unit, table.kind == kind)
+
+        def work(connection: Connection) -> None:
+            due = clock(connection) + seconds
+            connection.execute(update(order_timers).where(*one).values(due_at=due))
+
+        await self._database.write(work)
 
     async def history(self, order_id: str) -> list[OrderEvent]:
         """In order; raises NotFound, StoreDamaged."""
@@ -183,18 +206,37 @@ class Orders:
             lambda c: c.execute(delete(orders).where(orders.c.id.in_(order_ids)))
         )
 
-    async def _found(self, wanted: Any) -> list[Order]:
+    async def _found(self, wanted: Any, damaged: type[Exception] | tuple[()] = ()) -> list[Order]:
+        """What is damaged hides no other; errors of the type `damaged` are raised all the same."""
+
         def work(connection: Connection) -> tuple[Sequence[Row[Any]], dict[str, list[UnitPart]]]:
             found = connection.execute(wanted).all()
             return found, rows.parts_of(connection, [row.id for row in found])
 
         found, parts = await self._database.read(work)
         keys = await self._ring.get_many([row.id for row in found])
-        return [
-            rows.order_of(row, keys[row.id], parts.get(row.id, ()), {})
+        opened = (
+            _opened(row, keys[row.id], parts.get(row.id, ()), damaged)
             for row in found
             if row.id in keys
-        ]
+        )
+        return [order for order in opened if order]
+
+
+def _opened(
+    row: Row[Any],
+    sealing: rows.Sealing,
+    parts: Sequence[UnitPart],
+    damaged: type[Exception] | tuple[()],
+) -> Order | None:
+    """None: it is damaged."""
+    try:
+        return rows.order_of(row, sealing, parts, {})
+    except damaged:
+        raise
+    except StoreDamaged as error:
+        log.error("order %s cannot be read: %s", row.number, error)
+        return None
 
 
 def new_id() -> str:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 SOURCE = "/lingting"
 ORDER_ACTIONS = (
+    "absorbed",
     *("created", "corrected", "confirm", "dispatch", "sign", "start", "return", "answer"),
     *("call_back", "close", "reopen", "merge", "refuse", "extend", "grant", "deny"),
     *("remind", "supervise", "pushed"),

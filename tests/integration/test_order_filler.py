@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from appliance.assist.orders.cases import AT
 from appliance.assist.orders.draft import Draft, OrderField
 from appliance.assist.orders.filler import CallContext, Filler
 from appliance.assist.orders.subscriber import OrderListener
+from appliance.assist.orders.watch import DangerListener
 from appliance.assist.slots.value import Said
 from appliance.call.keeping import Ending
 from appliance.feed.kinds.danger import Danger
@@ -148,8 +150,13 @@ class FollowedTurns:
 
 async def hear(city: CurrentCity, turns: Sequence[tuple[LegRole, str]]) -> list[Any]:
     call = FollowedTurns()
-    listener = OrderListener(call, city)  # type: ignore[arg-type]
-    return [list(await listener.hear(call.say(who, text))) for who, text in turns]
+    dangers = DangerListener(call, city)  # type: ignore[arg-type]
+    orders = OrderListener(call, city)  # type: ignore[arg-type]
+    told = []
+    for who, text in turns:
+        final = call.say(who, text)
+        told.append([*await dangers.hear(final), *await orders.hear(final)])
+    return told
 
 
 async def test_changes_alone_are_told_and_fold_to_the_draft(city: CurrentCity) -> None:
@@ -221,6 +228,19 @@ async def test_a_call_of_hours_is_filled_less_often_and_its_dangers_are_told_all
     told = await hear(city, turns)
     assert times == 1  # it rests for a second, and all is over by then
     assert any(isinstance(event, Danger) for event in told[-1])
+
+
+async def test_a_call_of_three_hours_holds_nobody_up(city: CurrentCity) -> None:
+    places = ["平城区阳光花园", "云州区西坪镇", "左云县小京庄乡", "浑源县永安镇", "御华府"]
+    texts = [f"我住在{places[n % 5]}{n}号楼，电话是138{n:08d}。" for n in range(3000)]
+    record = [Said(f"{n}", C, text, n * 4000, n * 4000 + 3000) for n, text in enumerate(texts)]
+    filling = asyncio.create_task(asyncio.to_thread(city.filler.fill, record, CallContext(AT)))
+    late = 0.0
+    while not filling.done():
+        begun = time.monotonic()
+        await asyncio.sleep(0.01)
+        late = max(late, time.monotonic() - begun)
+    assert await filling and late < 2.0  # it is not the loop that fills
 
 
 def test_the_pack_is_the_same_for_all_gateways_of_a_process(city: CurrentCity) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from appliance.access.roles import AccessRole, Principal
+from appliance.api.orders import sees_persons, shown
 from appliance.archive import retention
 from appliance.archive.retention import Retention
 from appliance.assist.city import pack as packs
@@ -327,6 +330,58 @@ async def test_what_is_sure_leaves_by_itself(tmp_path: Path) -> None:
     waits = await at.desk.open(unsure, call_id="call-2", tenant="a", channel="phone")
     assert waits.state == OrderState.DRAFT
     await at.store.close()
+
+
+async def test_who_asks_for_secrecy_is_kept_from_the_units(at: Desk) -> None:
+    made = draft()
+    made.fields[OrderField.SECRECY] = Value("保密", 0.9, parts={"confidential": True})
+    order = await at.desk.open(made, call_id="call-1", tenant="a", channel="phone")
+    clerk = Principal("li", "*", frozenset({AccessRole.CLERK}), unit=MAIN)
+    agent = Principal("wang", "a", frozenset({AccessRole.AGENT}))
+    assert not sees_persons(clerk, order) and sees_persons(agent, order)
+    order = await at.desk.patch(order.id, {"secrecy": "不保密"}, "wang", Actor.AGENT, version=None)
+    assert sees_persons(clerk, order)
+    with pytest.raises(InvalidRequest):
+        await at.desk.patch(order.id, {"secrecy": "也许"}, "wang", Actor.AGENT, version=None)
+
+
+async def test_two_orders_are_not_merged_into_each_other(at: Desk) -> None:
+    one, other = await new(at), await new(at, "call-2")
+    merged = await asyncio.gather(
+        move(at, one, Action.MERGE, Actor.DISPATCHER, into=other.number),
+        move(at, other, Action.MERGE, Actor.DISPATCHER, into=one.number),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(each, Conflict) for each in merged) == 1
+    states = {(await at.desk.get(each.id)).state for each in (one, other)}
+    assert OrderState.MERGED in states and len(states) == 2
+
+
+async def test_a_damaged_order_hides_no_other(at: Desk) -> None:
+    good = await dispatched(at, await new(at), MAIN)
+    bad = await dispatched(at, await new(at, "call-2"), MAIN)
+    for order in (bad, good):
+        await overdue(at, order)
+    broken = update(orders).where(orders.c.id == bad.id).values(body=b"broken")
+    await at.store.database.write(lambda c: c.execute(broken))
+    assert [each.id for each in await at.desk.page(OrderFilter(), 10)] == [good.id]
+    timers = OrderTimers(at.desk)
+    while await timers.go_off():
+        pass
+    assert "supervise" in [event.action for event in await at.desk.history(good)]
+
+
+async def test_a_number_is_found_however_the_switch_writes_it(at: Desk) -> None:
+    for written in ("13800001111", "+86 138 0000 1111", "013800001111", "008613800001111"):
+        assert at.desk.phone_hash(written) == at.desk.phone_hash("138-0000-1111")
+    assert at.desk.phone_hash("03525366666") != at.desk.phone_hash("5366666")
+
+
+async def test_an_earlier_name_is_masked_too(at: Desk) -> None:
+    order = await new(at)
+    order = await at.desk.patch(order.id, {"name": "李红梅"}, "wang", Actor.AGENT, version=None)
+    told = json.dumps(shown(order, masked=True), ensure_ascii=False)
+    assert "李红梅" not in told and "王先生" not in told
 
 
 async def test_what_is_over_for_long_enough_is_shredded(

@@ -116,7 +116,7 @@ class OrdersServicer:
                 record.id,
                 who,
                 await self._desk.of_call(record.id),
-                record.derived.get("orders", ()),
+                common.drafts_for(who, record.derived.get("orders", ())),
             )
 
     async def CreateText(self, request: Any, context: Any) -> Any:

@@ -21,6 +21,7 @@ from appliance.api.http.promises import STATUSES, Responses
 from appliance.api.http.upload import IDLE_TIMEOUT_S, Inlet
 from appliance.api.texts import TextMessage, orders_of, take_text
 from appliance.archive.texts import Texts
+from appliance.assist.city.tiers import CHINA
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.draft import OrderField
 from appliance.assist.orders.life import CHINESE, ENDED, Actor, OrderState
@@ -152,9 +153,15 @@ def _add_requests(router: APIRouter, desk: OrderDesk, access: Access | None) -> 
         return await _telling_later(asked, found, "service_requests", "request")
 
 
+def _aware(moment: datetime) -> datetime:
+    """Without a zone it is the city's own time."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=CHINA)
+
+
 def _filter(start: datetime | None, end: datetime | None, status: str, tenant: str) -> OrderFilter:
-    until = end or datetime.now(UTC)
-    since = start or until - timedelta(days=MOST_DAYS)
+    until = _aware(end) if end else datetime.now(UTC)
+    until = max(until, datetime.fromtimestamp(0, UTC) + timedelta(days=MOST_DAYS))
+    since = _aware(start) if start else until - timedelta(days=MOST_DAYS)
     if (until - since) > timedelta(days=MOST_DAYS):
         since = until - timedelta(days=MOST_DAYS)
     wanted = set(status.split(",")) - {""}

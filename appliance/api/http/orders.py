@@ -23,7 +23,7 @@ from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.assist.orders import pii
 from appliance.assist.orders.desk import OrderDesk
-from appliance.assist.orders.draft import CHINESE, OrderField
+from appliance.assist.orders.draft import CHINESE, OrderField, personal
 from appliance.assist.orders.life import CHINESE as STATES
 from appliance.assist.orders.life import OPEN, STEPS, Action, Actor, OrderState
 from appliance.assist.orders.statistics import GROUPS, statistics
@@ -188,7 +188,7 @@ def _add_reading(
         return JSONResponse(
             {
                 "call": record.id,
-                "drafts": list(record.derived.get("orders", ())),
+                "drafts": common.drafts_for(who, record.derived.get("orders", ())),
                 "orders": [_shown(each, who, masked=False) for each in made],
                 "marks": list(pii.rows((u.id, u.text) for u in record.utterances)),
             }
@@ -204,6 +204,7 @@ def _add_history(router: APIRouter, desk: OrderDesk, access: Access | None) -> N
         found = await _seen(desk, access, order, who)
         events = await desk.history(found)
         hide = not common.sees_persons(who, found)
+        known = personal(found.body.get("fields", {}))
         told = [
             {
                 "sequence": each.sequence,
@@ -214,7 +215,7 @@ def _add_history(router: APIRouter, desk: OrderDesk, access: Access | None) -> N
                 "state": each.state,
                 "unit": each.unit,
                 "category": each.category,
-                "body": pii.masked_draft(each.body, ()) if hide else each.body,
+                "body": pii.masked_draft(each.body, known) if hide else each.body,
             }
             for each in events
         ]

@@ -19,6 +19,7 @@ HARMLESS = 0.05  # below it the pack's words are a coincidence: 三个人上吊�
 LEAST = 6  # characters
 WINDOW = 30  # characters that are looked at together: short turns are judged by what went before
 BY_SOUND_OF_IT = "可能有危险"
+REMEMBERED = 32_768  # turns, of all calls
 MOST = 40  # classes of the model that are looked at
 
 
@@ -42,16 +43,16 @@ class Dangers:
 
     def __init__(self, pack: CityPack, model: CategoryModel | None) -> None:
         self._pack, self._model = pack, model
-        self._look = lru_cache(4096)(self._look_at)
+        self._look = lru_cache(REMEMBERED)(self._look_at)
 
     def worst(self, citizen: Sequence[Said]) -> Json | None:
         """The first that is sure, else the first: what, who has to hear of it, what to say."""
         return min(self.all(citizen), key=lambda found: not found["sure"], default=None)
 
-    def all(self, citizen: Sequence[Said]) -> list[Json]:
-        """Those that differ, in the order in which they are told."""
+    def all(self, citizen: Sequence[Said], since: int = 0) -> list[Json]:
+        """Those that differ, in the order in which they are told, from turn `since` on."""
         told: dict[tuple[object, ...], Json] = {}
-        for number, said in enumerate(citizen):
+        for number, said in list(enumerate(citizen))[since:]:
             found = self._look(said.text, _before(citizen[:number], len(said.text)))
             if found:
                 told.setdefault((found.name, found.to, found.sure), _as_json(found, said))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 from appliance.assist.category.model import Guess
 from appliance.assist.city.tiers import Tier
 from appliance.assist.city.units import Unit
-from appliance.assist.orders import life
+from appliance.assist.orders import edits, life
 from appliance.assist.orders.dispatch import Dispatch, dispatch
 from appliance.assist.orders.draft import Draft, OrderField
 from appliance.assist.orders.learned import NOTHING, learned
 from appliance.assist.orders.life import ENDED, Action, Actor, OrderState
+from appliance.assist.orders.pii import plain_number
 from appliance.assist.orders.repeats import is_repeat
 from appliance.assist.orders.steps import Move, Steps
+from appliance.assist.slots.value import Value
 from appliance.errors import Conflict, InvalidRequest
 from appliance.messages import EVERY_TENANT
 from appliance.store.database import Also
@@ -35,9 +37,8 @@ log = logging.getLogger(__name__)
 
 # What is told of an event elsewhere, in the transaction that writes it.
 Announce = Callable[[Order, OrderEvent], Sequence[Also]]
-MOST_TEXT = 4000  # characters of one field or reason
+MOST_ADDRESS = 200  # characters
 MOST_SIMILAR = 5
-EDITABLE = frozenset(OrderField) - {OrderField.UNIT, OrderField.HELPERS}  # those go by dispatch
 
 
 class OrderDesk:
@@ -82,7 +83,7 @@ class OrderDesk:
 
     def phone_hash(self, phone: str) -> str:
         """By which a number is found and cannot be read."""
-        digits = re.sub(r"\D", "", phone)
+        digits = plain_number(phone)
         key = self._store.ring.recogniser("telephone numbers")
         return hmac.digest(key, digits.encode(), hashlib.sha256).hex() if digits else ""
 
@@ -167,25 +168,39 @@ class OrderDesk:
             InvalidRequest: no such field, or a code that the city does not have.
             Conflict: it was changed since, or it has ended.
         """
-        fields = {_field(each): _text(each, value) for each, value in values.items()}
+        fields = {edits.named(each): edits.text_of(each, value) for each, value in values.items()}
         order = await self.get(name)
+        place = await self._place(fields.get(OrderField.ADDRESS, ""))
 
         def decide(order: Order, now: float) -> Change:
             if order.state in ENDED:
                 raise Conflict("correct an order", f"it is {order.state}", "reopen it first")
-            return self._corrected(order, fields, who, actor, now)
+            return self._corrected(order, fields, place, (who, actor), now)
 
         return await self._change(order.id, decide, version)
 
+    async def _place(self, address: str) -> Value | None:
+        """Looked up before the transaction: it takes its time, and the database has one writer."""
+        if len(address) > MOST_ADDRESS:
+            cause = f"an address of {len(address)} characters"
+            raise InvalidRequest("correct an order", cause, f"{MOST_ADDRESS} at most")
+        return await asyncio.to_thread(self.city.filler.place, address) if address else None
+
     def _corrected(
-        self, order: Order, fields: Mapping[OrderField, str], who: str, actor: Actor, now: float
+        self,
+        order: Order,
+        fields: Mapping[OrderField, str],
+        place: Value | None,
+        by: tuple[str, Actor],
+        now: float,
     ) -> Change:
+        who, actor = by
         body = {**order.body, "fields": dict(order.body["fields"])}
         order = replace(order, body=body)
         events = []
         for name, text in fields.items():
             was = body["fields"].get(name.value, {})
-            order = self._set(order, name, text, was, who)
+            order = self._set(order, name, text, was, place)
             told = {"field": name.value, "was": was.get("text", ""), "is": text}
             body["fields"][name.value]["corrected_by"] = who
             event = OrderEvent(
@@ -197,7 +212,9 @@ class OrderDesk:
             order = self._steps.with_deadlines(order, now)
         return self._told(order, events)
 
-    def _set(self, order: Order, name: OrderField, text: str, was: Json, who: str) -> Order:
+    def _set(
+        self, order: Order, name: OrderField, text: str, was: Json, place: Value | None
+    ) -> Order:
         pack, value = self.city.pack, {"text": text, "confidence": 1.0}
         alternatives = was.get("alternatives", [])
         if was.get("text"):
@@ -221,17 +238,14 @@ class OrderDesk:
             order = replace(order, phone=self.phone_hash(text))
         elif name is OrderField.APPEAL:
             order = replace(order, appeal=text)
-        elif name is OrderField.ADDRESS:
-            order, value = self._placed(order, text, value)
+        elif name is OrderField.SECRECY:
+            value["parts"] = {"confidential": edits.is_confidential(text)}
+        elif name is OrderField.ADDRESS and place:
+            code = str(place.parts.get("division", ""))
+            order = replace(order, division=code)
+            value |= {"code": code, "parts": dict(place.parts)}
         order.body["fields"][name.value] = value
         return order
-
-    def _placed(self, order: Order, text: str, value: Json) -> tuple[Order, Json]:
-        found = self.city.filler.place(text)
-        if found is None:
-            return order, value
-        code = str(found.parts.get("division", ""))
-        return replace(order, division=code), {**value, "code": code, "parts": dict(found.parts)}
 
     def _tier(self, code: str) -> Tier:
         if tier := self.city.pack.tiers.get(code):
@@ -278,7 +292,7 @@ class OrderDesk:
             InvalidRequest: something that has to be said with it is missing.
         """
         order = await self.get(name)
-        said = {key: _checked(key, each) for key, each in given.items()}
+        said = {key: edits.checked(key, each) for key, each in given.items()}
         units = await self._units(order, said) if action is Action.DISPATCH else ()
         also: tuple[Also, ...] = ()
         if action is Action.MERGE:
@@ -316,11 +330,12 @@ class OrderDesk:
         if not given.get("into"):
             return given, ()
         into = await self.get(str(given["into"]), order.tenant)
-        if into.id == order.id or into.state in (OrderState.MERGED, OrderState.REFUSED):
-            raise Conflict("merge an order", f"{into.number} cannot take it", "name another")
+        if into.id == order.id:
+            raise Conflict("merge an order", "it is the same order", "name another")
         event = OrderEvent("absorbed", who, actor, into.state, body={"from": order.number})
-        noting = await self._store.orders.noting(into.id, event)
-        return {**given, "into": into.id, "number": into.number}, (noting,)
+        noting = await self._store.orders.noting(into.id, event, unless=ENDED)
+        telling = self._telling(into, event)
+        return {**given, "into": into.id, "number": into.number}, (noting, *telling)
 
     async def _change(
         self, order_id: str, decide: Callable[[Order, float], Change], version: int | None
@@ -358,6 +373,9 @@ class OrderDesk:
     async def due_timers(self, limit: int) -> list[tuple[str, str, str]]:
         return await self._store.orders.due_timers(limit)
 
+    async def put_off(self, order_id: str, timer: tuple[str, str], seconds: float) -> None:
+        await self._store.orders.put_off(order_id, timer, seconds)
+
     async def drop_timer(self, order_id: str, timer: tuple[str, str]) -> None:
         """One that has nothing more to do."""
 
@@ -365,25 +383,6 @@ class OrderDesk:
             return Change(_without(order, timer))
 
         await self._store.orders.change(order_id, decide)
-
-
-def _field(name: str) -> OrderField:
-    if name in {each.value for each in EDITABLE}:
-        return OrderField(name)
-    known = ", ".join(sorted(EDITABLE))
-    raise InvalidRequest("correct an order", f"there is no field {name!r}", f"there are {known}")
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str) or len(value) > MOST_TEXT:
-        raise InvalidRequest(
-            "change an order", f"{name} is no text of at most {MOST_TEXT} characters", param=name
-        )
-    return value
-
-
-def _checked(name: str, value: Any) -> Any:
-    return _text(name, value) if isinstance(value, str) else value
 
 
 def _without(order: Order, timer: tuple[str, str] | None) -> Order:

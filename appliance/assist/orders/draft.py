@@ -116,6 +116,12 @@ def value_json(value: Value) -> Json:
     return {name: each for name, each in told.items() if each not in ("", [], {})}
 
 
+def is_secret(fields: Mapping[str, Json]) -> bool:
+    """Whether the citizen asked to be kept from those who are complained of."""
+    value = fields.get(OrderField.SECRECY.value, {})
+    return bool(value.get("parts", {}).get("confidential"))
+
+
 def personal(fields: Mapping[str, Json]) -> Sequence[str]:
     """Words of a draft that tell who somebody is: to be masked wherever they stand."""
     found = []
@@ -123,5 +129,6 @@ def personal(fields: Mapping[str, Json]) -> Sequence[str]:
         value = fields.get(name.value)
         if value:
             found.append(value["text"])
+            found += [each["text"] for each in value.get("alternatives", ())]  # corrected ones
             found += [evidence["words"] for evidence in value.get("evidence", ())]
     return [words for words in found if words]

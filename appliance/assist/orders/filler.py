@@ -19,6 +19,7 @@ from appliance.assist.orders.danger import Dangers
 from appliance.assist.orders.dispatch import Dispatch, Returns, dispatch, refusal
 from appliance.assist.orders.draft import Draft, OrderField
 from appliance.assist.orders.learned import NOTHING, Learned, learned
+from appliance.assist.orders.pii import plain_number
 from appliance.assist.slots.against import against
 from appliance.assist.slots.appeal import appeal
 from appliance.assist.slots.complete import complete
@@ -44,6 +45,7 @@ NAMED = {  # what is missing, by the name of the order's own field
 }
 MOST_GUESSES = 20
 MOST_TITLE = 40  # characters
+MOST_FIRST, MOST_LAST = 100, 300  # turns of a call
 MOST_TEXT = 4000  # characters of a matter that are classified
 
 
@@ -88,6 +90,7 @@ class Filler:
 
     def fill(self, said: Sequence[Said], context: CallContext) -> list[Draft]:
         """A draft for each matter; one, though it may be empty."""
+        said = _bounded(said)
         parts = [each.said for each in matters(said)] or [tuple(said)]
         return [self._draft(number, part, said, context) for number, part in enumerate(parts)]
 
@@ -120,7 +123,7 @@ class Filler:
         _put(
             draft,
             OrderField.PHONE,
-            phone(said, caller=context.caller, area_code=self.pack.identity.area_code)
+            phone(said, caller=plain_number(context.caller), area_code=self.pack.identity.area_code)
             or _of_door(context),
         )
         _put(draft, OrderField.SECRECY, secrecy(said))
@@ -196,6 +199,13 @@ class Filler:
         draft.question = "" if context.written else found.question
 
 
+def _bounded(said: Sequence[Said]) -> Sequence[Said]:
+    """How a call of hours began, and what was said last."""
+    if len(said) <= MOST_FIRST + MOST_LAST:
+        return said
+    return (*said[:MOST_FIRST], *said[-MOST_LAST:])
+
+
 def _elements(draft: Draft) -> dict[str, Value | None]:
     """The order's fields by the names that what is missing goes by."""
     fields = draft.fields
@@ -251,11 +261,12 @@ def _of_door(context: CallContext) -> Value | None:
     until the citizen agrees to it."""
     if not context.caller:
         return None
+    number = plain_number(context.caller)
     why = (Evidence("", 0, 0, "", "渠道所留电话" if context.written else "来电号码"),)
     if context.written:
-        return Value(context.caller, LEFT, why)
-    question = f"就用您现在打来的这个号码{context.caller}联系您，可以吗？"
-    return Value(context.caller, NOT_ASKED, why, question=question)
+        return Value(number, LEFT, why)
+    question = f"就用您现在打来的这个号码{number}联系您，可以吗？"
+    return Value(number, NOT_ASKED, why, question=question)
 
 
 def _put(draft: Draft, field: OrderField, value: Value | None) -> None:

@@ -28,6 +28,13 @@ class PersonMark:
     kind: str  # name, phone, id_card, number, address
 
 
+def plain_number(phone: str) -> str:
+    """Its digits, without what stands before a mobile's: +86, 0086, a trunk's 0."""
+    digits = re.sub(r"\D", "", phone)
+    found = re.fullmatch(r"(?:00)?(?:86)?0?(1[3-9]\d{9})", digits)
+    return found[1] if found else digits
+
+
 def marks(text: str) -> list[PersonMark]:
     """Numbers that people are known by; the longest first where they overlap."""
     found: list[PersonMark] = []

@@ -12,20 +12,17 @@ from appliance.assist.current import CurrentCity
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.draft import Draft, Json
 from appliance.assist.orders.filler import CallContext, Filler
+from appliance.assist.orders.said import said_in
 from appliance.assist.slots.value import Said
 from appliance.errors import Conflict, NotFound
-from appliance.feed.kinds.danger import Danger
 from appliance.feed.kinds.order import OrderFilled
 from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber
 from appliance.messages import (
     CallConfig,
-    CallRecord,
     CallState,
     Final,
     Lasting,
-    LegRole,
     NumberedEvent,
-    Utterance,
 )
 from appliance.store.database import Also
 from appliance.store.jobs import Job
@@ -37,7 +34,7 @@ TEXT_DOOR = "text"  # of messages that were written
 
 
 class OrderFiller(Subscriber):
-    """Live: `order` and `danger` events. Durable: the orders of a call that has ended."""
+    """Live: `order` events. Durable: the orders of a call that has ended."""
 
     name = "orders"
 
@@ -62,7 +59,8 @@ class OrderFiller(Subscriber):
             return ()
         channel = config.channel or ("recording" if not config.live else "phone")
         filler = await self._city.learned()
-        for draft in filler.fill(said_in(record), context_of(record.started_at, config)):
+        context = context_of(record.started_at, config)
+        for draft in await asyncio.to_thread(filler.fill, said_in(record), context):
             if is_matter(draft):
                 await self._open(draft, job.call_id, config, channel)
         return ()
@@ -75,44 +73,31 @@ class OrderFiller(Subscriber):
 
 
 class OrderListener:
-    """Of one call; tells what has changed, and each danger once."""
+    """Of one call; tells what has changed."""
 
     def __init__(self, call: FollowedCall, city: CurrentCity) -> None:
         self._call, self._city = call, city
         self._rests_until = 0.0  # monotonic, s
         self._told: dict[int, Json] = {}  # drafts, by matter
-        self._called: set[tuple[str, bool]] = set()  # numbers, and whether for sure
 
     async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         if not isinstance(told.event, Final):
             return ()
         filler, record = self._city.filler, self._call.record()
         said = said_in(record)
-        found = self._dangers_in(said, filler)
-        if time.monotonic() >= self._rests_until:
-            found += self._changes(await self._filled(filler, said))
-        return found
+        if time.monotonic() < self._rests_until:
+            return ()
+        return self._changes(await self._filled(filler, said))
 
     async def _filled(self, filler: Filler, said: Sequence[Said]) -> Sequence[Draft]:
         """By a thread: a call of hours takes long, and is therefore filled less often."""
         context = context_of(self._call.started_at, self._call.config)
         begun = time.monotonic()
-        drafts = await asyncio.to_thread(filler.fill, said, context)
-        now = time.monotonic()
-        self._rests_until = now + max(0.0, now - begun - AT_ONCE_S) * REST
-        return drafts
-
-    def _dangers_in(self, said: Sequence[Said], filler: Filler) -> list[Lasting]:
-        """Those for which somebody has to be called who was not yet, or not for sure."""
-        citizen = [each for each in said if each.role is not LegRole.AGENT]
-        found: list[Lasting] = []
-        for each in filler.dangers.all(citizen):
-            calls = {(number, sure) for number in each["to"] for sure in {False, each["sure"]}}
-            if calls - self._called:
-                self._called |= calls
-                told = (each[name] for name in ("utterance", "at_ms", "words", "say"))
-                found.append(Danger(each["name"], tuple(each["to"]), *told))
-        return found
+        try:
+            return await asyncio.to_thread(filler.fill, said, context)
+        finally:  # it may have been given up for taking too long
+            now = time.monotonic()
+            self._rests_until = now + max(0.0, now - begun - AT_ONCE_S) * REST
 
     def _changes(self, drafts: Sequence[Draft]) -> list[Lasting]:
         found: list[Lasting] = []
@@ -139,22 +124,6 @@ def changed(matter: int, before: Mapping[str, Json], now: Json) -> OrderFilled |
     if not (new or gone or rest):
         return None
     return OrderFilled(matter, {**new, **gone}, json.loads(json.dumps(rest)))
-
-
-def said_in(record: CallRecord) -> list[Said]:
-    return [_said(utterance) for utterance in record.utterances]
-
-
-def _said(utterance: Utterance) -> Said:
-    return Said(
-        utterance.id,
-        utterance.role,
-        utterance.text,
-        utterance.start_ms,
-        utterance.end_ms,
-        utterance.words,
-        utterance.confidence,
-    )
 
 
 def context_of(started_at: float, config: CallConfig) -> CallContext:

@@ -23,6 +23,9 @@ ACTIONS = {
 }
 
 
+PUT_OFF_S = 3600.0  # a timer of an order that cannot be read
+
+
 class OrderTimers:
     """They are rows: a restart, another gateway or a clock that jumps loses none. Whoever takes a
     timer's step takes the timer away in the same transaction."""
@@ -65,6 +68,9 @@ class OrderTimers:
             except (Conflict, NotFound) as gone:
                 log.info("an order's timer had nothing to do: %s", gone)
                 await self._drop(order_id, (unit, kind))
+            except LingtingError as error:  # of one order: the others' deadlines are watched
+                log.error("a timer of order %s is put off: %s", order_id, error)
+                await self._desk.put_off(order_id, (unit, kind), PUT_OFF_S)
         return len(due)
 
     async def _go_off(self, order_id: str, unit: str, kind: str) -> None:

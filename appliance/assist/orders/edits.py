@@ -1,0 +1,38 @@
+"""What people may write into an order, and what is wrong with what they write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.assist.orders.draft import OrderField
+from appliance.assist.slots.secrecy import OPEN, SECRET
+from appliance.errors import InvalidRequest
+
+MOST_TEXT = 4000  # characters of one field or reason
+EDITABLE = frozenset(OrderField) - {OrderField.UNIT, OrderField.HELPERS}  # those go by dispatch
+
+
+def named(name: str) -> OrderField:
+    if name in {each.value for each in EDITABLE}:
+        return OrderField(name)
+    known = ", ".join(sorted(EDITABLE))
+    raise InvalidRequest("correct an order", f"there is no field {name!r}", f"there are {known}")
+
+
+def text_of(name: str, value: object) -> str:
+    if not isinstance(value, str) or len(value) > MOST_TEXT:
+        raise InvalidRequest(
+            "change an order", f"{name} is no text of at most {MOST_TEXT} characters", param=name
+        )
+    return value
+
+
+def checked(name: str, value: Any) -> Any:
+    return text_of(name, value) if isinstance(value, str) else value
+
+
+def is_confidential(text: str) -> bool:
+    if text not in (SECRET, OPEN):
+        hint = f"{SECRET} or {OPEN}"
+        raise InvalidRequest("correct an order", f"secrecy is {text!r}", hint, param="secrecy")
+    return text == SECRET

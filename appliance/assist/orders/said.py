@@ -1,0 +1,22 @@
+"""A call's utterances, as slots read them."""
+
+from __future__ import annotations
+
+from appliance.assist.slots.value import Said
+from appliance.messages import CallRecord, Utterance
+
+
+def said_in(record: CallRecord) -> list[Said]:
+    return [_said(utterance) for utterance in record.utterances]
+
+
+def _said(utterance: Utterance) -> Said:
+    return Said(
+        utterance.id,
+        utterance.role,
+        utterance.text,
+        utterance.start_ms,
+        utterance.end_ms,
+        utterance.words,
+        utterance.confidence,
+    )
