@@ -7,9 +7,10 @@ from typing import Any
 
 from appliance.access.roles import AccessRole, Principal
 from appliance.assist.orders import pii
+from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.draft import is_secret, personal
 from appliance.assist.orders.life import STEPS, Action, Actor
-from appliance.errors import Forbidden, NotFound
+from appliance.errors import Forbidden, InvalidRequest, NotFound
 from appliance.store.order_rows import Json, Order
 
 ACTORS = {
@@ -52,6 +53,17 @@ def check_sees(who: Principal, order: Order) -> None:
 def tenant_of(who: Principal) -> str:
     """Whose orders they look through."""
     return who.tenant
+
+
+def searched(desk: OrderDesk, who: Principal, phone: str | None) -> str | None:
+    """What orders of that number are found by; raises Forbidden, InvalidRequest."""
+    if phone is None:
+        return None
+    if not who.roles & SEES_PERSONS or AccessRole.CLERK in who.roles:
+        raise Forbidden("search by a number", "numbers are not for you")
+    if not (found := desk.phone_hash(phone)):
+        raise InvalidRequest("search by a number", f"{phone!r} has no digits", param="phone")
+    return found
 
 
 def sees_persons(who: Principal, order: Order) -> bool:

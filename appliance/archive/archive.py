@@ -130,7 +130,8 @@ class Archive:
             Conflict: it was used for another message.
             StoreUnavailable: it could not be kept.
         """
-        claimed = hashlib.sha256(text.encode()).hexdigest()
+        told = (config.channel, config.caller, text)
+        claimed = hashlib.sha256("\n".join(told).encode()).hexdigest()
         if key and (known := await self.store.claims.find(owner, key, claimed)):
             return known
         call_id = new_id()

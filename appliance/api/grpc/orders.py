@@ -70,7 +70,7 @@ class OrdersServicer:
             unit=who.unit if clerk else wanted.unit or None,
             category=wanted.category or None,
             division=wanted.division.rstrip("0") or None,
-            phone=self._desk.phone_hash(wanted.phone) if wanted.phone else None,
+            phone=common.searched(self._desk, who, wanted.phone or None),
             since=wanted.since.seconds if wanted.HasField("since") else None,
             until=wanted.until.seconds if wanted.HasField("until") else None,
             tenant=common.tenant_of(who),

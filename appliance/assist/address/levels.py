@@ -98,10 +98,11 @@ def _of_run(run: Sequence[Token], spot: Spot) -> list[str]:
     if not spot.before and plain and rest == 1 and last.tail == "号" and last.short:
         return _on_street(run, spot.where)
     inwards = _pair(first, last, spot.outer) if rest == 1 else _inwards(len(run), spot.outer)
-    return [
+    told = [
         level if level == MORE else _KIND.get(token.tail, level)
-        for token, level in zip(run, inwards, strict=True)
+        for token, level in zip(run, inwards, strict=False)
     ]
+    return [*told, *[NONE] * (len(run) - len(told))]  # no address has so many levels
 
 
 def _pair(first: Token, last: Token, outer: str) -> list[str]:

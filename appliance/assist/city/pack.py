@@ -38,7 +38,9 @@ class Ordering(PackRow):
     """
 
     automatic: float = Field(1.0, ge=0, le=1)
-    number: str = "{date}{serial:06d}"
+    number: str = Field(
+        "{date}{serial:06d}", pattern=r"^[\w./-]{0,16}\{date\}[\w./-]{0,8}\{serial:0[3-9]d\}$"
+    )
     repeat_days: int = Field(30, ge=1)  # within which the same matter is a repeat
     remind_hours: float = Field(24, ge=0)  # before a deadline a unit is reminded (催办)
     most_returns: int = Field(3, ge=1)  # then a dispatcher decides

@@ -20,10 +20,12 @@ class Tier(PackRow):
 
     code: str = Field(min_length=1)
     name: str = Field(min_length=1)
-    limit: float = Field(gt=0)
+    limit: float = Field(gt=0, le=3650)
     unit: Literal["hours", "days"]
     time: Literal["clock", "working"] = "clock"
-    sign_hours: float = Field(2, gt=0)  # by when a unit must have signed for it, clock time
+    sign_hours: float = Field(
+        2, gt=0, le=8760
+    )  # by when a unit must have signed for it, clock time
     default: bool = False
     categories: Words = ()
     words: Words = ()

@@ -24,11 +24,19 @@ def text_of(name: str, value: object) -> str:
         raise InvalidRequest(
             "change an order", f"{name} is no text of at most {MOST_TEXT} characters", param=name
         )
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        cause = f"{name} holds half a character at {error.start}"
+        raise InvalidRequest("change an order", cause, param=name) from error
     return value
 
 
 def checked(name: str, value: Any) -> Any:
-    return text_of(name, value) if isinstance(value, str) else value
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str):
+            text_of(name, each)
+    return value
 
 
 def is_confidential(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from appliance.assist.address.address import address
@@ -45,6 +45,7 @@ NAMED = {  # what is missing, by the name of the order's own field
 }
 MOST_GUESSES = 20
 MOST_TITLE = 40  # characters
+MOST_SPOKEN = 400  # characters of a turn
 MOST_FIRST, MOST_LAST = 100, 300  # turns of a call
 MOST_TEXT = 4000  # characters of a matter that are classified
 
@@ -200,10 +201,12 @@ class Filler:
 
 
 def _bounded(said: Sequence[Said]) -> Sequence[Said]:
-    """How a call of hours began, and what was said last."""
-    if len(said) <= MOST_FIRST + MOST_LAST:
+    """How a call of hours began, and what was said last; no turn is longer than breath lasts."""
+    if len(said) > MOST_FIRST + MOST_LAST:
+        said = (*said[:MOST_FIRST], *said[-MOST_LAST:])
+    if all(len(each.text) <= MOST_SPOKEN for each in said):
         return said
-    return (*said[:MOST_FIRST], *said[-MOST_LAST:])
+    return [replace(each, text=each.text[:MOST_SPOKEN]) for each in said]
 
 
 def _elements(draft: Draft) -> dict[str, Value | None]:

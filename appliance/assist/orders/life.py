@@ -29,6 +29,7 @@ class OrderState(StrEnum):
 S = OrderState
 ENDED = frozenset({S.CLOSED, S.MERGED, S.REFUSED})
 WITH_UNITS = frozenset({S.DISPATCHED, S.SIGNED, S.IN_PROGRESS})
+AT_UNITS = WITH_UNITS | {S.RETURNED}  # one has sent it back, others go on
 OPEN = frozenset(S) - ENDED
 CHINESE: Mapping[OrderState, str] = {
     S.DRAFT: "待确认",
@@ -103,15 +104,24 @@ class OrderStep:
     by_unit: bool = False
 
 
+# Of a unit's part; it need not be as far as the order, which is as far as its slowest unit.
+PARTS: Mapping[Action, frozenset[OrderState]] = {
+    A.SIGN: frozenset({S.DISPATCHED}),
+    A.START: frozenset({S.DISPATCHED, S.SIGNED}),
+    A.RETURN: WITH_UNITS,
+    A.ANSWER: WITH_UNITS,
+    A.EXTEND: WITH_UNITS,
+}
+
 STEPS: Mapping[Action, OrderStep] = {
     A.CONFIRM: OrderStep(frozenset({S.DRAFT}), S.CONFIRMED, DESK),
     A.DISPATCH: OrderStep(
         frozenset({S.CONFIRMED, S.RETURNED, S.REOPENED, *WITH_UNITS}), S.DISPATCHED, CONTROL
     ),
-    A.SIGN: OrderStep(frozenset({S.DISPATCHED, *WITH_UNITS}), S.SIGNED, UNIT, by_unit=True),
-    A.START: OrderStep(WITH_UNITS, S.IN_PROGRESS, UNIT, by_unit=True),
-    A.RETURN: OrderStep(WITH_UNITS, S.RETURNED, UNIT, ("reason",), by_unit=True),
-    A.ANSWER: OrderStep(WITH_UNITS, S.ANSWERED, UNIT, ("text",), by_unit=True),
+    A.SIGN: OrderStep(AT_UNITS, S.SIGNED, UNIT, by_unit=True),
+    A.START: OrderStep(AT_UNITS, S.IN_PROGRESS, UNIT, by_unit=True),
+    A.RETURN: OrderStep(AT_UNITS, S.RETURNED, UNIT, ("reason",), by_unit=True),
+    A.ANSWER: OrderStep(AT_UNITS, S.ANSWERED, UNIT, ("text",), by_unit=True),
     A.CALL_BACK: OrderStep(frozenset({S.ANSWERED}), S.CALL_BACK_DUE, DESK),
     A.CLOSE: OrderStep(frozenset({S.ANSWERED, S.CALL_BACK_DUE}), S.CLOSED, DESK),
     A.REOPEN: OrderStep(
@@ -121,7 +131,7 @@ STEPS: Mapping[Action, OrderStep] = {
     A.REFUSE: OrderStep(
         frozenset({S.DRAFT, S.CONFIRMED, S.RETURNED, S.REOPENED}), S.REFUSED, DESK, ("reason",)
     ),
-    A.EXTEND: OrderStep(WITH_UNITS, None, UNIT, ("reason", "days"), by_unit=True),
+    A.EXTEND: OrderStep(AT_UNITS, None, UNIT, ("reason", "days"), by_unit=True),
     A.GRANT: OrderStep(WITH_UNITS, None, CONTROL, ("unit",)),
     A.DENY: OrderStep(WITH_UNITS, None, CONTROL, ("unit", "reason")),
     A.REMIND: OrderStep(OPEN - {S.DRAFT}, None, DESK | WATCH),

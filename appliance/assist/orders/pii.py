@@ -16,6 +16,8 @@ PATTERNS = (("id_card", ID_CARD), ("phone", MOBILE), ("phone", LANDLINE), ("numb
 STAR = "*"
 NAME_STARS, LEAST_DIGITS = 2, 7
 
+CODES = frozenset({"code", "codes", "similar", "division", "place", "number", "utterance"})
+
 Json = dict[str, Any]
 
 
@@ -70,7 +72,9 @@ def _masked(value: Any, personal: Sequence[str]) -> Any:
     if isinstance(value, str):
         return masked(value, personal)
     if isinstance(value, Mapping):
-        return {name: _masked(each, personal) for name, each in value.items()}
+        return {
+            name: each if name in CODES else _masked(each, personal) for name, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_masked(each, personal) for each in value]
     return value

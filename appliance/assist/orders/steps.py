@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.assist.city.tiers import Tier
 from appliance.assist.city.units import Unit
-from appliance.assist.orders.life import WITH_UNITS, Action, Actor, OrderState, OrderStep, following
-from appliance.errors import InvalidRequest, NotFound
+from appliance.assist.orders.life import (
+    AT_UNITS,
+    PARTS,
+    WITH_UNITS,
+    Action,
+    Actor,
+    OrderState,
+    OrderStep,
+    following,
+)
+from appliance.errors import Conflict, InvalidRequest, NotFound
 from appliance.store.order_rows import Json, Order, OrderEvent, UnitPart
 
 if TYPE_CHECKING:
@@ -65,10 +74,10 @@ class Steps:
     def take(self, order: Order, step: OrderStep, move: Move) -> tuple[Order, OrderEvent]:
         """The order afterwards, and what is told of it."""
         if step.by_unit:
-            _part(order, move.unit)
+            _check_part(order, move)
         change = self._changes.get(move.action)
         changed = change(order, move) if change else order
-        if step.by_unit and step.to:
+        if (step.by_unit and step.to) or move.action is Action.DISPATCH:
             state = following({part.unit: OrderState(part.state) for part in changed.units})
         else:
             state = step.to or OrderState(order.state)
@@ -140,7 +149,7 @@ class Steps:
         ordering = self._city.pack.identity.orders
         known = {part.unit: part.due_at for part in before.units}
         timers: dict[tuple[str, str], float] = {}
-        for part in order.units if order.state in WITH_UNITS | {OrderState.RETURNED} else ():
+        for part in order.units if order.state in AT_UNITS else ():
             new = known.get(part.unit) != part.due_at
             for key, at in _timers(part, ordering.remind_hours * HOUR_S).items():
                 if new or key in before.timers:
@@ -152,6 +161,15 @@ class Steps:
             elif ("", CALL_BACK) in before.timers:
                 timers["", CALL_BACK] = before.timers["", CALL_BACK]
         return replace(order, timers=timers)
+
+
+def _check_part(order: Order, move: Move) -> None:
+    """Raises Conflict where the unit's own part is not so far, or is over."""
+    part, before = _part(order, move.unit), PARTS[move.action]
+    if part.state not in before:
+        wanted = ", ".join(sorted(each.value for each in before))
+        cause = f"{move.unit}'s part is {part.state}"
+        raise Conflict(f"{move.action.value} an order", cause, f"that goes from {wanted}")
 
 
 def _sign(order: Order, move: Move) -> Order:
