@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from appliance.errors import Conflict, NotFound, StoreDamaged
+from appliance.errors import Conflict, NotFound, StoreDamaged, StoreUnavailable
 from appliance.messages import EVERY_TENANT
 from appliance.store import order_rows as rows
 from appliance.store.database import Also, Database, clock
@@ -40,7 +40,7 @@ class Orders:
         self, order: Order, pattern: str, events: Sequence[OrderEvent], *also: Also
     ) -> Order:
         """A new one; its number is made by `pattern`. Raises Conflict if its call has that matter's
-        order already."""
+        order already, StoreUnavailable."""
         sealing = await self._ring.make(order.id)
         try:
             for _ in range(ATTEMPTS):
@@ -50,12 +50,15 @@ class Orders:
                     )
                 except IntegrityError:
                     if await self.of_call(order.call_id, order.matter):
-                        break
+                        raise Conflict(
+                            "make an order", "the call has one of this matter already"
+                        ) from None
+            raise StoreUnavailable(
+                "make an order", "every number was taken by others", "it is tried again"
+            )
         except BaseException:
             await self._ring.shred([order.id])
             raise
-        await self._ring.shred([order.id])
-        raise Conflict("make an order", "the call has one of this matter already")
 
     async def get(self, name: str, tenant: str = EVERY_TENANT) -> Order:
         """By id or number; raises NotFound, StoreDamaged."""
@@ -185,14 +188,24 @@ class Orders:
 
     async def rows(self, wanted: OrderFilter) -> list[Row[Any]]:
         """For statistics: columns alone, nothing is opened."""
-        query = select(orders).where(*rows.conditions(wanted))
+        columns = [column for column in orders.c if column is not orders.c.body]
+        query = select(*columns).where(*rows.conditions(wanted))
         return list(await self._database.read(lambda c: c.execute(query).all()))
 
-    async def parts(self, since: float, until: float) -> list[Row[Any]]:
-        """For statistics: the parts of units in orders made between those times."""
-        made = and_(orders.c.created_at >= since, orders.c.created_at < until)
-        query = select(order_units).join(orders, orders.c.id == order_units.c.order_id).where(made)
+    async def parts(self, wanted: OrderFilter) -> list[Row[Any]]:
+        """For statistics: the parts of units in those orders."""
+        some = select(orders.c.id).where(*rows.conditions(wanted))
+        query = select(order_units).where(order_units.c.order_id.in_(some))
         return list(await self._database.read(lambda c: c.execute(query).all()))
+
+    async def sent_back(self, wanted: OrderFilter) -> list[tuple[str, str]]:
+        """For statistics: (order, unit) of those orders that units have returned."""
+        some = select(orders.c.id).where(*rows.conditions(wanted))
+        table = order_events.c
+        query = select(table.order_id, table.unit).where(table.action == "return")
+        query = query.where(table.order_id.in_(some))
+        found = await self._database.read(lambda c: c.execute(query).all())
+        return [(order_id, unit) for order_id, unit in found]
 
     async def older_than(self, moment: float, limit: int) -> list[str]:
         """Those that were over before `moment`."""

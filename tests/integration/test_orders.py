@@ -345,6 +345,27 @@ async def test_who_asks_for_secrecy_is_kept_from_the_units(at: Desk) -> None:
         await at.desk.patch(order.id, {"secrecy": "也许"}, "wang", Actor.AGENT, version=None)
 
 
+async def test_a_unit_whose_part_is_over_takes_no_step(at: Desk) -> None:
+    order = await dispatched(at, await new(at), MAIN, OTHER)
+    await move(at, order, Action.ANSWER, Actor.UNIT, unit=OTHER, text="已看过")
+    for action, given in ((Action.SIGN, {}), (Action.RETURN, {"reason": "不归我们"})):
+        with pytest.raises(Conflict):
+            await move(at, order, action, Actor.UNIT, unit=OTHER, **given)
+    await move(at, order, Action.SIGN, Actor.UNIT, unit=MAIN)
+    with pytest.raises(Conflict):
+        await move(at, order, Action.SIGN, Actor.UNIT, unit=MAIN)
+
+
+async def test_who_goes_on_is_not_held_up_by_a_return(at: Desk) -> None:
+    order = await dispatched(at, await new(at), MAIN, OTHER)
+    order = await move(at, order, Action.RETURN, Actor.UNIT, unit=OTHER, reason="不归我们")
+    assert order.state == OrderState.RETURNED
+    await move(at, order, Action.SIGN, Actor.UNIT, unit=MAIN)
+    order = await move(at, order, Action.START, Actor.UNIT, unit=MAIN)
+    order = await move(at, order, Action.DISPATCH, Actor.DISPATCHER, units=[MAIN])
+    assert order.state == OrderState.IN_PROGRESS  # as its unit is
+
+
 async def test_two_orders_are_not_merged_into_each_other(at: Desk) -> None:
     one, other = await new(at), await new(at, "call-2")
     merged = await asyncio.gather(
@@ -375,6 +396,14 @@ async def test_a_number_is_found_however_the_switch_writes_it(at: Desk) -> None:
     for written in ("13800001111", "+86 138 0000 1111", "013800001111", "008613800001111"):
         assert at.desk.phone_hash(written) == at.desk.phone_hash("138-0000-1111")
     assert at.desk.phone_hash("03525366666") != at.desk.phone_hash("5366666")
+
+
+async def test_half_a_character_is_refused(at: Desk) -> None:
+    order = await new(at)
+    with pytest.raises(InvalidRequest, match="half a character"):
+        await at.desk.patch(order.id, {"title": "\ud800"}, "wang", Actor.AGENT, version=None)
+    with pytest.raises(InvalidRequest, match="half a character"):
+        await move(at, order, Action.CONFIRM, Actor.AGENT, text="\ud800")
 
 
 async def test_an_earlier_name_is_masked_too(at: Desk) -> None:

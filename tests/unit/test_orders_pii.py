@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from appliance.assist.city import pack as packs
 from appliance.assist.orders import pii
 from appliance.assist.orders.repeats import is_repeat, likeness
-from appliance.assist.orders.statistics import GROUPS, statistics
+from appliance.assist.orders.statistics import GROUPS, UnitWork, statistics, unit_work
 from appliance.settings.section import PROJECT
 from appliance.store.order_rows import Order
 
 PACK = packs.load(PROJECT / "provisioning" / "city_packs" / "datong", sealed=False)
+HEATING, HOUSING = "140213-heating", "140213-housing"
 
 
 @pytest.mark.parametrize(
@@ -80,36 +81,60 @@ def test_likeness_is_a_share(one: str, two: str) -> None:
 
 @dataclass
 class KeptRow:
+    id: str
     state: str = "closed"
-    unit: str = "140213-heating"
+    unit: str = HEATING
     category: str = "050401"
     division: str = "140213009000"
     created_at: float = 0.0
-    changed_at: float = 50.0
-    due_at: float | None = 100.0
+    solved: bool | None = None
+    satisfaction: int | None = None
+
+
+@dataclass
+class KeptPart:
+    order_id: str
+    unit: str = HEATING
     ended_at: float | None = 50.0
-    returns: int = 0
-    solved: bool | None = True
-    satisfaction: int | None = 5
+    due_at: float = 100.0
+
+
+ROWS = [
+    KeptRow("in time", solved=True, satisfaction=5),
+    KeptRow("late", solved=False, satisfaction=2),
+    KeptRow("runs", "in_progress"),
+    KeptRow("overdue", "in_progress", unit=HOUSING),  # after the first unit has sent it back
+    KeptRow("merged", "merged"),
+    KeptRow("draft", "draft", unit=""),
+]
+WORK = unit_work(
+    [
+        KeptPart("in time"),
+        KeptPart("late", ended_at=150.0),
+        KeptPart("runs", ended_at=None, due_at=10_000.0),
+        KeptPart("overdue", HOUSING, ended_at=None),
+        KeptPart("merged", ended_at=None),
+    ],
+    [("overdue", HEATING)],
+)
 
 
 def test_figures_of_orders() -> None:
-    rows = [
-        KeptRow(),
-        KeptRow(ended_at=150.0, solved=False, satisfaction=2),  # late
-        KeptRow("in_progress", ended_at=None, due_at=10_000.0, solved=None, satisfaction=None),
-        KeptRow(state="in_progress", ended_at=None, returns=1, solved=None, satisfaction=None),
-        KeptRow(state="draft", due_at=None, ended_at=None, solved=None, satisfaction=None),
-    ]
-    (told,) = statistics(PACK, rows, "all", now=1000.0)
-    assert told["orders"] == 5
+    (told,) = statistics(PACK, ROWS, WORK, "all", now=1000.0)
+    assert told["orders"] == 6
     assert told["in_time"] == pytest.approx(1 / 3, abs=1e-3)  # of three that are done or late
     assert told["returned"] == 0.25 and told["right_at_once"] == 0.75
     assert told["solved"] == 0.5 and told["satisfied"] == 0.5
 
 
+def test_a_return_is_of_the_unit_that_sent_it_back() -> None:
+    told = {row["code"]: row for row in statistics(PACK, ROWS, WORK, "unit", now=1000.0)}
+    assert told[HEATING]["returned"] == 0.25 and told[HEATING]["in_time"] == 0.5
+    assert told[HOUSING]["returned"] == 0.0 and told[HOUSING]["in_time"] == 0.0
+
+
 @pytest.mark.parametrize("by", GROUPS)
 def test_figures_by_every_group(by: str) -> None:
-    rows = [KeptRow(), KeptRow(unit="gone", category="9999", division="x")]
-    assert sum(row["orders"] for row in statistics(PACK, rows, by, now=0.0)) == 2
-    assert statistics(PACK, [], by, now=0.0) == []
+    rows = [KeptRow("a"), KeptRow("b", unit="gone", category="9999", division="x")]
+    assert sum(row["orders"] for row in statistics(PACK, rows, UnitWork(), by, now=0.0)) == 2
+    assert statistics(PACK, [], UnitWork(), by, now=0.0) == []

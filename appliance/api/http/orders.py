@@ -150,8 +150,9 @@ def _add_lists(router: APIRouter, desk: OrderDesk, access: Access | None) -> Non
         format: Annotated[str, Query(pattern="^(csv|json)$")] = "json",
     ) -> Response:
         """按时办结、回退、一次派准、解决、满意率: shares of 1, null where there are none."""
-        rows = await desk.rows(wanted.filter(desk, who))
-        told = statistics(desk.city.pack, rows, by, time.time())
+        some = wanted.filter(desk, who)
+        rows, work = await desk.rows(some), await desk.work(some)
+        told = statistics(desk.city.pack, rows, work, by, time.time())
         if format == "json":
             return JSONResponse({"by": by, "rows": told})
         return Response("\ufeff" + _table(told), media_type="text/csv; charset=utf-8")

@@ -21,6 +21,7 @@ from appliance.assist.orders.learned import NOTHING, learned
 from appliance.assist.orders.life import ENDED, Action, Actor, OrderState
 from appliance.assist.orders.pii import plain_number
 from appliance.assist.orders.repeats import is_repeat
+from appliance.assist.orders.statistics import UnitWork, unit_work
 from appliance.assist.orders.steps import Move, Steps
 from appliance.assist.slots.value import Value
 from appliance.errors import Conflict, InvalidRequest
@@ -73,10 +74,14 @@ class OrderDesk:
         """Columns alone, for statistics."""
         return await self._store.orders.rows(wanted)
 
+    async def work(self, wanted: OrderFilter) -> UnitWork:
+        """What units did with those orders, for statistics."""
+        stored = self._store.orders
+        return unit_work(await stored.parts(wanted), await stored.sent_back(wanted))
+
     async def corrected(self, wanted: OrderFilter) -> list[Order]:
         """Orders that somebody has corrected, or that a unit has sent back."""
-        actions = ("corrected", Action.RETURN.value)
-        return await self._store.orders.with_actions(wanted, actions)
+        return await self._store.orders.with_actions(wanted, ("corrected", Action.RETURN.value))
 
     async def history(self, order: Order) -> list[OrderEvent]:
         return await self._store.orders.history(order.id)
@@ -124,9 +129,7 @@ class OrderDesk:
         announced = self._telling(order, event)
         made = await self._store.orders.add(order, pack.identity.orders.number, [event], *announced)
         self._store.jobs.news.tell()
-        if self._is_sure(draft) and not body["similar"]:
-            made = await self._send_off(made, who)
-        return made
+        return await self.send_off(made, draft, who)
 
     def _is_sure(self, draft: Draft) -> bool:
         """Whether it may go without an agent's word."""
@@ -138,9 +141,16 @@ class OrderDesk:
             name in draft.fields and draft.fields[name].confidence >= wanted for name in sure
         )
 
-    async def _send_off(self, order: Order, who: str) -> Order:
-        await self.act(order.id, Action.CONFIRM, Actor.BOX, who, {"text": "信息齐全，自动确认"})
-        return await self.act(order.id, Action.DISPATCH, Actor.BOX, who, {})
+    async def send_off(self, order: Order, draft: Draft, who: str = "box") -> Order:
+        """To its units, if the city wants that of what is as sure; as far as it is not done."""
+        if not self._is_sure(draft) or order.body["similar"]:
+            return order
+        if order.state == OrderState.DRAFT:
+            given = {"text": "信息齐全，自动确认"}
+            order = await self.act(order.id, Action.CONFIRM, Actor.BOX, who, given)
+        if order.state == OrderState.CONFIRMED:
+            order = await self.act(order.id, Action.DISPATCH, Actor.BOX, who, {})
+        return order
 
     async def similar(self, order: Order) -> list[Order]:
         """Orders of late that may be of the same matter: same caller or same place, and alike."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,30 @@ from appliance.assist.orders.life import OrderState
 
 GROUPS = ("unit", "category", "division", "day", "all")
 SATISFIED = 4  # of 5
+
+
+@dataclass(frozen=True, slots=True)
+class UnitWork:
+    """What units did with orders, by the orders' ids.
+
+    Attributes:
+        parts: rows of those that have one.
+        returned: who has sent one back.
+    """
+
+    parts: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    returned: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+def unit_work(parts: Iterable[Any], sent_back: Iterable[tuple[str, str]]) -> UnitWork:
+    """Of rows of parts, and of (order, unit) for each return."""
+    work: dict[str, list[Any]] = {}
+    for part in parts:
+        work.setdefault(part.order_id, []).append(part)
+    returned: dict[str, set[str]] = {}
+    for order_id, unit in sent_back:
+        returned.setdefault(order_id, set()).add(unit)
+    return UnitWork(work, returned)
 
 
 @dataclass(slots=True)
@@ -30,26 +54,27 @@ class Counts:
     rated: int = 0
     satisfied: int = 0
 
-    def add(self, row: Any, now: float) -> None:
+    def add(self, parts: Sequence[Any], *, returned: bool, now: float) -> None:
+        """Of an order, or of one unit's part in it."""
         self.orders += 1
-        if row.due_at is not None:
-            self.dispatched += 1
-            self.returned += bool(row.returns)
-            self.right_at_once += not row.returns
-            self._time(row, now)
+        if not (parts or returned):
+            return
+        self.dispatched += 1
+        self.returned += returned
+        self.right_at_once += not returned
+        late = any((part.ended_at or now) > part.due_at for part in parts)
+        if parts and (late or all(part.ended_at for part in parts)):
+            self.ended += 1
+            self.in_time += not late
+
+    def ask(self, row: Any) -> None:
+        """What the citizen said of it."""
         if row.solved is not None:
             self.asked += 1
             self.solved += row.solved
         if row.satisfaction is not None:
             self.rated += 1
             self.satisfied += row.satisfaction >= SATISFIED
-
-    def _time(self, row: Any, now: float) -> None:
-        """What still runs counts once its deadline is over."""
-        done = row.state in (OrderState.ANSWERED, OrderState.CALL_BACK_DUE, OrderState.CLOSED)
-        if done or row.due_at < now:
-            self.ended += 1
-            self.in_time += done and (row.ended_at or row.changed_at) <= row.due_at
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -62,36 +87,60 @@ class Counts:
         }
 
 
-def statistics(pack: CityPack, rows: Iterable[Any], by: str, now: float) -> list[dict[str, Any]]:
+def statistics(
+    pack: CityPack, rows: Iterable[Any], work: UnitWork, by: str, now: float
+) -> list[dict[str, Any]]:
     """A row a group, the largest first.
+
+    What has not been answered counts once its deadline is over; merged and refused orders have
+    none. By unit, each one's own part counts, and what it sent back.
 
     Args:
         by: one of GROUPS.
     """
-    group = _groups(pack)[by]
     tallies: dict[tuple[str, str], Counts] = {}
     for row in rows:
-        tallies.setdefault(group(row), Counts()).add(row, now)
+        over = row.state in (OrderState.MERGED, OrderState.REFUSED)
+        parts = () if over else work.parts.get(row.id, ())
+        returned = work.returned.get(row.id, ())
+        if by == "unit":
+            _by_unit(pack, tallies, row, parts, returned, now)
+            continue
+        counts = tallies.setdefault(_group(pack, by, row), Counts())
+        counts.add(parts, returned=bool(returned), now=now)
+        counts.ask(row)
     ordered = sorted(tallies.items(), key=lambda item: (-item[1].orders, item[0]))
     return [{"code": code, "name": name, **tally.as_json()} for (code, name), tally in ordered]
 
 
-def _groups(pack: CityPack) -> Mapping[str, Callable[[Any], tuple[str, str]]]:
-    def unit(row: Any) -> tuple[str, str]:
-        known = pack.units.get(row.unit)
-        return row.unit, known.name if known else row.unit
+def _by_unit(
+    pack: CityPack,
+    tallies: dict[tuple[str, str], Counts],
+    row: Any,
+    parts: Sequence[Any],
+    returned: Collection[str],
+    now: float,
+) -> None:
+    """Whoever has a part in it, and whoever sent it back."""
+    theirs = {part.unit: part for part in parts}
+    for unit in theirs.keys() | set(returned) or {row.unit}:
+        known = pack.units.get(unit)
+        counts = tallies.setdefault((unit, known.name if known else unit), Counts())
+        own = [theirs[unit]] if unit in theirs else []
+        counts.add(own, returned=unit in returned, now=now)
+        if unit == row.unit:
+            counts.ask(row)
 
-    def day(row: Any) -> tuple[str, str]:
+
+def _group(pack: CityPack, by: str, row: Any) -> tuple[str, str]:
+    if by == "category":
+        return row.category, pack.taxonomy.name(row.category)
+    if by == "division":
+        return row.division, pack.divisions.name(row.division)
+    if by == "day":
         date = datetime.fromtimestamp(row.created_at, CHINA).date().isoformat()
         return date, date
-
-    return {
-        "unit": unit,
-        "category": lambda row: (row.category, pack.taxonomy.name(row.category)),
-        "division": lambda row: (row.division, pack.divisions.name(row.division)),
-        "day": day,
-        "all": lambda row: ("", "全部"),
-    }
+    return "", "全部"
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -67,7 +67,7 @@ class Steps:
             Action.MERGE: _merge,
             Action.REFUSE: _end,
             Action.EXTEND: self._extend,
-            Action.GRANT: _grant,
+            Action.GRANT: self._grant,
             Action.DENY: _deny,
         }
 
@@ -143,6 +143,18 @@ class Steps:
             )
         return _moved(order, move.unit, asked_days=float(days))
 
+    def _grant(self, order: Order, move: Move) -> Order:
+        """Days of the same kind as the tier's: by the clock, or working days."""
+        part = _part(order, move.unit)
+        if not part.asked_days:
+            cause = f"{move.unit} has asked for none"
+            raise InvalidRequest("grant an extension", cause, param="unit")
+        more = self._tier(order).model_copy(update={"limit": part.asked_days, "unit": "days"})
+        due = datetime.fromtimestamp(part.due_at, UTC)
+        due_at = self._city.pack.calendar.due(more, due).timestamp()
+        moved = _moved(order, move.unit, due_at=due_at, asked_days=0.0)
+        return replace(moved, due_at=_latest(moved.units))
+
     def _timed(self, before: Order, order: Order, now: float) -> Order:
         """What is to be done of it when. A timer that has gone off is set again only where the
         unit or its deadline is new."""
@@ -215,16 +227,6 @@ def _merge(order: Order, move: Move) -> Order:
 
 def _end(order: Order, move: Move) -> Order:
     return replace(order, ended_at=move.now)
-
-
-def _grant(order: Order, move: Move) -> Order:
-    part = _part(order, move.unit)
-    if not part.asked_days:
-        cause = f"{move.unit} has asked for none"
-        raise InvalidRequest("grant an extension", cause, param="unit")
-    due_at = part.due_at + part.asked_days * DAY_S
-    moved = _moved(order, move.unit, due_at=due_at, asked_days=0.0)
-    return replace(moved, due_at=_latest(moved.units))
 
 
 def _deny(order: Order, move: Move) -> Order:

@@ -68,8 +68,10 @@ class OrderFiller(Subscriber):
     async def _open(self, draft: Draft, call_id: str, config: CallConfig, channel: str) -> None:
         try:
             await self._desk.open(draft, call_id=call_id, tenant=config.tenant, channel=channel)
-        except Conflict:  # it was made before
-            return
+        except Conflict:  # it was made before, though perhaps not sent off
+            for order in await self._desk.of_call(call_id):
+                if order.matter == draft.matter:
+                    await self._desk.send_off(order, draft)
 
 
 class OrderListener:
