@@ -252,8 +252,8 @@ def test(
     least = pack.identity.least
     low = [name for name, wanted in least.items() if score.of(name).share < wanted]
     for name in low:
-        told = f"{name}: {score.of(name).share:.1%}, 本包要求 wanted {least[name]:.1%}"
-        typer.echo(told, err=True)
+        low_told = f"{name}: {score.of(name).share:.1%}, 本包要求 wanted {least[name]:.1%}"
+        typer.echo(low_told, err=True)
     if low:
         raise typer.Exit(1)
 
