@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -135,6 +136,8 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 @lru_cache(2)  # gateways of one process, and the way back
 def _filler(folder: str, sealed_at: int, cache: Path | None) -> Filler:
     pack = packs.load(Path(folder))
+    if warning := pack.calendar.warning(datetime.now(UTC)):
+        log.warning("the city pack %s: %s", pack.version, warning)
     return Filler(pack, known.kept_of(pack, cache))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -107,6 +108,8 @@ def validate(folder: Folder = None, as_json: AsJson = False) -> None:
         return
     console.print(f"{pack.identity.title} {pack.version}: good")
     _counts(pack)
+    if warning := pack.calendar.warning(datetime.now(UTC)):
+        console.print(f"[yellow]warning[/yellow] {warning}")
     for each in loose:
         console.print(f"[yellow]not sealed[/yellow] {each}")
 

@@ -226,3 +226,5 @@ def test_a_year_nobody_knows_has_weekdays_and_a_warning(datong: CityPack) -> Non
     calendar = datong.calendar
     assert not calendar.is_working(date(2031, 1, 4)) and calendar.is_working(date(2031, 10, 1))
     assert calendar.unknown_years(at("2026-12-30T10:00"), at("2027-01-04T10:00")) == [2027]
+    assert "2027" in calendar.warning(at("2026-12-30T10:00"))
+    assert not calendar.warning(at("2026-06-01T10:00"))

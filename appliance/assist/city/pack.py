@@ -43,7 +43,6 @@ class Ordering(PackRow):
     )
     repeat_days: int = Field(30, ge=1)  # within which the same matter is a repeat
     remind_hours: float = Field(24, ge=0)  # before a deadline a unit is reminded (催办)
-    most_returns: int = Field(3, ge=1)  # then a dispatcher decides
     extension_days: float = Field(10, gt=0)  # at most, of one extension
     call_back_hours: float = Field(24, gt=0)  # after an answer
 

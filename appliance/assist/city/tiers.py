@@ -12,6 +12,7 @@ from pydantic import Field
 from appliance.assist.city.reader import PackRow, Words
 
 CHINA = ZoneInfo("Asia/Shanghai")
+SOON = timedelta(days=90)
 MOST_DAYS = 3660  # that are looked through for working time
 
 
@@ -95,6 +96,13 @@ class WorkingCalendar:
         if tier.unit == "days":
             return self._after_days(since, tier.limit)
         return self._after_hours(since, timedelta(hours=tier.limit))
+
+    def warning(self, now: datetime) -> str:
+        """Of the years that begin within a quarter and are reckoned by weekdays alone."""
+        if years := self.unknown_years(now, now + SOON):
+            named = ", ".join(map(str, years))
+            return f"holidays.csv knows nothing of {named}: working days go by weekdays alone"
+        return ""
 
     def unknown_years(self, since: datetime, until: datetime) -> list[int]:
         """Years between them that are reckoned by weekdays alone."""
