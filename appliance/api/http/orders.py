@@ -142,7 +142,11 @@ def _add_lists(router: APIRouter, desk: OrderDesk, access: Access | None) -> Non
             return JSONResponse({"orders": told})
         return Response("\ufeff" + _csv(told), media_type="text/csv; charset=utf-8")
 
-    @router.get("/orders/statistics", response_model=schemas.Statistics, responses=PROBLEMS)
+    @router.get(
+        "/orders/statistics",
+        response_model=schemas.Statistics,
+        responses={**PROBLEMS, 200: {"content": {"text/csv": {}}}},
+    )
     async def figures(
         wanted: WantedHere,
         who: Principal = reader,

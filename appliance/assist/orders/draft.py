@@ -89,7 +89,7 @@ class Draft:
 
 
 def value_json(value: Value) -> Json:
-    """What is empty is left out."""
+    """What is empty is left out, but for the text."""
     evidence = [
         {
             "utterance": each.utterance,
@@ -113,7 +113,7 @@ def value_json(value: Value) -> Json:
         "parts": dict(value.parts),
         "question": value.question,
     }
-    return {name: each for name, each in told.items() if each not in ("", [], {})}
+    return {n: each for n, each in told.items() if n == "text" or each not in ("", [], {})}
 
 
 def is_secret(fields: Mapping[str, Json]) -> bool:

@@ -262,9 +262,8 @@ def _title(content: Value, places: Sequence[Value]) -> Value:
 def _of_door(context: CallContext) -> Value | None:
     """The number that the door told: a message's was left on purpose; a caller's stands beside
     until the citizen agrees to it."""
-    if not context.caller:
+    if not (number := plain_number(context.caller)):
         return None
-    number = plain_number(context.caller)
     why = (Evidence("", 0, 0, "", "渠道所留电话" if context.written else "来电号码"),)
     if context.written:
         return Value(number, LEFT, why)
