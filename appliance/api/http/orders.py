@@ -32,6 +32,7 @@ from appliance.assist.orders.statistics import GROUPS, statistics
 from appliance.errors import Forbidden, InvalidRequest
 from appliance.store.order_rows import Order, OrderFilter
 
+TABLE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 TIMES = "RFC 3339; without a zone it is the box's"
 MOST_EXPORTED = 20_000
 COLUMNS = ("number", "state", "channel", "created_at", "due_at", "ended_at", "tier")
@@ -120,11 +121,7 @@ def _add_lists(router: APIRouter, desk: OrderDesk, access: Access | None) -> Non
         told = await asyncio.to_thread(_all_shown, rows, who, masked=masked)
         return JSONResponse({"orders": told, "next_page_token": token})
 
-    @router.get(
-        "/orders/export",
-        responses={**PROBLEMS, 200: {"content": {"text/csv": {}, "application/json": {}}}},
-        response_model=None,
-    )
+    @router.get("/orders/export", responses={**PROBLEMS, **TABLE}, response_model=None)
     async def export(
         wanted: WantedHere,
         who: Principal = reader,
@@ -143,9 +140,7 @@ def _add_lists(router: APIRouter, desk: OrderDesk, access: Access | None) -> Non
         return Response("\ufeff" + _csv(told), media_type="text/csv; charset=utf-8")
 
     @router.get(
-        "/orders/statistics",
-        response_model=schemas.Statistics,
-        responses={**PROBLEMS, 200: {"content": {"text/csv": {}}}},
+        "/orders/statistics", response_model=schemas.Statistics, responses={**PROBLEMS, **TABLE}
     )
     async def figures(
         wanted: WantedHere,
