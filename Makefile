@@ -54,7 +54,7 @@ $(WEIGHTS): $(VENV)/.demo $(wildcard provisioning/weights/*) bundles/demo-call/c
 
 weights: $(WEIGHTS)  ## Fetch and build the default speech weights (FROM=FOLDER: without internet)
 
-# What the shipped city pack's examples teach: a minute, which a box's first start need not take.
+# What the shipped city pack's examples teach: a minute, which no first start need take.
 CITY := .run/city/.learned
 $(CITY): $(VENV)/.demo provisioning/city_packs/datong/SEAL.json appliance/assist/city/known.py \
   $(wildcard appliance/assist/category/*.py)
@@ -123,7 +123,7 @@ build/.machine: $(FETCHED) build/container.tar
 	@$(APT) systemd-container nftables iproute2 libfaketime haproxy systemd xorriso curl vagrant
 	@touch $@
 
-medium: $(FETCHED)  ## Build the installation medium in build/medium (ARGS=--iso, PROFILES=cpu,gpu)
+medium: $(FETCHED) $(CITY)  ## Build the installation medium in build/medium (ARGS=--iso, PROFILES=cpu,gpu)
 	@$(APT) xorriso
 	@$(BIN)/python -m provisioning.medium build --profiles $(PROFILES) $(ARGS)
 
@@ -135,7 +135,7 @@ vm-test: build/.machine build/vm.tar  ## Install, upgrade, pull the plug, take b
 MACHINE := $(if $(filter 0,$(shell id -u)),build/.machine build/.java build/.monitoring)
 
 # SCALE=50 kills the box two hundred times, some forty minutes.
-fault-test: $(VENV)/.dev $(WEIGHTS) $(MACHINE)  ## Faults and fuzz, bounded by SCALE, drawn by SEED
+fault-test: $(VENV)/.dev $(WEIGHTS) $(CITY) $(MACHINE)  ## Faults and fuzz, bounded by SCALE, drawn by SEED
 	@seed=$${SEED:-$$RANDOM}; echo "seed $$seed"; FAULT_SEED=$$seed FAULT_SCALE=$${SCALE:-5} \
 	  $(BIN)/python -m pytest tests/faults $(ARGS)
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -108,20 +109,22 @@ class CurrentCity:
 
 
 async def _models(pack: CityPack, cache: Path | None) -> Models | None:
-    """By a process of its own where they can be kept; None: it failed, and the log says why."""
-    try:
-        if cache:
+    """By a process of its own, never by this one; None: it failed, and the log says why."""
+    with tempfile.TemporaryDirectory(prefix="lingting-city-") as scratch:
+        folder = cache or Path(scratch)
+        try:
             process = await asyncio.create_subprocess_exec(
                 *leash("learn a city pack"),
-                *(sys.executable, "-m", known.__name__, str(pack.folder), str(cache)),
+                *(sys.executable, "-m", known.__name__, str(pack.folder), str(folder)),
             )
             await _ended(process)
-            if found := await asyncio.to_thread(known.kept_of, pack, cache):
+            if found := await asyncio.to_thread(known.kept_of, pack, folder):
                 return found
-        return await asyncio.to_thread(known.models_of, pack)
-    except (LingtingError, OSError) as error:
-        log.error("orders have no category: the city pack was not learned: %s", error)
-        return None
+            cause = f"learning ended with {process.returncode}, and nothing is kept in {folder}"
+        except (LingtingError, OSError) as error:
+            cause = str(error)
+    log.error("orders have no category, the city pack was not learned: %s", cause)
+    return None
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

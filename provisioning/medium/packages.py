@@ -15,6 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.assist.city.known import SHIPPED as TAUGHT
+from appliance.assist.city.known import files_of, models_of
+from appliance.assist.city.pack import load
+from appliance.settings.calls import CitySettings
 from inference.bundles import MANIFEST, verify
 
 HERE = Path(__file__).resolve().parents[2]
@@ -64,9 +68,15 @@ def ships(path: Path) -> bool:
 
 
 def stage_box(root: Path, release: Path) -> None:
+    """Our files, and what the shipped city pack teaches: a box's first start need not learn it."""
     for path in tracked(root):
         if ships(path):
             _place(root / path, release / path)
+    city = CitySettings()
+    pack = load(root / city.pack.relative_to(HERE))
+    models_of(pack, city.cache)
+    for model in files_of(pack, city.cache):
+        _place(model, release / TAUGHT.relative_to(HERE) / model.name)
 
 
 def stage_models(root: Path, release: Path, profiles: Iterable[str] = ("cpu",)) -> None:

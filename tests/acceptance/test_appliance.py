@@ -253,6 +253,8 @@ def test_one_command_makes_a_box_that_serves(box: Container) -> None:
     for name in ("gateway", "triton", "cpu"):
         assert box.run("systemctl", "is-active", f"lingting-{name}").code == 0, name
     assert box.run("lingting", "doctor").code == 0
+    told = box.run("journalctl", "-u", "lingting-gateway", "-o", "cat")
+    assert told.output and "learning the city pack" not in told.output  # the medium brings it
 
 
 def call(box: Container, *flags: str, port: int = 50051, source: str = "caller") -> list[dict]:

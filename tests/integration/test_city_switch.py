@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -89,3 +90,16 @@ def test_a_box_does_not_start_with_a_changed_pack(copy: Path) -> None:
     renamed(copy, "新大同")
     with pytest.raises(SettingsError, match=r"pack\.toml: it was changed"):
         CurrentCity(copy)
+
+
+async def test_what_cannot_be_kept_is_told_and_not_learned_by_the_gateway(
+    copy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor by one that is being stopped, whose learner was told to stop with it."""
+    (tmp_path / "full").write_text("")
+    city = CurrentCity(copy, tmp_path / "full" / "cache")
+    await city.start()
+    async with asyncio.timeout(60):
+        assert (await city.learned()).models is None
+    await city.close()
+    assert "nothing is kept in" in caplog.text

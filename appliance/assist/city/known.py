@@ -27,6 +27,7 @@ from appliance.errors import LingtingError
 
 log = logging.getLogger(__name__)
 
+SHIPPED = Path(__file__).resolve().parents[3] / "provisioning" / "learned"  # a release's own
 FORM = 3  # of what is made of a pack; another one is made anew
 CALLS_FIRST = 10  # niceness of learning
 KEPT_S = 30 * 86_400.0  # of a pack that is no longer in use
@@ -80,6 +81,11 @@ def kept_of(pack: CityPack, cache: Path | None) -> Models | None:
     if not all(found.values()):
         return None
     return Models(**{what: model for what, model in found.items() if model})
+
+
+def files_of(pack: CityPack, cache: Path) -> list[Path]:
+    """What `models_of` has kept of it."""
+    return [path for what in LEARNED if (path := _file(pack, cache, what)).exists()]
 
 
 def _teaches(pack: CityPack, what: str) -> bool:
@@ -144,9 +150,11 @@ def _file(pack: CityPack, cache: Path, what: str) -> Path:
 def _kept(pack: CityPack, cache: Path | None, what: str) -> CategoryModel | None:
     if (own := own_model(pack, what)).exists():
         return CategoryModel.load(own)
-    path = _file(pack, cache, what) if cache else None
-    with contextlib.suppress(LingtingError, OSError):  # of another release, or torn: made anew
-        return CategoryModel.load(path) if path and path.exists() else None
+    for folder in (SHIPPED, cache):
+        path = _file(pack, folder, what) if folder else None
+        with contextlib.suppress(LingtingError, OSError):  # of another release, or torn: made anew
+            if path and path.exists():
+                return CategoryModel.load(path)
     return None
 
 
