@@ -182,9 +182,11 @@ class Filler:
             return
         code = best.label if best else ""
         where = draft.codes.get("division", "")
-        proposed = dispatch(self.pack, code, where, text, self.returns, told if best else NOTHING)
-        if best or proposed.rules:  # the fallback is no answer to an unknown matter
-            sure = max(told.main.values(), default=0.0) if best else UNKNOWN
+        proposed = dispatch(self.pack, code, where, text, self.returns, told)
+        likely = max(told.main.values(), default=0.0)
+        known = best or likely >= LEAST_GUESS
+        sure = likely if known else UNKNOWN
+        if known or proposed.rules:  # the fallback is no answer to an unknown matter
             _dispatched(draft, proposed, citizen, sure)
         tier, why = proposed.tier, proposed.tier_why
         if (danger := draft.danger) and danger["sure"]:
