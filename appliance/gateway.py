@@ -72,7 +72,7 @@ class Gateway:
         self.orders = OrderDesk(store, self.city, self._tell_order)
         self._push = OrderPush(settings.orders, store.jobs, self.orders, shown_to_city)
         self._webhooks = webhooks
-        self._timers = OrderTimers(self.orders)
+        self._timers = OrderTimers(self.orders, store)
         # In the order in which they are told of an event.
         self.subscribers: tuple[Subscriber, ...] = (
             Alerts(Level(settings.emotions.alert_level)),

@@ -11,6 +11,7 @@ from typing import Any
 SAMPLE_RATE_HZ = 16_000  # of all audio inside the box
 EVERY_TENANT, LOCAL_TENANT = "*", "local"  # hotline systems; a real one has another name
 CANARY_TENANT = "canary"  # whose calls the box places itself
+WRITTEN = "text"  # the door of messages, which are whole from the first
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # callers' names for calls and requests
 # Said wherever demo weights show text.
 BOX_LANGUAGE = ""  # that of calls which name none, as the settings say

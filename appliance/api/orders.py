@@ -8,7 +8,7 @@ from typing import Any
 from appliance.access.roles import AccessRole, Principal
 from appliance.assist.orders import pii
 from appliance.assist.orders.desk import OrderDesk
-from appliance.assist.orders.draft import is_secret, personal
+from appliance.assist.orders.draft import is_secret
 from appliance.assist.orders.life import STEPS, Action, Actor
 from appliance.errors import Forbidden, InvalidRequest, NotFound
 from appliance.store.order_rows import Json, Order
@@ -55,6 +55,11 @@ def tenant_of(who: Principal) -> str:
     return who.tenant
 
 
+def state_of(order: Order, unit: str) -> str:
+    """Of that unit's part; without one, the order's."""
+    return next((part.state for part in order.units if part.unit == unit), order.state)
+
+
 def searched(desk: OrderDesk, who: Principal, phone: str | None) -> str | None:
     """What orders of that number are found by; raises Forbidden, InvalidRequest."""
     if phone is None:
@@ -74,16 +79,16 @@ def sees_persons(who: Principal, order: Order) -> bool:
     return not (is_secret(order.body.get("fields", {})) and AccessRole.CLERK in who.roles)
 
 
-def hidden_body(order: Order) -> dict[str, Any]:
-    """Without names and numbers."""
-    return pii.masked_draft(order.body, personal(order.body.get("fields", {})))
+def hidden_body(order: Order, *, door: bool = True) -> dict[str, Any]:
+    """Without names and numbers, nor where exactly they live unless `door` is False."""
+    return pii.masked_draft(order.body, pii.personal(order.body.get("fields", {}), door=door))
 
 
 def drafts_for(who: Principal, drafts: Iterable[Json]) -> list[Json]:
     """Drafts of a call that still runs, as they may see them."""
     if who.roles & SEES_PERSONS:
         return list(drafts)
-    return [pii.masked_draft(each, personal(each.get("fields", {}))) for each in drafts]
+    return [pii.masked_draft(each, pii.personal(each.get("fields", {}))) for each in drafts]
 
 
 def correction(order: Order) -> dict[str, str]:
@@ -97,9 +102,14 @@ def correction(order: Order) -> dict[str, str]:
     }
 
 
-def shown(order: Order, *, masked: bool) -> dict[str, Any]:
-    """An order as JSON."""
-    body = hidden_body(order) if masked else order.body
+def shown(order: Order, *, masked: bool, door: bool = False) -> dict[str, Any]:
+    """An order as JSON.
+
+    Args:
+        masked: without names, numbers and doors.
+        door: with doors all the same: a unit has to find the place, whoever asked for secrecy.
+    """
+    body = hidden_body(order, door=not door) if masked else order.body
     return {
         "id": order.id,
         "number": order.number,

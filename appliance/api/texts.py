@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from appliance.access.roles import Principal
@@ -66,11 +67,10 @@ def _check(message: TextMessage) -> None:
 async def orders_of(
     desk: OrderDesk, call_id: str, within_s: float = ORDERS_WITHIN_S
 ) -> list[Order]:
-    """A message's orders are made at once, by the runner of durable work; none: not yet."""
-    try:
+    """A message's orders are made at once, by the runner of durable work; none: not yet, or there
+    is no matter in it."""
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
-            while not (made := await desk.of_call(call_id)):
+            while not await desk.is_made(call_id):
                 await asyncio.sleep(LOOK_S)
-            return made
-    except TimeoutError:
-        return []
+    return await desk.of_call(call_id)

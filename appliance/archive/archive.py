@@ -40,6 +40,7 @@ from appliance.messages import (
     CallRecord,
     CallState,
     Ended,
+    Final,
     NumberedEvent,
 )
 from appliance.metrics import Metrics
@@ -121,29 +122,39 @@ class Archive:
         return self.running.begin_live(call_id, config, self.store, audio)
 
     async def keep_text(
-        self, config: CallConfig, owner: str, key: str, text: str
+        self, config: CallConfig, owner: str, key: str, finals: Sequence[Final]
     ) -> KeptCall | str:
-        """A keeper for a written message, which has no sound; or the id of the message that the
-        Idempotency-Key `key` of `owner` made before.
+        """A keeper for a written message, which has no sound and is journalled whole, or not at
+        all; or the id of the message that the Idempotency-Key `key` of `owner` made before.
 
         Raises:
             Conflict: it was used for another message.
             StoreUnavailable: it could not be kept.
         """
-        told = (config.channel, config.caller, text)
+        told = (config.channel, config.caller, *(final.text for final in finals))
         claimed = hashlib.sha256("\n".join(told).encode()).hexdigest()
         if key and (known := await self.store.claims.find(owner, key, claimed)):
             return known
         call_id = new_id()
         claims = [claim(owner, key, claimed, call_id)] if key else []
         try:
-            await self.store.calls.create(call_id, config, CallState.RUNNING, *claims)
+            await self.store.ring.make(call_id)
+            whole = await Journal(self.store.calls).rewriting(call_id, finals)
+            extra = (whole, *claims)
+            await self.store.calls.create(call_id, config, CallState.RUNNING, *extra, keyed=True)
+        except OutcomeUnknown:
+            raise  # if the row is there, it is found as a stray
+        except StoreUnavailable:
+            await self.store.forget(call_id)
+            raise
         except IntegrityError:  # the same, sent twice at the same moment
             await self.store.forget(call_id)
             if known := await self.store.claims.find(owner, key, claimed):
                 return known
             raise
-        return self.running.begin_live(call_id, config, self.store, None)
+        kept = self.running.begin_live(call_id, config, self.store, None)
+        kept.journalled = len(finals)
+        return kept
 
     async def _live_audio(self, call_id: str) -> Writer | None:
         """Where a live call's audio goes; None if it is not kept, or cannot be."""

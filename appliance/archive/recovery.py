@@ -9,7 +9,7 @@ from appliance.errors import NotFound, StoreDamaged
 from appliance.feed.journal import Journal
 from appliance.feed.kept import KeptCall, peak_of
 from appliance.feed.running import RunningCalls
-from appliance.messages import CallState
+from appliance.messages import WRITTEN, CallState
 from appliance.store.calls import Calls, Summary
 
 log = logging.getLogger(__name__)
@@ -34,16 +34,22 @@ async def recover(calls: Calls, running: RunningCalls, *, own: bool = False) -> 
 
 
 async def end_strays(calls: Calls, running: RunningCalls) -> None:
-    """Nobody hears them, and nobody will."""
+    """Nobody hears them, and nobody will; a message is whole in its journal all the same."""
     for call_id in await calls.strays([kept.id for kept in running.all()]):
-        if running.get(call_id) is None:  # nor has it begun meanwhile
+        if running.get(call_id) is not None:  # it has begun meanwhile
+            continue
+        if await calls.last_sequence(call_id):
+            await _close(calls, call_id, running)
+        else:
             await calls.fail(call_id, NEVER_BEGAN, calls.ending_for(call_id))
-            running.tell(call_id)
+        running.tell(call_id)
 
 
 async def _close(calls: Calls, call_id: str, running: RunningCalls) -> None:
     kept = await so_far(calls, await calls.find(call_id), running)
-    kept.ending = replace(kept.ledger.ending(), cut_short=True, notes=(CRASHED,))
+    kept.ending = kept.ledger.ending()
+    if kept.config.door != WRITTEN:
+        kept.ending = replace(kept.ending, cut_short=True, notes=(CRASHED,))
     record = kept.record(CallState.FINISHED)
     also = (calls.ending_for(call_id), *kept.also(CallState.FINISHED))
     await calls.finish(record, peak_of(record), *also)

@@ -7,8 +7,8 @@ import logging
 import time
 from collections.abc import Sequence
 
-from appliance.archive.steady import SteadyClock
 from appliance.errors import LingtingError, NotFound
+from appliance.steady import SteadyClock
 from appliance.store.calls import OVER
 from appliance.store.store import Store
 from appliance.store.vault import audio_key

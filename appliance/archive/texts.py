@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from math import ceil
 
 from appliance.archive.archive import Archive
 from appliance.call.keeping import Ending
 from appliance.errors import InvalidRequest
-from appliance.messages import CallConfig, Final, LegRole
+from appliance.messages import WRITTEN, CallConfig, Final, LegRole
 
-DOOR = "text"
 MOST_TEXT = 20_000  # characters
+MOST_UTTERANCES = 200  # of more sentences, some share one
 CHANNELS = ("app", "web", "wechat", "weibo", "mail", "open311", "other")
 SENTENCE = re.compile(r"[^。！？!?；;\n]+[。！？!?；;]*")
 
@@ -38,12 +39,15 @@ class Texts:
             cause = f"a text has 1 to {MOST_TEXT} characters"
             raise InvalidRequest("take a text", cause, param="text")
         roles = (LegRole.CITIZEN,)
-        config = replace(config, door=DOOR, live=True, leg_roles=roles, language="zh")
-        kept = await self._archive.keep_text(config, owner, key, text)
+        config = replace(config, door=WRITTEN, live=True, leg_roles=roles, language="zh")
+        each = ceil(len(sentences) / MOST_UTTERANCES)
+        together = ("".join(sentences[at : at + each]) for at in range(0, len(sentences), each))
+        finals = [_final(number, text) for number, text in enumerate(together)]
+        kept = await self._archive.keep_text(config, owner, key, finals)
         if isinstance(kept, str):
             return kept
-        for number, sentence in enumerate(sentences):
-            await kept.log.put(_final(number, sentence))
+        for final in finals:
+            await kept.log.put(final)
         await kept.settle()
         await kept.end(Ending(0, 1, "zh", "", demo=False, cut_short=False))
         return kept.id

@@ -53,7 +53,12 @@ class KeptCall:
         journal: where events are written before they are told; None for a recording, which a
             crash only makes run again.
         agent_moods: whether the agent's are told too.
+
+    Attributes:
+        journalled: so many of its first events were in the journal before it began.
     """
+
+    journalled = 0
 
     def __init__(
         self,
@@ -87,7 +92,7 @@ class KeptCall:
     async def _keep(self, first: int, events: Sequence[Lasting]) -> None:
         """The words go out whatever the disk does."""
         if journal := self._journal:
-            numbered = enumerate(events, first)
+            numbered = [each for each in enumerate(events, first) if each[0] > self.journalled]
             await asyncio.gather(*(self._write(journal, n, event) for n, event in numbered))
         for event in events:
             try:

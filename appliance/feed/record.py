@@ -40,6 +40,9 @@ class Ledger:
     alerts: list[Alert] = field(default_factory=list)
     derived: dict[str, Any] = field(default_factory=dict)  # JSON, by kind
     agent_moods: bool = False  # whether the agent's are told too
+    # A call of hours is folded after every final: what has not changed is not made again.
+    _plain: dict[tuple[int, int], tuple[Final, Utterance]] = field(default_factory=dict)
+    _roled: dict[str, tuple[Utterance, Utterance]] = field(default_factory=dict)
 
     def add(self, event: Lasting) -> None:
         """Events may be told twice."""
@@ -52,15 +55,30 @@ class Ledger:
         """Everything said so far, by start."""
         timelines = {leg: Timeline(turns) for leg, turns in self.turns.items() if turns}
         finals = [final for final in self.finals.values() if final.text]
-        parts = [part for f in finals for part in self._parts(f, timelines.get(f.leg))]
+        parts = [part for f in finals for part in self._said(f, timelines.get(f.leg))]
         parts.sort(key=lambda part: (part.start_ms, part.leg, part.id))
         roles = self._roles(parts, config)
         return tuple(self._with_role(part, roles[part.speaker, part.leg]) for part in parts)
 
     def _with_role(self, part: Utterance, role: LegRole) -> Utterance:
         """Where one leg carries all, it may only now be known whose a mood is."""
+        known, told = self._roled.get(part.id, (None, part))
+        if known is part and told.role is role:
+            return told
         wanted = role is not LegRole.AGENT or self.agent_moods
-        return replace(part, role=role, mood=part.mood if wanted else None)
+        told = replace(part, role=role, mood=part.mood if wanted else None)
+        self._roled[part.id] = part, told
+        return told
+
+    def _said(self, final: Final, timeline: Timeline | None) -> Iterable[Utterance]:
+        key = final.leg, final.utterance
+        if timeline or self.moods.get(key):
+            return self._parts(final, timeline)
+        known, told = self._plain.get(key, (None, None))
+        if known is not final or told is None:
+            (told,) = self._parts(final, timeline)
+            self._plain[key] = final, told
+        return (told,)
 
     def _parts(self, final: Final, timeline: Timeline | None) -> Iterator[Utterance]:
         """One utterance, or one for each speaker in turn."""

@@ -113,6 +113,7 @@ class OrderFilter:
     states: tuple[str, ...] | None = None
     unit: str | None = None  # main or helping
     category: str | None = None  # or its head
+    categories: tuple[str, ...] | None = None  # one of these
     division: str | None = None  # or its head, without zeros
     channel: str | None = None
     phone: str | None = None  # a keyed hash
@@ -132,6 +133,7 @@ def conditions(wanted: OrderFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool] | None] = [
         table.state.in_(wanted.states) if wanted.states is not None else None,
         table.category.startswith(wanted.category, autoescape=True) if wanted.category else None,
+        table.category.in_(wanted.categories) if wanted.categories else None,
         table.division.startswith(wanted.division, autoescape=True) if wanted.division else None,
         table.channel == wanted.channel if wanted.channel else None,
         table.phone == wanted.phone if wanted.phone is not None else None,

@@ -169,20 +169,22 @@ class Orders:
         rows = await self._database.read(lambda c: c.execute(wanted.group_by(*named)).all())
         return {(category, unit): count for category, unit, count in rows}
 
-    async def with_actions(self, wanted: OrderFilter, actions: Sequence[str]) -> list[Order]:
-        """Those to which one of these has happened."""
+    async def with_actions(
+        self, wanted: OrderFilter, actions: Sequence[str], most: int
+    ) -> list[Order]:
+        """The newest to which one of these has happened."""
         happened = select(order_events.c.order_id).where(order_events.c.action.in_(actions))
         query = select(orders).where(orders.c.id.in_(happened), *rows.conditions(wanted))
-        return await self._found(query)
+        return await self._found(query.order_by(orders.c.created_at.desc()).limit(most))
 
-    async def due_timers(self, limit: int) -> list[tuple[str, str, str]]:
-        """(order, unit, kind) whose moment has come, the oldest first."""
+    async def due_timers(self, limit: int) -> tuple[float, list[tuple[str, str, str]]]:
+        """The database's time, and (order, unit, kind) whose moment has come, the oldest first."""
 
-        def work(connection: Connection) -> list[tuple[str, str, str]]:
-            table = order_timers.c
+        def work(connection: Connection) -> tuple[float, list[tuple[str, str, str]]]:
+            table, now = order_timers.c, clock(connection)
             wanted = select(table.order_id, table.unit, table.kind)
-            due = wanted.where(table.due_at <= clock(connection)).order_by(table.due_at)
-            return [tuple(row) for row in connection.execute(due.limit(limit)).all()]
+            due = wanted.where(table.due_at <= now).order_by(table.due_at)
+            return now, [tuple(row) for row in connection.execute(due.limit(limit)).all()]
 
         return await self._database.read(work)
 

@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import Connection, update
 
 from appliance.archive import retention
-from appliance.archive.steady import SteadyClock
 from appliance.audio import wav
 from appliance.call.keeping import Ending
 from appliance.errors import EngineUnavailable, NotFound, StoreUnavailable
 from appliance.messages import AudioFormat, CallConfig, CallState, Encoding, Ended, Final
 from appliance.recordings.recordings import KIND, Recordings
+from appliance.steady import SteadyClock
 from appliance.store import jobs
 from appliance.store.schema import calls, keys
 from appliance.store.vault import audio_key

@@ -20,6 +20,7 @@ from appliance.archive import retention
 from appliance.archive.retention import Retention
 from appliance.assist.city import pack as packs
 from appliance.assist.city.pack import CityPack
+from appliance.assist.orders import timers as order_timers
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.draft import Draft, OrderField
 from appliance.assist.orders.life import Action, Actor, OrderState
@@ -29,6 +30,7 @@ from appliance.errors import Conflict, InvalidRequest, NotFound
 from appliance.metrics import Metrics
 from appliance.settings.keeping import StoreSettings
 from appliance.settings.section import PROJECT
+from appliance.store import orders as stored_orders
 from appliance.store.database import Also
 from appliance.store.order_rows import Order, OrderEvent, OrderFilter
 from appliance.store.schema import orders
@@ -276,7 +278,7 @@ async def test_timers_go_off_once(at: Desk) -> None:
     order = await dispatched(at, await new(at), MAIN)
     assert order.timers.keys() == {(MAIN, "sign"), (MAIN, "remind"), (MAIN, "overdue")}
     await overdue(at, order)
-    timers = OrderTimers(at.desk)
+    timers = OrderTimers(at.desk, at.store)
     await asyncio.gather(timers.go_off(), timers.go_off())  # two gateways
     while await timers.go_off():
         pass
@@ -292,10 +294,26 @@ async def test_timers_survive_a_restart(at: Desk, tmp_path: Path) -> None:
     await overdue(at, order)
     await at.store.close()
     again = await opened(tmp_path)
-    while await OrderTimers(again.desk).go_off():
+    while await OrderTimers(again.desk, again.store).go_off():
         pass
     assert "supervise" in [event.action for event in await again.desk.history(order)]
     await again.store.close()
+
+
+async def test_nothing_is_late_because_a_clock_has_jumped(
+    at: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = await dispatched(at, await new(at), MAIN)
+    monkeypatch.setattr(order_timers, "GRACE_S", 0.3)
+    timers = OrderTimers(at.desk, at.store)
+    assert not await timers.go_off()
+    monkeypatch.setattr(stored_orders, "clock", lambda _: time.time() + 30 * 86_400)
+    assert not await timers.go_off()
+    assert "supervise" not in [event.action for event in await at.desk.history(order)]
+    await asyncio.sleep(0.4)  # nobody has set it back
+    while await timers.go_off():
+        pass
+    assert "supervise" in [event.action for event in await at.desk.history(order)]
 
 
 async def test_an_ended_order_has_no_timers(at: Desk) -> None:
@@ -386,7 +404,7 @@ async def test_a_damaged_order_hides_no_other(at: Desk) -> None:
     broken = update(orders).where(orders.c.id == bad.id).values(body=b"broken")
     await at.store.database.write(lambda c: c.execute(broken))
     assert [each.id for each in await at.desk.page(OrderFilter(), 10)] == [good.id]
-    timers = OrderTimers(at.desk)
+    timers = OrderTimers(at.desk, at.store)
     while await timers.go_off():
         pass
     assert "supervise" in [event.action for event in await at.desk.history(good)]

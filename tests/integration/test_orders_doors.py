@@ -18,6 +18,7 @@ import pytest
 from appliance.access.access import CredentialRequest
 from appliance.access.roles import AccessRole, Principal
 from appliance.api.grpc.orders import SERVICE
+from appliance.feed.running import RunningCalls
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.settings.doors import AccessSettings
 from tests.integration.gateway import RunningGateway, gateway
@@ -84,6 +85,24 @@ async def test_the_same_text_is_taken_once(web: httpx.AsyncClient) -> None:
     assert first.json()["id"] == second.json()["id"]
     other = await web.post("/api/v1/texts", json={**body, "text": HEAT + "急"}, headers=headers)
     assert other.status_code == 409
+
+
+async def test_a_text_is_kept_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The box dies as soon as its row is there; whoever sends it again finds all of it."""
+    body, headers = {"channel": "app", "text": HEAT}, {"idempotency-key": "one"}
+    with monkeypatch.context() as dying:
+        dying.setattr(RunningCalls, "begin_live", lambda *_: exec("raise SystemError"))
+        async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http) as web:
+            answer = await web.post("/api/v1/texts", json=body, headers=headers)
+            assert answer.status_code == 500
+    async with gateway(tmp_path) as box, httpx.AsyncClient(base_url=box.http, timeout=30) as web:
+        again = (await web.post("/api/v1/texts", json=body, headers=headers)).json()
+        assert [each["fields"]["content"]["text"] for each in again["orders"]]
+        call = (await web.get(f"/api/v1/calls/{again['id']}")).json()
+        assert "".join(u["text"] for u in call["utterances"]) == HEAT and not call["cut_short"]
+        assert len((await web.get("/api/v1/orders")).json()["orders"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -206,6 +225,30 @@ async def test_open311(web: httpx.AsyncClient) -> None:
     assert wrong.status_code == 404 and wrong.json()[0]["code"] == "404"
     nothing = await web.post("/open311/v2/requests.json", data={"service_code": "01"})
     assert nothing.status_code == 400
+    other = services[1]["service_code"]
+    none = await web.get(f"/open311/v2/requests.json?service_code={other}")
+    both = await web.get(f"/open311/v2/requests.json?service_code={other},{form['service_code']}")
+    assert none.json() == [] and [each["service_request_id"] for each in both.json()] == [number]
+    call = (await web.get(f"/api/v1/orders/{number}")).json()["call"]
+    (told,) = (await web.get(f"/open311/v2/tokens/{call}.json")).json()
+    assert told == {"service_request_id": number, "token": call}
+    assert (await web.get("/open311/v2/tokens/none.xml")).status_code == 404
+    huge = await web.post("/open311/v2/requests.json", data={**form, "description": "路" * 99_999})
+    assert huge.status_code == 413 and huge.json()[0]["code"] == "413"
+
+
+async def test_the_longest_text_fits_however_it_is_written(web: httpx.AsyncClient) -> None:
+    words = json.dumps({"channel": "app", "text": "路坏了。" * 5000})  # six bytes a character
+    headers = {"content-type": "application/json"}
+    answer = await web.post("/api/v1/texts", content=words, headers=headers)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_of_a_text_without_a_matter_no_order_is_waited_for(
+    box: RunningGateway, web: httpx.AsyncClient
+) -> None:
+    answer = await text(web, "你好。")
+    assert not answer["orders"] and await box.whole.orders.is_made(answer["id"])
 
 
 async def test_grpc_says_the_same(box: RunningGateway, web: httpx.AsyncClient) -> None:

@@ -70,7 +70,7 @@ async def test_a_deadline_is_told_once(both: tuple[Desk, Desk]) -> None:
     ]
     for order in orders:
         await overdue(both[0], order)
-    timers = [OrderTimers(desk.desk) for desk in both]
+    timers = [OrderTimers(desk.desk, desk.store) for desk in both]
     while any(await asyncio.gather(*(each.go_off() for each in timers))):
         pass
     for order in orders:

@@ -83,6 +83,23 @@ async def test_it_is_told_until_it_has_taken_it(tmp_path: Path) -> None:
         assert TEXT[:8] in told["content"] and city.asked == 4
 
 
+async def test_what_is_corrected_there_is_told_too(tmp_path: Path) -> None:
+    city = CitySystem()
+    settings = OrdersSettings(push_url=await city.serve(), push_allow=("127.0.0.0/8",))
+    async with (
+        gateway(tmp_path, orders=settings) as box,
+        httpx.AsyncClient(base_url=box.http, timeout=30) as web,
+    ):
+        order = await dispatched(web)
+        await receipt(web, order)
+        patch = {"fields": {"content": "暖气片漏水"}}
+        assert (await web.patch(f"/api/v1/orders/{order}", json=patch)).status_code == 200
+        async with asyncio.timeout(20):
+            while len(city.orders) < 2:
+                await asyncio.sleep(0.05)
+        assert [each["content"] == "暖气片漏水" for each in city.orders.values()] == [False, True]
+
+
 async def test_its_states_come_back_in_its_own_words(tmp_path: Path) -> None:
     async with (
         gateway(tmp_path) as box,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -132,6 +133,36 @@ def test_several_faults_are_told_at_once(copy: Path) -> None:
     assert "tiers.toml:1: name: Field required" in found
     assert "divisions.csv:1: there is no column kode" in found
     assert "rules.toml:1:" in found
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("rules.toml", f"x = {'[' * 5000}{']' * 5000}", "too deep"),
+        ("tiers.toml", f"x = {'9' * 6000}", "tiers.toml"),
+        ("pack.toml", 'office = []\nname = "x"', "office"),
+        ("pack.toml", 'office = [["12:00", "09:00"]]\nname = "x"', "follow each other"),
+        ("units.csv", "code\0,name\n", "units.csv"),
+    ],
+)
+def test_what_no_parser_bears_is_a_problem_like_any(
+    copy: Path, file: str, text: str, told: str
+) -> None:
+    (copy / file).write_text(text, encoding="utf-8")
+    assert any(each.startswith(file) and told in each for each in problems(copy))
+
+
+def test_what_is_no_file_is_not_waited_for(copy: Path) -> None:
+    (copy / "rules.toml").unlink()
+    os.mkfifo(copy / "rules.toml")
+    assert "rules.toml: it is no file" in problems(copy)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"files": [1]}', '{"files": 7}', "{" * 3])
+def test_an_odd_seal_is_no_seal(copy: Path, text: str) -> None:
+    (copy / "SEAL.json").write_text(text)
+    with pytest.raises(PackError, match=r"SEAL\.json: it cannot be read"):
+        pack.load(copy)
 
 
 def test_a_rule_that_would_always_hold_is_refused(copy: Path) -> None:

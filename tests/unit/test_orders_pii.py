@@ -37,15 +37,46 @@ def test_numbers_are_hidden_and_nothing_else(text: str, hidden: str) -> None:
 
 def test_known_names_are_hidden_wherever_they_stand() -> None:
     body = {"fields": {"content": {"text": "王建国说没有暖气"}}, "notes": ["王建国要求回电"]}
-    told = pii.masked_draft(body, ["王建国"])
+    told = pii.masked_draft(body, {"王建国": pii.hidden("王建国")})
     assert told["fields"]["content"]["text"] == "王**说没有暖气"
     assert told["notes"] == ["王**要求回电"]
     assert body["notes"] == ["王建国要求回电"]  # the order itself is as it was
 
 
+ADDRESS = {
+    "text": "平城区丽景苑3号楼501室",
+    "parts": {"county": "平城区", "compound": "丽景苑", "building": "3号楼", "room": "501室"},
+    "evidence": [
+        {"utterance": "0.0", "words": "丽景苑", "why": "原文"},
+        {"utterance": "0.0", "words": "三号楼", "why": "门牌"},
+        {"utterance": "0.0", "words": "五零一", "why": "门牌"},
+    ],
+}
+
+
+def test_where_somebody_lives_is_hidden_to_the_compound() -> None:
+    fields = {"address": ADDRESS, "content": {"text": "丽景苑三号楼五零一漏水"}}
+    hidden = pii.masked_draft({"fields": fields}, pii.personal(fields))["fields"]
+    assert hidden["address"]["text"] == "平城区丽景苑****"
+    assert hidden["content"]["text"] == "丽景苑****漏水"
+    assert hidden["address"]["parts"]["compound"] == "丽景苑"
+    assert not any(each in str(hidden) for each in ("501", "五零一", "3号楼", "三号楼"))
+    assert (
+        pii.masked_draft({"fields": fields}, pii.personal(fields, door=False))["fields"] == fields
+    )
+
+
+def test_a_transcript_marks_names_numbers_and_places() -> None:
+    name = {"text": "王建国", "evidence": [{"utterance": "0.1", "words": "王建国", "why": ""}]}
+    said = [("0.0", "丽景苑三号楼五零一"), ("0.1", "我叫王建国，13812345678")]
+    marks = list(pii.rows(said, [{"fields": {"address": ADDRESS, "name": name}}]))
+    told = {(m["kind"], dict(said)[m["utterance"]][m["start"] : m["end"]]) for m in marks}
+    assert told >= {("name", "王建国"), ("phone", "13812345678"), ("address", "三号楼")}
+
+
 @given(st.text(max_size=200), st.lists(st.text(min_size=1, max_size=5), max_size=3))
 def test_hiding_never_fails(text: str, known: list[str]) -> None:
-    pii.masked(text, known)
+    pii.masked(text, {words: pii.hidden(words) for words in known})
     assert all(0 <= mark.start < mark.end <= len(text) for mark in pii.marks(text))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.archive.steady import GRACE_S, LONGEST_OFF_S, SteadyClock
+from appliance.steady import GRACE_S, LONGEST_OFF_S, SteadyClock
 
 NOW, DAY_S = 1.79e9, 86_400.0
 

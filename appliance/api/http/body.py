@@ -14,13 +14,14 @@ from appliance.api.http.upload import IDLE_TIMEOUT_S, Inlet
 from appliance.errors import InvalidRequest
 
 MOST_JSON_BYTES = 64 << 10
+MOST_TEXT_BYTES = 256 << 10  # 20,000 characters, each as six
 DOING = "read the request"
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """A small object; raises InvalidRequest, TooLarge, IdleTimeout."""
-    reader = Request(request.scope, Inlet(request, MOST_JSON_BYTES, IDLE_TIMEOUT_S).receive)
+async def read_json(request: Request, most: int = MOST_JSON_BYTES) -> dict[str, Any]:
+    """A small object of at most `most` bytes; raises InvalidRequest, TooLarge, IdleTimeout."""
+    reader = Request(request.scope, Inlet(request, most, IDLE_TIMEOUT_S).receive)
     try:
         body = await reader.json()
     except (ValueError, RecursionError) as error:

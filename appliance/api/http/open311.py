@@ -6,6 +6,7 @@ Services are leaf categories; requests are orders.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from appliance.access.access import Access
 from appliance.access.roles import AccessRole, Principal
 from appliance.api.http.auth import Needs
+from appliance.api.http.errors import fault_of
 from appliance.api.http.promises import STATUSES, Responses
 from appliance.api.http.upload import IDLE_TIMEOUT_S, Inlet
 from appliance.api.texts import TextMessage, orders_of, take_text
@@ -135,10 +137,23 @@ def _add_requests(router: APIRouter, desk: OrderDesk, access: Access | None) -> 
                 orders = [await desk.get(each.strip(), who.tenant) for each in ids]
             else:
                 wanted = _filter(start_date, end_date, status, who.tenant)
+                codes = tuple(filter(None, service_code.split(",")))
+                wanted = replace(wanted, categories=codes or None)
                 orders = await desk.page(wanted, MOST_REQUESTS)
-            codes = set(filter(None, service_code.split(",")))
-            kept = [each for each in orders if not codes or each.category in codes]
-            return [_request(desk, each) for each in kept]
+            return [_request(desk, each) for each in orders]
+
+        return await _telling_later(asked, found, "service_requests", "request")
+
+    @router.get("/tokens/{token}.{ending}", response_model=None, responses=ANSWERS)
+    async def token_(token: str, asked: AskedHere, who: Principal = sender) -> Response:
+        """The request that came of what was answered with a token; none of it: not yet."""
+
+        async def found() -> Rows:
+            asked.check(desk)
+            made = [each for each in await desk.of_call(token) if who.sees(each.tenant)]
+            if not made:
+                raise NotFound("answer Open311", f"of {token} there is no request yet")
+            return [{"service_request_id": made[0].number, "token": token}]
 
         return await _telling_later(asked, found, "service_requests", "request")
 
@@ -274,9 +289,11 @@ async def _telling_later(
 
 
 def _failed(ending: str, error: LingtingError) -> Response:
-    status = {"not_found": 404, "invalid_request": 400, "conflict": 409}.get(error.code, 500)
-    rows = [{"code": str(status), "description": str(error)}]
-    return _told(ending, rows, "errors", "error", status)
+    fault = fault_of(error)
+    rows = [{"code": str(fault.status), "description": fault.message}]
+    told = _told(ending, rows, "errors", "error", fault.status)
+    told.headers.update(fault.headers)
+    return told
 
 
 def _told(ending: str, rows: Rows, whole: str, each: str, status: int = 200) -> Response:

@@ -25,7 +25,7 @@ from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.assist.orders import pii
 from appliance.assist.orders.desk import OrderDesk
-from appliance.assist.orders.draft import CHINESE, OrderField, personal
+from appliance.assist.orders.draft import CHINESE, OrderField
 from appliance.assist.orders.life import CHINESE as STATES
 from appliance.assist.orders.life import OPEN, STEPS, Action, Actor, OrderState
 from appliance.assist.orders.statistics import GROUPS, statistics
@@ -162,9 +162,9 @@ def _add_corrections(router: APIRouter, desk: OrderDesk, access: Access | None) 
 
     @router.get("/orders/corrections", response_model=schemas.Corrections, responses=PROBLEMS)
     async def corrections(who: Principal = dispatcher) -> Response:
-        """Orders that somebody has corrected or a unit has sent back, as they are now, names and
-        numbers hidden: what a city's models are trained on."""
-        rows = await desk.corrected(OrderFilter(tenant=common.tenant_of(who)))
+        """The newest 20,000 orders that somebody has corrected or a unit has sent back, as they are
+        now, names and numbers hidden: what a city's models are trained on."""
+        rows = await desk.corrected(OrderFilter(tenant=common.tenant_of(who)), MOST_EXPORTED)
         await _note(access, who, "order.corrections", f"{len(rows)} orders")
         told = [common.correction(each) for each in rows if each.category]
         return JSONResponse({"rows": [row for row in told if row["text"]]})
@@ -186,13 +186,13 @@ def _add_reading(
         """What a call's orders are so far; once it is over, the orders that came of it."""
         record = await archive.get(call, tenant=who.tenant)
         await _note(access, who, "order.read", record.id)
-        made = await desk.of_call(record.id)
+        made, found = await desk.of_call(record.id), record.derived.get("orders", ())
         return JSONResponse(
             {
                 "call": record.id,
-                "drafts": common.drafts_for(who, record.derived.get("orders", ())),
+                "drafts": common.drafts_for(who, found),
                 "orders": [_shown(each, who, masked=False) for each in made],
-                "marks": list(pii.rows((u.id, u.text) for u in record.utterances)),
+                "marks": list(pii.rows(((u.id, u.text) for u in record.utterances), found)),
             }
         )
 
@@ -205,8 +205,8 @@ def _add_history(router: APIRouter, desk: OrderDesk, access: Access | None) -> N
         """Whatever happened to it, by whom and when."""
         found = await _seen(desk, access, order, who)
         events = await desk.history(found)
-        hide = not common.sees_persons(who, found)
-        known = personal(found.body.get("fields", {}))
+        hide, door = not common.sees_persons(who, found), AccessRole.CLERK not in who.roles
+        known = pii.personal(found.body.get("fields", {}), door=door)
         told = [
             {
                 "sequence": each.sequence,
@@ -321,14 +321,12 @@ def _add_system(router: APIRouter, desk: OrderDesk, access: Access | None) -> No
             cause = f"there is no state {wanted.status}"
             raise InvalidRequest("move an order", cause, hint, param="status")
         found, action = await desk.get(order, who.tenant), Action(states[wanted.status])
-        if STEPS[action].to == found.state:
+        unit = (wanted.unit or found.unit) if STEPS[action].by_unit else ""
+        if STEPS[action].to == common.state_of(found, unit):
             return _answer(found, who)
         given = wanted.model_dump(include={"reason", "text"})
         async with _doing(access, who, f"order.{action.value}", found.id):
-            changed = await desk.act(
-                *(found.id, action, Actor.SYSTEM, who.name, given),
-                unit=wanted.unit or found.unit,
-            )
+            changed = await desk.act(*(found.id, action, Actor.SYSTEM, who.name, given), unit=unit)
         return _answer(changed, who)
 
 
@@ -351,7 +349,8 @@ def _all_shown(rows: Sequence[Order], who: Principal, *, masked: bool) -> list[d
 
 
 def _shown(order: Order, who: Principal, *, masked: bool) -> dict[str, Any]:
-    return common.shown(order, masked=masked or not common.sees_persons(who, order))
+    door = not masked and AccessRole.CLERK in who.roles
+    return common.shown(order, masked=masked or not common.sees_persons(who, order), door=door)
 
 
 async def _note(access: Access | None, who: Principal, act: str, about: str) -> None:

@@ -12,7 +12,7 @@ from appliance.access.roles import SENDS, Principal
 from appliance.api import orders as common
 from appliance.api.http import order_schemas as schemas
 from appliance.api.http.auth import Needs
-from appliance.api.http.body import checked, read_json, takes
+from appliance.api.http.body import MOST_TEXT_BYTES, checked, read_json, takes
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.texts import TextMessage, orders_of, take_text
 from appliance.archive.texts import Texts
@@ -36,7 +36,7 @@ def text_routes(texts: Texts, desk: OrderDesk, access: Access | None) -> APIRout
         idempotency_key: Annotated[str, Header(max_length=128)] = "",
     ) -> Response:
         """Take a message: kept, classified and made an order as a call is."""
-        wanted = checked(schemas.TextWanted, await read_json(request))
+        wanted = checked(schemas.TextWanted, await read_json(request, MOST_TEXT_BYTES))
         message = TextMessage(
             wanted.channel,
             wanted.text,

@@ -34,8 +34,18 @@ class Labelled:
 
 def columns_of(path: Path) -> tuple[str, ...]:
     """Names of a CSV file's columns; raises SettingsError."""
+    return _table(path)[1]
+
+
+def _table(path: Path) -> tuple[csv.DictReader[str], tuple[str, ...]]:
+    """Its lines, and the names of its columns."""
     lines = csv.DictReader(io.StringIO(_decoded(path)))
-    return tuple(name.strip() for name in lines.fieldnames or ())
+    try:
+        names = tuple(name.strip() for name in lines.fieldnames or ())
+    except csv.Error as error:
+        raise SettingsError(DOING, f"{path}:{lines.line_num}: {error}") from error
+    lines.fieldnames = names
+    return lines, names
 
 
 def read_rows(
@@ -51,14 +61,12 @@ def read_rows(
         text: names of the columns with the text, which are joined; else title, text and words, as
             far as they are there. Words (parted by spaces) are joined without them.
     """
-    lines = csv.DictReader(io.StringIO(_decoded(path)))
-    names = [name.strip() for name in lines.fieldnames or ()]
+    lines, names = _table(path)
     wanted = list(text) or [name for name in TEXTS if name in names]
     missing = [name for name in (label, *wanted) if name not in names]
     if missing or not wanted:
         cause = f"{path} has no column {', '.join(missing) or 'text'}"
         raise SettingsError(DOING, cause, f"its columns are: {', '.join(names)}; name them")
-    lines.fieldnames = names
     try:
         return [_row(path, lines.line_num, row, label, wanted, unlabelled) for row in lines]
     except csv.Error as error:

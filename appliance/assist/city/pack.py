@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time
+from itertools import pairwise
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from appliance.assist.city import seal
 from appliance.assist.city.catalogue import (
@@ -60,9 +61,19 @@ class Identity(PackRow):
     division: str = Field(pattern=r"^\d{6}$")
     hotline: str = "12345"
     area_code: str = ""
-    office: tuple[tuple[time, time], ...] = ((time(9), time(12)), (time(14, 30), time(18)))
+    office: tuple[tuple[time, time], ...] = Field(
+        ((time(9), time(12)), (time(14, 30), time(18))), min_length=1
+    )
     least: dict[str, float] = Field({"emergency_recall": 1.0})
     orders: Ordering = Ordering()
+
+    @field_validator("office")
+    @classmethod
+    def _office(cls, parts: tuple[tuple[time, time], ...]) -> tuple[tuple[time, time], ...]:
+        moments = [moment for part in parts for moment in part]
+        if any(end <= begin for begin, end in pairwise(moments)):
+            raise ValueError("the parts of a working day follow each other, each after its begin")
+        return parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,12 +82,12 @@ class PackReader:
         if not text:
             return []
         lines = csv.DictReader(io.StringIO(text), strict=True)
-        unknown = [name for name in lines.fieldnames or () if name not in model.model_fields]
-        if unknown:
-            self.problem(file, 1, f"there is no column {', '.join(unknown)}")
-            return []
-        found = []
+        found: list[R] = []
         try:
+            unknown = [name for name in lines.fieldnames or () if name not in model.model_fields]
+            if unknown:
+                self.problem(file, 1, f"there is no column {', '.join(unknown)}")
+                return []
             for cells in lines:
                 given = {name: cell.strip() for name, cell in cells.items() if name and cell}
                 if None in cells:
@@ -137,14 +137,20 @@ class PackReader:
     def _toml(self, file: str, text: str) -> dict[str, Any]:
         try:
             return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
             at = re.search(r"line (\d+)", str(error))
             self.problem(file, int(at[1]) if at else 0, str(error))
-            return {}
+        except RecursionError:
+            self.problem(file, 0, "lists or tables stand in each other too deep")
+        return {}
 
     def _text(self, file: str, *, optional: bool = False) -> str:
+        path = self.folder / file
+        if path.exists() and not path.is_file():
+            self.problem(file, 0, "it is no file")
+            return ""
         try:
-            return (self.folder / file).read_text(encoding="utf-8-sig")
+            return path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             if not optional:
                 self.problem(file, 0, "the file is missing")

@@ -49,11 +49,11 @@ def write(folder: Path) -> None:
 def broken(folder: Path) -> Iterator[tuple[str, str]]:
     """Files that are not as they were sealed, and what is wrong with each."""
     try:
-        sealed = json.loads((folder / FILE).read_text())["files"]
+        sealed = dict(json.loads((folder / FILE).read_text())["files"])
     except FileNotFoundError:
         yield FILE, "the pack is not sealed; when it is ready: lingting city seal"
         return
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         yield FILE, f"it cannot be read: {error}"
         return
     now = sums(folder)

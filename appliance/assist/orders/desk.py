@@ -27,6 +27,7 @@ from appliance.assist.slots.value import Value
 from appliance.errors import Conflict, InvalidRequest
 from appliance.messages import EVERY_TENANT
 from appliance.store.database import Also
+from appliance.store.jobs import JobState
 from appliance.store.order_rows import Change, Json, Order, OrderEvent, OrderFilter
 from appliance.store.orders import new_id
 from appliance.store.store import Store
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 Announce = Callable[[Order, OrderEvent], Sequence[Also]]
 MOST_ADDRESS = 200  # characters
 MOST_SIMILAR = 5
+MOST_ALTERNATIVES = 5
+MAKING = "after.orders"  # the job that makes them
 
 
 class OrderDesk:
@@ -57,6 +60,11 @@ class OrderDesk:
 
     async def of_call(self, call_id: str) -> list[Order]:
         return await self._store.orders.of_call(call_id)
+
+    async def is_made(self, call_id: str) -> bool:
+        """Whether all orders of a call that is over are there."""
+        job = await self._store.jobs.of_call(call_id, MAKING)
+        return job is not None and job.state not in (JobState.QUEUED, JobState.RUNNING)
 
     async def page(
         self, wanted: OrderFilter, size: int, after: tuple[float, str] | None = None
@@ -79,9 +87,10 @@ class OrderDesk:
         stored = self._store.orders
         return unit_work(await stored.parts(wanted), await stored.sent_back(wanted))
 
-    async def corrected(self, wanted: OrderFilter) -> list[Order]:
-        """Orders that somebody has corrected, or that a unit has sent back."""
-        return await self._store.orders.with_actions(wanted, ("corrected", Action.RETURN.value))
+    async def corrected(self, wanted: OrderFilter, most: int) -> list[Order]:
+        """The newest that somebody has corrected, or that a unit has sent back."""
+        actions = ("corrected", Action.RETURN.value)
+        return await self._store.orders.with_actions(wanted, actions, most)
 
     async def history(self, order: Order) -> list[OrderEvent]:
         return await self._store.orders.history(order.id)
@@ -230,7 +239,7 @@ class OrderDesk:
         if was.get("text"):
             alternatives = [
                 {"text": was["text"], "confidence": was.get("confidence", 0.0)},
-                *alternatives,
+                *alternatives[: MOST_ALTERNATIVES - 1],
             ]
         value["alternatives"] = alternatives
         if name is OrderField.CATEGORY:
@@ -245,9 +254,9 @@ class OrderDesk:
             value |= {"code": text, "text": tier.name}
             order = replace(order, tier=text)
         elif name is OrderField.PHONE:
-            order = replace(order, phone=self.phone_hash(text))
+            order = replace(order, phone=self.phone_hash(edits.number(text)))
         elif name is OrderField.APPEAL:
-            order = replace(order, appeal=text)
+            order = replace(order, appeal=edits.appeal(text))
         elif name is OrderField.SECRECY:
             value["parts"] = {"confidential": edits.is_confidential(text)}
         elif name is OrderField.ADDRESS and place:
@@ -313,7 +322,7 @@ class OrderDesk:
                 return Change(order)
             step = life.check(action, OrderState(order.state), actor, said | {"unit": unit})
             move = Move(action, actor, who, said, unit, units, now)
-            changed, event = self._steps.take(_without(order, timer), step, move)
+            changed, event = self._steps.take(without(order, timer), step, move)
             return self._told(changed, [event], also)
 
         return await self._change(order.id, decide, version)
@@ -378,23 +387,8 @@ class OrderDesk:
         """What has come back since: those units are proposed with less confidence, live too."""
         self.city.filler.returns = await self._store.orders.returned()
 
-    # --- timers
 
-    async def due_timers(self, limit: int) -> list[tuple[str, str, str]]:
-        return await self._store.orders.due_timers(limit)
-
-    async def put_off(self, order_id: str, timer: tuple[str, str], seconds: float) -> None:
-        await self._store.orders.put_off(order_id, timer, seconds)
-
-    async def drop_timer(self, order_id: str, timer: tuple[str, str]) -> None:
-        """One that has nothing more to do."""
-
-        def decide(order: Order, now: float) -> Change:
-            return Change(_without(order, timer))
-
-        await self._store.orders.change(order_id, decide)
-
-
-def _without(order: Order, timer: tuple[str, str] | None) -> Order:
+def without(order: Order, timer: tuple[str, str] | None) -> Order:
+    """With one timer less."""
     left = {key: at for key, at in order.timers.items() if key != timer}
     return replace(order, timers=left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -49,7 +49,6 @@ CHINESE: Mapping[OrderField, str] = {
     OrderField.HELPERS: "协办单位",
     OrderField.TIER: "紧急程度",
 }
-PERSONAL = frozenset({OrderField.NAME, OrderField.PHONE})  # masked for who need not see them
 
 
 @dataclass(slots=True)
@@ -120,15 +119,3 @@ def is_secret(fields: Mapping[str, Json]) -> bool:
     """Whether the citizen asked to be kept from those who are complained of."""
     value = fields.get(OrderField.SECRECY.value, {})
     return bool(value.get("parts", {}).get("confidential"))
-
-
-def personal(fields: Mapping[str, Json]) -> Sequence[str]:
-    """Words of a draft that tell who somebody is: to be masked wherever they stand."""
-    found = []
-    for name in PERSONAL:
-        value = fields.get(name.value)
-        if value:
-            found.append(value["text"])
-            found += [each["text"] for each in value.get("alternatives", ())]  # corrected ones
-            found += [evidence["words"] for evidence in value.get("evidence", ())]
-    return [words for words in found if words]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from appliance.assist.orders.draft import OrderField
+from appliance.assist.slots.appeal import APPEALS
 from appliance.assist.slots.secrecy import OPEN, SECRET
 from appliance.errors import InvalidRequest
 
@@ -44,3 +45,18 @@ def is_confidential(text: str) -> bool:
         hint = f"{SECRET} or {OPEN}"
         raise InvalidRequest("correct an order", f"secrecy is {text!r}", hint, param="secrecy")
     return text == SECRET
+
+
+def number(text: str) -> str:
+    """A telephone number, or nothing; raises InvalidRequest."""
+    if text and not any(each.isdigit() for each in text):
+        cause = f"{text!r} has no digits"
+        raise InvalidRequest("correct an order", cause, "a number, or empty", param="phone")
+    return text
+
+
+def appeal(text: str) -> str:
+    if text and text not in APPEALS:
+        cause = f"there is no appeal {text!r}"
+        raise InvalidRequest("correct an order", cause, f"one of {'、'.join(APPEALS)}")
+    return text

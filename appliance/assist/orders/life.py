@@ -132,8 +132,8 @@ STEPS: Mapping[Action, OrderStep] = {
         frozenset({S.DRAFT, S.CONFIRMED, S.RETURNED, S.REOPENED}), S.REFUSED, DESK, ("reason",)
     ),
     A.EXTEND: OrderStep(AT_UNITS, None, UNIT, ("reason", "days"), by_unit=True),
-    A.GRANT: OrderStep(WITH_UNITS, None, CONTROL, ("unit",)),
-    A.DENY: OrderStep(WITH_UNITS, None, CONTROL, ("unit", "reason")),
+    A.GRANT: OrderStep(AT_UNITS, None, CONTROL, ("unit",)),
+    A.DENY: OrderStep(AT_UNITS, None, CONTROL, ("unit", "reason")),
     A.REMIND: OrderStep(OPEN - {S.DRAFT}, None, DESK | WATCH),
     A.SUPERVISE: OrderStep(OPEN - {S.DRAFT}, None, WATCH),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import json
 import logging
@@ -15,7 +16,7 @@ import httpx
 
 from appliance.assist.city.order_system import pick
 from appliance.assist.orders.desk import OrderDesk
-from appliance.assist.orders.life import Action
+from appliance.assist.orders.life import Action, OrderState
 from appliance.errors import LingtingError, NotFound, SettingsError
 from appliance.settings.keeping import OrdersSettings
 from appliance.store import jobs
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S = 15.0
 TOLD = frozenset({Action.DISPATCH, Action.CLOSE, Action.MERGE, Action.REFUSE, Action.REOPEN})
+NOT_THEIRS = frozenset({OrderState.DRAFT, OrderState.CONFIRMED})  # corrections there are ours
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 1800.0
 MOST_DAYS = 14  # that it may be away
 MOST_ATTEMPTS = int(MOST_DAYS * 86_400 / LONGEST_PAUSE_S)
@@ -43,7 +45,7 @@ class NotTaken(LingtingError):
 
 
 class OrderPush(Work):
-    """One after the other, so that an older state never comes after a newer one.
+    """What is told last is how the order stands, however many gateways tell it.
 
     Args:
         shown: an order as every door shows it.
@@ -64,33 +66,39 @@ class OrderPush(Work):
 
     def owed(self, order: Order, event: OrderEvent) -> list[Also]:
         """For the transaction of what happened: the job that tells them."""
-        if not self._settings.push_url or event.action not in TOLD:
+        corrected = event.action == "corrected" and order.state not in NOT_THEIRS
+        if not self._settings.push_url or not (event.action in TOLD or corrected):
             return []
         payload = json.dumps({"order": order.id}).encode()
         return [jobs.new(self.kind, call_id=order.call_id, payload=payload)[1]]
 
     async def run(self, job: Job, progress: JobProgress) -> None:
         """What they took is noted with their number. A kill in between sends it again under the
-        same key, by which they know it."""
+        same key, by which they know it; what has changed while it was sent is sent, too."""
+        told: Any = None
         try:
             order = await self._desk.get(json.loads(job.payload)["order"])
+            while (body := self._mapped(order)) != told:
+                answer = await self._send(job, body)
+                receipt = pick(answer, self._desk.city.pack.order_system.receipt)
+                await self._desk.pushed(order.id, str(receipt)[:MOST_RECEIPT])
+                told, order = body, await self._desk.get(order.id)
         except NotFound:  # shredded meanwhile
-            await self.jobs.done(job)
-            return
-        answer = await self._send(order)
-        receipt = str(pick(answer, self._desk.city.pack.order_system.receipt))[:MOST_RECEIPT]
-        await self._desk.pushed(order.id, receipt)
+            log.info("an order is gone that the city's system was to be told of")
         await self.jobs.done(job)
+
+    def _mapped(self, order: Order) -> Any:
+        return self._desk.city.pack.order_system.mapped(self._shown(order))
 
     async def failed(self, job: Job, error: BaseException) -> None:
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(job.attempts, 12))
         retry = job.attempts < MOST_ATTEMPTS
         await self.jobs.failed(job, str(error), retry=retry, after_s=pause_s)
 
-    async def _send(self, order: Order) -> Any:
+    async def _send(self, job: Job, body: Any) -> Any:
         url = str(self._settings.push_url)
-        body = self._desk.city.pack.order_system.mapped(self._shown(order))
-        headers = {"idempotency-key": f"{order.id}-{order.version}"}
+        said = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        headers = {"idempotency-key": f"{job.id}-{said[:16]}"}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from appliance.assist.slots.value import Said
-from appliance.messages import CallRecord, Utterance
+from appliance.messages import Utterance
 
 
-def said_in(record: CallRecord) -> list[Said]:
-    return [_said(utterance) for utterance in record.utterances]
+def said_in(utterances: Iterable[Utterance]) -> list[Said]:
+    return [_said(utterance) for utterance in utterances]
 
 
 def _said(utterance: Utterance) -> Said:

@@ -75,6 +75,8 @@ class Steps:
         """The order afterwards, and what is told of it."""
         if step.by_unit:
             _check_part(order, move)
+        elif move.unit:
+            _part(order, move.unit)
         change = self._changes.get(move.action)
         changed = change(order, move) if change else order
         if (step.by_unit and step.to) or move.action is Action.DISPATCH:

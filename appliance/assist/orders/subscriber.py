@@ -13,12 +13,13 @@ from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.draft import Draft, Json
 from appliance.assist.orders.filler import CallContext, Filler
 from appliance.assist.orders.said import said_in
-from appliance.assist.slots.value import Said
 from appliance.errors import Conflict, NotFound
 from appliance.feed.kinds.order import OrderFilled
 from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber
 from appliance.messages import (
+    WRITTEN,
     CallConfig,
+    CallRecord,
     CallState,
     Final,
     Lasting,
@@ -30,7 +31,6 @@ from appliance.store.store import Store
 
 AT_ONCE_S = 0.1  # what takes longer is followed by REST times as much of rest
 REST = 20
-TEXT_DOOR = "text"  # of messages that were written
 
 
 class OrderFiller(Subscriber):
@@ -60,7 +60,7 @@ class OrderFiller(Subscriber):
         channel = config.channel or ("recording" if not config.live else "phone")
         filler = await self._city.learned()
         context = context_of(record.started_at, config)
-        for draft in await asyncio.to_thread(filler.fill, said_in(record), context):
+        for draft in await asyncio.to_thread(filler.fill, said_in(record.utterances), context):
             if is_matter(draft):
                 await self._open(draft, job.call_id, config, channel)
         return ()
@@ -85,18 +85,16 @@ class OrderListener:
     async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         if not isinstance(told.event, Final):
             return ()
-        filler, record = self._city.filler, self._call.record()
-        said = said_in(record)
         if time.monotonic() < self._rests_until:
             return ()
-        return self._changes(await self._filled(filler, said))
+        return self._changes(await self._filled(self._city.filler, self._call.record()))
 
-    async def _filled(self, filler: Filler, said: Sequence[Said]) -> Sequence[Draft]:
+    async def _filled(self, filler: Filler, record: CallRecord) -> Sequence[Draft]:
         """By a thread: a call of hours takes long, and is therefore filled less often."""
         context = context_of(self._call.started_at, self._call.config)
         begun = time.monotonic()
         try:
-            return await asyncio.to_thread(filler.fill, said, context)
+            return await asyncio.to_thread(lambda: filler.fill(said_in(record.utterances), context))
         finally:  # it may have been given up for taking too long
             now = time.monotonic()
             self._rests_until = now + max(0.0, now - begun - AT_ONCE_S) * REST
@@ -129,7 +127,7 @@ def changed(matter: int, before: Mapping[str, Json], now: Json) -> OrderFilled |
 
 
 def context_of(started_at: float, config: CallConfig) -> CallContext:
-    written = config.door == TEXT_DOOR
+    written = config.door == WRITTEN
     return CallContext(datetime.fromtimestamp(started_at, UTC), config.caller, written=written)
 
 

@@ -11,6 +11,7 @@ from appliance.feed.subscriber import FollowedCall, Listener, Subscriber
 from appliance.messages import Final, Lasting, LegRole, NumberedEvent
 
 LAST = 8  # turns that are looked at after a final: roles may have been told meanwhile
+RECENT = 4 * LAST  # turns, the agent's too, that they are looked for among
 
 
 class DangerWatch(Subscriber):
@@ -35,7 +36,7 @@ class DangerListener:
     async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         if not isinstance(told.event, Final):
             return ()
-        said = said_in(self._call.record())
+        said = said_in(self._call.record().utterances[-RECENT:])
         citizen = [each for each in said if each.role is not LegRole.AGENT]
         called, found = set(self._called), list[Lasting]()
         for each in self._city.filler.dangers.all(citizen, max(0, len(citizen) - LAST)):

@@ -16,16 +16,25 @@ Clock = Callable[[], float]
 
 
 class SteadyClock:
-    """Nothing is to be deleted for its age while `believed` is False.
+    """Nothing is to be done for its age while `believed` is False.
 
     Args:
         newest: when the newest thing that is kept was made, s since 1970; None if nothing is.
+        grace_s: how long one that has jumped is doubted.
+        waits: what waits meanwhile, for the log.
     """
 
     def __init__(
-        self, newest: float | None, wall: Clock = time.time, monotonic: Clock = time.monotonic
+        self,
+        newest: float | None,
+        wall: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        *,
+        grace_s: float = GRACE_S,
+        waits: str = "nothing is deleted",
     ) -> None:
         self._wall, self._monotonic = wall, monotonic
+        self._grace_s, self._waits = grace_s, waits
         self._offset = wall() - monotonic()
         self._believed_from = 0.0  # monotonic
         if newest is not None and wall() - newest > LONGEST_OFF_S:
@@ -41,5 +50,6 @@ class SteadyClock:
         return self._monotonic() >= self._believed_from
 
     def _doubt(self, words: str, seconds: float) -> None:
-        self._believed_from = self._monotonic() + GRACE_S
-        log.error(words + "; nothing is deleted for a day: is its time right?", seconds / 86_400)
+        self._believed_from = self._monotonic() + self._grace_s
+        told = (seconds / 86_400, self._waits, self._grace_s / 60)
+        log.error(words + "; %s for %.0f minutes: is its time right?", *told)
