@@ -233,6 +233,11 @@ async def test_open311(web: httpx.AsyncClient) -> None:
     (told,) = (await web.get(f"/open311/v2/tokens/{call}.json")).json()
     assert told == {"service_request_id": number, "token": call}
     assert (await web.get("/open311/v2/tokens/none.xml")).status_code == 404
+    one = (await web.get(f"/open311/v2/services/{other}.json")).json()
+    assert one == {"service_code": other, "attributes": []}
+    where = ElementTree.fromstring((await web.get("/open311/v2/discovery.xml")).content)
+    url = where.findtext("endpoints/endpoint/url") or ""
+    assert url.endswith("/open311/v2") and (await web.get(f"{url}/services.xml")).status_code == 200
     huge = await web.post("/open311/v2/requests.json", data={**form, "description": "路" * 99_999})
     assert huge.status_code == 413 and huge.json()[0]["code"] == "413"
 

@@ -94,9 +94,36 @@ def _add_services(router: APIRouter, desk: OrderDesk, access: Access | None) -> 
             asked.check(desk)
             if code not in desk.city.pack.taxonomy:
                 raise NotFound("answer Open311", f"there is no service_code {code}")
-            return [{"service_code": code, "attributes": ""}]
+            return [{"service_code": code, "attributes": []}]
 
-        return _telling(asked, found, "service_definition", "service_definition")
+        return _telling(asked, found, "", "service_definition")
+
+    @router.get("/discovery.{ending}", response_model=None, responses=ANSWERS)
+    async def discovery(request: Request, asked: AskedHere, who: Principal = sender) -> Response:
+        """Where this is spoken, and which forms it has."""
+
+        def found() -> Rows:
+            asked.check(desk)
+            return [_discovery(desk, f"{request.base_url}{PATH.lstrip('/')}")]
+
+        return _telling(asked, found, "", "discovery")
+
+
+def _discovery(desk: OrderDesk, url: str) -> dict[str, Any]:
+    pack = desk.city.pack
+    endpoint = {
+        "specification": "http://wiki.open311.org/GeoReport_v2",
+        "url": url,
+        "changeset": pack.version,
+        "type": "production",
+        "formats": ["application/json", "text/xml"],
+    }
+    return {
+        "changeset": pack.version,
+        "contact": f"{pack.identity.title} {pack.identity.hotline}",
+        "key_service": "",
+        "endpoints": [endpoint],
+    }
 
 
 def _services(desk: OrderDesk) -> Rows:
@@ -297,14 +324,25 @@ def _failed(ending: str, error: LingtingError) -> Response:
 
 
 def _told(ending: str, rows: Rows, whole: str, each: str, status: int = 200) -> Response:
+    """Without a `whole` it is one alone."""
     if ending == "json":
-        return JSONResponse(rows, status)
+        return JSONResponse(rows if whole else rows[0], status)
     if ending != "xml":
         return JSONResponse([{"code": "404", "description": "ask for .xml or .json"}], 404)
-    root = ElementTree.Element(whole)
+    root = ElementTree.Element(whole or each)
     for row in rows:
-        element = ElementTree.SubElement(root, each)
-        for name, value in row.items():
-            ElementTree.SubElement(element, name).text = NO_XML.sub("", str(value))
+        _fill(ElementTree.SubElement(root, each) if whole else root, row)
     body = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return Response(body, status, media_type="text/xml; charset=utf-8")
+
+
+def _fill(element: ElementTree.Element, value: Any, name: str = "") -> None:
+    """Of a list `things` each is a `thing`."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            _fill(ElementTree.SubElement(element, key), each, key)
+    elif isinstance(value, list):
+        for each in value:
+            _fill(ElementTree.SubElement(element, name.removesuffix("s")), each)
+    else:
+        element.text = NO_XML.sub("", str(value))
