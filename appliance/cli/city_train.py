@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from appliance.assist.category.comparison import Comparison, compare
-from appliance.assist.category.model import CategoryModel
 from appliance.assist.category.rows import Labelled, columns_of, read_rows
-from appliance.assist.category.training import Trained, fit_together
+from appliance.assist.category.training import fit
 from appliance.assist.city import known, seal
 from appliance.assist.city.divisions import LEVELS, DivisionLevel
 from appliance.assist.city.pack import CityPack
@@ -44,16 +43,10 @@ def train_pack(
         hint = f"give --data with {LEAST_ROWS} or more orders: a text, a label"
         raise SettingsError(DOING, f"{most} rows are too few", hint)
     before = known.models_of(pack, load_settings().city.cache)
-    enough = {what: its for what, its in rows.items() if len(its) >= LEAST_ROWS}
-    with console.status(
-        "训练 training: " + ", ".join(f"{CHINESE[w]} {len(enough[w])}" for w in enough)
-    ):
-        kinds = {what: [*known.LEARNED[what](pack), *its] for what, its in enough.items()}
-        trained = fit_together(kinds, pack=pack.version)
     taken = tuple(
         what
-        for what, new in trained.items()
-        if _take(pack, what, new, getattr(before, what), console, force=force)
+        for what, its in rows.items()
+        if len(its) >= LEAST_ROWS and _train(pack, what, its, before, console, force=force)
     )
     if taken:
         seal.write(pack.folder)
@@ -63,15 +56,18 @@ def train_pack(
     return taken
 
 
-def _take(
+def _train(
     pack: CityPack,
     what: str,
-    new: Trained,
-    old: CategoryModel | None,
+    rows: Sequence[Labelled],
+    before: known.Models,
     console: Console,
     *,
     force: bool,
 ) -> bool:
+    with console.status(f"{CHINESE[what]}：训练 {len(rows)} 条 training"):
+        new = fit([*known.LEARNED[what](pack), *rows], pack=pack.version)
+    old = getattr(before, what)
     found = compare(old, new) if old else None
     if found:
         _show(what, found, console)

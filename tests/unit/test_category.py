@@ -24,7 +24,7 @@ from appliance.assist.category.labels import Branches, above, are_codes
 from appliance.assist.category.model import CategoryModel
 from appliance.assist.category.rows import Labelled, read_rows
 from appliance.assist.category.spans import spans
-from appliance.assist.category.training import fit, fit_together, train, twins_of
+from appliance.assist.category.training import fit, train, twins_of
 from appliance.assist.city.taxonomy import Category, CategoryExample, Taxonomy
 from appliance.errors import SettingsError, StoreDamaged
 from tools.evaluation import category as evaluation
@@ -258,22 +258,6 @@ class TestTraining:
         found = fit([wrong, *rows()])
         assert found.model.card.duplicates == 1
         assert [row.label for row in found.rows if row.text == wrong.text] == [rows()[0].label]
-
-    def test_several_kinds_are_learned_as_one_is(self) -> None:
-        """The labels of the first alone, as without the others; those of a text that has none
-        teach nothing."""
-        soon = [
-            Labelled("24h" if row.label.startswith("05") else "7d", row.text) for row in rows()[::2]
-        ]
-        apart = [Labelled("7d", "请问几点上班"), Labelled("24h", "水管爆了")]
-        found = fit_together({"what": rows(), "soon": [*soon, *apart]})
-        assert set(found["soon"].model.labels) == {"24h", "7d"}
-        assert len(found["soon"].rows) == len(soon) + 2 and len(found["what"].rows) == len(rows())
-        assert found["what"].model.guesses("暖气不热")[0].label == "050401"
-        assert found["soon"].model.guesses("暖气不热没人修")[0].label == "24h"
-        alone = fit(rows()).left_out
-        same = fit_together({"what": rows(), "soon": soon})["what"].left_out
-        np.testing.assert_allclose(same, alone, atol=2e-3)
 
     def test_hints_are_learned_from_and_not_measured(self) -> None:
         found = fit([*rows(), Labelled("0401", "蛐蛐叫", hint=True), *rows()[:1]])

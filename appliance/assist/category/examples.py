@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from appliance.assist.category.rows import Labelled
 from appliance.assist.city.taxonomy import Category, Taxonomy
 
+ENOUGH = 20  # examples, beside which names say nothing new
+
 
 def pack_rows(taxonomy: Taxonomy) -> Iterator[Labelled]:
-    """Its examples, and as hints the names, keywords and summaries of its leaf categories."""
+    """Its examples; for leaf categories that have few, their names, keywords and summaries."""
+    counts = Counter(example.category for example in taxonomy.examples)
     for category in taxonomy.leaves:
+        if counts[category.code] >= ENOUGH:
+            continue
         for words in dict.fromkeys(_said_of(category)):
             yield Labelled(category.code, words, hint=True)
     for example in taxonomy.examples:

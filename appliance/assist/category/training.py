@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -32,9 +32,8 @@ OPENING = 30  # characters: a title, or what is said first
 LONG = 60  # characters; shorter texts are all opening
 TWIN, SHORT_TWIN = 0.4, 0.7  # likeness from which on two texts are one matter written twice
 SHORT = 40  # characters; short texts are alike by a word or two
-MOST_ROWS = 16_000  # time grows with the cube, memory with the square: 2.2 GB
+MOST_ROWS = 12_000  # time grows with the cube, memory with the square: 1.2 GB
 MOST_BYTES = 16 << 20  # of weights
-NO_LABEL = ""
 DOING = "train the category model"
 
 
@@ -61,86 +60,25 @@ def train(
 
 def fit(rows: Sequence[Labelled], *, pack: str = "", progress: Progress | None = None) -> Trained:
     """A model with all that its cross-validation found; see `train`."""
-    return fit_together({"": rows}, pack=pack, progress=progress)[""]
-
-
-def fit_together(
-    kinds: Mapping[str, Sequence[Labelled]], *, pack: str = "", progress: Progress | None = None
-) -> dict[str, Trained]:
-    """Models of several kinds of labels of the same texts, which are read and compared once.
-
-    Args:
-        kinds: rows by kind. A text need not have a label of each.
-    """
     say = progress or (lambda _: None)
-    rows, card = _cleaned(_texts(list(kinds.values())))
-    _labels(rows)
-    say(f"counting characters of {len(rows)} texts")
-    vocabulary, x = _features([row.text for row in rows])
-    known = np.unique([digest(row.text) for row in rows])
-    say("comparing them with each other")
-    products = ridge.gram(x)
-    alike = ridge.twins(products, _twin_from([row.text for row in rows]))
-    trained = {}
-    for name, given in kinds.items():
-        places, labelled = _labelled(rows, given)
-        say(f"fitting {len(_labels(labelled))} labels {name}".rstrip())
-        alone = len(kinds) == 1 and len(places) == len(rows)
-        mine = products if alone else products[np.ix_(places, places)]
-        branches, right, fitted = _fitted(mine, labelled, _among(alike, places))
-        weights = np.zeros((len(rows), len(branches.labels)), np.float32)
-        weights[places] = fitted.weights
-        part, rounded = _weights(vocabulary, x, weights)
-        measured = _measured(labelled)
-        link = calibration.fit(fitted.left_out[measured], right[measured])
-        shares = link(fitted.left_out[measured])
-        judged = [labelled[place] for place in measured]
-        told = _judged(card.model_copy(update={"pack": pack}), branches, judged, shares)
-        model = CategoryModel(branches.labels, part, rounded, link, told, known)
-        trained[name] = Trained(model, judged, shares)
-    return trained
-
-
-def _fitted(
-    products: Floats, rows: Sequence[Labelled], alike: Mapping[int, Sequence[int]]
-) -> tuple[Branches, NDArray[np.int64], ridge.Fit]:
-    """Labels, the place of each row's among them, and what each row adds to all."""
-    branches = Branches(_labels(rows))
+    kept, card = _cleaned(rows)
+    branches = Branches(_labels(kept))
     at = {label: place for place, label in enumerate(branches.labels)}
-    right = np.array([at[row.label] for row in rows])
-    targets = _centred(branches.targets(), right)[right]
-    return branches, right, ridge.solve(products, _noise(rows, right), targets, alike)
-
-
-def _texts(kinds: Sequence[Sequence[Labelled]]) -> list[Labelled]:
-    """Of the first kind, and those that only others have."""
-    first = list(kinds[0])
-    seen = {row.text.strip() for row in first}
-    others = {row.text.strip(): row for rows in kinds[1:] for row in rows}
-    return first + [replace(others[text], label=NO_LABEL) for text in others if text not in seen]
-
-
-def _labelled(
-    rows: Sequence[Labelled], given: Sequence[Labelled]
-) -> tuple[NDArray[np.int64], list[Labelled]]:
-    """Numbers of those that `given` has labels of, and they with those labels."""
-
-    def key(row: Labelled) -> tuple[str, str | bool]:
-        return row.text.strip(), row.hint and row.label  # a hint may be of several labels
-
-    labels = {key(row): row for row in given}
-    places = [place for place, row in enumerate(rows) if key(row) in labels]
-    return np.array(places, np.int64), [labels[key(rows[place])] for place in places]
-
-
-def _among(alike: Mapping[int, Sequence[int]], places: NDArray[np.int64]) -> dict[int, list[int]]:
-    """Twins by their numbers among those."""
-    at = {place: number for number, place in enumerate(places.tolist())}
-    return {
-        at[row]: [at[other] for other in others if other in at]
-        for row, others in alike.items()
-        if row in at
-    }
+    right = np.array([at[row.label] for row in kept])
+    say(f"counting characters of {len(kept)} texts")
+    vocabulary, x = _features([row.text for row in kept])
+    say(f"fitting {len(at)} labels")
+    targets = _centred(branches.targets(), right)
+    found = _fitted(x, kept, targets[right], _noise(kept, right))
+    measured = _measured(kept)
+    link = calibration.fit(found.left_out[measured], right[measured])
+    shares = link(found.left_out[measured])
+    judged = [kept[place] for place in measured]
+    card = _judged(card, branches, judged, shares).model_copy(update={"pack": pack})
+    say("rounding weights")
+    part, weights = _weights(vocabulary, x, found.weights)
+    known = np.unique([digest(row.text) for row in kept])
+    return Trained(CategoryModel(branches.labels, part, weights, link, card, known), judged, shares)
 
 
 def _measured(rows: Sequence[Labelled]) -> NDArray[np.int64]:
@@ -226,6 +164,12 @@ def _centred(targets: Floats, right: NDArray[np.int64]) -> Floats:
     counts = np.bincount(right)
     middle: Floats = np.average(targets, axis=0, weights=counts ** (1 - EVEN))
     return (targets - middle).astype(np.float32)
+
+
+def _fitted(x: ridge.Sparse, rows: Sequence[Labelled], targets: Floats, noise: Floats) -> ridge.Fit:
+    products = ridge.gram(x)
+    alike = ridge.twins(products, _twin_from([row.text for row in rows]))
+    return ridge.solve(products, noise, targets, alike)
 
 
 def twins_of(texts: Sequence[str]) -> dict[int, list[int]]:

@@ -18,7 +18,7 @@ from appliance.assist.address.gazetteer import Place as Named
 from appliance.assist.category.examples import pack_rows
 from appliance.assist.category.model import CategoryModel
 from appliance.assist.category.rows import Labelled
-from appliance.assist.category.training import fit_together
+from appliance.assist.category.training import train
 from appliance.assist.city.divisions import DivisionLevel
 from appliance.assist.city.pack import CityPack, load
 from appliance.assist.city.taxonomy import CategoryExample
@@ -28,7 +28,7 @@ from appliance.errors import LingtingError
 log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).resolve().parents[3] / "provisioning" / "learned"  # a release's own
-FORM = 4  # of what is made of a pack; another one is made anew
+FORM = 5  # of what is made of a pack; another one is made anew
 CALLS_FIRST = 10  # niceness of learning
 KEPT_S = 30 * 86_400.0  # of a pack that is no longer in use
 SAFE_EVERY = 3  # so many examples of ordinary matters one is learned as safe
@@ -70,17 +70,8 @@ class Models:
 
 
 def models_of(pack: CityPack, cache: Path | None = None) -> Models:
-    """All of them, kept or made now: that takes minutes, and gigabytes of memory meanwhile."""
-    wanted = [what for what in LEARNED if _teaches(pack, what)]
-    found = {what: model for what in wanted if (model := _kept(pack, cache, what))}
-    missing = [what for what in wanted if what not in found]
-    for together in ([w for w in missing if w != DANGER], [w for w in missing if w == DANGER]):
-        if together:
-            made = fit_together({what: list(LEARNED[what](pack)) for what in together})
-            found |= {what: trained.model for what, trained in made.items()}
-    if cache:
-        for what in missing:
-            _keep(pack, cache, what, found[what])
+    """All of them, kept or made now: that takes a minute, and a gigabyte of memory meanwhile."""
+    found = {what: _model(pack, cache, what) for what in LEARNED if _teaches(pack, what)}
     return Models(**found)
 
 
@@ -137,10 +128,10 @@ def _dispatched(pack: CityPack) -> Iterator[CategoryExample]:
     return (example for example in pack.taxonomy.examples if example.tier)
 
 
-CATEGORY, DANGER = "category", "danger"
+CATEGORY = "category"
 LEARNED: Mapping[str, Callable[[CityPack], Iterator[Labelled]]] = {
     CATEGORY: _categories,
-    DANGER: _dangers,
+    "danger": _dangers,
     "main": _leading,
     "helpers": _helping,
     "tier": _urgent,
@@ -167,7 +158,12 @@ def _kept(pack: CityPack, cache: Path | None, what: str) -> CategoryModel | None
     return None
 
 
-def _keep(pack: CityPack, cache: Path, what: str, model: CategoryModel) -> None:
+def _model(pack: CityPack, cache: Path | None, what: str) -> CategoryModel:
+    if kept := _kept(pack, cache, what):
+        return kept
+    model = train(list(LEARNED[what](pack)))
+    if cache is None:
+        return model
     path = _file(pack, cache, what)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +171,7 @@ def _keep(pack: CityPack, cache: Path, what: str, model: CategoryModel) -> None:
         _drop_old(path, f"{what}-{pack.identity.name}-*.model")
     except (LingtingError, OSError) as error:
         log.warning("the %s model is made anew at each start: %s", what, error)
+    return model
 
 
 def _drop_old(kept: Path, pattern: str) -> None:
