@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BOOT_TIMEOUT_S = 60.0
+BOOT_TIMEOUT_S = 180.0
 POLL_S = 0.1
 INSIDE = "host0"  # its network device
 

@@ -28,7 +28,7 @@ from appliance.errors import LingtingError
 log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).resolve().parents[3] / "provisioning" / "learned"  # a release's own
-FORM = 5  # of what is made of a pack; another one is made anew
+FORM = 6  # of what is made of a pack; another one is made anew
 CALLS_FIRST = 10  # niceness of learning
 KEPT_S = 30 * 86_400.0  # of a pack that is no longer in use
 SAFE_EVERY = 3  # so many examples of ordinary matters one is learned as safe
