@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 BENDS = tuple(float(bend) for bend in np.geomspace(0.3, 100, 18))
 NEWTON_STEPS = 12
 MOST_ROWS = 4000  # are enough for two numbers
-WRONG = 1.0  # a wrong answer costs what a right one is worth: an agent sees it, and the others beside it
+WRONG = 1.0  # costs what a right one is worth: an agent sees it, and the others beside it
 LEAST_SURE, MOST_SURE = 0.3, 0.95
 
 
