@@ -112,7 +112,7 @@ def _add_services(router: APIRouter, desk: OrderDesk, access: Access | None) -> 
 def _discovery(desk: OrderDesk, url: str) -> dict[str, Any]:
     pack = desk.city.pack
     endpoint = {
-        "specification": "http://wiki.open311.org/GeoReport_v2",
+        "specification": "GeoReport_v2",
         "url": url,
         "changeset": pack.version,
         "type": "production",
