@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from appliance.messages import CallConfig, CallRecord, CallState, Final, LegRole
 from appliance.settings import load_settings
 
 A, C = LegRole.AGENT, LegRole.CITIZEN
+NOBODY = SimpleNamespace(phone_hash=lambda phone: "")  # has called before
 CALL = (
     (A, "您好，大同市12345热线，请问您有什么需要反映？"),
     (C, "你好，我住在平城区阳光花园三号楼二单元五零一。"),
@@ -153,7 +155,7 @@ class FollowedTurns:
 async def hear(city: CurrentCity, turns: Sequence[tuple[LegRole, str]]) -> list[Any]:
     call = FollowedTurns()
     dangers = DangerListener(call, city)  # type: ignore[arg-type]
-    orders = OrderListener(call, city)  # type: ignore[arg-type]
+    orders = OrderListener(call, city, NOBODY)  # type: ignore[arg-type]
     told = []
     for who, text in turns:
         final = call.say(who, text)

@@ -76,6 +76,18 @@ async def test_a_text_becomes_an_order(web: httpx.AsyncClient) -> None:
     assert drafts["drafts"][0]["fields"]["address"] and drafts["orders"][0]["id"] == made["id"]
 
 
+async def test_what_a_number_has_called_about_before_is_told(web: httpx.AsyncClient) -> None:
+    first = await order(web)
+    second = await order(web, "平城区御河街道的路灯不亮，请来修一下。")
+    other = await order(web, "平城区永泰街道的井盖坏了，请来修一下。", phone="13900002222")
+    told = (await web.get(f"/api/v1/calls/{second['call']}/order")).json()["drafts"][0]
+    (earlier,) = told["earlier"]
+    assert earlier["number"] == first["number"] and earlier["state_name"] == "待确认"
+    assert "暖气" in earlier["title"]
+    told = (await web.get(f"/api/v1/calls/{other['call']}/order")).json()["drafts"][0]
+    assert "earlier" not in told
+
+
 async def test_the_same_text_is_taken_once(web: httpx.AsyncClient) -> None:
     body = {"channel": "app", "text": HEAT}
     headers = {"idempotency-key": "one"}

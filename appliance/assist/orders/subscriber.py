@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,9 +12,10 @@ from datetime import UTC, datetime
 from appliance.assist.current import CurrentCity
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.draft import Draft, Json
+from appliance.assist.orders.earlier import earlier
 from appliance.assist.orders.filler import CallContext, Filler
 from appliance.assist.orders.said import said_in
-from appliance.errors import Conflict, NotFound
+from appliance.errors import Conflict, LingtingError, NotFound
 from appliance.feed.kinds.order import OrderFilled
 from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber
 from appliance.messages import (
@@ -29,6 +31,8 @@ from appliance.store.database import Also
 from appliance.store.jobs import Job
 from appliance.store.store import Store
 
+log = logging.getLogger(__name__)
+
 AT_ONCE_S = 0.1  # what takes longer is followed by REST times as much of rest
 REST = 20
 
@@ -42,7 +46,7 @@ class OrderFiller(Subscriber):
         self._store, self._city, self._desk = store, city, desk
 
     def listen(self, call: FollowedCall) -> Listener | None:
-        return OrderListener(call, self._city)
+        return OrderListener(call, self._city, self._desk)
 
     def owes(self, call: FollowedCall, state: CallState) -> Sequence[Owed]:
         spoken = state is CallState.FINISHED or (state is CallState.FAILED and call.config.live)
@@ -77,8 +81,9 @@ class OrderFiller(Subscriber):
 class OrderListener:
     """Of one call; tells what has changed."""
 
-    def __init__(self, call: FollowedCall, city: CurrentCity) -> None:
-        self._call, self._city = call, city
+    def __init__(self, call: FollowedCall, city: CurrentCity, desk: OrderDesk) -> None:
+        self._call, self._city, self._desk = call, city, desk
+        self._earlier: list[Json] | None = None
         self._rests_until = 0.0  # monotonic, s
         self._told: dict[int, Json] = {}  # drafts, by matter
 
@@ -87,7 +92,17 @@ class OrderListener:
             return ()
         if time.monotonic() < self._rests_until:
             return ()
+        if self._earlier is None:
+            self._earlier = await self._of_caller()
         return self._changes(await self._filled(self._city.filler, self._call.record()))
+
+    async def _of_caller(self) -> list[Json]:
+        config = self._call.config
+        try:
+            return await earlier(self._desk, config.caller, config.tenant)
+        except LingtingError as error:  # the order fills all the same
+            log.warning("what a caller has called about before is not told: %s", error)
+            return []
 
     async def _filled(self, filler: Filler, record: CallRecord) -> Sequence[Draft]:
         """By a thread: a call of hours takes long, and is therefore filled less often."""
@@ -104,6 +119,8 @@ class OrderListener:
         for draft in drafts:
             now = draft.as_json()
             now.pop("matter")
+            if self._earlier:
+                now["earlier"] = self._earlier
             before = self._told.get(draft.matter, {"fields": {}})
             if event := changed(draft.matter, before, now):
                 found.append(event)
