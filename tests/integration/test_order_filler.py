@@ -112,6 +112,20 @@ def test_what_is_no_matter_makes_no_trouble(
         assert phone is None or phone.text != "110"
 
 
+@pytest.mark.parametrize("digits", ["要393-52680-74", "要393-2680-7次", "139-3526-8074"])
+def test_a_telephone_number_is_no_house(filler: Filler, digits: str) -> None:
+    turns = [
+        (C, "我住在平城区阳光花园三号楼，暖气不热。"),
+        (A, "请问您的联系电话是多少？"),
+        (C, f"我的手机号是{digits}。"),
+        (A, "跟您核对一下，需要393-526-8074对吗？"),
+        (C, "对的。"),
+    ]
+    said = [Said(f"0.{n}", role, words, n, n + 1) for n, (role, words) in enumerate(turns)]
+    parts = filler.fill(said, CallContext(AT))[0].fields[OrderField.ADDRESS].parts
+    assert parts["building"] == "3号楼" and not {"unit", "room"} & parts.keys()
+
+
 def test_a_callers_number_stands_beside_until_it_is_agreed_to(filler: Filler) -> None:
     context = CallContext(AT, caller="13800001111")
     (draft,) = filler.fill(said(CALL[:3]), context)

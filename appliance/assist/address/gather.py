@@ -17,6 +17,7 @@ from appliance.assist.address.find import Mention, Reading, find
 from appliance.assist.address.gazetteer import Gazetteer
 from appliance.assist.address.house import bare
 from appliance.assist.address.nearness import Near
+from appliance.assist.address.numerals import arabic
 from appliance.assist.address.shapes import Shape
 from appliance.assist.address.tokens import LEVELS, Piece
 from appliance.assist.slots.turns import SpokenTurn, is_backchannel, says_no, says_yes, turns
@@ -27,6 +28,7 @@ ANSWERED = 2.0  # nats that an agent's question for a place adds
 CLEAR = 5.0  # nats of a match that can be agreed to: no noise
 KEPT = 12  # matches of one mention that are weighed with those of others
 MOST_LOOKED_AT = 8  # places that a mention may belong to: a call of hours has hundreds
+_TELEPHONE = re.compile("电话|手机|号码|联系方式")
 _ASKING = re.compile("[吗吧？?]|对不对|是不是|对么|没错")
 
 
@@ -87,6 +89,7 @@ class _Gatherer:
         self._read_back: tuple[int, SpokenTurn, Reading] | None = None
         self._asked: tuple[str, ...] = ()  # levels that the agent asked for last
         self._where = False  # the agent asked for a place last
+        self._telephone = False  # the agent spoke of a telephone's number last
 
     def take(self, number: int, turn: SpokenTurn) -> None:
         reading = find(turn.said.text, self._gazetteer)
@@ -101,6 +104,7 @@ class _Gatherer:
         if levels := cues.asked(turn.text):
             self._asked = levels
         self._where = self._where or cues.asks_where(turn.text)
+        self._telephone = self._telephone or bool(_TELEPHONE.search(turn.text))
 
     def _citizen(self, number: int, turn: SpokenTurn, reading: Reading) -> None:
         answers_no = says_no(turn.text)
@@ -115,11 +119,14 @@ class _Gatherer:
                 self._read_back = None
         for mention in reading.mentions:
             self._place(number, turn.said, mention)
-        self._number(turn, reading.loose)
-        if not (reading.loose or any(mention.pieces for mention in reading.mentions)):
+        asked = self._telephone and not self._asked
+        dictated = asked or _TELEPHONE.search(turn.text)
+        loose = [each for each in reading.loose if not (dictated and _is_bare(each))]
+        self._number(turn, loose)
+        if not (loose or dictated or any(mention.pieces for mention in reading.mentions)):
             self._number(turn, bare(turn.text, self._asked))
         if not is_backchannel(turn.text):
-            self._asked, self._where = (), False
+            self._asked, self._where, self._telephone = (), False, False
 
     def _agree(self, number: int, turn: SpokenTurn, reading: Reading) -> None:
         asking = bool(_ASKING.search(turn.text))
@@ -133,7 +140,7 @@ class _Gatherer:
             self._add(place, number, turn.said, mention, AGREED)
             place.agreed.append((mention, turn.said))
             place.doubted = False
-        if asking:
+        if asking and not _TELEPHONE.search(turn.text):
             self._number(turn, reading.loose)
 
     def _repeats(self, place: Gathered, mention: Mention) -> bool:
@@ -231,6 +238,11 @@ class _Gatherer:
         if self._current is None:
             self._current = self._new(-1)
         _settle(self._current, pieces, turn.said)
+
+
+def _is_bare(piece: Piece) -> bool:
+    """Whether it is digits alone, which may be of anything."""
+    return arabic(piece.said).isdecimal()
 
 
 def _heard(number: int, mention: Mention, more: float, denied: set[int]) -> list[Heard]:

@@ -22,6 +22,7 @@ from appliance.assist.address.tokens import (
     Token,
 )
 
+TELEPHONE = 11  # digits
 LONGEST = 5  # digits of a number; longer ones are postcodes and telephones
 _KIND = {
     **dict.fromkeys(("号楼", "号栋", "号幢", "栋", "栋楼", "幢", "幢楼", "橦"), "building"),
@@ -82,7 +83,7 @@ def levels(run: Sequence[Token], spot: Spot) -> list[str]:
 
 def _of_run(run: Sequence[Token], spot: Spot) -> list[str]:
     first, last, rest = run[0], run[-1], len(run) - 1
-    if any(len(token.digits) > LONGEST for token in run):
+    if any(len(token.digits) > LONGEST for token in run) or _is_telephone(run):
         return [NONE] * len(run)
     if first.chinese and first.short and not first.tail and last.short and rest == 1:
         return [NONE, NONE]  # 三杠五 alone may be a score
@@ -103,6 +104,16 @@ def _of_run(run: Sequence[Token], spot: Spot) -> list[str]:
         for token, level in zip(run, inwards, strict=False)
     ]
     return [*told, *[NONE] * (len(run) - len(told))]  # no address has so many levels
+
+
+def _is_telephone(run: Sequence[Token]) -> bool:
+    """139-3526-8074 and what is heard of it, as no unit has three digits: 393-526-8074."""
+    written = all(token.digits.isdecimal() and not token.tail for token in run)
+    return written and len(run) > 2 and (not run[-2].short or _length(run) >= TELEPHONE)
+
+
+def _length(run: Sequence[Token]) -> int:
+    return sum(len(token.digits) for token in run)
 
 
 def _pair(first: Token, last: Token, outer: str) -> list[str]:
