@@ -11,6 +11,7 @@ from appliance.assist.city.known import SAFE
 from appliance.assist.city.pack import CityPack
 from appliance.assist.orders.dispatch import danger
 from appliance.assist.orders.draft import Json
+from appliance.assist.slots.contact import without
 from appliance.assist.slots.value import Said
 
 LIKELY = 0.15  # from this share on somebody is asked to look; a false one costs a glance
@@ -59,7 +60,15 @@ class Dangers:
         return list(told.values())
 
     def _look_at(self, text: str, before: str) -> FoundDanger | None:
-        """Args: before: what the citizen said before, where the text alone is short."""
+        """As it was said, and without who says it and how to reach them.
+
+        Args:
+            before: what the citizen said before, where the text alone is short.
+        """
+        told = (self._judged(each, before) for each in (text, without(text)) if each)
+        return min(filter(None, told), key=lambda found: not found.sure, default=None)
+
+    def _judged(self, text: str, before: str) -> FoundDanger | None:
         shares = self._shares(text)
         likely = _danger(shares)
         if before and likely >= HARMLESS:

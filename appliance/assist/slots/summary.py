@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from appliance.assist.slots.digits import groups
+from appliance.assist.slots.contact import CONTACT, apart, is_number
 from appliance.assist.slots.turns import CACHED, SpokenTurn, is_backchannel, plain, turns
 from appliance.assist.slots.value import Evidence, Said, Value
 
@@ -34,10 +34,6 @@ _ASIDE = re.compile(
 _MARKS = re.compile(r"[，、\s]{2,}")
 _EDGE = "，、。 　…"
 _END = re.compile(r"[。！？!?；;…]+")
-_CONTACT = re.compile(
-    r"(?:我|免贵|^|，)姓|(?:电话|手机|号码|联系方式)|尾号|保密|透露|打过来|刚才打|单号|"
-    r"贵姓|立早|弓长|耳东|双木|言午|我叫|身份证|本机|来电|这个号"
-)
 _CLOSING = re.compile(
     r"^(?:好|行|对|嗯|是|谢谢|感谢|再见|麻烦|没|可以|不用|知道|明白|记|那行|"
     r"那好)[^，。]{0,7}$|谢谢(?:你|您|啊)?[^，。]{0,3}$|12345(?:吗|是吧|热线)|"
@@ -104,9 +100,11 @@ def pieces(text: str) -> tuple[tuple[str, int, int], ...]:
     found, at = [], 0
     for match in (*_END.finditer(text), None):
         end = match.start() if match else len(text)
-        sentence = cleaned(text[at:end])
-        if _tells(sentence):
-            found.append((sentence, at, end))
+        spans = [(at, end), *((at + a, at + b) for a, b in apart(text[at:end])[:1])]
+        for start, stop in spans:  # the whole, else what is told beside a number or a name
+            if _tells(sentence := cleaned(text[start:stop])):
+                found.append((sentence, start, stop))
+                break
         at = match.end() if match else end
     return tuple(found)
 
@@ -130,11 +128,11 @@ def _tells(sentence: str) -> bool:
     bare = plain(sentence)
     if len(bare) < 4 or is_backchannel(bare) or _is_for_agent(bare):
         return False
-    if sum(len(group.digits) for group in groups(bare)) >= 7 and len(bare) < 40:
+    if is_number(bare) and len(bare) < 40:
         return False
     if len(bare) < 16 and _SPELLS.search(bare):
         return False
-    if _CONTACT.search(bare) and not (_PROBLEM.search(bare) and len(bare) >= 16):
+    if CONTACT.search(bare) and not (_PROBLEM.search(bare) and len(bare) >= 16):
         return False
     return len(bare) >= 6 or bool(_PROBLEM.search(bare) or _TIME.search(bare))
 
