@@ -246,6 +246,13 @@ def test(
 ) -> None:
     """Run a pack's own cases: units, tiers, dangers, refusals, addresses."""
     pack = _loaded(folder, sealed=False)
+    if not cases.has_any(pack.folder):
+        typer.echo(
+            f"{pack.folder / 'cases'} 里没有案例 has no cases: dispatch.csv, addresses.csv; "
+            "写法见 how to write them: provisioning/city_packs/datong/cases",
+            err=True,
+        )
+        raise typer.Exit(1)
     score = cases.run(Filler(pack, _learned(pack)))
     told = {name: {"n": each.n, "right": each.share} for name, each in score.tallies.items()}
     if as_json:

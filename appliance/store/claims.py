@@ -35,7 +35,7 @@ class Claims:
             return None
         if row.fingerprint != fingerprint:
             raise Conflict(
-                "create a recording",
+                "take what was sent",
                 "this Idempotency-Key (in gRPC: request_id) was used for another request",
                 "use a new one for each request",
                 param="Idempotency-Key",

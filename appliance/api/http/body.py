@@ -40,7 +40,8 @@ def checked(model: type[ModelT], fields: dict[str, Any]) -> ModelT:
         name = ".".join(str(part) for part in first["loc"])
         unknown = first["type"] == "extra_forbidden"
         cause = "there is no such field" if unknown else first["msg"]
-        hint = "see docs/calls.md or /openapi.json"
+        known = ", ".join(model.model_fields)
+        hint = f"there are {known}" if unknown else "/openapi.json describes every field"
         raise InvalidRequest(DOING, f"{name}: {cause}", hint, param=name) from error
     except TypeError as error:
         raise InvalidRequest(DOING, "a field's name is no name") from error

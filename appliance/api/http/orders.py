@@ -23,11 +23,12 @@ from appliance.api.http.auth import Needs
 from appliance.api.http.body import checked, read_json, takes
 from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
+from appliance.assist.city.tiers import CHINA
 from appliance.assist.orders import pii
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.draft import CHINESE, OrderField
 from appliance.assist.orders.life import CHINESE as STATES
-from appliance.assist.orders.life import OPEN, STEPS, Action, Actor, OrderState
+from appliance.assist.orders.life import ENDED, OPEN, STEPS, Action, Actor, OrderState
 from appliance.assist.orders.statistics import GROUPS, statistics
 from appliance.errors import Forbidden, InvalidRequest
 from appliance.store.order_rows import Order, OrderFilter
@@ -55,7 +56,7 @@ class Wanted:
     def __init__(
         self,
         state: Annotated[list[OrderState] | None, Query(max_length=12)] = None,
-        open: Annotated[bool | None, Query(description="only those in work")] = None,
+        open: Annotated[bool | None, Query(description="in work, or over")] = None,
         unit: Annotated[str | None, Query(max_length=64)] = None,
         category: Annotated[str | None, Query(pattern=r"^\d{1,16}$")] = None,
         division: Annotated[str | None, Query(pattern=r"^\d{1,12}$")] = None,
@@ -67,7 +68,8 @@ class Wanted:
         due_before: Annotated[datetime | None, Query(description=TIMES)] = None,
     ) -> None:
         states = tuple(state) if state else None
-        self.states = states or (tuple(sorted(OPEN)) if open else None)
+        some = None if open is None else tuple(sorted(OPEN if open else ENDED))
+        self.states = states or some
         self.unit, self.category, self.channel, self.call = unit, category, channel, call
         self.division = division.rstrip("0") if division else None
         self.phone = phone
@@ -380,7 +382,7 @@ def _cell(name: str, value: Any) -> str:
     if name == "state":
         return STATES[OrderState(value)]
     if name.endswith("_at"):
-        return datetime.fromtimestamp(value).isoformat(" ", "minutes") if value else ""
+        return datetime.fromtimestamp(value, CHINA).strftime("%Y-%m-%d %H:%M") if value else ""
     return str(value)
 
 

@@ -94,6 +94,11 @@ def run(filler: Filler, *, held: bool = False) -> CaseScore:
     return score
 
 
+def has_any(pack: Path) -> bool:
+    """Whether a pack's folder has cases of its own."""
+    return any((pack / "cases" / name).exists() for name in ("dispatch.csv", "addresses.csv"))
+
+
 def _rows(file: Path, *, held: bool) -> Iterator[dict[str, str]]:
     if not file.exists():
         return

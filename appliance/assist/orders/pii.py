@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.assist.orders.draft import OrderField
+from appliance.assist.slots.digits import has_digits
 
 ID_CARD = re.compile(r"(?<!\d)\d{6}(?:18|19|20)\d{2}[01]\d[0-3]\d\d{3}[\dXx](?!\d)")
 MOBILE = re.compile(r"(?<!\d)1[3-9](?:[\s-]?\d){9}(?!\d)")
 LANDLINE = re.compile(r"(?<!\d)0\d{2,3}[\s-]?\d{7,8}(?!\d)")
 DIGIT = "[幺一二两三四五六七八九零〇0-9]"
+DOOR = re.compile(rf"(?:{DIGIT}|[百十A-Za-z])+(?:号楼|号院|栋|幢|单元|室)")
+DOOR_TOO = "\0"  # among the known: doors are masked wherever one is told
 SPOKEN = re.compile(rf"{DIGIT}(?:[\s，、-]?{DIGIT}){{6,17}}")
 PATTERNS = (("id_card", ID_CARD), ("phone", MOBILE), ("phone", LANDLINE), ("number", SPOKEN))
 STAR = "*"
 NAME_STARS, LEAST_DIGITS = 2, 7
 
-CODES = frozenset({"code", "codes", "similar", "division", "place", "number", "utterance"})
+# Never masked: codes, and moments that are no person's numbers.
+CODES = frozenset(
+    {"code", "codes", "similar", "division", "place", "number", "utterance", "start", "end"}
+)
 
 Json = dict[str, Any]
 Known = Mapping[str, str]  # words, and what is shown for them
@@ -64,7 +70,7 @@ def masked(text: str, known: Known = NOBODY) -> str:
         text = text.replace(words, known[words])
     for mark in reversed(marks(text)):
         text = text[: mark.start] + hidden(text[mark.start : mark.end]) + text[mark.end :]
-    return text
+    return DOOR.sub(STAR * NAME_STARS, text) if known.get(DOOR_TOO) else text
 
 
 def hidden(words: str) -> str:
@@ -85,8 +91,10 @@ def personal(fields: Mapping[str, Json], *, door: bool = True) -> Known:
         value = fields.get(name.value, {})
         others = [each["text"] for each in value.get("alternatives", ())]  # corrected ones
         for words in (value.get("text", ""), *others, *_words(value)):
-            found[words] = hidden(words)
+            if name is OrderField.NAME or has_digits(words):  # and not what agreed to a number
+                found[words] = hidden(words)
     if door:
+        found[DOOR_TOO] = DOOR_TOO
         place = fields.get(OrderField.ADDRESS.value, {})
         told = (each for name, each in place.get("parts", {}).items() if name in HOUSE)
         for words in (*told, *_words(place, HOUSE_SAID)):

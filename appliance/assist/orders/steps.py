@@ -249,7 +249,12 @@ def _timers(part: UnitPart, remind_s: float) -> dict[tuple[str, str], float]:
 def _part(order: Order, unit: str) -> UnitPart:
     part = next((each for each in order.units if each.unit == unit), None)
     if part is None:
-        raise NotFound("move an order", f"{unit or 'no unit'} has no part in it", "send unit")
+        theirs = ", ".join(each.unit for each in order.units) or "nobody's yet"
+        if not unit:
+            raise InvalidRequest(
+                "move an order", "unit is missing", f"it is {theirs}", param="unit"
+            )
+        raise NotFound("move an order", f"{unit} has no part in it", f"it is {theirs}")
     return part
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from appliance.assist.current import CurrentCity
 from appliance.assist.orders.desk import OrderDesk
-from appliance.assist.orders.draft import Draft, Json
+from appliance.assist.orders.draft import Draft, Json, OrderField
 from appliance.assist.orders.earlier import earlier
 from appliance.assist.orders.filler import CallContext, Filler
 from appliance.assist.orders.said import said_in
@@ -150,4 +150,4 @@ def context_of(started_at: float, config: CallConfig) -> CallContext:
 
 def is_matter(draft: Draft) -> bool:
     """Whether a citizen has said something that an order can be made of."""
-    return bool(draft.fields.get("content"))  # type: ignore[call-overload]
+    return OrderField.CONTENT in draft.fields or draft.danger is not None
