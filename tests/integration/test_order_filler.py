@@ -112,6 +112,34 @@ def test_what_is_no_matter_makes_no_trouble(
         assert phone is None or phone.text != "110"
 
 
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("平城区阳光花园5号楼电梯坏了，我的电话是13935268074。", "平城区阳光花园5号楼电梯坏了"),
+        ("我叫王建国，平城区阳光花园5号楼电梯坏了 13935268074", "平城区阳光花园5号楼电梯坏了"),
+        ("大庆路的路灯不亮，古城街道那边。", "大庆路的路灯不亮，古城街道那边"),
+    ],
+)
+def test_a_number_in_the_same_breath_hides_no_matter(
+    filler: Filler, text: str, content: str
+) -> None:
+    draft = filler.fill([Said("0.0", C, text)], CallContext(AT, written=True))[0]
+    assert draft.fields[OrderField.CONTENT].text.rstrip("。") == content
+
+
+def test_a_number_in_the_same_breath_hides_no_danger(filler: Filler) -> None:
+    text = "平城区阳光花园3号楼有人要跳楼，我的电话是13935268074。"
+    draft = filler.fill([Said("0.0", C, text)], CallContext(AT, written=True))[0]
+    assert draft.danger and "110" in draft.danger["to"]
+
+
+def test_a_compound_on_a_street_that_is_listed_elsewhere(filler: Filler) -> None:
+    """The example of docs/orders.md; a street goes on in the next town."""
+    place = filler.place("平城区永泰街凯德世家八号楼")
+    assert place and place.parts["compound"] == "凯德世家" and place.parts["building"] == "8号楼"
+    assert place.parts["town"] == "永泰街道"
+
+
 @pytest.mark.parametrize("digits", ["要393-52680-74", "要393-2680-7次", "139-3526-8074"])
 def test_a_telephone_number_is_no_house(filler: Filler, digits: str) -> None:
     turns = [

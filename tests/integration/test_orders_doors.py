@@ -86,6 +86,10 @@ async def test_what_a_number_has_called_about_before_is_told(web: httpx.AsyncCli
     assert "暖气" in earlier["title"]
     told = (await web.get(f"/api/v1/calls/{other['call']}/order")).json()["drafts"][0]
     assert "earlier" not in told
+    over = (await web.get("/api/v1/orders?open=false")).json()["orders"]
+    assert not over and len((await web.get("/api/v1/orders?open=true")).json()["orders"]) == 3
+    missing = await step(web, first["id"], action="sign")
+    assert missing.status_code in (400, 409), missing.text
 
 
 async def test_the_same_text_is_taken_once(web: httpx.AsyncClient) -> None:

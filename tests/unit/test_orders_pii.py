@@ -66,6 +66,27 @@ def test_where_somebody_lives_is_hidden_to_the_compound() -> None:
     )
 
 
+def test_a_door_that_was_misheard_is_hidden_too() -> None:
+    fields = {"content": {"text": "阳光花园三号楼耳单元五零亿，3栋2单元，12号院"}}
+    hidden = pii.masked_draft({"fields": fields}, pii.personal(fields))["fields"]
+    assert hidden["content"]["text"] == "阳光花园**耳单元五零亿，****，**"
+
+
+def test_a_moment_is_no_number_and_a_yes_no_secret() -> None:
+    phone = {
+        "text": "13812345678",
+        "evidence": [{"utterance": "0.1", "words": "对的", "why": "确认"}],
+    }
+    fields = {
+        "phone": phone,
+        "when": {"text": "上周三", "parts": {"start": "2026-11-18T00:00:00+08:00"}},
+        "request": {"text": "对的，尽快来修"},
+    }
+    hidden = pii.masked_draft({"fields": fields}, pii.personal(fields))["fields"]
+    assert hidden["when"] == fields["when"] and hidden["request"] == fields["request"]
+    assert hidden["phone"]["text"] == "138****5678"
+
+
 def test_a_transcript_marks_names_numbers_and_places() -> None:
     name = {"text": "王建国", "evidence": [{"utterance": "0.1", "words": "王建国", "why": ""}]}
     said = [("0.0", "丽景苑三号楼五零一"), ("0.1", "我叫王建国，13812345678")]

@@ -109,6 +109,7 @@ def _meant(leaf: Heard, ranked: Sequence[Heard], rivals: Rivals, gazetteer: Gaze
         if gain > losing - lost:
             used.append(each)
             score, lies, lost = score + gain - (losing - lost), left, losing
+    lies = common.within(lies, gazetteer.listed[leaf.match.place]) or lies
     return Meant(tuple(used), score, common.prefix(lies))
 
 

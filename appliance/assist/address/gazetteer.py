@@ -56,6 +56,9 @@ def level_of(code: str) -> str:
     return _DIGITS.get(len(trimmed(code)), "")
 
 
+COUNTY = 6  # digits of its code
+
+
 class Gazetteer:
     """Places and how they lie in one another. Never changes once made.
 
@@ -71,7 +74,8 @@ class Gazetteer:
     def __init__(self, places: Iterable[Place], local: tuple[tuple[str, float], ...] = ()) -> None:
         self.places = tuple(places)
         self.local = local
-        self.lies = tuple(self._lying(place) for place in self.places)
+        self.listed = tuple(self._listed(place) for place in self.places)
+        self.lies = tuple(map(_lying, self.places, self.listed))
         self._by_code = {
             trimmed(p.code): n for n, p in enumerate(self.places) if p.kind in DIVISIONS
         }
@@ -128,7 +132,7 @@ class Gazetteer:
         """Names in `text`; of a city's gazetteer, borne through recognition errors."""
         return self._names.heard(text)
 
-    def _lying(self, place: Place) -> tuple[str, ...]:
+    def _listed(self, place: Place) -> tuple[str, ...]:
         if place.kind in DIVISIONS:
             return (trimmed(place.code),)
         return tuple(trimmed(code) for code in place.divisions) or ("",)
@@ -166,3 +170,10 @@ def core_name(place: Place) -> str:
 def core_of(name: str) -> str:
     """The same of a name as it is used."""
     return _COMMUNITY.sub("", name)
+
+
+def _lying(place: Place, listed: tuple[str, ...]) -> tuple[str, ...]:
+    """A street goes on in the next town: what stands there says which."""
+    if place.kind != "street":
+        return listed
+    return tuple(dict.fromkeys(code[:COUNTY] for code in listed))
