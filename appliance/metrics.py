@@ -192,6 +192,9 @@ class Metrics:
         self.model_info = gauge(
             "model_info", "always 1", "engine", "model", "version", "device", "demo"
         )
+        self.music_seconds_total = counter(
+            "music_seconds_total", "heard as utterances, and left out as hold music"
+        )
         self.vad_batch_frames = histogram(
             "vad_batch_frames", "legs whose frames were judged together", buckets=BATCH_BUCKETS
         )

@@ -17,7 +17,9 @@ from tests import tiny_whisper
 
 # The small model trained on synthetic speech hears the synthetic call exactly, and quickly; what
 # real weights do is for tests/acceptance/test_real_weights.py.
+DEMO_SPEAKERS = PROJECT / "bundles" / "diarization-demo"
 os.environ.setdefault("LINGTING_MODELS__ASR", str(PROJECT / "bundles" / "asr-demo"))
+os.environ.setdefault("LINGTING_MODELS__DIARIZATION", str(DEMO_SPEAKERS))
 
 # Every draw of a test comes from one seed, which is printed; how much is done grows with the scale.
 SEED = int(os.environ.get("FAULT_SEED", "1"))
@@ -73,7 +75,7 @@ def tiny_settings(tiny_bundle: Path) -> Settings:
 def voices_settings(tiny_settings: Settings) -> Settings:
     """The demo diarization and emotions too, by ONNX."""
     whole = ModelsSettings()
-    demo = {"diarization": whole.diarization, "emotion": whole.emotion}
+    demo = {"diarization": DEMO_SPEAKERS, "emotion": whole.emotion}
     models = tiny_settings.models.model_copy(update=demo)
     return tiny_settings.model_copy(update={"models": models})
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from appliance import traces
 from appliance.audio.decoder import AudioDecoder
+from appliance.audio.tagging import SoundTagger
 from appliance.audio.vad import Vad
 from appliance.call.admission import NONE_ANSWERS, Admission
 from appliance.call.call import Call
@@ -52,10 +53,10 @@ class Box:
         self._keep = keep  # who keeps live calls
         self.settings, self.metrics = settings, metrics
         self._engine = engine
-        self._vad = Vad(metrics)
+        self._vad, self._tagger = Vad(metrics), SoundTagger()
         pace = Pace(settings.call, metrics)
         self._ear = Ear(
-            *(engine, self._vad, settings.call, metrics, pace),
+            *(engine, self._vad, self._tagger, settings.call, metrics, pace),
             *(settings.speakers, settings.emotions, load_lexicon(settings.city.pack)),
         )
         self.admission = Admission(
@@ -65,7 +66,7 @@ class Box:
 
     async def start(self) -> None:
         """Until an engine answers; raises BundleError or EngineUnavailable."""
-        await asyncio.gather(self._engine.start(), self._vad.warm())
+        await asyncio.gather(self._engine.start(), self._vad.warm(), self._tagger.warm())
         card = self._engine.card()
         policy = _fitted(self.settings.call, card)
         self._ear = replace(self._ear, policy=policy, language=_language(policy))
@@ -78,6 +79,7 @@ class Box:
         for call in list(self._calls):
             await call.close()
         await self._vad.close()
+        await self._tagger.close()
         await self._engine.close()
 
     @contextlib.asynccontextmanager

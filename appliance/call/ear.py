@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from appliance.audio.tagging import SoundTagger
 from appliance.audio.vad import Vad
 from appliance.call.lexicon import Lexicon
 from appliance.call.pace import Pace
@@ -19,6 +20,7 @@ class Ear:
 
     engine: SpeechEngine
     vad: Vad
+    tagger: SoundTagger
     policy: CallPolicy
     metrics: Metrics
     pace: Pace

@@ -176,6 +176,8 @@ class LegPipeline:
 
     async def _partial(self, utterance: OpenUtterance, end: int) -> None:
         try:
+            if await self._is_music(utterance.begin, end):
+                return
             heard = await self._listen_partial(utterance, end)
         except LingtingError as error:
             self._ear.pace.partial_took(self._ear.policy.partial_timeout_s)
@@ -231,7 +233,8 @@ class LegPipeline:
     async def _early_end(self, utterance: OpenUtterance, at: int) -> None:
         """The speaker seems to have finished: begin the final pass, tell the reader."""
         end = min(at + PAD, self._track.end)
-        if self._config.live and self._ear.pace.relaxed:
+        music = await self._is_music(utterance.begin, end)
+        if self._config.live and self._ear.pace.relaxed and not music:
             self._cancel_partial(utterance)
             window = self._window(utterance.begin, end)
             with traces.within(utterance.span):
@@ -254,8 +257,9 @@ class LegPipeline:
         if utterance.early:  # nothing was said since
             end = utterance.early_end
         self._spoken_until = end
+        music = not utterance.early and await self._is_music(utterance.begin, end)
         with traces.within(utterance.span):
-            hearing = utterance.early or self._hearing(self._window(utterance.begin, end))
+            hearing = utterance.early or self._hearing(self._window(utterance.begin, end), music)
         hearing.add_done_callback(_swallow)
         finishing = self._finishing
         try:
@@ -272,11 +276,17 @@ class LegPipeline:
         finishing.tasks.add(task)
         task.add_done_callback(self._final_done)
 
-    def _hearing(self, window: Window) -> asyncio.Future[Hypothesis]:
-        live = self._config.live
-        return (
-            asyncio.create_task(self._listen_final(window)) if live else self._passages.add(window)
-        )
+    def _hearing(self, window: Window, music: bool) -> asyncio.Future[Hypothesis]:
+        if music:
+            self._ear.metrics.music_seconds_total.inc(window.duration_s)
+            return asyncio.create_task(_nothing(window.language or ""))
+        if self._config.live:
+            return asyncio.create_task(self._listen_final(window))
+        return self._passages.add(window)
+
+    async def _is_music(self, begin: int, end: int) -> bool:
+        """Hold music sounds like an utterance, and is none."""
+        return await self._ear.tagger.is_music(self._track.read(begin, end))
 
     def _final_done(self, task: asyncio.Task[None]) -> None:
         self._finishing.tasks.discard(task)
@@ -383,6 +393,10 @@ class LegPipeline:
 
 def _ms(sample: int) -> int:
     return sample * 1000 // SAMPLE_RATE_HZ
+
+
+async def _nothing(language: str) -> Hypothesis:
+    return Hypothesis("", language)
 
 
 def _swallow(task: asyncio.Future[Hypothesis]) -> None:

@@ -38,7 +38,7 @@ from inference.tensors import (
 
 log = logging.getLogger(__name__)
 
-LIVE_UNDER_WAY, RECORDED_UNDER_WAY = 8, 32  # windows of one leg; a recording waits for them
+LIVE_UNDER_WAY, RECORDED_UNDER_WAY = 8, 16  # windows of one leg; a recording waits for them
 LONGEST_LAG = int(120 * SAMPLE_RATE_HZ)  # samples a live call may be behind
 LOOK_BACK = 150  # windows a provisional answer is drawn from
 RETRY_DELAY_S = (0.1, 2.0)  # first and longest pause before a window is asked again

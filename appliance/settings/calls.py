@@ -64,9 +64,11 @@ class SpeakersSettings(Section):
     provisional_s: float = Field(
         1.5, gt=0, description="a live utterance whose speaker takes longer is told at hang-up, s"
     )
-    timeout_s: float = Field(10, gt=0, description="one engine's time for a window of voices, s")
+    timeout_s: float = Field(30, gt=0, description="one engine's time for a window of voices, s")
     deadline_s: float = Field(
-        60, gt=0, description="how long a window is tried again before a call loses its speakers, s"
+        120,
+        gt=0,
+        description="a window is tried again for so long, then the call loses its speakers, s",
     )
 
 

@@ -23,7 +23,7 @@ class ModelsSettings(Section):
         description="folder of another speech bundle, for the CPU path alone; empty: the same one",
     )
     diarization: MaybePath = Field(
-        PROJECT / "bundles" / "diarization-demo",
+        PROJECT / "bundles" / "pyannote-campplus",
         description="folder of the diarization bundle; empty: speakers of one leg are not told "
         "apart",
     )

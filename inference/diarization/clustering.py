@@ -1,7 +1,8 @@
-"""Which voices of different windows belong to one speaker: centroid linkage, as pyannote does it.
+"""Which voices of different windows belong to one speaker: k-means on the sphere of voiceprints.
 
-A port of what `pyannote.audio.pipelines.clustering.AgglomerativeClustering` computes, so that the
-path without torch gives the same speakers; a test compares them.
+Each voice counts by how long it is heard. Where the number of speakers is not known, it is the
+largest for which no two speakers' means are alike: on a telephone a threshold between single
+voiceprints finds too many or too few, while means over a call lie well apart.
 """
 
 from __future__ import annotations
@@ -10,105 +11,109 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import cdist
 
 from inference.diarization.turns import Labels
 
 Matrix = npt.NDArray[np.float64]
 
-LEAST_ACTIVE = 0.2  # of a window a voice must speak alone for its embedding to found a cluster
+RESTARTS = 6  # from different beginnings; the best is kept
+ROUNDS = 30  # at most, of each
+LEAST_S = 0.5  # a voice must be heard so long to found a speaker, unless none is
+LEAST_SHARE = 0.03  # of all that is heard, for a speaker whom nobody has counted
 
 
 @dataclass(frozen=True, slots=True)
 class ClusteringParameters:
-    """Hyper-parameters; a bundle brings its own."""
+    """A bundle brings its own."""
 
-    threshold: float  # of the distance between unit centroids
-    least_size: int  # embeddings of a cluster of its own
+    alike: float  # cosine of two means from which they are one speaker's
 
     def assign(
-        self, embeddings: Matrix, active: npt.NDArray[np.float32], least: int, most: int
+        self, embeddings: Matrix, seconds: npt.NDArray[np.float64], least: int, most: int
     ) -> Labels:
         """The speaker of each voice [windows, voices]; speakers count from 0.
 
         Args:
             embeddings: [windows, voices, dimension]; NaN where a voice has none.
-            active: [windows, frames, voices], 0 or 1.
+            seconds: [windows, voices], how long each is heard.
             least: speakers there are at least.
             most: and at most.
         """
-        founding = _founding(embeddings, active)
-        windows, voices, dimension = embeddings.shape
-        count = int(founding.sum())
-        least, most = max(1, min(count, least)), max(1, min(count, most))
-        if most < 2 or count == 0:
-            return np.zeros((windows, voices), np.int64)
-        clusters = self._cluster(embeddings[founding], least, most)
-        centroids = np.stack(
-            [embeddings[founding][clusters == k].mean(axis=0) for k in range(clusters.max() + 1)]
-        )
-        distance = cdist(embeddings.reshape(-1, dimension), centroids, "cosine")
-        nearest: Labels = np.argmin(np.nan_to_num(distance, nan=2.0), axis=1)
-        return nearest.reshape(windows, voices)
+        heard = ~np.isnan(embeddings).any(axis=2)
+        if not heard.any():
+            return np.zeros(heard.shape, np.int64)
+        long = np.logical_and(heard, seconds >= LEAST_S)
+        founding = long if long.any() else heard
+        unit, weights = _unit(embeddings[founding]), seconds[founding]
+        centres = self._centres(unit, np.maximum(weights, 1e-3), least, most)
+        near = np.nan_to_num(embeddings, nan=0.0) @ centres.T
+        labels: Labels = near.argmax(axis=2)
+        return labels
 
-    def _cluster(self, embeddings: Matrix, least: int, most: int) -> Labels:
-        """Labels [n] of the founding embeddings."""
-        if len(embeddings) == 1:
-            return np.zeros(1, np.int64)
-        least_size = min(self.least_size, max(1, round(0.1 * len(embeddings))))
-        unit = embeddings / np.linalg.norm(embeddings, axis=-1, keepdims=True)
-        tree = linkage(unit, method="centroid", metric="euclidean")
-        labels = fcluster(tree, self.threshold, criterion="distance") - 1
-        found = len(_large(labels, least_size))
-        if not least <= found <= most:
-            labels = _cut(tree, min(max(found, least), most), least_size, self.threshold)
-        return _absorb(unit, labels, least_size)
+    def _centres(self, unit: Matrix, weights: Matrix, least: int, most: int) -> Matrix:
+        """[speakers, dimension], as many as there are."""
+        most = min(most, len(unit))
+        best = _k_means(unit, weights, min(least, most))
+        for count in range(len(best.centres) + 1, most + 1):
+            more = _k_means(unit, weights, count)
+            if more.most_alike >= self.alike or more.least_share < LEAST_SHARE:
+                break
+            best = more
+        return best.centres
 
 
-def _founding(embeddings: Matrix, active: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """[windows, voices]: who speaks alone for long enough."""
-    alone = (active.sum(axis=2, keepdims=True) == 1) * active
-    enough = alone.sum(axis=1) >= LEAST_ACTIVE * active.shape[1]
-    valid: npt.NDArray[np.bool_] = enough & ~np.isnan(embeddings).any(axis=2)
-    return valid
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Voiceprints dealt out to speakers."""
+
+    centres: Matrix  # [speakers, dimension], of length 1
+    fit: float  # weighted sum of each voiceprint's cosine to its centre
+    least_share: float  # of the weights, that a speaker holds
+
+    @property
+    def most_alike(self) -> float:
+        """The largest cosine between two centres; -1 for one speaker."""
+        near = self.centres @ self.centres.T
+        return float(near[~np.eye(len(near), dtype=bool)].max(initial=-1.0))
 
 
-def _large(labels: Labels, least_size: int) -> Labels:
-    clusters, sizes = np.unique(labels, return_counts=True)
-    large: Labels = clusters[sizes >= least_size]
-    return large
+def _k_means(unit: Matrix, weights: Matrix, count: int) -> Partition:
+    """The best of several partitions into `count`."""
+    made = (
+        _settled(unit, weights, _scattered(unit, weights, count, np.random.default_rng(seed)))
+        for seed in range(RESTARTS if count > 1 else 1)
+    )
+    return max(made, key=lambda partition: partition.fit)
 
 
-def _cut(tree: Matrix, wanted: int, least_size: int, threshold: float) -> Labels:
-    """The tree cut, as near to the threshold as can be, where `wanted` large clusters are left."""
-    by_order = tree.copy()
-    by_order[:, 2] = np.arange(len(tree))
-    best, best_found = len(tree), 1
-    for at in np.argsort(np.abs(tree[:, 2] - threshold)):
-        if by_order[at, 3] < least_size:
-            continue
-        found = len(_large(fcluster(by_order, at, criterion="distance") - 1, least_size))
-        if abs(found - wanted) < abs(best_found - wanted):
-            best, best_found = int(at), found
-        if found == wanted:
+def _scattered(unit: Matrix, weights: Matrix, count: int, rng: np.random.Generator) -> Matrix:
+    """Centres to begin with: each drawn far from those before it (k-means++)."""
+    chosen = [int(rng.choice(len(unit), p=weights / weights.sum()))]
+    while len(chosen) < count:
+        far = np.maximum(0, 1 - (unit @ unit[chosen].T).max(axis=1)) ** 2 * weights
+        far[chosen] = 0
+        left = np.setdiff1d(np.arange(len(unit)), chosen)
+        chosen.append(int(rng.choice(len(unit), p=far / far.sum()) if far.sum() else left[0]))
+    return unit[chosen]
+
+
+def _settled(unit: Matrix, weights: Matrix, centres: Matrix) -> Partition:
+    labels = np.full(len(unit), -1)
+    for _ in range(ROUNDS):
+        near = unit @ centres.T
+        found = near.argmax(axis=1)
+        if np.array_equal(found, labels):
             break
-    labels: Labels = fcluster(by_order, best, criterion="distance") - 1
-    return labels
+        labels = found
+        weighed = np.zeros_like(centres)
+        np.add.at(weighed, labels, unit * weights[:, None])
+        moved = np.linalg.norm(weighed, axis=1) > 0
+        centres = np.where(moved[:, None], _unit(np.where(moved[:, None], weighed, 1)), centres)
+    near = unit @ centres.T
+    shares = np.bincount(near.argmax(axis=1), weights, len(centres)) / weights.sum()
+    return Partition(centres, float(weights @ near.max(axis=1)), float(shares.min()))
 
 
-def _absorb(unit: Matrix, labels: Labels, least_size: int) -> Labels:
-    """Small clusters join the large one most like them; labels count from 0 again."""
-    large = _large(labels, least_size)
-    if len(large) == 0:
-        return np.zeros_like(labels)
-    small = np.setdiff1d(labels, large)
-    if len(small):
-        centres = [
-            np.stack([unit[labels == k].mean(axis=0) for k in group]) for group in (large, small)
-        ]
-        nearest = np.argmin(cdist(centres[0], centres[1], "cosine"), axis=0)
-        for k, home in zip(small, large[nearest], strict=True):
-            labels = np.where(labels == k, home, labels)
-    renumbered: Labels = np.unique(labels, return_inverse=True)[1]
-    return renumbered
+def _unit(vectors: Matrix) -> Matrix:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-9))

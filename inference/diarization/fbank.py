@@ -19,23 +19,32 @@ LOWEST_HZ = 20.0
 PREEMPHASIS = np.float32(0.97)
 FULL_SCALE = np.float32(32768)  # Kaldi counts in 16 bits
 FLOOR = np.finfo(np.float32).eps
+# Kaldi's own is "povey", between Hann's and Hamming's; WeSpeaker takes the latter.
+WINDOWS = {"hamming": np.hamming(LENGTH), "povey": np.hanning(LENGTH) ** 0.85}
 
 
 def fbank(audio: Audio, mels: int, step_ms: float = 10.0) -> npt.NDArray[np.float32]:
-    """[frames, mels] of 16 kHz samples [n >= 400], each band's mean over the audio taken off."""
+    """`bands`, each one's mean over the audio taken off."""
+    heard = bands(audio, mels, step_ms)
+    return np.asarray(heard - heard.mean(axis=0), np.float32)
+
+
+def bands(
+    audio: Audio, mels: int, step_ms: float = 10.0, window: str = "hamming"
+) -> npt.NDArray[np.float32]:
+    """[frames, mels] of 16 kHz samples [n >= 400]; `window` is one of WINDOWS."""
     step = round(step_ms * SAMPLE_RATE_HZ / 1000)
     frames = np.lib.stride_tricks.sliding_window_view(audio * FULL_SCALE, LENGTH)[::step]
     frames = frames - frames.mean(axis=1, keepdims=True)
     before = np.concatenate((frames[:, :1], frames[:, :-1]), axis=1)
-    spectrum = rfft((frames - PREEMPHASIS * before) * _window(), TRANSFORM)[:, :-1]
+    spectrum = rfft((frames - PREEMPHASIS * before) * _window(window), TRANSFORM)[:, :-1]
     power = spectrum.real**2 + spectrum.imag**2
-    bands = np.log(np.maximum(power @ _filters(mels), FLOOR))
-    return np.asarray(bands - bands.mean(axis=0), np.float32)
+    return np.asarray(np.log(np.maximum(power @ _filters(mels), FLOOR)), np.float32)
 
 
 @cache
-def _window() -> npt.NDArray[np.float32]:
-    return np.hamming(LENGTH).astype(np.float32)
+def _window(name: str) -> npt.NDArray[np.float32]:
+    return WINDOWS[name].astype(np.float32)
 
 
 @cache

@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from inference.answering import Handler, Model
 from inference.bundles import Manifest
+from inference.diarization.clustering import ClusteringParameters
 from inference.diarization.recipe import Recipe
-from inference.diarization.turns import Frames, to_turns
+from inference.diarization.runs import Active, by_run
+from inference.diarization.turns import Frames, merge, to_turns
 from inference.tensors import (
     MOST_SPEAKERS,
     SAMPLE_RATE_HZ,
@@ -32,12 +34,11 @@ from inference.tensors import (
 LEAST_FRAMES = 3  # a voice must be heard in to have an embedding
 MOST_WINDOWS = 20_000  # of a gathering: 11 hours at a hop of 2 s
 
-Active = npt.NDArray[np.bool_]  # [windows, frames, voices]
 Embeddings = npt.NDArray[np.float32]  # [windows, voices, dimension]
 
 
 class Networks(Protocol):
-    """Two networks and a clustering: pyannote's own, or their port."""
+    """Two networks: in torch, or in ONNX."""
 
     device: str
 
@@ -46,11 +47,6 @@ class Networks(Protocol):
 
     def embed(self, windows: Audio, weights: npt.NDArray[np.float32]) -> Embeddings:
         """Each voice's embedding, from the frames that weights [windows, voices, frames] name."""
-
-    def gather(
-        self, active: Active, embeddings: Embeddings, least: int, most: int
-    ) -> npt.NDArray[np.bool_]:
-        """[frames, speakers] of the whole call."""
 
 
 class DiarizationModel(Model):
@@ -99,7 +95,7 @@ class DiarizationModel(Model):
             return []
         samples = round(self._recipe.window_s * SAMPLE_RATE_HZ)
         audio = np.stack([np.pad(w.audio, (0, samples - len(w.audio))) for w in windows])
-        active = self._networks.segment(audio)
+        active = by_run(self._networks.segment(audio), self._recipe.frame_step_s)
         weights = frames_to_learn_from(active)
         heard = np.any(weights, axis=2)
         embeddings = np.full((*heard.shape, 1), np.nan, np.float32)
@@ -122,10 +118,14 @@ class DiarizationModel(Model):
             return InvalidQuestion(f"more than {MOST_WINDOWS} windows")
         if not any(voices.active.any() for voices in question.voices):
             return Turns((), **self._said())
-        active = np.stack([voices.active for voices in question.voices])
-        embeddings = stacked([voices.embeddings for voices in question.voices])
-        chosen = self._networks.gather(active, embeddings, question.least, question.most)
-        frames = Frames(self._recipe.frame_step_s, self._recipe.frame_centre_s)
+        recipe, most = self._recipe, question.most
+        active, embeddings = stacked(question.voices)
+        seconds = frames_to_learn_from(active).sum(axis=2) * recipe.frame_step_s
+        clustering = ClusteringParameters(recipe.alike)
+        speakers = clustering.assign(embeddings, seconds, question.least, most)
+        frames = Frames(recipe.frame_step_s, recipe.frame_centre_s)
+        at_once = min(most, recipe.together)
+        chosen = merge(active.astype(np.float32), speakers, frames, recipe.hop_s, at_once)
         return Turns(tuple(to_turns(chosen, frames, question.length_s)), **self._said())
 
     def _said(self, batch: int = 1) -> dict[str, Any]:
@@ -144,10 +144,16 @@ def frames_to_learn_from(active: Active) -> npt.NDArray[np.float32]:
     return np.where(enough, alone, active).transpose(0, 2, 1).astype(np.float32)
 
 
-def stacked(embeddings: list[Embeddings]) -> Embeddings:
-    """[windows, voices, dimension], where silent windows may not know their dimension."""
-    dimension = max(each.shape[1] for each in embeddings)
-    whole = np.full((len(embeddings), len(embeddings[0]), dimension), np.nan, np.float32)
-    for row, each in zip(whole, embeddings, strict=True):
-        row[:, : each.shape[1]] = each
-    return whole
+def stacked(windows: Sequence[Voices]) -> tuple[Active, npt.NDArray[np.float64]]:
+    """Activity [windows, frames, voices] and embeddings [windows, voices, dimension] of all.
+
+    Windows differ in voices, and silent ones may not know their dimension.
+    """
+    voices = max(each.active.shape[1] for each in windows)
+    dimension = max(each.embeddings.shape[1] for each in windows)
+    active = np.zeros((len(windows), len(windows[0].active), voices), np.bool_)
+    embeddings = np.full((len(windows), voices, dimension), np.nan)
+    for row, prints, each in zip(active, embeddings, windows, strict=True):
+        row[:, : each.active.shape[1]] = each.active
+        prints[: len(each.embeddings), : each.embeddings.shape[1]] = each.embeddings
+    return active, embeddings

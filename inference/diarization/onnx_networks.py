@@ -1,20 +1,23 @@
-"""Diarization without torch: the same networks as ONNX, the same clustering in scipy."""
+"""Diarization without torch: the same networks as ONNX."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from inference.diarization.clustering import ClusteringParameters
 from inference.diarization.fbank import fbank
-from inference.diarization.model import Active, Embeddings
+from inference.diarization.model import Embeddings
 from inference.diarization.recipe import Recipe
-from inference.diarization.turns import Frames, merge
+from inference.diarization.runs import Active
+from inference.diarization.voiceprints import own_features
 from inference.tensors import Audio
+
+Weights = npt.NDArray[np.float32]  # of one window: [voices, frames]
 
 
 class OnnxNetworks:
@@ -26,8 +29,13 @@ class OnnxNetworks:
     def __init__(self, bundle: Path, recipe: Recipe, threads: int = 1) -> None:
         self._recipe = recipe
         self._classes = recipe.classes()
-        self._segmentation = session(bundle / "segmentation.onnx")
-        self._embedding = session(bundle / "embedding.onnx")
+        segmentation, embedding = (
+            _session(bundle / f"{name}.onnx") for name in ("segmentation", "embedding")
+        )
+        self._segmentation, self._embedding = _caller(segmentation), _caller(embedding)
+        pools = any(given.name == "weights" for given in embedding.get_inputs())
+        self._voices = self._pooled if pools else self._cropped
+        self._dimension = embedding.get_outputs()[0].shape[1]
         self._threads = ThreadPoolExecutor(threads, "windows")
 
     def segment(self, windows: Audio) -> Active:
@@ -36,31 +44,40 @@ class OnnxNetworks:
         return active
 
     def _scores(self, window: Audio) -> npt.NDArray[np.float32]:
-        return self._segmentation(audio=window[None, None])
+        return self._segmentation(window[None, None])
 
     def embed(self, windows: Audio, weights: npt.NDArray[np.float32]) -> Embeddings:
-        return np.stack(list(self._threads.map(self._embeddings, windows, weights)))
+        return np.stack(list(self._threads.map(self._voices, windows, weights)))
 
-    def _embeddings(self, window: Audio, weights: npt.NDArray[np.float32]) -> Embeddings:
+    def _pooled(self, window: Audio, weights: Weights) -> npt.NDArray[np.float32]:
+        """By a network that takes the mean over the frames it is told of."""
         features = fbank(window, self._recipe.mels, self._recipe.mel_step_ms)[None]
-        return self._embedding(features=features, weights=weights[None])
+        return self._embedding(features, weights[None])
 
-    def gather(
-        self, active: Active, embeddings: Embeddings, least: int, most: int
-    ) -> npt.NDArray[np.bool_]:
-        recipe = self._recipe
-        clustering = ClusteringParameters(recipe.threshold, recipe.least_size)
-        speaking = active.astype(np.float32)
-        speakers = clustering.assign(embeddings.astype(np.float64), speaking, least, most)
-        frames = Frames(recipe.frame_step_s, recipe.frame_centre_s)
-        return merge(speaking, speakers, frames, recipe.hop_s, min(most, recipe.together))
+    def _cropped(self, window: Audio, weights: Weights) -> npt.NDArray[np.float32]:
+        """By a network whose every layer looks at all it is given: only a voice's own frames."""
+        prints = np.full((len(weights), self._dimension), np.nan, np.float32)
+        for row, own in zip(prints, own_features(window, weights, self._recipe), strict=True):
+            if own is not None:
+                row[:] = np.ravel(self._embedding(own))
+        return prints
 
 
-def session(path: Path) -> Callable[..., npt.NDArray[np.float32]]:
-    """The network in the file, on one thread: its only output for a batch of one, named inputs."""
+def _session(path: Path) -> Any:
+    """The network in the file, on one thread."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    network = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda **inputs: np.asarray(network.run(None, inputs)[0][0], np.float32)
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _caller(session: Any) -> Callable[..., npt.NDArray[np.float32]]:
+    """Its only output for a batch of one, from its inputs in order."""
+    names = [given.name for given in session.get_inputs()]
+
+    def call(*inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        found = session.run(None, dict(zip(names, inputs, strict=True)))
+        return np.asarray(found[0][0], np.float32)
+
+    return call

@@ -25,10 +25,10 @@ class Recipe:
     together: int  # voices that may speak at once
     mels: int
     mel_step_ms: float  # between frames of the filter bank
-    threshold: float  # of the clustering
-    least_size: int  # embeddings of a cluster of its own
+    alike: float  # cosine of two speakers' means from which they are one
     segmentation: dict[str, Any]  # sizes, for the path with torch
-    embedding: dict[str, Any]
+    embedding: dict[str, Any]  # the same; of a CAM++, whose size is given, empty
+    mel_window: str = "hamming"  # of the filter bank: one of fbank.WINDOWS
 
     @property
     def voices(self) -> int:

@@ -46,9 +46,13 @@ LINGTING = Package(
     "python3 (>= 3.11), python3-venv, nftables, systemd (>= 252)",
 )
 TRITON = Package("lingting-triton", "NVIDIA Triton Inference Server for Lingting", "libpython3.11")
-MODELS = Package("lingting-models", "models: Whisper base; speakers and moods for demonstration")
-# Built from published weights (`make weights`), by the profile that serves it.
-BUILT = {"cpu": "whisper-base", "gpu": "whisper-base-float16"}
+MODELS = Package(
+    "lingting-models",
+    "models: Whisper base, speakers by pyannote and CAM++, moods for demonstration",
+)
+# Built from published weights (`make weights`), by the profile that serves them.
+SPEAKERS = "pyannote-campplus"
+BUILT = {"cpu": ("whisper-base", SPEAKERS), "gpu": ("whisper-base-float16", SPEAKERS)}
 
 
 def tracked(root: Path) -> list[Path]:
@@ -87,10 +91,10 @@ def stage_models(root: Path, release: Path, profiles: Iterable[str] = ("cpu",)) 
     for path in tracked(root):
         if path.parts[0] == "bundles":
             _place(root / path, release / path)
-    for profile in profiles:
-        bundle = root / "bundles" / BUILT[profile]
+    for built in sorted({name for profile in profiles for name in BUILT[profile]}):
+        bundle = root / "bundles" / built
         if not bundle.is_dir():  # another release's sources: the weights are the same
-            bundle = HERE / "bundles" / BUILT[profile]
+            bundle = HERE / "bundles" / built
         names = (MANIFEST, *verify(bundle).files)
         for name in names:
             _place(bundle / name, release / "bundles" / bundle.name / name)

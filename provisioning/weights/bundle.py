@@ -17,7 +17,7 @@ from inference.asr.whisper import KIND, WhisperModel
 from inference.bundles import load_manifest, read_canary, seal
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Window
 from provisioning.weights import ct2
-from provisioning.weights.source import PublishedWeights
+from provisioning.weights.source import find
 from provisioning.weights.vocabulary import LANGUAGES, Pruned, pruned
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,8 +52,9 @@ BUNDLES = (
 )
 
 
-def write(precision: Precision, weights: PublishedWeights, folder: Path) -> None:
-    """Fill an empty folder and seal it."""
+def write(precision: Precision, source: Path, folder: Path) -> None:
+    """Fill an empty folder from where the weights lie, and seal it; raises WeightsUnusable."""
+    weights = find(source)
     model = Pruned(weights.tensors, weights.tokenizer, weights.config)
     if precision.pruned:
         model = pruned(model.tensors, model.tokenizer, model.config)

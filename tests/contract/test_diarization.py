@@ -17,6 +17,7 @@ from appliance.engine.triton import TritonEngine
 from appliance.errors import EngineUnavailable, InvalidRequest
 from appliance.metrics import Metrics
 from appliance.settings import Settings
+from appliance.settings.section import PROJECT
 from inference.tensors import (
     DIARIZATION_MODEL,
     MOST_SPEAKERS,
@@ -163,9 +164,13 @@ async def test_without_a_bundle_there_is_no_such_model(voices_settings: Settings
     await made.close()
 
 
-async def test_both_paths_find_the_same_turns(pyannote_settings: Settings) -> None:
+@pytest.mark.parametrize("bundle", ["diarization-demo", "pyannote-campplus"])
+async def test_both_paths_find_the_same_turns(pyannote_settings: Settings, bundle: str) -> None:
     found = []
-    for made in (CpuEngine(pyannote_settings), TritonEngine(pyannote_settings, Metrics())):
+    models = {"diarization": PROJECT / "bundles" / bundle}
+    models = {"models": pyannote_settings.models.model_copy(update=models)}
+    settings = pyannote_settings.model_copy(update=models)
+    for made in (CpuEngine(settings), TritonEngine(settings, Metrics())):
         await made.start()
         found.append(await gather(made, two_speakers(), least=2, most=2))
         await made.close()

@@ -6,8 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -29,16 +28,15 @@ from appliance.errors import LingtingError, SettingsError
 from appliance.messages import AUTO, DEMO_NOTICE
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
-from appliance.settings.section import PROJECT
 from inference.tensors import SAMPLE_RATE_HZ, Window
-from tools.evaluation import diarization as eval_diarization
 from tools.evaluation import emotion as eval_emotion
 from tools.evaluation import speech as eval_speech
 from tools.evaluation.address import address
 from tools.evaluation.category import category
-from tools.evaluation.data import Progress, spoken, started
+from tools.evaluation.data import Progress, failed, recordings, started
 from tools.evaluation.orders import orders
 from tools.evaluation.places import places
+from tools.evaluation.speakers import diarization
 from tools.evaluation.speech import SpeechPath, one_engine
 
 SILENCE = np.zeros(SAMPLE_RATE_HZ, np.float32)
@@ -54,6 +52,7 @@ class EvaluationOptions:
 app = typer.Typer(help="Measure how accurate the models are, on fixed held-out data.")
 app.command()(address)
 app.command()(category)
+app.command()(diarization)
 app.command()(orders)
 app.command()(places)
 
@@ -111,7 +110,7 @@ def _hear_people(
             said = status.update if console.is_terminal else print_margins
             asyncio.run(_measure_people(settings, data, wanted, said))
     except LingtingError as error:
-        raise _failed(error, console) from error
+        raise failed(error, console) from error
 
 
 def print_margins(text: str) -> None:
@@ -220,82 +219,7 @@ def _language(language: str) -> str | None:
     return None if language == AUTO else language
 
 
-PYANNOTE = PROJECT / ".venv-pyannote"  # where `make pyannote` puts it
-DIALOGUES = "inference.training.diarization.heldout"
 MOODS = "inference.training.emotion.heldout"
-TITLES = {
-    "given": "pyannote, count given",
-    "auto": "pyannote, count unknown",
-    "cpu_given": "CPU path, count given",
-    "cpu_auto": "CPU path, count unknown",
-    "live": "live, provisional",
-    "one_speaker": "baseline: one speaker",
-    "oracle": "bound: voices known",
-}
-
-
-@app.command()
-def diarization(
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of 16 kHz .wav with .rttm; else the fixed synthetic dialogues."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One flat JSON object.")] = False,
-) -> None:
-    """Diarization and Jaccard error rates of both paths, with and without the number of speakers,
-    beside a single-speaker baseline and a bound: the same segmentation with every voice known.
-
-    Needs the dev profile (`make .venv/.dev`), for the fixed dialogues espeak-ng, and for pyannote's
-    path `make pyannote`."""
-    settings = load_settings()
-    if not settings.triton.pyannote and (PYANNOTE / ".ready").exists():
-        triton = settings.triton.model_copy(update={"pyannote": PYANNOTE})
-        settings = settings.model_copy(update={"triton": triton})
-    console = Console(stderr=True)
-    try:
-        with _data(data, DIALOGUES, console) as folder, console.status("...") as status:
-            recordings = eval_diarization.load_recordings(folder)
-            measuring = eval_diarization.evaluate(settings, recordings, status.update)
-            report = asyncio.run(measuring)
-    except (LingtingError, ImportError) as error:
-        raise _failed(error, console) from error
-    if as_json:
-        print(json.dumps(report.flat()))
-        return
-    _show(report, settings)
-
-
-@contextmanager
-def _data(data: Path | None, module: str, console: Console) -> Iterator[Path]:
-    """The user's folder, or what `module` speaks."""
-    if data:
-        yield data
-        return
-    with (
-        console.status("speaking the fixed recordings") as status,
-        spoken(module, status.update) as folder,
-    ):
-        status.stop()
-        yield folder
-
-
-def _show(report: eval_diarization.DiarizationReport, settings: Settings) -> None:
-    kinds = list(report.score("one_speaker").by_kind())
-    table = Table("", "DER", "JER", *kinds)
-    for name, title in TITLES.items():
-        if name in report.scores:
-            scores = report.score(name)
-            by_kind = (f"{scores.by_kind()[kind]:.1%}" for kind in kinds)
-            table.add_row(title, f"{scores.der:.1%}", f"{scores.jer:.1%}", *by_kind)
-    console = Console()
-    console.print(DEMO_NOTICE)
-    console.print(table)
-    for name, rtf in report.rtf.items():
-        console.print(f"{name}: {rtf:.3f} s of one thread per second of audio")
-    if not settings.triton.pyannote:
-        console.print("pyannote's own path was not measured: make pyannote")
-
-
 FIGURES = {
     "ua": "mean of the seven recalls",
     "macro_f1": "mean of the seven F1",
@@ -324,11 +248,11 @@ def emotion(
     settings = load_settings()
     console = Console(stderr=True)
     try:
-        with _data(data, MOODS, console) as folder, console.status("...") as status:
+        with recordings(data, MOODS, console) as folder, console.status("...") as status:
             labelled = eval_emotion.load_labelled(folder)
             report = asyncio.run(_feel(settings, labelled, status.update))
     except (LingtingError, ImportError) as error:
-        raise _failed(error, console) from error
+        raise failed(error, console) from error
     if as_json:
         print(json.dumps(report.flat()))
         return
@@ -361,11 +285,3 @@ def _show_moods(report: eval_emotion.EmotionReport) -> None:
     console.print(table)
     for name, value in report.flat().items():
         console.print(f"{name:18} {value:6.1%}  {FIGURES[name]}")
-
-
-def _failed(error: Exception, console: Console) -> typer.Exit:
-    needs = (
-        "" if isinstance(error, LingtingError) else "; it needs the dev profile: make .venv/.dev"
-    )
-    console.print(f"eval: {error}{needs}", style="red")
-    return typer.Exit(3)

@@ -1,4 +1,4 @@
-"""What both evaluations over engines share: reading recordings, speaking the fixed ones."""
+"""What evaluations over engines share: reading recordings, speaking the fixed ones."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import typer
+from rich.console import Console
 
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import SettingsError
+from appliance.errors import LingtingError, SettingsError
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
 Progress = Callable[[str], None]
@@ -59,3 +61,25 @@ async def started(engine: SpeechEngine) -> AsyncIterator[SpeechEngine]:
         yield engine
     finally:
         await engine.close()
+
+
+@contextlib.contextmanager
+def recordings(data: Path | None, module: str, console: Console) -> Iterator[Path]:
+    """The user's folder, or what `module` speaks."""
+    if data:
+        yield data
+        return
+    with (
+        console.status("speaking the fixed recordings") as status,
+        spoken(module, status.update) as folder,
+    ):
+        status.stop()
+        yield folder
+
+
+def failed(error: Exception, console: Console) -> typer.Exit:
+    needs = (
+        "" if isinstance(error, LingtingError) else "; it needs the dev profile: make .venv/.dev"
+    )
+    console.print(f"eval: {error}{needs}", style="red")
+    return typer.Exit(3)

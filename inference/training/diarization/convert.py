@@ -44,7 +44,7 @@ def checkpoint(path: Path) -> dict[str, Any]:
 
 
 def recipe_of(
-    listener: dict[str, Any], speaker: dict[str, Any], hop_s: float, threshold: float, least: int
+    listener: dict[str, Any], speaker: dict[str, Any], hop_s: float, alike: float
 ) -> Recipe:
     """The shapes of both networks, read from their checkpoints."""
     specifications = listener["pyannote.audio"]["specifications"]
@@ -62,8 +62,7 @@ def recipe_of(
         together=together,
         mels=int(speaker["hyper_parameters"].get("num_mel_bins", 80)),
         mel_step_ms=float(speaker["hyper_parameters"].get("frame_shift", 10.0)),
-        threshold=threshold,
-        least_size=least,
+        alike=alike,
         segmentation=sizes,
         embedding={
             "blocks": [_blocks(weights, stage) for stage in range(1, STAGES + 1)],
@@ -79,7 +78,7 @@ def _blocks(weights: dict[str, Any], stage: int) -> int:
 
 
 def convert(segmentation: Path, embedding: Path, out: Path, recipe: dict[str, Any]) -> None:
-    """Write the networks of two checkpoints; `recipe` holds hop_s, threshold and least."""
+    """Write the networks of two checkpoints; `recipe` holds hop_s and alike."""
     heard, spoken = checkpoint(segmentation), checkpoint(embedding)
     made = recipe_of(heard, spoken, **recipe)
     listener, speaker = segmentation_network(made), embedding_network(made)
@@ -100,12 +99,13 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     parser.add_argument("--licence", required=True, help="of the weights")
     parser.add_argument("--hop", type=float, default=2.0, help="seconds between windows")
-    parser.add_argument("--threshold", type=float, default=0.7046, help="of the clustering")
-    parser.add_argument("--least-size", type=int, default=12, help="embeddings of one cluster")
+    parser.add_argument(
+        "--alike", type=float, default=0.65, help="cosine of two speakers' means that are one"
+    )
     options = parser.parse_args()
     if options.out.exists():
         parser.error(f"{options.out} is there already")
-    recipe = {"hop_s": options.hop, "threshold": options.threshold, "least": options.least_size}
+    recipe = {"hop_s": options.hop, "alike": options.alike}
     try:
         convert(options.segmentation, options.embedding, options.out, recipe)
     except (OSError, ValueError, KeyError) as error:

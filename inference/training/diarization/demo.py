@@ -20,8 +20,7 @@ RECIPE = Recipe(
     together=TOGETHER,
     mels=MELS,
     mel_step_ms=MEL_STEP_MS,
-    threshold=0.7,  # chosen on dialogues of training voices
-    least_size=4,
+    alike=0.65,
     segmentation={  # 460,000 parameters
         "lstm": {"hidden_size": 96, "num_layers": 2, "bidirectional": True},
         "linear": {"hidden_size": 64, "num_layers": 1},

@@ -40,9 +40,9 @@ class Embedder(nn.Module):
         return embedded
 
 
-def release(work: Path, out: Path, threshold: float, least_size: int) -> None:
-    """Write the demo bundle; `threshold` and `least_size` are the clustering's."""
-    recipe = replace(RECIPE, threshold=threshold, least_size=least_size)
+def release(work: Path, out: Path, alike: float) -> None:
+    """Write the demo bundle; `alike` is the clustering's."""
+    recipe = replace(RECIPE, alike=alike)
     listener, speaker = segmentation_network(recipe), embedding_network(recipe).resnet
     listener.load_state_dict(torch.load(work / "segmentation.pt", weights_only=True))
     speaker.load_state_dict(torch.load(work / "embedding.pt", weights_only=True))
@@ -104,10 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threshold", type=float, default=RECIPE.threshold)
-    parser.add_argument("--least-size", type=int, default=RECIPE.least_size)
+    parser.add_argument("--alike", type=float, default=RECIPE.alike)
     options = parser.parse_args()
-    release(options.work, options.out, options.threshold, options.least_size)
+    release(options.work, options.out, options.alike)
 
 
 if __name__ == "__main__":
