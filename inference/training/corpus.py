@@ -19,11 +19,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from inference.adaptation import augment
+from inference.adaptation.waveform import RATE_HZ, Audio, as_audio
 from inference.asr.features import LogMel
-from inference.training import augment, vocabulary
+from inference.training import vocabulary
 from inference.training.heldout import forbidden as forbidden
 from inference.training.text import PUNCTUATION, Sentences
-from inference.training.voice import RATE_HZ, Audio, Espeak, as_audio, draw_voice, trim
+from inference.training.voice import Espeak, draw_voice, trim
 
 SHARD = 1000  # utterances, about 70 minutes, 140 MB
 FEATURES = LogMel(feature_size=80, hop_length=320, n_fft=640, chunk_length=30)

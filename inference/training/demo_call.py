@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.training.augment import at_level, encode_alaw
-from inference.training.voice import RATE_HZ, Audio, as_audio, resample
+from inference.adaptation.augment import at_level, encode_alaw
+from inference.adaptation.waveform import RATE_HZ, Audio, as_audio, resample
 
 CALL_RATE_HZ = 8000
 ESPEAK = {"agent": ("f2", 225, 62), "citizen": ("m4", 210, 38)}  # voice, words a minute, pitch

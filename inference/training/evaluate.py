@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from inference import cer
+from inference.adaptation.waveform import RATE_HZ, Audio
 from inference.asr.evaluate import LANGUAGE, evaluate
 from inference.asr.whisper import WhisperModel
 from inference.tensors import Hypothesis
@@ -18,7 +19,6 @@ from inference.tensors import TrainingWindow as Asked
 from inference.training.corpus import ScriptMark, TrainingWindow, crop
 from inference.training.heldout import Item, load_set, render, speak
 from inference.training.text import PUNCTUATION
-from inference.training.voice import RATE_HZ, Audio
 
 
 def score(bundle: Path) -> dict[str, float]:

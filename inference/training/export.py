@@ -22,10 +22,11 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
+from inference.adaptation.augment import at_level
+from inference.adaptation.waveform import RATE_HZ
 from inference.training import card, vocabulary
-from inference.training.augment import at_level
 from inference.training.network import GUIDED_HEADS, Network, NetworkShape
-from inference.training.voice import RATE_HZ, Voice, say_apart, trim
+from inference.training.voice import Voice, say_apart, trim
 
 VERSION = "0.1.0"
 CANARY_TEXT = "您好，请问有什么可以帮您？"

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from inference.training.augment import alaw_round_trip, at_level, non_speech
+from inference.adaptation.augment import alaw_round_trip, at_level, non_speech
+from inference.adaptation.waveform import RATE_HZ, Audio
 from inference.training.text import plain
-from inference.training.voice import RATE_HZ, Audio, Speech, Voice, say_apart, trim
+from inference.training.voice import Speech, Voice, say_apart, trim
 
 FOLDER = Path(__file__).parent / "heldout"
 SETS = ("unseen_sentences", "unseen_voices", "alaw", "free", "phones", "nonspeech")

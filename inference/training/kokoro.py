@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 from misaki.zh import ZHG2P
 
-from inference.training.voice import RATE_HZ, Audio, as_audio, resample
+from inference.adaptation.waveform import RATE_HZ, Audio, as_audio, resample
 
 KOKORO_HZ = 24_000
 PARTS = 4

@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from pypinyin import Style, lazy_pinyin
 
-Audio = npt.NDArray[np.float32]
+from inference.adaptation.waveform import RATE_HZ, Audio, resample
 
-RATE_HZ = 16_000
 LANGUAGE = "cmn-latn-pinyin"
 HELD_OUT_VOICES = ("m4", "f2", "Jacky", "steph2", "rob", "iven2")
 _words = str.split
@@ -32,11 +31,6 @@ TRAINING_VOICES = _words(
 )
 _ESPEAK_RATE_HZ = 22_050
 _INITIALS = _words("zh ch sh b p m f d t n l g k h j q x r z c s y w")
-
-
-def as_audio(samples: npt.ArrayLike) -> Audio:
-    """`samples` as float32."""
-    return np.asarray(samples, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,36 +84,6 @@ def phones(syllable: str) -> list[str]:
         if syllable.startswith(initial):
             return [initial, syllable[len(initial) :]]
     return [syllable]
-
-
-def fast_length(samples: int) -> int:
-    """The next length, a multiple of 64, whose Fourier transform is quick."""
-    length = -(-samples // 64) * 64
-    while True:
-        rest = length
-        for factor in (2, 3, 5, 7):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 64
-
-
-def resample(audio: Audio, ratio: float) -> Audio:
-    """`audio` with `ratio` times its samples, band-limited (through its spectrum)."""
-    samples, padded = round(len(audio) * ratio), fast_length(len(audio) + 64)
-    return _resample(np.pad(audio, (0, padded - len(audio))), ratio)[:samples]
-
-
-def _resample(audio: Audio, ratio: float) -> Audio:
-    length = fast_length(round(len(audio) * ratio))
-    if abs(length / len(audio) / ratio - 1) > 1e-4:
-        length = round(len(audio) * ratio)
-    spectrum = np.fft.rfft(audio.astype(np.float32))
-    kept = np.zeros(length // 2 + 1, dtype=spectrum.dtype)
-    shared = min(len(kept), len(spectrum))
-    kept[:shared] = spectrum[:shared]
-    return (np.fft.irfft(kept, length) * (length / len(audio))).astype(np.float32)
 
 
 class _Event(ctypes.Structure):

@@ -13,10 +13,10 @@ import soxr
 
 from appliance.audio.g711 import ALAW
 from inference import stock
+from inference.asr import ct2
 from inference.asr.whisper import KIND, WhisperModel
 from inference.bundles import load_manifest, read_canary, seal
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Window
-from provisioning.weights import ct2
 from provisioning.weights.source import find
 from provisioning.weights.vocabulary import LANGUAGES, Pruned, pruned
 

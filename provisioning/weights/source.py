@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from provisioning.weights import ct2
+from inference.asr import ct2
 from provisioning.weights.tokenizer import content_sha256, rebuilt
 
 # Every weight of OpenAI's Whisper base, multilingual, as float16: see ct2.content_sha256.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from provisioning.weights.ct2 import Tensors
+from inference.asr.ct2 import Tensors
 from provisioning.weights.tokenizer import TEXT_TOKENS
 
 LANGUAGES = ("zh", "en")

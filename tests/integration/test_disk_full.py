@@ -16,7 +16,7 @@ from appliance.errors import NotFound, StoreUnavailable
 from appliance.store import vault
 from appliance.store.calls import Calls
 from appliance.store.store import Store
-from inference.training.augment import encode_alaw, music
+from inference.adaptation.augment import encode_alaw, music
 from tests.integration.gateway import alaw, gateway
 from tests.integration.test_api_v1 import RAW, live_call, problem
 

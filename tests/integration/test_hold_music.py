@@ -10,8 +10,8 @@ from appliance.call.box import Box
 from appliance.messages import AudioFormat, CallConfig, Encoding, Final
 from appliance.metrics import Metrics
 from appliance.settings import Settings
+from inference.adaptation import augment
 from inference.tensors import SAMPLE_RATE_HZ, Audio
-from inference.training import augment
 from tests.daemon import DEMO_CALL, read_call
 from tests.fakes import FakeEngine
 

@@ -13,15 +13,9 @@ try:
 except OSError:
     pytest.skip("needs Debian's espeak-ng", allow_module_level=True)
 
+from inference.adaptation.waveform import RATE_HZ
 from inference.training.heldout import load_set, render, speak
-from inference.training.voice import (
-    HELD_OUT_VOICES,
-    RATE_HZ,
-    TRAINING_VOICES,
-    Voice,
-    say_apart,
-    trim,
-)
+from inference.training.voice import HELD_OUT_VOICES, TRAINING_VOICES, Voice, say_apart, trim
 
 
 def test_every_character_has_its_time() -> None:

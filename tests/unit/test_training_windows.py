@@ -8,17 +8,18 @@ import struct
 import numpy as np
 import pytest
 
-from inference.training.augment import (
+from inference.adaptation.augment import (
     NON_SPEECH,
     alaw_round_trip,
     at_level,
     encode_alaw,
     non_speech,
 )
+from inference.adaptation.waveform import RATE_HZ, resample
 from inference.training.corpus import Mix, ScriptMark, TrainingWindow, crop, example
 from inference.training.demo_call import wave_file
 from inference.training.vocabulary import EOT, IDS, NO_SPEECH, PROMPT, TOKENS, ZH, encode, timestamp
-from inference.training.voice import RATE_HZ, phones, resample, syllables
+from inference.training.voice import phones, syllables
 
 PLAIN = Mix(prompt=0.0, timed=0.0)
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.asr import ct2
 from inference.asr.whisper import WhisperModel
 from inference.bundles import seal
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Window
-from provisioning.weights import ct2, source
+from provisioning.weights import source
 from provisioning.weights.source import Publisher, WeightsUnusable, find
 from provisioning.weights.tokenizer import content_sha256, rebuilt
 from provisioning.weights.vocabulary import is_kept

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from appliance.errors import SettingsError
 from appliance.messages import SpeakerTurn
+from inference.adaptation import augment
 from inference.tensors import SAMPLE_RATE_HZ, Audio
-from inference.training import augment
 from tools.evaluation.diarization import LabelledRecording
 from tools.evaluation.speech import Clip
 

@@ -20,12 +20,12 @@ import torch
 from pyannote.audio.core.task import Problem, Resolution, Specifications
 from torch.torch_version import TorchVersion
 
+from inference.adaptation.waveform import RATE_HZ
 from inference.bundles import seal
 from inference.diarization.load import KIND
 from inference.diarization.networks import embedding_network, segmentation_network
 from inference.diarization.recipe import Recipe
 from inference.training.diarization.release import write_networks
-from inference.training.voice import RATE_HZ
 
 HARMLESS = [Problem, Resolution, Specifications, TorchVersion, set]
 STAGES = 4  # of a ResNet

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from inference.training import augment
-from inference.training.voice import RATE_HZ, Audio, as_audio
+from inference.adaptation import augment
+from inference.adaptation.waveform import RATE_HZ, Audio, as_audio
 
 STEP_S = 0.01
 FLOOR_DB = -40.0  # below an utterance's peak nobody speaks

@@ -20,14 +20,15 @@ from pyannote.audio.models.embedding.wespeaker.resnet import ResNet
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from inference.adaptation import augment
+from inference.adaptation.waveform import RATE_HZ, Audio
 from inference.diarization.fbank import fbank
 from inference.diarization.networks import embedding_network
-from inference.training import augment
 from inference.training.diarization.demo import DIMENSION, MEL_STEP_MS, MELS, RECIPE
 from inference.training.diarization.schedule import run, warmth
 from inference.training.diarization.speakers import VoicePool, draw_speaker, wander
 from inference.training.text import Sentences
-from inference.training.voice import HELD_OUT_VOICES, RATE_HZ, Audio, Espeak, trim
+from inference.training.voice import HELD_OUT_VOICES, Espeak, trim
 
 CROP_S = 2.4
 BATCH = 48

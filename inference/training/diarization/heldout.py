@@ -19,11 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.training import augment
+from inference.adaptation import augment
+from inference.adaptation.waveform import RATE_HZ
 from inference.training.diarization.dialogue import STEP_S, Dialogue, DialogueTurn, lay_out
 from inference.training.diarization.speakers import draw_speaker, wander
 from inference.training.text import Sentences
-from inference.training.voice import HELD_OUT_VOICES, RATE_HZ, Voice, say_apart, trim
+from inference.training.voice import HELD_OUT_VOICES, Voice, say_apart, trim
 
 RECIPES = Path(__file__).with_name("dialogues.json")
 SEED = 2026

@@ -17,13 +17,13 @@ from pyannote.audio.models.segmentation import PyanNet
 from safetensors.torch import save_file
 from torch import nn
 
+from inference.adaptation.waveform import RATE_HZ
 from inference.bundles import seal
 from inference.diarization.fbank import fbank
 from inference.diarization.load import KIND
 from inference.diarization.networks import embedding_network, segmentation_network
 from inference.diarization.recipe import Recipe
 from inference.training.diarization.demo import RECIPE
-from inference.training.voice import RATE_HZ
 
 OPSET = 17
 

@@ -24,8 +24,9 @@ from pyannote.audio.utils.powerset import Powerset
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from inference.adaptation import augment
+from inference.adaptation.waveform import RATE_HZ, as_audio
 from inference.diarization.networks import segmentation_network
-from inference.training import augment
 from inference.training.diarization.demo import RECIPE, TOGETHER, VOICES, WINDOW_S
 from inference.training.diarization.dialogue import (
     STEP_S,
@@ -37,7 +38,6 @@ from inference.training.diarization.dialogue import (
 )
 from inference.training.diarization.schedule import run, warmth
 from inference.training.diarization.speakers import VoicePool
-from inference.training.voice import RATE_HZ, as_audio
 
 BATCH = 32
 PEAK_RATE = 2e-3

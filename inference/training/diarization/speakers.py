@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from inference.training import augment
+from inference.adaptation import augment
+from inference.adaptation.waveform import Audio, as_audio
 from inference.training.text import Sentences
-from inference.training.voice import TRAINING_VOICES, Audio, Espeak, Voice, as_audio, trim
+from inference.training.voice import TRAINING_VOICES, Espeak, Voice, trim
 
 PER_SPEAKER = 10  # utterances
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.adaptation.waveform import RATE_HZ, Audio
 from inference.training.emotion.samples import speak
-from inference.training.voice import RATE_HZ, Audio
 
 SPEAKERS = 24
 COLUMNS = ("file", "speaker", "text", "emotion", "level")

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.adaptation import augment
+from inference.adaptation.waveform import RATE_HZ, Audio
 from inference.tensors import EMOTIONS, LEVELS
-from inference.training import augment
 from inference.training.diarization.speakers import draw_speaker
 from inference.training.emotion.voices import say
 from inference.training.text import Sentences
-from inference.training.voice import HELD_OUT_VOICES, RATE_HZ, TRAINING_VOICES, Audio, Espeak
+from inference.training.voice import HELD_OUT_VOICES, TRAINING_VOICES, Espeak
 
 SENTENCES = Path(__file__).with_name("sentences.toml")
 HELD_OUT_EVERY = 4

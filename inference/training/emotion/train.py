@@ -26,13 +26,13 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import cohen_kappa_score
 
+from inference.adaptation.waveform import RATE_HZ, Audio, as_audio, resample
 from inference.bundles import seal, verify
 from inference.emotion.load import KIND, WhisperEncoder
 from inference.emotion.model import CALM, log_softmax
 from inference.emotion.prosody import NAMES, prosody
 from inference.tensors import EMOTIONS, LEVELS
 from inference.training.emotion.samples import BASELINE_UTTERANCES, LONGEST_S, speak
-from inference.training.voice import RATE_HZ, Audio, as_audio, resample
 
 SPEAKERS = 240
 FIT_SHARE = 0.75  # of the speakers; the others calibrate

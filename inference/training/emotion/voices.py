@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inference.training import augment
-from inference.training.voice import RATE_HZ, Audio, Speech, Voice, as_audio, trim
+from inference.adaptation import augment
+from inference.adaptation.waveform import RATE_HZ, Audio, as_audio
+from inference.training.voice import Speech, Voice, trim
 
 STRENGTH = {"low": 0.45, "medium": 0.8, "high": 1.2}
 WAVER = 0.18  # how much one utterance differs from the next, as a share

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from inference.training.voice import RATE_HZ, Audio, as_audio, resample
+from inference.adaptation.waveform import RATE_HZ, Audio, as_audio, resample
 
 
 def alaw_round_trip(audio: Audio) -> Audio:
