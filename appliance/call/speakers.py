@@ -114,11 +114,8 @@ class Speakers:
             log.warning("a call goes on without its speakers: %s", error)
 
     async def _listen(self, window: VoiceWindow) -> Voices:
-        """The window's voices."""
-        timeout_s = self._policy.timeout_s
-        return await self._patiently(
-            lambda: self._engine.ask(window, Priority.RECORDING, timeout_s)
-        )
+        """The window's voices, whenever they come: an engine at work is not hurried."""
+        return await self._patiently(lambda: self._engine.ask(window, Priority.RECORDING, None))
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer, whatever becomes of one engine; a recording waits out a full queue."""
@@ -191,7 +188,7 @@ class Speakers:
             least=count.least,
             most=count.most,
         )
-        answer = await self._engine.ask(question, priority, self._policy.timeout_s)
+        answer = await self._engine.ask(question, priority, None)
         return [_placed(turn, offset_s) for turn in answer.turns]
 
     def close(self) -> None:

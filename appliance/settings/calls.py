@@ -64,7 +64,6 @@ class SpeakersSettings(Section):
     provisional_s: float = Field(
         1.5, gt=0, description="a live utterance whose speaker takes longer is told at hang-up, s"
     )
-    timeout_s: float = Field(30, gt=0, description="one engine's time for a window of voices, s")
     deadline_s: float = Field(
         120,
         gt=0,

@@ -47,6 +47,22 @@ def add_noise(audio: Audio, noise: Audio, snr_db: float) -> Audio:
     return as_audio(audio + noise * scale)
 
 
+def reverberated(audio: Audio, rng: np.random.Generator, seconds: float) -> Audio:
+    """As in a room whose echo dies within `seconds`, a quarter as strong as the voice at most."""
+    samples = int(seconds * RATE_HZ)
+    tail = rng.standard_normal(samples) * np.exp(-np.arange(samples) / (samples / 5))
+    tail *= rng.uniform(0.05, 0.25) / np.sqrt(np.sum(tail**2))
+    tail[0] = 1.0
+    length = 1 << (len(audio) + samples).bit_length()
+    heard = np.fft.irfft(np.fft.rfft(audio, length) * np.fft.rfft(tail, length), length)
+    return as_audio(heard[: len(audio)])
+
+
+def tilted(audio: Audio, share: float) -> Audio:
+    """Each sample less a share of the one before: above 0 brighter, below it duller."""
+    return as_audio(audio - share * np.concatenate(([0.0], audio[:-1])))
+
+
 def coloured_noise(rng: np.random.Generator, samples: int, slope: float) -> Audio:
     """Noise whose power falls with frequency to the `slope`: 0 white, 1 pink, 2 brown."""
     white = rng.standard_normal(samples // 2 + 1) + 1j * rng.standard_normal(samples // 2 + 1)

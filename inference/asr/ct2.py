@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctranslate2.specs import whisper_spec
-from ctranslate2.specs.model_spec import index_spec
 from numpy.typing import NDArray
 
 VERSION = 6
@@ -91,6 +89,9 @@ def write(
     precision: str,
 ) -> None:
     """model.bin, config.json, vocabulary.json of a Whisper; `precision` is CTranslate2's word."""
+    from ctranslate2.specs import whisper_spec  # here: what trains reads models without it
+    from ctranslate2.specs.model_spec import index_spec
+
     spec = whisper_spec.WhisperSpec(*_shape(tensors))
     for name, value in tensors.items():
         scope, _, attribute = name.rpartition("/")

@@ -28,7 +28,7 @@ from inference.tensors import (
 from tests.fakes import HOP_S, WINDOW_S, FakeEngine
 
 TWO = Count(1, 2)
-QUICK = Policy(timeout_s=0.5, deadline_s=0.3, provisional_s=0.5)
+QUICK = Policy(deadline_s=0.3, provisional_s=0.5)
 LOW_HZ, HIGH_HZ = 300.0, 2000.0
 
 
@@ -131,7 +131,7 @@ async def test_a_full_queue_is_waited_out() -> None:
 
 async def test_a_live_call_never_waits_for_its_speakers() -> None:
     engine = FakeEngine(delay_s=3600)
-    speakers = Speakers(engine, QUICK.model_copy(update={"timeout_s": 7200}), TWO, live=True)
+    speakers = Speakers(engine, QUICK, TWO, live=True)
     async with asyncio.timeout(5):
         await fed(speakers, np.tile(dialogue(), 12))  # 3 minutes
     assert "too slow" in speakers.failed
