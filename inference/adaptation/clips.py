@@ -1,0 +1,139 @@
+"""What somebody brings to adapt to: recordings with text, each looked at before it is learned.
+
+A wrong text teaches wrong words, so a recording in which the model hears next to nothing of its text
+is set aside and listed, with what it heard. A strong accent is not: some of it is understood.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from inference.adaptation.waveform import RATE_HZ, Audio
+from inference.asr.whisper import WhisperModel
+from inference.cer import cer, normalise
+from inference.tensors import Hypothesis, Window
+
+SHORTEST_S, LONGEST_S = 0.4, 14.0
+SILENT_PEAK = 0.003  # of full scale
+FASTEST = 12.0  # characters a second that nobody speaks
+UNLIKE = 0.9  # characters wrong, from which audio and text do not belong together
+TELLING = 5  # characters; of fewer nothing is said
+TOGETHER = 8  # windows
+_HAN = re.compile(r"[㐀-鿿]")
+_MARK = re.compile(r"[，。？！、；：,.?!]")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechClip:
+    """One recording of one person, trimmed."""
+
+    name: str  # as whoever brought it knows it
+    audio: Audio
+    text: str
+    speaker: str
+    heard: str = ""  # by the weights that are to be adapted
+
+    @property
+    def seconds(self) -> float:
+        return len(self.audio) / RATE_HZ
+
+    @property
+    def marked(self) -> bool:
+        """Whether its text has punctuation."""
+        return bool(_MARK.search(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A recording that is not learned from, and why."""
+
+    name: str
+    reason: str
+
+
+Look = Callable[[int, int], None]  # so many done, of so many
+
+
+def looked_at(clip: SpeechClip) -> str:
+    """Why a clip cannot be learned from, before it is heard; empty if it can."""
+    characters = len(normalise(clip.text))
+    if not characters:
+        return "no text"
+    if not _HAN.search(clip.text):
+        return "no Chinese text"
+    if unknown := [c for c in clip.text if unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs")]:
+        return f"its text holds {unknown[0]!r}"
+    if clip.seconds < SHORTEST_S:
+        return f"{clip.seconds:.1f} s of speech, {SHORTEST_S:g} s are the least"
+    if clip.seconds > LONGEST_S:
+        return f"{clip.seconds:.0f} s of speech, {LONGEST_S:g} s are the most: cut it up"
+    if float(abs(clip.audio).max()) < SILENT_PEAK:
+        return "silence"
+    if characters / clip.seconds > FASTEST:
+        return f"{characters} characters in {clip.seconds:.1f} s: more text than was said"
+    return ""
+
+
+def sorted_out(
+    clips: Sequence[SpeechClip], model: WhisperModel, language: str, look: Look
+) -> tuple[list[SpeechClip], list[SetAside]]:
+    """What can be learned from, with what the model hears in it now, and what cannot."""
+    reasons = [looked_at(clip) for clip in clips]
+    aside = [SetAside(c.name, why) for c, why in zip(clips, reasons, strict=True) if why]
+    whole = [clip for clip, why in zip(clips, reasons, strict=True) if not why]
+    kept: list[SpeechClip] = []
+    for clip, heard in zip(whole, listened(whole, model, language, look), strict=True):
+        if cer(clip.text, heard) >= UNLIKE and len(normalise(clip.text)) >= TELLING:
+            why = f"it sounds unlike its text: {heard[:40] or 'nothing'} is heard"
+            aside.append(SetAside(clip.name, why))
+        else:
+            kept.append(replace(clip, heard=heard))
+    return kept, aside
+
+
+def listened(
+    clips: Sequence[SpeechClip], model: WhisperModel, language: str, look: Look
+) -> Iterable[str]:
+    """The text of each, as it would be served, without word times."""
+    for at in range(0, len(clips), TOGETHER):
+        some = clips[at : at + TOGETHER]
+        look(at, len(clips))
+        windows = [Window(clip.audio, language=language, word_times=False) for clip in some]
+        for answer in model.listen(windows):
+            yield answer.text if isinstance(answer, Hypothesis) else ""
+    look(len(clips), len(clips))
+
+
+def split(
+    clips: Sequence[SpeechClip], share: float = 0.12
+) -> tuple[list[SpeechClip], list[SpeechClip]]:
+    """(to learn from, held out): whole speakers are held out where there are enough of them.
+
+    With fewer than four, the last recordings of each.
+    """
+    speakers = sorted({clip.speaker for clip in clips})
+    wanted_s = share * sum(clip.seconds for clip in clips)
+    if len(speakers) < 4:
+        return _tails(clips, speakers, share)
+    held: set[str] = set()
+    by_length = sorted(speakers, key=lambda s: sum(c.seconds for c in clips if c.speaker == s))
+    for speaker in by_length:
+        if sum(c.seconds for c in clips if c.speaker in held) >= wanted_s:
+            break
+        held.add(speaker)
+    return [c for c in clips if c.speaker not in held], [c for c in clips if c.speaker in held]
+
+
+def _tails(
+    clips: Sequence[SpeechClip], speakers: Sequence[str], share: float
+) -> tuple[list[SpeechClip], list[SpeechClip]]:
+    learned, held = list[SpeechClip](), list[SpeechClip]()
+    for speaker in speakers:
+        own = [clip for clip in clips if clip.speaker == speaker]
+        last = max(1, round(share * len(own))) if len(own) > 1 else 0
+        learned += own[: len(own) - last]
+        held += own[len(own) - last :]
+    return learned, held
