@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from appliance.call.agreement import Agreement
 from appliance.call.ear import Ear
 from appliance.call.endpointing import Endpointer, Mark, Signal
 from appliance.call.final import dressed, dressed_words, spoken_words
+from appliance.call.finishing import Finishing
 from appliance.call.log import EventLog
 from appliance.call.passage import Passages
 from appliance.call.track import Excerpt, Track
@@ -38,15 +38,6 @@ MIN_PARTIAL = int(0.4 * SAMPLE_RATE_HZ)  # no partial of less audio than this
 LANGUAGE_FROM = int(2.0 * SAMPLE_RATE_HZ)  # samples that tell a language
 LIVE_FINALS, RECORDED_FINALS = 4, 16  # finals one leg may have under way
 RETRY_DELAY_S = (0.1, 2.0)  # first and longest pause before a final is tried again
-
-
-@dataclass(slots=True)
-class Finishing:
-    """Finals under way: bounded, and published in the order of their utterances."""
-
-    places: asyncio.Semaphore
-    last: asyncio.Task[None] | None = None
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 class LegPipeline:

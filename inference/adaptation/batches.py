@@ -34,7 +34,7 @@ IGNORED = -100  # as torch's losses have it
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingWindow:
+class LabelledWindow:
     """One window and its text."""
 
     audio: Audio
@@ -44,7 +44,7 @@ class TrainingWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class WindowBatch:
     """Windows of one length."""
 
     mel: NDArray[np.float32]  # [b, mels, frames]
@@ -62,18 +62,18 @@ class Batches:
         self._noise = np.random.default_rng(job.plan.seed)
         self._mates = [_by_speaker(source) for source in job.sources]
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[WindowBatch]:
         while True:
             pool = sorted((self._draw() for _ in range(POOL)), key=lambda w: len(w.audio))
             dealt = list(self._dealt(pool))
             self._rng.shuffle(dealt)
             yield from (self._collated(windows, self._margin_s()) for windows in dealt)
 
-    def held_out(self) -> Iterator[Batch]:
+    def held_out(self) -> Iterator[WindowBatch]:
         """Clean and plain, and always the same."""
         vocabulary = self._job.vocabulary
         windows = [
-            TrainingWindow(
+            LabelledWindow(
                 read_clip(self._folder, clip),
                 (vocabulary.previous, *vocabulary.prompt, *vocabulary.start),
                 self._text([clip]),
@@ -84,9 +84,9 @@ class Batches:
         for some in self._dealt(sorted(windows, key=lambda w: len(w.audio))):
             yield self._collated(some, margin_s=5.0)
 
-    def _dealt(self, windows: list[TrainingWindow]) -> Iterator[list[TrainingWindow]]:
+    def _dealt(self, windows: list[LabelledWindow]) -> Iterator[list[LabelledWindow]]:
         """Neighbours together, as many as a batch's frames hold."""
-        some: list[TrainingWindow] = []
+        some: list[LabelledWindow] = []
         for window in windows:
             seconds = -(-len(window.audio) // RATE_HZ) + TYPICAL_MARGIN_S
             frames = seconds * RATE_HZ // self._mel.hop_length
@@ -97,16 +97,16 @@ class Batches:
         if some:
             yield some
 
-    def _draw(self) -> TrainingWindow:
+    def _draw(self) -> LabelledWindow:
         rng, vocabulary = self._rng, self._job.vocabulary
         if rng.random() < NOBODY:
-            return TrainingWindow(self._nobody(), self._before(()), (vocabulary.end,), True)
+            return LabelledWindow(self._nobody(), self._before(()), (vocabulary.end,), True)
         weights = [source.weight for source in self._job.sources]
         at = rng.choices(range(len(weights)), weights)[0]
         clips = self._together(at)
         audio = self._spoiled(self._spoken(clips))
         text = self._text(clips)
-        return TrainingWindow(audio, self._before(text), text, all(c.marked for c in clips))
+        return LabelledWindow(audio, self._before(text), text, all(c.marked for c in clips))
 
     def _together(self, at: int) -> list[TrainingClip]:
         """A clip, and sometimes more of the same speaker's."""
@@ -180,7 +180,7 @@ class Batches:
     def _margin_s(self) -> float:
         return self._rng.uniform(*self._rng.choice(MARGINS_S))
 
-    def _collated(self, windows: list[TrainingWindow], margin_s: float) -> Batch:
+    def _collated(self, windows: list[LabelledWindow], margin_s: float) -> WindowBatch:
         longest = max(len(w.audio) for w in windows) + int(margin_s * RATE_HZ)
         audio = np.zeros((len(windows), -(-longest // GRAIN) * GRAIN), np.float32)
         length = max(len(w.before) + len(w.text) for w in windows) - 1
@@ -193,7 +193,7 @@ class Batches:
             inputs[row, : len(whole) - 1] = whole[:-1]
             targets[row, len(window.before) - 1 : len(whole) - 1] = window.text
         marked = np.array([window.marked for window in windows])
-        return Batch(self._mel(audio), inputs, targets, marked)
+        return WindowBatch(self._mel(audio), inputs, targets, marked)
 
 
 def _by_speaker(source: ClipSource) -> dict[str, list[TrainingClip]]:

@@ -1,7 +1,7 @@
 """What somebody brings to adapt to: recordings with text, each looked at before it is learned.
 
-A wrong text teaches wrong words, so a recording in which the model hears next to nothing of its text
-is set aside and listed, with what it heard. A strong accent is not: some of it is understood.
+A wrong text teaches wrong words, so a recording in which the model hears next to nothing of its
+text is set aside and listed, with what it heard. A strong accent is not: some of it is understood.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class ClipSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class PromptTokens:
     """Tokens that training puts around a text."""
 
     start: tuple[int, ...]  # <|startoftranscript|> <|zh|> <|transcribe|> <|notimestamps|>
@@ -58,7 +58,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPlan:
+class AdaptationPlan:
     """How to train."""
 
     steps: int
@@ -79,8 +79,8 @@ class AdaptationJob:
     """All of it."""
 
     base: str  # folder of the bundle whose weights are adapted
-    plan: TrainingPlan
-    vocabulary: Vocabulary
+    plan: AdaptationPlan
+    vocabulary: PromptTokens
     sources: tuple[ClipSource, ...]
     held_out: tuple[TrainingClip, ...] = field(default=())  # for stopping early
 
@@ -99,8 +99,8 @@ def load(folder: Path) -> AdaptationJob:
     )
     return AdaptationJob(
         raw["base"],
-        TrainingPlan(**raw["plan"]),
-        Vocabulary(**vocabulary),
+        AdaptationPlan(**raw["plan"]),
+        PromptTokens(**vocabulary),
         tuple(sources),
         _clips(raw["held_out"]),
     )

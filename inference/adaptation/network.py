@@ -103,7 +103,7 @@ class FeedForward(nn.Module):
         return states + cast(Tensor, self.narrow(wide))
 
 
-class Encoder(nn.Module):
+class TrainedEncoder(nn.Module):
     """[b, mels, frames] -> [b, frames / 2, width]."""
 
     def __init__(self, tensors: Tensors) -> None:
@@ -133,7 +133,7 @@ class Encoder(nn.Module):
         return cast(Tensor, self.norm(states))
 
 
-class Decoder(nn.Module):
+class TrainedDecoder(nn.Module):
     """Tokens [b, n] and what the encoder heard -> states [b, n, width]."""
 
     def __init__(self, tensors: Tensors) -> None:
@@ -165,8 +165,8 @@ class WhisperNetwork(nn.Module):
 
     def __init__(self, tensors: Tensors) -> None:
         super().__init__()
-        self.encoder = Encoder(tensors)
-        self.decoder = Decoder(tensors)
+        self.encoder = TrainedEncoder(tensors)
+        self.decoder = TrainedDecoder(tensors)
         self.vocabulary = nn.Buffer(_tensor(tensors["decoder/projection/weight"]))
         self.requires_grad_(False)
 

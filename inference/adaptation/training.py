@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference.adaptation.adapters import Adapters
-from inference.adaptation.batches import IGNORED, Batch, Batches
+from inference.adaptation.batches import IGNORED, Batches, WindowBatch
 from inference.adaptation.job import AdaptationJob, load
 from inference.adaptation.network import WhisperNetwork
 from inference.asr import ct2
@@ -93,7 +93,7 @@ class Training:
                 losses.clear()
         return progress
 
-    def _step(self, batch: Batch) -> float:
+    def _step(self, batch: WindowBatch) -> float:
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate()
         loss = self._loss(batch)
@@ -112,7 +112,7 @@ class Training:
         falling = max(0.0, (done - HELD_RATE) / (1 - HELD_RATE))
         return plan.peak_rate * ramp * (0.51 + 0.49 * math.cos(math.pi * falling))
 
-    def _loss(self, batch: Batch) -> Tensor:
+    def _loss(self, batch: WindowBatch) -> Tensor:
         """Mean over the tokens to be said; no mark is taught where the text has none."""
         mel, inputs = torch.from_numpy(batch.mel), torch.from_numpy(batch.inputs)
         targets = torch.from_numpy(batch.targets)
@@ -224,9 +224,9 @@ def _marks(job: AdaptationJob, size: int) -> Tensor:
     return scores
 
 
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+def _ahead(batches: Iterator[WindowBatch]) -> Iterator[WindowBatch]:
     """Made by a thread of their own while the last one is learned from."""
-    ready: queue.Queue[Batch] = queue.Queue(READY)
+    ready: queue.Queue[WindowBatch] = queue.Queue(READY)
 
     def make() -> None:
         for batch in batches:

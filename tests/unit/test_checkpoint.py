@@ -40,7 +40,7 @@ class Named:
         self.module, self.name = module, name
 
 
-class Writer(pickle._Pickler):  # the one in Python can be told what to write
+class CheckpointWriter(pickle._Pickler):  # the one in Python can be told what to write
     def persistent_id(self, thing: object) -> object:
         if isinstance(thing, Storage):
             return "storage", Named("torch", "FloatStorage"), thing.key, "cpu", thing.count
@@ -59,7 +59,7 @@ class Writer(pickle._Pickler):  # the one in Python can be told what to write
 
 def saved(path: Path, content: object, floats: int = 12) -> Path:
     raw = io.BytesIO()
-    Writer(raw, 2).dump(content)
+    CheckpointWriter(raw, 2).dump(content)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("weights/data.pkl", raw.getvalue())
         archive.writestr("weights/data/0", np.arange(floats, dtype="<f4").tobytes())
