@@ -24,6 +24,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from inference import stock
 
 MANIFEST = "manifest.json"
+SIGNATURE = "signature.json"  # over the manifest, beside it: see appliance/models/signing.py
 FORMAT = 1
 REFUSED_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt"}  # these execute code when loaded
 READ_SIZE = 1 << 20  # bytes
@@ -100,6 +101,9 @@ class Manifest:
     phantoms: tuple[str, ...] = ()  # what the weights like to write where nobody speaks
     notice: str = ""  # what everybody who reads its text should know
     measured: dict[str, Any] = field(default_factory=dict)  # on whom, and how well it heard them
+    origin: str = ""  # where the weights come from
+    requires: str = ""  # the oldest release of this product that serves it, as 0.1.0
+    expires: str = ""  # the last day on which it may be imported or activated, as 2027-12-31
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -151,7 +155,7 @@ def verify(folder: Path) -> Manifest:
             raise BundleInvalid(f"{path} is missing")
         if path.stat().st_size != sealed.size or sha256(path) != sealed.sha256:
             raise BundleInvalid(f"{path} is altered: its hash is not the manifest's")
-    strangers = {path.name for path in folder.iterdir()} - {MANIFEST, *manifest.files}
+    strangers = {path.name for path in folder.iterdir()} - {MANIFEST, SIGNATURE, *manifest.files}
     if strangers:
         raise BundleInvalid(f"{folder / min(strangers)} is not in the manifest")
     _check_whole(folder, manifest.kind, manifest.files)
@@ -190,6 +194,7 @@ def seal(folder: Path, **facts: Any) -> Path:
     path = folder / MANIFEST
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)  # of one that was cut off
+    (folder / SIGNATURE).unlink(missing_ok=True)  # of what the manifest said before
     found = [p for p in folder.iterdir() if p.name != MANIFEST]
     if strange := [p for p in found if p.is_symlink() or not p.is_file()]:
         raise BundleInvalid(f"{strange[0]} is no plain file: a bundle is one folder of files")

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from misaki.zh import ZHG2P
+from numpy.typing import NDArray
 
 from inference.adaptation.waveform import RATE_HZ, Audio, as_audio, resample
 
@@ -47,20 +50,28 @@ class Kokoro:
         self._phonemes = ZHG2P()
         self._voices = voices
 
-    def say(self, text: str, voice: str, speed: float = 1.0) -> Audio:
-        """16 kHz samples, without the silence before and behind."""
+    def say(self, text: str, voice: str | Mapping[str, float], speed: float = 1.0) -> Audio:
+        """16 kHz samples, without the silence before and behind.
+
+        A mixture of voices, by their shares, is a new voice.
+        """
         phonemes, _ = self._phonemes(text)
         tokens = [self._symbols[p] for p in phonemes if p in self._symbols]
-        style = np.fromfile(self._voices / f"{voice}.bin", np.float32).reshape(STYLES)
+        shares = {voice: 1.0} if isinstance(voice, str) else voice
+        style = np.sum([self._style(name) * share for name, share in shares.items()], axis=0)
         (audio,) = self._session.run(
             None,
             {
                 "tokens": np.array([[0, *tokens, 0]], np.int64),
-                "style": style[None, len(tokens) - 1],
+                "style": style[None, len(tokens) - 1].astype(np.float32),
                 "speed": np.array([speed], np.float32),
             },
         )
         return as_audio(resample(_trimmed(np.ravel(audio)), RATE_HZ / KOKORO_HZ))
+
+    @cache  # noqa: B019 - of eight voices, in a process that speaks and ends
+    def _style(self, name: str) -> NDArray[np.float32]:
+        return np.fromfile(self._voices / f"{name}.bin", np.float32).reshape(STYLES)
 
 
 def _trimmed(audio: Audio) -> Audio:

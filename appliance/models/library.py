@@ -1,0 +1,344 @@
+"""The bundles that a box holds, and which of them serves: folders that are whole or not there.
+
+    FOLDER/<name>/<version>/   a bundle, never altered once it is there
+    FOLDER/active.json         what serves in each slot, and what served before
+    FOLDER/.draft-*            one that was cut off; swept away by the next import
+
+A power cut at any moment leaves the old or the new. Bundles that came with the release are held
+too, and are not in this folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO
+
+from appliance.errors import BundleError, Conflict, InvalidRequest, NotFound
+from appliance.files import make_private, sync_folder, write_atomic
+from appliance.models.signing import TrustedSigners
+from inference.bundles import (
+    MANIFEST,
+    SIGNATURE,
+    WHISPER,
+    BundleInvalid,
+    Manifest,
+    load_manifest,
+    verify,
+)
+
+ACTIVE, LOCK, DRAFT = "active.json", ".lock", ".draft-"
+FORMAT = 1
+SPARE_BYTES = 200 << 20  # left free on the disk
+RELEASE = "release"  # who vouches for what came with it
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# What may serve where.
+SLOTS = {
+    "asr": WHISPER,
+    "asr_standby": WHISPER,
+    "diarization": "pyannote-diarization",
+    "emotion": "lingting-emotion",
+}
+IMPORTING, ACTIVATING, REMOVING = "import a bundle", "activate a bundle", "remove a bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBundle:
+    """One that is here."""
+
+    folder: Path
+    manifest: Manifest
+    shipped: bool
+
+    @property
+    def ref(self) -> str:
+        return f"{self.manifest.name}@{self.manifest.version}"
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(sealed.size for sealed in self.manifest.files.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SlotState:
+    """What serves in a slot, and what `rollback` goes back to; "" for what the settings name."""
+
+    active: str = ""
+    before: str = ""
+
+
+class ModelLibrary:
+    """One folder of bundles.
+
+    Args:
+        folder: made when something is imported.
+        signers: whose bundles are taken.
+        shipped: folders of the bundles that came with the release.
+        release: this product's version, as 0.1.0.
+    """
+
+    def __init__(
+        self, folder: Path, signers: TrustedSigners, shipped: Sequence[Path], release: str
+    ) -> None:
+        self._folder, self._signers = folder, signers
+        self._shipped, self._release = shipped, release
+
+    # --- what is here
+
+    def held(self) -> list[HeldBundle]:
+        """By name and version; a folder that is no bundle is left out."""
+        own = [(path, False) for path in sorted(self._folder.glob("*/*")) if _is_plain(path)]
+        found = []
+        for path, shipped in (*((path, True) for path in self._shipped), *own):
+            with contextlib.suppress(BundleInvalid):
+                found.append(HeldBundle(path, load_manifest(path), shipped))
+        return sorted(found, key=lambda b: (b.manifest.name, version_key(b.manifest.version)))
+
+    def find(self, ref: str) -> HeldBundle:
+        """By name@version, or by its name alone the newest; raises NotFound."""
+        name, _, version = ref.partition("@")
+        named = [bundle for bundle in self.held() if bundle.manifest.name == name]
+        fitting = [b for b in named if not version or b.manifest.version == version]
+        if not fitting:
+            there = ", ".join(b.ref for b in (named or self.held())) or "nothing"
+            raise NotFound("find a bundle", f"there is no {ref}", f"there is {there}")
+        return fitting[-1]
+
+    def check(self, bundle: HeldBundle) -> str:
+        """Every file against its hash, and who vouches for it; returns their name.
+
+        Raises BundleError, naming the file at fault.
+        """
+        try:
+            verify(bundle.folder)
+        except BundleInvalid as error:
+            raise BundleError("check a bundle", str(error), "import it again") from error
+        return RELEASE if bundle.shipped else self._signers.who_signed(bundle.folder).name
+
+    # --- in and out
+
+    def take(self, source: Path, *, allow_downgrade: bool = False) -> HeldBundle:
+        """Import a bundle's folder, from a stick for one.
+
+        Raises:
+            BundleError: it is not whole, nobody vouches for it, it has expired, it is older than
+                what is here, or of a kind that no slot takes; or the disk is too small.
+            Conflict: it is here already.
+        """
+        manifest = self._readable(source)
+        self._check_fit(manifest, allow_downgrade)
+        target = self._folder / manifest.name / manifest.version
+        with self._locked(), self._drafting() as draft:
+            if target.exists():
+                hint = "give what you changed another version"
+                raise Conflict(IMPORTING, f"{manifest.name}@{manifest.version} is here", hint)
+            self._copy(source, manifest, draft)
+            try:
+                verify(draft)
+            except BundleInvalid as error:
+                raise BundleError(IMPORTING, str(error), "copy it to the stick again") from error
+            self._signers.who_signed(draft)
+            target.parent.mkdir(exist_ok=True)
+            draft.rename(target)
+            sync_folder(target.parent)
+        return HeldBundle(target, manifest, shipped=False)
+
+    def remove(self, ref: str) -> HeldBundle:
+        """Delete one that serves nowhere and is no way back; raises NotFound or Conflict."""
+        with self._locked():
+            bundle = self.find(ref)
+            if bundle.shipped:
+                cause = f"{bundle.ref} came with the release"
+                raise Conflict(REMOVING, cause, "it goes with the release")
+            for slot, state in self.slots().items():
+                if bundle.ref in (state.active, state.before):
+                    use = "serves as" if bundle.ref == state.active else "is the way back of"
+                    hint = "activate another one there first"
+                    raise Conflict(REMOVING, f"{bundle.ref} {use} {slot}", hint)
+            gone = bundle.folder.with_name(f"{DRAFT}{bundle.manifest.version}")
+            bundle.folder.rename(gone)
+            sync_folder(gone.parent)
+            shutil.rmtree(gone)
+        return bundle
+
+    # --- what serves
+
+    def slots(self) -> dict[str, SlotState]:
+        """Of every slot; raises BundleError if the file is damaged."""
+        path = self._folder / ACTIVE
+        if not path.is_file():
+            return {slot: SlotState() for slot in SLOTS}
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            if raw["format"] != FORMAT:
+                raise ValueError(f"format {raw['format']!r} is not known here")
+            return {slot: SlotState(**raw["slots"].get(slot, {})) for slot in SLOTS}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            hint = f"delete {path}: then what the settings name serves"
+            raise BundleError("read what serves", f"{path}: {error}", hint) from error
+
+    def activate(self, slot: str, ref: str) -> HeldBundle:
+        """Let a bundle serve; it is checked whole once more.
+
+        Raises BundleError, InvalidRequest or NotFound; what served goes on serving then.
+        """
+        kind = _kind(slot)
+        with self._locked():
+            bundle = self.find(ref)
+            if bundle.manifest.kind != kind:
+                cause = f"{bundle.ref} is a {bundle.manifest.kind}, {slot} takes a {kind}"
+                raise InvalidRequest(ACTIVATING, cause, "name one of that kind")
+            _check_dates(ACTIVATING, bundle.manifest)
+            self.check(bundle)
+            state = self.slots()[slot]
+            before = state.before if state.active == bundle.ref else state.active
+            self._write(slot, SlotState(bundle.ref, before))
+        return bundle
+
+    def roll_back(self, slot: str) -> SlotState:
+        """Let what served before serve again; raises Conflict if nothing did."""
+        _kind(slot)
+        with self._locked():
+            state = self.slots()[slot]
+            if not state.active:
+                raise Conflict("roll back", f"nothing was activated as {slot}")
+            if state.before:
+                self.check(self.find(state.before))
+            turned = SlotState(state.before, state.active)
+            self._write(slot, turned)
+        return turned
+
+    def active_folder(self, slot: str) -> Path | None:
+        """Of what was activated in a slot; None: what the settings name. Raises NotFound."""
+        ref = self.slots()[slot].active
+        return self.find(ref).folder if ref else None
+
+    # --- details
+
+    def _write(self, slot: str, state: SlotState) -> None:
+        slots = {**self.slots(), slot: state}
+        told = {"format": FORMAT, "slots": {name: asdict(each) for name, each in slots.items()}}
+        make_private(self._folder)
+        write_atomic(self._folder / ACTIVE, (json.dumps(told, indent=1) + "\n").encode(), 0o640)
+
+    def _readable(self, source: Path) -> Manifest:
+        try:
+            manifest = load_manifest(source)
+        except BundleInvalid as error:
+            raise BundleError(IMPORTING, str(error), "name a bundle's folder") from error
+        for part in (manifest.name, manifest.version, *manifest.files):
+            if not NAME.fullmatch(part):
+                cause = f"{source / MANIFEST} names {part!r:.80}: letters, digits, . _ - are taken"
+                raise BundleError(IMPORTING, cause, "seal it with a plain name and version")
+        return manifest
+
+    def _check_fit(self, manifest: Manifest, allow_downgrade: bool) -> None:
+        ref = f"{manifest.name}@{manifest.version}"
+        if manifest.kind not in SLOTS.values():
+            cause = f"{ref} is a {manifest.kind!r:.80}, which this release does not serve"
+            raise BundleError(
+                IMPORTING, cause, f"it serves {', '.join(sorted(set(SLOTS.values())))}"
+            )
+        _check_dates(IMPORTING, manifest)
+        if version_key(manifest.requires) > version_key(self._release):
+            cause = f"{ref} wants release {manifest.requires}, this is {self._release}"
+            raise BundleError(IMPORTING, cause, "upgrade the box first")
+        newer = [
+            held
+            for held in self.held()
+            if held.manifest.name == manifest.name
+            and version_key(held.manifest.version) > version_key(manifest.version)
+        ]
+        if newer and not allow_downgrade:
+            cause = f"{ref} is older than {newer[-1].ref}, which is here"
+            raise BundleError(IMPORTING, cause, "take it all the same with --allow-downgrade")
+        self._check_room(ref, sum(sealed.size for sealed in manifest.files.values()))
+
+    def _check_room(self, ref: str, size: int) -> None:
+        make_private(self._folder)
+        self._folder.chmod(0o750)  # the models' services read it
+        free = shutil.disk_usage(self._folder).free
+        if size + SPARE_BYTES > free:
+            cause = f"{ref} takes {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
+            hint = f"{SPARE_BYTES >> 20} MB must stay free: remove what no longer serves"
+            raise BundleError(IMPORTING, cause, hint)
+
+    def _copy(self, source: Path, manifest: Manifest, draft: Path) -> None:
+        names = [MANIFEST, *manifest.files]
+        names += [SIGNATURE] if (source / SIGNATURE).exists() else []
+        for name in names:
+            try:
+                with (source / name).open("rb") as given, (draft / name).open("xb") as file:
+                    shutil.copyfileobj(given, file, 1 << 20)
+                    _finish(file)
+            except OSError as error:
+                cause = f"{source / name}: {error.strerror or error}"
+                raise BundleError(IMPORTING, cause, "is the stick still there?") from error
+        sync_folder(draft)
+
+    @contextlib.contextmanager
+    def _drafting(self) -> Iterator[Path]:
+        """A folder beside the bundles, gone afterwards unless it was renamed."""
+        for left in self._folder.glob(f"{DRAFT}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=self._folder))
+        draft.chmod(0o750)
+        try:
+            yield draft
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One change at a time, whoever makes it."""
+        make_private(self._folder)
+        with (self._folder / LOCK).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
+    """To compare versions by: numbers as numbers, 1.10 after 1.9; "" before all."""
+    parts = re.findall(r"\d+|[^\d.+_-]+", version)
+    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
+
+
+def _kind(slot: str) -> str:
+    if slot not in SLOTS:
+        cause = f"there is no slot {slot!r:.40}"
+        raise InvalidRequest(ACTIVATING, cause, f"there are {', '.join(SLOTS)}")
+    return SLOTS[slot]
+
+
+def _check_dates(doing: str, manifest: Manifest) -> None:
+    if not manifest.expires:
+        return
+    try:
+        last = date.fromisoformat(manifest.expires)
+    except ValueError:
+        cause = f"{manifest.name} expires on {manifest.expires!r:.40}, which is no date"
+        raise BundleError(doing, cause, "seal it again, as 2027-12-31") from None
+    if date.today() > last:
+        cause = f"{manifest.name}@{manifest.version} expired on {last}"
+        raise BundleError(doing, cause, "take a newer version")
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+
+
+def _finish(file: BinaryIO) -> None:
+    """On the disk, readable by the models' services."""
+    os.fchmod(file.fileno(), 0o640)
+    file.flush()
+    os.fsync(file.fileno())

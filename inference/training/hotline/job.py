@@ -1,0 +1,150 @@
+"""The job that teaches Whisper base hotline Mandarin: what voices said, and people.
+
+python -m inference.training.hotline.job --out JOB --base BUNDLE --spoken DIR... --people DIR
+
+Trains on the voices of speak.py and on three published sets of people whose licences let weights
+be given away: AISHELL-1's sample (Apache-2.0), DSPSpeech-20 (MIT) and audio-cmn (CC-BY-SA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+
+from inference.adaptation.job import (
+    AdaptationJob,
+    AdaptationPlan,
+    ClipSource,
+    PromptTokens,
+    TrainingClip,
+    write_clip,
+)
+from inference.adaptation.waveform import RATE_HZ, Audio
+from inference.asr.tokenizer import WhisperTokenizer
+from inference.bundles import load_manifest
+from inference.training.hotline.sentences import PACK
+from inference.training.hotline.speak import LIST
+
+LANGUAGE = "zh"
+MARKS = "，。？！、；：,.?!"
+SENTENCES, WORDS, TAR = "aishell-1-sample", "dspspeech-20", "audio-cmn"
+# Share of what is drawn, and how many words of one speaker are put behind another.
+PEOPLE = {SENTENCES: (0.35, (0, 1)), WORDS: (0.08, (0, 3)), TAR: (0.07, (0, 3))}
+SPOKEN_SHARE = 0.5
+HELD_OUT = 40  # clips of voices, and as many of people's sentences
+SHORTEST_S, LONGEST_S = 0.3, 13.0
+TERM = (2, 8)  # characters of a hotword
+
+
+def prompt_tokens(bundle: Path) -> PromptTokens:
+    """What training puts around a text, by a bundle's tokenizer and prompt."""
+    tokenizer = WhisperTokenizer(bundle / "tokenizer.json")
+    language = tokenizer.language(LANGUAGE)
+    assert language is not None
+    start = (tokenizer.sot, language, tokenizer.transcribe, tokenizer.no_timestamps)
+    texts = ((i, tokenizer.decode([i]).strip()) for i in range(tokenizer.eot))
+    return PromptTokens(
+        start,
+        tokenizer.sot_prev,
+        tokenizer.eot,
+        tuple(tokenizer.encode("。")),
+        tuple(tokenizer.encode(load_manifest(bundle).prompts[LANGUAGE])),
+        tuple(i for i, text in texts if text and set(text) <= set(MARKS)),
+        tuple(tuple(tokenizer.encode(f"{term}，")) for term in terms()),
+    )
+
+
+def terms() -> list[str]:
+    """Names and hotwords of the shipped pack, to be told whether they are said or not."""
+    with (PACK / "places.csv").open(encoding="utf-8", newline="") as rows:
+        names = {row["name"] for row in csv.DictReader(rows)}
+    lines = (PACK / "hotwords.txt").read_text(encoding="utf-8").splitlines()
+    names |= {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    return sorted(name for name in names if TERM[0] <= len(name) <= TERM[1])
+
+
+def people(folder: Path) -> Iterator[tuple[str, dict[str, str], Audio]]:
+    """(set, row of its list, 16 kHz samples) of each clip below a folder of sets."""
+    for name in PEOPLE:
+        with (folder / name / "list.tsv").open(encoding="utf-8", newline="") as rows:
+            for row in csv.DictReader(rows, delimiter="\t"):
+                yield name, row, _decoded(_raw(folder / name, row["file"]))
+
+
+def _raw(folder: Path, file: str) -> bytes:
+    path = folder / file
+    if path.exists():
+        return path.read_bytes()
+    with tarfile.open(folder / "words.tar") as archive:
+        member = archive.extractfile(file)
+        assert member is not None
+        return member.read()
+
+
+def _decoded(raw: bytes) -> Audio:
+    import soundfile
+
+    samples, rate = soundfile.read(BytesIO(raw), dtype="float32", always_2d=True)
+    mono = samples.mean(axis=1)
+    return np.asarray(soxr.resample(mono, rate, RATE_HZ) if rate != RATE_HZ else mono, np.float32)
+
+
+def make(out: Path, base: Path, spoken: list[Path], folder: Path, plan: AdaptationPlan) -> None:
+    """Write the job."""
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer, rng = WhisperTokenizer(base / "tokenizer.json"), random.Random(plan.seed)
+
+    def clip(file: str, text: str, speaker: str, seconds: float, marked: bool) -> TrainingClip:
+        return TrainingClip(file, tuple(tokenizer.encode(text)), speaker, seconds, marked)
+
+    said = []
+    for each in spoken:
+        for line in (each / LIST).read_text(encoding="utf-8").splitlines():
+            told: dict[str, Any] = json.loads(line)
+            speaker = json.dumps(told["voice"])
+            path = str((each / told["file"]).resolve())
+            said.append(clip(path, told["text"], speaker, told["s"], marked=True))
+    found: dict[str, list[TrainingClip]] = {name: [] for name in PEOPLE}
+    for number, (name, row, audio) in enumerate(people(folder)):
+        seconds = len(audio) / RATE_HZ
+        if SHORTEST_S < seconds < LONGEST_S:
+            file = f"{name}-{number:06d}.npy"
+            write_clip(out / file, audio)
+            found[name].append(clip(file, row["text"], row["speaker"], seconds, marked=False))
+    for clips in (said, found[SENTENCES]):
+        rng.shuffle(clips)
+    held = (*said[:HELD_OUT], *found[SENTENCES][:HELD_OUT])
+    del said[:HELD_OUT], found[SENTENCES][:HELD_OUT]
+    sources = [ClipSource("voices", SPOKEN_SHARE, tuple(said))]
+    sources += [
+        ClipSource(name, share, tuple(found[name]), joined)
+        for name, (share, joined) in PEOPLE.items()
+    ]
+    tokens = prompt_tokens(base)
+    AdaptationJob(str(base.resolve()), plan, tokens, tuple(sources), held).save(out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True, help="bundle, float16")
+    parser.add_argument("--spoken", type=Path, nargs="+", required=True, help="folders of speak.py")
+    parser.add_argument("--people", type=Path, required=True, help="folder of the three sets")
+    parser.add_argument("--steps", type=int, default=600)
+    given = parser.parse_args()
+    plan = AdaptationPlan(steps=given.steps)
+    make(given.out, given.base, given.spoken, given.people, plan)
+
+
+if __name__ == "__main__":
+    main()

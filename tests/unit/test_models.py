@@ -1,0 +1,271 @@
+"""Bundles on a box: signed, imported whole or not at all, activated, and back again."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import BundleError, Conflict, InvalidRequest, NotFound, SettingsError
+from appliance.models import library as library_module
+from appliance.models.library import ModelLibrary, SlotState, version_key
+from appliance.models.signing import TrustedSigners, create_key, sign
+from inference.bundles import MANIFEST, SIGNATURE, seal
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "city.key"
+    create_key(path)
+    return path
+
+
+@pytest.fixture
+def signers(tmp_path: Path, key: Path) -> TrustedSigners:
+    trusted = TrustedSigners(tmp_path / "trusted")
+    trusted.add(key.with_suffix(".pub"), "city")
+    return trusted
+
+
+@pytest.fixture
+def stick(tmp_path: Path, tiny_bundle: Path, key: Path) -> Make:
+    """Signed copies of the tiny bundle, as whoever made them carries them."""
+
+    def make(version: str = "1", name: str = "tiny", **facts: object) -> Path:
+        folder = tmp_path / "stick" / f"{name}-{version}"
+        shutil.copytree(tiny_bundle, folder)
+        told = json.loads((folder / MANIFEST).read_text())
+        kept = {k: v for k, v in told.items() if k not in ("format", "files")}
+        seal(folder, **{**kept, "name": name, "version": version, **facts})
+        sign(folder, key)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def library(tmp_path: Path, signers: TrustedSigners, tiny_bundle: Path) -> ModelLibrary:
+    return ModelLibrary(tmp_path / "models", signers, [tiny_bundle], "0.1.0")
+
+
+def test_what_a_trusted_key_signed_is_taken(library: ModelLibrary, stick: Make) -> None:
+    taken = library.take(stick("2"))
+    assert taken.ref == "tiny@2" and library.check(taken) == "city" and not taken.shipped
+    assert [bundle.shipped for bundle in library.held()].count(True) == 1
+    assert library.find("tiny").ref == "tiny@2"
+
+
+def test_a_stranger_s_bundle_is_refused(library: ModelLibrary, stick: Make, tmp_path: Path) -> None:
+    folder = stick("2")
+    (folder / SIGNATURE).unlink()
+    with pytest.raises(BundleError, match=r"signature\.json is missing"):
+        library.take(folder)
+    create_key(tmp_path / "stranger.key")
+    sign(folder, tmp_path / "stranger.key")
+    with pytest.raises(BundleError, match="does not trust"):
+        library.take(folder)
+    assert len(library.held()) == 1
+
+
+def test_a_manifest_that_was_altered_is_refused(library: ModelLibrary, stick: Make) -> None:
+    folder = stick("2")
+    text = (folder / MANIFEST).read_text()
+    (folder / MANIFEST).write_text(text.replace('"2"', '"3"', 1))
+    with pytest.raises(BundleError, match="not what city signed"):
+        library.take(folder)
+
+
+def test_a_flipped_bit_is_refused_and_named(library: ModelLibrary, stick: Make) -> None:
+    folder = stick("2")
+    raw = bytearray((folder / "model.bin").read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (folder / "model.bin").write_bytes(raw)
+    with pytest.raises(BundleError, match=r"model\.bin is altered"):
+        library.take(folder)
+    assert len(library.held()) == 1
+
+
+def test_what_rots_on_the_disk_does_not_come_to_serve(library: ModelLibrary, stick: Make) -> None:
+    library.take(stick("2"))
+    library.take(stick("3"))
+    library.activate("asr", "tiny@2")
+    (library.find("tiny@3").folder / "config.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"config\.json is altered"):
+        library.activate("asr", "tiny@3")
+    assert library.slots()["asr"] == SlotState("tiny@2")
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"expires": "2020-01-31"}, "expired on 2020-01-31"),
+        ({"expires": "soon"}, "no date"),
+        ({"requires": "9.0"}, "wants release 9.0"),
+        ({"kind": "horoscope"}, "does not serve"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    library: ModelLibrary, stick: Make, facts: dict[str, str], said: str
+) -> None:
+    with pytest.raises(BundleError, match=said):
+        library.take(stick("2", **facts))
+
+
+@pytest.mark.parametrize(("name", "version"), [("../up", "1"), ("tiny", ".."), ("", "1")])
+def test_a_name_leads_nowhere_else(
+    library: ModelLibrary, stick: Make, name: str, version: str
+) -> None:
+    folder = stick("2")
+    told = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**told, "name": name, "version": version}))
+    with pytest.raises(BundleError):
+        library.take(folder)
+
+
+def test_an_older_one_must_be_asked_for(library: ModelLibrary, stick: Make) -> None:
+    library.take(stick("1.10"))
+    with pytest.raises(BundleError, match=r"older than tiny@1\.10"):
+        library.take(stick("1.9"))
+    shutil.rmtree(stick("1.8"))
+    taken = library.take(stick("1.7"), allow_downgrade=True)
+    assert taken.ref == "tiny@1.7" and library.find("tiny").ref == "tiny@1.10"
+
+
+def test_the_same_version_is_there_once(library: ModelLibrary, stick: Make) -> None:
+    folder = stick("2")
+    library.take(folder)
+    with pytest.raises(Conflict, match="is here"):
+        library.take(folder)
+
+
+def test_a_full_disk_is_said_before_anything_is_copied(
+    library: ModelLibrary, stick: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=library_module.SPARE_BYTES)
+    monkeypatch.setattr(library_module.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(BundleError, match="GB are free"):
+        library.take(stick("2"))
+    assert not list((tmp_path / "models").glob("*/*"))
+
+
+def test_a_stick_pulled_out_leaves_nothing(
+    library: ModelLibrary, stick: Make, tmp_path: Path
+) -> None:
+    folder = stick("2")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(BundleError, match=r"tokenizer\.json"):
+        library.take(folder)
+    assert not list((tmp_path / "models").glob(".draft-*"))
+
+
+def test_activation_has_a_way_back(library: ModelLibrary, stick: Make) -> None:
+    library.take(stick("2"))
+    library.take(stick("3"))
+    assert library.active_folder("asr") is None
+    library.activate("asr", "tiny@2")
+    library.activate("asr", "tiny@3")
+    assert library.slots()["asr"] == SlotState("tiny@3", "tiny@2")
+    library.activate("asr", "tiny@3")  # once more: the way back stays
+    assert library.slots()["asr"] == SlotState("tiny@3", "tiny@2")
+    assert library.roll_back("asr") == SlotState("tiny@2", "tiny@3")
+    folder = library.active_folder("asr")
+    assert folder is not None and folder.name == "2"
+    assert library.slots()["diarization"] == SlotState()
+
+
+def test_the_first_way_back_is_what_the_settings_name(library: ModelLibrary, stick: Make) -> None:
+    library.take(stick("2"))
+    library.activate("asr_standby", "tiny@2")
+    assert library.roll_back("asr_standby").active == ""
+    assert library.active_folder("asr_standby") is None
+    with pytest.raises(Conflict, match="nothing was activated"):
+        library.roll_back("asr")
+
+
+def test_a_slot_takes_its_kind_alone(library: ModelLibrary, stick: Make) -> None:
+    library.take(stick("2"))
+    with pytest.raises(InvalidRequest, match="diarization takes a"):
+        library.activate("diarization", "tiny@2")
+    with pytest.raises(InvalidRequest, match="no slot"):
+        library.activate("oracle", "tiny@2")
+    with pytest.raises(NotFound, match="there is tiny@"):
+        library.activate("asr", "tiny@9")
+
+
+def test_what_serves_is_not_removed(library: ModelLibrary, stick: Make) -> None:
+    for version in "234":
+        library.take(stick(version))
+    library.activate("asr", "tiny@2")
+    library.activate("asr", "tiny@3")
+    with pytest.raises(Conflict, match="serves as asr"):
+        library.remove("tiny@3")
+    with pytest.raises(Conflict, match="way back"):
+        library.remove("tiny@2")
+    library.remove("tiny@4")
+    with pytest.raises(NotFound):
+        library.find("tiny@4")
+
+
+def test_a_damaged_state_says_what_to_do(
+    library: ModelLibrary, stick: Make, tmp_path: Path
+) -> None:
+    library.take(stick("2"))
+    (tmp_path / "models" / "active.json").write_text("{")
+    with pytest.raises(BundleError, match=r"active\.json") as caught:
+        library.slots()
+    assert "delete" in caught.value.hint
+
+
+def test_a_key_is_made_once(tmp_path: Path, key: Path) -> None:
+    assert key.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(Conflict, match="exists"):
+        create_key(key)
+    (tmp_path / "no.pub").write_text("no key")
+    with pytest.raises(SettingsError, match=r"no\.pub is no public key"):
+        TrustedSigners(tmp_path / "t").add(tmp_path / "no.pub", "no")
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"), [("1.9", "1.10"), ("", "0"), ("1", "1.0.1"), ("1.0rc1", "1.0.1")]
+)
+def test_versions_are_compared_by_their_numbers(older: str, newer: str) -> None:
+    assert version_key(older) < version_key(newer)
+
+
+def _import_and_activate(folder: Path, trusted: Path, stick: Path) -> None:
+    library = ModelLibrary(folder, TrustedSigners(trusted), [], "0.1.0")
+    library.take(stick)
+    library.activate("asr", "tiny@3")
+
+
+@pytest.mark.parametrize("after_ms", [5, 10, 20, 40, 80, 160])
+def test_a_kill_leaves_the_old_or_the_new(
+    library: ModelLibrary, stick: Make, tmp_path: Path, after_ms: int
+) -> None:
+    library.take(stick("2"))
+    library.activate("asr", "tiny@2")
+    third = stick("3")
+    places = (tmp_path / "models", tmp_path / "trusted", third)
+    changing = multiprocessing.get_context("fork").Process(target=_import_and_activate, args=places)
+    changing.start()
+    time.sleep(after_ms / 1000)
+    assert changing.pid
+    os.kill(changing.pid, signal.SIGKILL)
+    changing.join()
+    folder = library.active_folder("asr")
+    assert folder is not None and library.slots()["asr"].active in ("tiny@2", "tiny@3")
+    for bundle in library.held():
+        library.check(bundle)
+    if not any(bundle.ref == "tiny@3" for bundle in library.held()):
+        library.take(third)
+    library.activate("asr", "tiny@3")
+    assert not list((tmp_path / "models").glob(".draft-*"))
