@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 from appliance.errors import BundleError, Conflict, InvalidRequest, NotFound
 from appliance.files import make_private, sync_folder, write_atomic
-from appliance.models.signing import TrustedSigners
+from appliance.models.signing import TrustedKeys
 from inference.bundles import (
     MANIFEST,
     SIGNATURE,
@@ -88,7 +88,7 @@ class ModelLibrary:
     """
 
     def __init__(
-        self, folder: Path, signers: TrustedSigners, shipped: Sequence[Path], release: str
+        self, folder: Path, signers: TrustedKeys, shipped: Sequence[Path], release: str
     ) -> None:
         self._folder, self._signers = folder, signers
         self._shipped, self._release = shipped, release

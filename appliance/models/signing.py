@@ -34,7 +34,7 @@ TRUSTING, SIGNING = "check who signed a bundle", "sign a bundle"
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class TrustedKey:
     """A public key that may vouch for bundles."""
 
     name: str  # of its file
@@ -76,18 +76,18 @@ def sign(folder: Path, key_path: Path) -> str:
     return mine["key"]
 
 
-class TrustedSigners:
+class TrustedKeys:
     """The public keys in a folder, as .pub files; whoever may write there decides."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def all(self) -> list[Signer]:
+    def all(self) -> list[TrustedKey]:
         """Raises SettingsError, naming a file that is no key."""
         paths = sorted(self._folder.glob(f"*{PUBLIC}")) if self._folder.is_dir() else []
         return [_signer(path) for path in paths]
 
-    def add(self, path: Path, name: str) -> Signer:
+    def add(self, path: Path, name: str) -> TrustedKey:
         """Trust a key from now on; raises SettingsError or Conflict."""
         signer = _signer(path)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -95,9 +95,9 @@ class TrustedSigners:
         if target.exists() and _signer(target).id != signer.id:
             raise Conflict("trust a key", f"another key is called {name}", "name it otherwise")
         write_atomic(target, path.read_bytes())
-        return Signer(name, signer.id, signer.key)
+        return TrustedKey(name, signer.id, signer.key)
 
-    def who_signed(self, folder: Path) -> Signer:
+    def who_signed(self, folder: Path) -> TrustedKey:
         """The first trusted key whose signature of the bundle holds; raises BundleError."""
         signatures = {each["key"]: each["signature"] for each in _signatures(folder)}
         if not signatures:
@@ -114,7 +114,7 @@ class TrustedSigners:
         raise BundleError(TRUSTING, cause, hint)
 
 
-def _check(signer: Signer, signature: str, manifest: bytes, folder: Path) -> None:
+def _check(signer: TrustedKey, signature: str, manifest: bytes, folder: Path) -> None:
     try:
         signer.key.verify(base64.b64decode(signature, validate=True), SIGNED + manifest)
     except (InvalidSignature, ValueError):
@@ -145,14 +145,14 @@ def _private(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _signer(path: Path) -> Signer:
+def _signer(path: Path) -> TrustedKey:
     try:
         key = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise SettingsError(TRUSTING, f"{path} is no public key: {error}") from error
     if not isinstance(key, Ed25519PublicKey):
         raise SettingsError(TRUSTING, f"{path} is no Ed25519 key", "lingting models key makes one")
-    return Signer(path.stem, _id(key), key)
+    return TrustedKey(path.stem, _id(key), key)
 
 
 def _id(key: Ed25519PublicKey) -> str:

@@ -16,7 +16,7 @@ import pytest
 from appliance.errors import BundleError, Conflict, InvalidRequest, NotFound, SettingsError
 from appliance.models import library as library_module
 from appliance.models.library import ModelLibrary, SlotState, version_key
-from appliance.models.signing import TrustedSigners, create_key, sign
+from appliance.models.signing import TrustedKeys, create_key, sign
 from inference.bundles import MANIFEST, SIGNATURE, seal
 
 Make = Callable[..., Path]
@@ -30,8 +30,8 @@ def key(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def signers(tmp_path: Path, key: Path) -> TrustedSigners:
-    trusted = TrustedSigners(tmp_path / "trusted")
+def signers(tmp_path: Path, key: Path) -> TrustedKeys:
+    trusted = TrustedKeys(tmp_path / "trusted")
     trusted.add(key.with_suffix(".pub"), "city")
     return trusted
 
@@ -53,7 +53,7 @@ def stick(tmp_path: Path, tiny_bundle: Path, key: Path) -> Make:
 
 
 @pytest.fixture
-def library(tmp_path: Path, signers: TrustedSigners, tiny_bundle: Path) -> ModelLibrary:
+def library(tmp_path: Path, signers: TrustedKeys, tiny_bundle: Path) -> ModelLibrary:
     return ModelLibrary(tmp_path / "models", signers, [tiny_bundle], "0.1.0")
 
 
@@ -231,7 +231,7 @@ def test_a_key_is_made_once(tmp_path: Path, key: Path) -> None:
         create_key(key)
     (tmp_path / "no.pub").write_text("no key")
     with pytest.raises(SettingsError, match=r"no\.pub is no public key"):
-        TrustedSigners(tmp_path / "t").add(tmp_path / "no.pub", "no")
+        TrustedKeys(tmp_path / "t").add(tmp_path / "no.pub", "no")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_versions_are_compared_by_their_numbers(older: str, newer: str) -> None:
 
 
 def _import_and_activate(folder: Path, trusted: Path, stick: Path) -> None:
-    library = ModelLibrary(folder, TrustedSigners(trusted), [], "0.1.0")
+    library = ModelLibrary(folder, TrustedKeys(trusted), [], "0.1.0")
     library.take(stick)
     library.activate("asr", "tiny@3")
 
