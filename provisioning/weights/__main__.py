@@ -68,7 +68,7 @@ def main() -> int:
             return 1
         else:
             return 0
-    print("no weights: " + "; ".join(reasons), file=sys.stderr)
+    print("not all is built: " + "; ".join(reasons), file=sys.stderr)
     print("`make weights` fetches them; FROM=FOLDER takes them from there", file=sys.stderr)
     return 1
 
