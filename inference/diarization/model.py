@@ -6,7 +6,6 @@ Windows of any calls are heard together. Nothing is kept between two calls of `a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -105,10 +104,14 @@ class DiarizationModel(Model):
             embeddings = np.full((*heard.shape, found.shape[2]), np.nan, np.float32)
             embeddings[spoken] = found
             embeddings[~heard] = np.nan
-        one = Voices(active[0], embeddings[0], **self._said(len(windows)))
-        return [
-            replace(one, active=a, embeddings=e) for a, e in zip(active, embeddings, strict=True)
-        ]
+        return [self._voices(a, e, len(windows)) for a, e in zip(active, embeddings, strict=True)]
+
+    def _voices(
+        self, active: npt.NDArray[np.bool_], embeddings: npt.NDArray[np.float32], batch: int
+    ) -> Voices:
+        """A window's own, however many those heard beside it have."""
+        own = np.flatnonzero(active.any(axis=0)) if active.any() else [0]
+        return Voices(active[:, own], embeddings[own], **self._said(batch))
 
     def gather(self, question: Clustering) -> Turns | InvalidQuestion:
         """Who speaks when, from all windows of one call."""

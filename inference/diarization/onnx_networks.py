@@ -52,7 +52,11 @@ class OnnxNetworks:
     def _pooled(self, window: Audio, weights: Weights) -> npt.NDArray[np.float32]:
         """By a network that takes the mean over the frames it is told of."""
         features = fbank(window, self._recipe.mels, self._recipe.mel_step_ms)[None]
-        return self._embedding(features, weights[None])
+        together = self._recipe.voices  # what the graph takes at once
+        filled = np.pad(weights, ((0, -len(weights) % together), (0, 0)), constant_values=1)
+        groups = filled.reshape(-1, 1, together, weights.shape[1])
+        prints = np.concatenate([self._embedding(features, group) for group in groups])
+        return prints[: len(weights)]
 
     def _cropped(self, window: Audio, weights: Weights) -> npt.NDArray[np.float32]:
         """By a network whose every layer looks at all it is given: only a voice's own frames."""
