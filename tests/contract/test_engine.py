@@ -250,10 +250,11 @@ async def test_finals_go_before_recordings(kind: str, tiny_settings: Settings) -
         await made.ask(window(5.0), priority, TIMEOUT_S)
         order.append(name)
 
-    recordings = [asyncio.create_task(ask("recording", Priority.RECORDING)) for _ in range(10)]
+    recordings = [asyncio.create_task(ask("recording", Priority.RECORDING)) for _ in range(20)]
     await asyncio.sleep(0.01)
+    before = len(order)  # answered already, on a busy machine
     await asyncio.gather(ask("final", Priority.FINAL), *recordings)
-    assert order.index("final") < 4, order
+    assert order.index("final") - before < 8, order  # in the order of asking it would be 20
     await made.close()
 
 

@@ -56,7 +56,7 @@ def test_checkpoints_become_a_bundle(tmp_path: Path, pyannote_settings: Settings
     model = load_diarization({"bundle": str(out)})
     noise = 0.1 * np.random.default_rng(0).standard_normal(5 * 16_000)
     [voices] = model.answer([VoiceWindow(noise.astype(np.float32))])
-    assert isinstance(voices, Voices) and voices.active.shape == (293, 3)
+    assert isinstance(voices, Voices) and len(voices.active) == 293
     assert model.card.window_s == 5.0 and model.card.hop_s == 2.0
 
 
