@@ -7,6 +7,9 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from appliance.phonetics.names import Worth
+from appliance.phonetics.sounds import FARTHEST
+
 DIVISIONS = ("province", "city", "county", "town", "village")  # from the widest
 
 
@@ -19,6 +22,16 @@ class Weight(IntEnum):
     LEAD = 3  # the city before the name of what lies in it
     PART = 5  # 二期, 东区, 1号院: not always said
     WITHIN = 4  # the county or town at the front of 左云县医院, which many names share
+
+
+WORTH = {
+    Weight.CORE: Worth(4.5, 4.6, FARTHEST),
+    Weight.KIND: Worth(2.6, 1.0, 6.5),
+    Weight.LIGHT: Worth(1.2, 0.4, 2.6),
+    Weight.LEAD: Worth(0.6, 0.0, 1.2),
+    Weight.WITHIN: Worth(2.8, 2.0, 5.0),
+    Weight.PART: Worth(2.6, 0.2, 7.0),
+}
 
 
 @dataclass(frozen=True, slots=True)

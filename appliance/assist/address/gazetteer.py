@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from appliance.assist.address.forms import DIVISIONS, GENERAL, Form, forms, proper
-from appliance.assist.address.heard import Names, Sounded
-from appliance.assist.address.sounds import UNITS, sounds
+from appliance.assist.address.forms import DIVISIONS, GENERAL, WORTH, Form, forms, proper
 from appliance.assist.address.written import WrittenNames
+from appliance.phonetics.names import Names, Sounded, SoundedName
+from appliance.phonetics.sounds import UNITS, sounds
 
 _COMMUNITY = re.compile("(?:社区|小区|村)$")
 # Of places named in calls, how many are of a kind.
@@ -94,7 +94,7 @@ class Gazetteer:
         self._names = (
             WrittenNames(self.forms, self.lies)
             if self.as_written
-            else Names(self.forms, self._sounds)
+            else Names([_sounded(form) for form in self.forms], self._sounds)
         )
 
     def place(self, code: str) -> Place | None:
@@ -155,6 +155,10 @@ class Gazetteer:
                     if form.text not in texts:
                         texts |= {form.text, form.text[slice(*form.core)]}
                         yield form
+
+
+def _sounded(form: Form) -> SoundedName:
+    return SoundedName(form.text, tuple(WORTH[weight] for weight in form.weights))
 
 
 def short_name(place: Place) -> str:

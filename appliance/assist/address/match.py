@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from appliance.assist.address import cues
 from appliance.assist.address.forms import DIVISIONS, GENERAL, Form
 from appliance.assist.address.gazetteer import SPOKEN_OF, Gazetteer
-from appliance.assist.address.heard import Sounded
 from appliance.assist.address.numerals import CHINESE
+from appliance.phonetics.names import Sounded
 
 IN_FULL = 2.0  # nats, when all of it is, to its 区 or 小区
 NO_DOUBT, DOUBTS, HALF_HEARD = -99.0, 1.5, 0.0
@@ -71,7 +71,7 @@ def matches(text: str, gazetteer: Gazetteer, heard: Iterable[Sounded]) -> list[M
         _match(text, gazetteer, each)
         for each in heard
         if not _NO_NAME.search(text[each.start : each.end])
-        or text[each.start : each.end] == gazetteer.forms[each.form].text
+        or text[each.start : each.end] == gazetteer.forms[each.name].text
     ]
     least = STRONG_WRITTEN if gazetteer.as_written else STRONG
     strong = [match for match in found if match.score >= least]
@@ -137,7 +137,7 @@ def _best(found: Iterable[Match]) -> list[Match]:
 
 
 def _match(text: str, gazetteer: Gazetteer, heard: Sounded) -> Match:
-    form = gazetteer.forms[heard.form]
+    form = gazetteer.forms[heard.name]
     said = text[heard.start : heard.end]
     kind, end = gazetteer.places[form.place].kind, heard.end
     exact, bare, doubt = said == form.text, False, NO_DOUBT

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from appliance.assist.address.forms import Form
-from appliance.assist.address.heard import WORTH, Sounded
+from appliance.assist.address.forms import WORTH, Form
+from appliance.phonetics.names import Sounded
 
 FEW = 12  # places of one name that are all taken into account
 

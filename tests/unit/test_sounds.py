@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from appliance.assist.address.sounds import FARTHEST, UNITS, sounds
+from appliance.phonetics.sounds import FARTHEST, UNITS, sounds
 
 
 def cost(heard: str, said: str, *local: tuple[str, float]) -> float:

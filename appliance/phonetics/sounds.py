@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.assist.address import readings
+from appliance.phonetics import readings
 
 Costs = NDArray[np.int32]  # in units of 1/UNITS nat
 

@@ -14,8 +14,7 @@ from string import ascii_lowercase, ascii_uppercase
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.assist.address.forms import Form, Weight
-from appliance.assist.address.sounds import FARTHEST, UNITS, Sounds
+from appliance.phonetics.sounds import UNITS, Sounds
 
 Ints = NDArray[np.int32]
 
@@ -35,14 +34,6 @@ class Worth:
     most: float
 
 
-WORTH = {
-    Weight.CORE: Worth(4.5, 4.6, FARTHEST),
-    Weight.KIND: Worth(2.6, 1.0, 6.5),
-    Weight.LIGHT: Worth(1.2, 0.4, 2.6),
-    Weight.LEAD: Worth(0.6, 0.0, 1.2),
-    Weight.WITHIN: Worth(2.8, 2.0, 5.0),
-    Weight.PART: Worth(2.6, 0.2, 7.0),
-}
 PUT_IN = 4.8  # a character that is no part of the name, inside it
 PAUSED = 1.6  # the same for one that people say while they think
 _PAUSES = frozenset("的那个这嗯啊呃哦哎呀就 ")
@@ -57,10 +48,22 @@ _READ = str.maketrans("0123456789" + ascii_lowercase, "零一二三四五六七�
 
 
 @dataclass(frozen=True, slots=True)
+class SoundedName:
+    """A name to be heard.
+
+    Attributes:
+        worths: of each of its characters.
+    """
+
+    text: str
+    worths: tuple[Worth, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sounded:
     """A name heard in a text."""
 
-    form: int
+    name: int  # its number
     start: int
     end: int
     score: float  # nats
@@ -68,16 +71,16 @@ class Sounded:
 
 
 class Names:
-    """The forms of all names, those of about one length together."""
+    """All names, those of about one length together."""
 
-    def __init__(self, forms: Sequence[Form], sounds: Sounds) -> None:
+    def __init__(self, names: Sequence[SoundedName], sounds: Sounds) -> None:
         self._sounds = sounds
         self._tables: list[_Table] = []
         longer = 0
         for longest in LENGTHS:
-            numbers = [n for n, form in enumerate(forms) if longer < len(form.text) <= longest]
+            numbers = [n for n, name in enumerate(names) if longer < len(name.text) <= longest]
             if numbers:
-                self._tables.append(_Table(forms, numbers, min(longest, LONGEST), sounds))
+                self._tables.append(_Table(names, numbers, min(longest, LONGEST), sounds))
             longer = longest
 
     def heard(self, text: str) -> Iterator[Sounded]:
@@ -95,16 +98,16 @@ class _Table:
     """Arrays of (characters, names) over names of about one length."""
 
     def __init__(
-        self, forms: Sequence[Form], numbers: Sequence[int], length: int, sounds: Sounds
+        self, names: Sequence[SoundedName], numbers: Sequence[int], length: int, sounds: Sounds
     ) -> None:
         self._numbers = np.array(numbers)
-        texts = [forms[number].text[:length].translate(_READ) for number in numbers]
+        texts = [names[number].text[:length].translate(_READ) for number in numbers]
         self._lengths = np.array([len(text) for text in texts], np.int32)
         self._said = np.zeros((length, len(texts)), np.intp)
         gain, drop, most = (np.zeros((length, len(texts))) for _ in range(3))
         for at, (number, text) in enumerate(zip(numbers, texts, strict=True)):
             self._said[: len(text), at] = sounds.of(text)
-            worth = [WORTH[weight] for weight in forms[number].weights[: len(text)]]
+            worth = names[number].worths[: len(text)]
             gain[: len(text), at] = [each.gain for each in worth]
             drop[: len(text), at] = [each.gain + each.left_out for each in worth]
             most[: len(text), at] = [each.most for each in worth]

@@ -1,0 +1,1 @@
+"""How Chinese sounds, and names found by their sound."""
