@@ -16,6 +16,8 @@ from appliance.api.orders import shown_to_city
 from appliance.api.tls import check_tls
 from appliance.archive.archive import Archive
 from appliance.assist.alerts import Alerts
+from appliance.assist.city.pack import CityPack
+from appliance.assist.city.terms import terms_of_city
 from appliance.assist.current import CurrentCity
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.push import OrderPush
@@ -67,7 +69,7 @@ class Gateway:
         self.lines = Lines()
         webhooks = Webhooks(settings.webhooks, store.jobs, metrics)
         self.city = CurrentCity(
-            settings.city.pack, settings.city.cache, lambda pack: self.box.take_lexicon(pack)
+            settings.city.pack, settings.city.cache, lambda pack: self._take_words(pack)
         )
         self.orders = OrderDesk(store, self.city, self._tell_order)
         self._push = OrderPush(settings.orders, store.jobs, self.orders, shown_to_city)
@@ -86,6 +88,7 @@ class Gateway:
         self.archive = Archive(settings, store, metrics, self.subscribers)
         self.engine = build(settings, metrics)
         self.box = Box(settings, self.engine, metrics, self.archive.keep)
+        self.box.take_terms(terms_of_city(self.city.pack))
         self.access = Access(settings, store)
         self._quiet = SyntheticCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
@@ -105,6 +108,10 @@ class Gateway:
 
     def _tell_order(self, order: Order, event: OrderEvent) -> list[Also]:
         return [*self._webhooks.tell_order(order, event), *self._push.owed(order, event)]
+
+    def _take_words(self, pack: CityPack) -> None:
+        self.box.take_lexicon(pack.folder)
+        self.box.take_terms(terms_of_city(pack))
 
     async def start(self) -> tuple[int, int]:
         """Bring up an engine, then the doors; returns the gRPC and HTTP ports."""

@@ -80,7 +80,8 @@ class CallConfig:
     itn: bool = True  # 一三八 -> 138
     punctuation: bool = True
     word_times: bool = True
-    hotwords: tuple[str, ...] = ()
+    hotwords: tuple[str, ...] = ()  # words to be heard right, beside the city's
+    boosts: tuple[float, ...] = ()  # of as many hotwords, in nats; the others have none
     prompt: str = ""
     temperature: float = 0.0
     endpointing: Endpointing = field(default_factory=Endpointing)
@@ -106,6 +107,17 @@ class SpokenWord:
     start_ms: int
     end_ms: int
     confidence: float  # 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A term put in where something like it was heard; times from the start of the call."""
+
+    heard: str
+    term: str
+    score: float  # nats by which it is likelier
+    start_ms: int
+    end_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,7 @@ class Final(Lasting):
     engine: str  # which engine answered: "triton", "cpu"
     model: str  # "name version"
     demo: bool  # the weights are for demonstration only
+    corrections: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +316,7 @@ class Utterance:
     confidence: float  # 0..1
     mood: EmotionEstimate | None = None
     model: str = ""  # that heard it, "name version"
+    corrections: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

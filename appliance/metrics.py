@@ -195,6 +195,9 @@ class Metrics:
         self.music_seconds_total = counter(
             "music_seconds_total", "heard as utterances, and left out as hold music"
         )
+        self.corrections_total = counter(
+            "corrections_total", "terms put in where something like them was heard"
+        )
         self.vad_batch_frames = histogram(
             "vad_batch_frames", "legs whose frames were judged together", buckets=BATCH_BUCKETS
         )

@@ -35,14 +35,15 @@ class CurrentCity:
     Args:
         folder: a pack's, or a link to one.
         cache: folder for what is learned of packs.
-        taking: called with a later pack's folder before it is used; one that it refuses is not.
+        taking: called with a later pack, in a thread, before it is used; one that it refuses is
+            not.
     """
 
     def __init__(
         self,
         folder: Path,
         cache: Path | None = None,
-        taking: Callable[[Path], None] = lambda _: None,
+        taking: Callable[[CityPack], None] = lambda _: None,
     ) -> None:
         self._folder, self._cache, self._taking = folder, cache, taking
         self._seen = _sign(folder)
@@ -90,7 +91,7 @@ class CurrentCity:
             filler = await self._taught(filler)
             if filler.models is None:
                 return False  # the log says why
-            self._taking(filler.pack.folder)
+            await asyncio.to_thread(self._taking, filler.pack)
         except LingtingError as error:
             log.error("the city pack %s stays in use: %s", self.pack.version, error)
             return False

@@ -30,6 +30,7 @@ from appliance.messages import AUTO, CallConfig, Health
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.settings.calls import CallPolicy
+from appliance.terms.correction import Terms
 from inference.tensors import ModelCard
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Box:
         keep: Keep = keep_nothing,
     ) -> None:
         self._keep = keep  # who keeps live calls
+        self._terms = Terms(())
         self.settings, self.metrics = settings, metrics
         self._engine = engine
         self._vad, self._tagger = Vad(metrics), SoundTagger()
@@ -58,6 +60,7 @@ class Box:
         self._ear = Ear(
             *(engine, self._vad, self._tagger, settings.call, metrics, pace),
             *(settings.speakers, settings.emotions, load_lexicon(settings.city.pack)),
+            terms=lambda: self._terms,
         )
         self.admission = Admission(
             settings.limits, metrics, self._measured_legs, self._why_none, lambda: pace.late_s
@@ -74,6 +77,10 @@ class Box:
     def take_lexicon(self, pack: Path) -> None:
         """Of another pack, for calls that begin from now on; raises SettingsError."""
         self._ear = replace(self._ear, lexicon=load_lexicon(pack))
+
+    def take_terms(self, terms: Terms) -> None:
+        """A city's, for finals from now on, those of running calls included."""
+        self._terms = terms
 
     async def close(self) -> None:
         for call in list(self._calls):

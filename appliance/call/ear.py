@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.audio.tagging import SoundTagger
@@ -12,6 +13,7 @@ from appliance.engine.protocol import SpeechEngine
 from appliance.errors import EngineUnavailable
 from appliance.metrics import Metrics
 from appliance.settings.calls import CallPolicy, EmotionsSettings, SpeakersSettings
+from appliance.terms.correction import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Ear:
     speakers: SpeakersSettings
     emotions: EmotionsSettings
     lexicon: Lexicon
+    terms: Callable[[], Terms]  # of the city, as they are now
     language: str | None = "zh"  # of calls that name none; None: heard from their first seconds
 
     def joined_s(self) -> float:

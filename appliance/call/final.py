@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from appliance.call import itn
-from appliance.messages import CallConfig, SpokenWord
+from appliance.messages import CallConfig, Correction, Final, SpokenWord
 from inference.tensors import Hypothesis
 
 PUNCTUATION = "，。？！、；：,.?!;:"
@@ -15,6 +17,43 @@ def spoken_words(heard: Hypothesis, offset_ms: int) -> tuple[SpokenWord, ...]:
     return tuple(
         SpokenWord(w.text, offset_ms + w.start_ms, offset_ms + w.end_ms, w.confidence)
         for w in heard.words
+    )
+
+
+def final_of(
+    heard: Hypothesis,
+    corrections: tuple[Correction, ...],
+    config: CallConfig,
+    place: tuple[int, int],
+    span_ms: tuple[int, int],
+) -> Final:
+    """What a leg said in one utterance.
+
+    Args:
+        corrections: made in what was heard, with times from the start of the utterance.
+        place: number of the leg, and of the utterance in it.
+        span_ms: of the utterance, from the start of the call.
+    """
+    begin_ms, end_ms = span_ms
+    words = spoken_words(heard, begin_ms)
+    return Final(
+        leg=place[0],
+        utterance=place[1],
+        text=dressed(heard.text, config),
+        words=dressed_words(words, config) if config.word_times else (),
+        start_ms=words[0].start_ms if words else begin_ms,
+        end_ms=words[-1].end_ms if words else end_ms,
+        confidence=heard.confidence,
+        no_speech=heard.no_speech,
+        temperature=heard.temperature,
+        language=heard.language,
+        engine=heard.engine,
+        model=heard.model,
+        demo=heard.demo,
+        corrections=tuple(
+            replace(each, start_ms=begin_ms + each.start_ms, end_ms=begin_ms + each.end_ms)
+            for each in corrections
+        ),
     )
 
 

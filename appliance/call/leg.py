@@ -17,16 +17,18 @@ import numpy as np
 from appliance import traces
 from appliance.audio.vad import FRAME, VadState
 from appliance.call.agreement import Agreement
+from appliance.call.corrected import corrected
 from appliance.call.ear import Ear
 from appliance.call.endpointing import Endpointer, Mark, Signal
-from appliance.call.final import dressed, dressed_words, spoken_words
+from appliance.call.final import dressed, final_of
 from appliance.call.finishing import Finishing
+from appliance.call.hints import terms_of
 from appliance.call.log import EventLog
 from appliance.call.passage import Passages
 from appliance.call.track import Excerpt, Track
 from appliance.call.utterance import OpenUtterance, partial_window
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
-from appliance.messages import CallConfig, Final, Partial
+from appliance.messages import CallConfig, Correction, Final, Partial
 from appliance.pauses import doubling
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
@@ -300,7 +302,10 @@ class LegPipeline:
             raise
         if before:
             await asyncio.wait([before])
-        final = self._make_final(utterance, utterance.begin + len(audio), heard)
+        heard, wrong = await self._put_right(heard)
+        span_ms = _ms(utterance.begin), _ms(utterance.begin + len(audio))
+        place = self.number, utterance.number
+        final = final_of(heard, wrong, self._config, place, span_ms)
         if not final.text and not utterance.published:
             return
         if self._config.live:
@@ -319,6 +324,16 @@ class LegPipeline:
         traces.end(utterance.span)
         if final.text:
             await self._spoken(final, Excerpt(audio, _ms(utterance.begin)))
+
+    async def _put_right(self, heard: Hypothesis) -> tuple[Hypothesis, tuple[Correction, ...]]:
+        """The city's terms and the caller's own, where they were misheard."""
+        config, terms = self._config, self._ear.terms()
+        if not (terms or config.hotwords) or config.task != "transcribe" or not heard.text:
+            return heard, ()
+        own = await asyncio.to_thread(terms_of, config.hotwords, config.boosts)
+        heard, wrong = await asyncio.to_thread(corrected, heard, own, terms)
+        self._ear.metrics.corrections_total.inc(len(wrong))
+        return heard, wrong
 
     def _learn_language(self, heard: Hypothesis, samples: int) -> None:
         """The first utterance that is long enough decides for the leg: no guess at every window."""
@@ -350,24 +365,6 @@ class LegPipeline:
                 log.info("a final is tried again: %s", error)
             await asyncio.sleep(next(pauses))
 
-    def _make_final(self, utterance: OpenUtterance, end: int, heard: Hypothesis) -> Final:
-        words = spoken_words(heard, _ms(utterance.begin))
-        return Final(
-            leg=self.number,
-            utterance=utterance.number,
-            text=dressed(heard.text, self._config),
-            words=dressed_words(words, self._config) if self._config.word_times else (),
-            start_ms=words[0].start_ms if words else _ms(utterance.begin),
-            end_ms=words[-1].end_ms if words else _ms(end),
-            confidence=heard.confidence,
-            no_speech=heard.no_speech,
-            temperature=heard.temperature,
-            language=heard.language,
-            engine=heard.engine,
-            model=heard.model,
-            demo=heard.demo,
-        )
-
     def _window(self, begin: int, end: int) -> Window:
         config = self._config
         return Window(
@@ -375,10 +372,9 @@ class LegPipeline:
             language=self._language,
             task=config.task,
             prompt=config.prompt,
-            hotwords=config.hotwords,
             beam_size=self._ear.policy.final_beam,
             temperature=config.temperature,
-            word_times=config.word_times,
+            word_times=config.word_times or bool(config.hotwords or self._ear.terms()),
         )
 
 

@@ -97,6 +97,11 @@ class Ledger:
                 confidence=final.confidence,
                 mood=moods.get(number),
                 model=final.model,
+                corrections=tuple(
+                    each
+                    for each in final.corrections
+                    if part.start_ms <= each.start_ms < max(part.end_ms, part.start_ms + 1)
+                ),
             )
 
     def _roles(

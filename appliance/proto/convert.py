@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from google.protobuf import duration_pb2, timestamp_pb2
@@ -10,6 +11,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from appliance.messages import (
     Alert,
     CallState,
+    Correction,
     Emotion,
     EmotionEstimate,
     Final,
@@ -54,6 +56,10 @@ def words(spoken: Iterable[SpokenWord]) -> list[pb.Word]:
         pb.Word(text=w.text, start_ms=w.start_ms, end_ms=w.end_ms, confidence=w.confidence)
         for w in spoken
     ]
+
+
+def corrections(made: Iterable[Correction]) -> list[pb.Correction]:
+    return [pb.Correction(**asdict(each)) for each in made]
 
 
 def mood(felt: EmotionEstimate) -> pb.Mood:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.assist.city import seal
+from appliance.assist.city.pack import CityPack
 from appliance.assist.current import CurrentCity
 from appliance.errors import SettingsError
 from appliance.settings.section import PROJECT
@@ -46,14 +47,14 @@ async def test_a_pack_sealed_anew_is_taken(copy: Path) -> None:
 
 async def test_what_else_reads_a_pack_takes_it_too(copy: Path, tmp_path: Path) -> None:
     taken: list[Path] = []
-    city = CurrentCity(copy, taking=taken.append)
+    city = CurrentCity(copy, taking=lambda pack: taken.append(pack.folder))
     renamed(copy, "新大同")
     seal.write(copy)
     assert await city.look() and taken == [copy]
 
 
 async def test_a_pack_that_the_others_cannot_take_is_not_taken(copy: Path) -> None:
-    def refuses(folder: Path) -> None:
+    def refuses(pack: CityPack) -> None:
         raise SettingsError("read the city pack", "no lexicon", "")
 
     city = CurrentCity(copy, taking=refuses)

@@ -70,19 +70,19 @@ def test_nothing_of_a_department_goes_to_a_community(datong: CityPack) -> None:
 
 
 def test_a_changed_file_is_refused_until_it_is_sealed(copy: Path) -> None:
-    with (copy / "hotwords.txt").open("a") as file:
-        file.write("新词\n")
-    with pytest.raises(PackError, match=r"hotwords\.txt: it was changed since"):
+    with (copy / "hotwords.csv").open("a") as file:
+        file.write("新词,1.5,政策\n")
+    with pytest.raises(PackError, match=r"hotwords\.csv: it was changed since"):
         pack.load(copy)
     seal.write(copy)
-    assert "新词" in pack.load(copy).hotwords
+    assert pack.load(copy).hotwords[-1].text == "新词"
 
 
 def test_what_is_added_or_gone_is_found(copy: Path) -> None:
     (copy / "more.csv").write_text("x\n")
-    (copy / "hotwords.txt").unlink()
+    (copy / "hotwords.csv").unlink()
     found = dict(seal.broken(copy))
-    assert "came after" in found["more.csv"] and "gone" in found["hotwords.txt"]
+    assert "came after" in found["more.csv"] and "gone" in found["hotwords.csv"]
 
 
 def test_an_unsealed_pack_is_not_used(copy: Path) -> None:

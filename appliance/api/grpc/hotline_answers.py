@@ -15,6 +15,7 @@ from appliance.proto.convert import (
     ROLES,
     STATES,
     alert,
+    corrections,
     moment,
     mood,
     resource,
@@ -105,6 +106,7 @@ def utterance(said: Utterance) -> Any:
         confidence=said.confidence,
         mood=mood(said.mood) if said.mood else None,
         model=said.model,
+        corrections=corrections(said.corrections),
     )
 
 

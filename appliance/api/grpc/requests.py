@@ -25,13 +25,13 @@ from appliance.messages import (
     Encoding,
     Endpointing,
 )
+from appliance.terms.term import LONGEST_TERM, MOST_TERMS
 from inference.tensors import MOST_SPEAKERS, ModelCard
 
 DOING = "read the recognition config"
+MOST_NATS, BOOST_OF_A_NAT = 3.0, 20.0  # clients are told to boost by 20 to 100
 RATES_HZ = range(8_000, 96_001)
 MOST_CHANNELS = 2  # a call has two legs
-MOST_PHRASES = 1_000
-LONGEST_PHRASE = 100  # characters
 
 ENCODINGS = {
     audio.ENCODING_UNSPECIFIED: Encoding.AUTO,
@@ -69,6 +69,7 @@ def call_config(
 ) -> CallConfig:
     """A RecognitionConfig as we understand it; raises InvalidRequest, Unsupported, NotFound."""
     card, language = choose_model(config, cards, live=live)
+    terms = hotwords(config.speech_contexts)
     return CallConfig(
         audio=audio_format(config),
         separate_legs=config.enable_separate_recognition_per_channel,
@@ -82,7 +83,8 @@ def call_config(
         word_times=config.enable_word_time_offsets or wants_speakers(config),
         diarize=wants_speakers(config),
         most_speakers=most_speakers(config),
-        hotwords=hotwords(config.speech_contexts),
+        hotwords=tuple(terms),
+        boosts=tuple(terms.values()),
         endpointing=endpointing(config),
         call_id=call_id,
         door=DOOR,
@@ -180,23 +182,26 @@ def _task(config: Any, card: ModelCard) -> str:
     return task
 
 
-def hotwords(contexts: Iterable[Any]) -> tuple[str, ...]:
-    """Phrases to listen for, each once; a negative boost means the opposite, so it is left out."""
-    phrases = dict.fromkeys(
-        phrase.strip() for context in contexts if context.boost >= 0 for phrase in context.phrases
-    )
+def hotwords(contexts: Iterable[Any]) -> dict[str, float]:
+    """Phrases to be heard right, each once, with what speaks for it in nats.
+
+    A negative boost means that a phrase is not expected: it is left out.
+    """
+    phrases: dict[str, float] = {}
+    for context in contexts:
+        boost = min(MOST_NATS, context.boost / BOOST_OF_A_NAT)
+        for phrase in map(str.strip, context.phrases if context.boost >= 0 else ()):
+            phrases[phrase] = max(boost, phrases.get(phrase, 0.0))
     phrases.pop("", None)
-    if len(phrases) > MOST_PHRASES:
+    if len(phrases) > MOST_TERMS:
         raise TooLarge(
-            DOING, f"{len(phrases)} phrases", f"{MOST_PHRASES} at most", param="speech_contexts"
+            DOING, f"{len(phrases)} phrases", f"{MOST_TERMS} at most", param="speech_contexts"
         )
-    if any(len(phrase) > LONGEST_PHRASE for phrase in phrases):
+    if any(len(phrase) > LONGEST_TERM for phrase in phrases):
         raise TooLarge(
-            DOING,
-            f"a phrase is longer than {LONGEST_PHRASE} characters",
-            param="speech_contexts",
+            DOING, f"a phrase is longer than {LONGEST_TERM} characters", param="speech_contexts"
         )
-    return tuple(phrases)
+    return phrases
 
 
 def endpointing(config: Any) -> Endpointing:

@@ -32,6 +32,14 @@ class WordSchema(BaseModel):
     confidence: float = Field(ge=0, le=1)
 
 
+class CorrectionSchema(BaseModel):
+    heard: str
+    term: str
+    score: float = Field(description="nats by which it is likelier")
+    start_ms: int = Field(description="from the start of the call")
+    end_ms: int
+
+
 class CueSchema(BaseModel):
     kind: Literal["word", "sound"]
     what: str = Field(description="the words, or the name of the sound's feature")
@@ -59,6 +67,9 @@ class UtteranceSchema(BaseModel):
     confidence: float
     mood: EmotionSchema | None = Field(description="null: none was told")
     model: str = Field(description="that heard it, name and version")
+    corrections: list[CorrectionSchema] = Field(
+        description="terms put in where something like them was heard"
+    )
 
 
 class LegSchema(BaseModel):
@@ -236,6 +247,7 @@ def utterance(said: UtteranceMessage) -> UtteranceSchema:
         confidence=said.confidence,
         mood=_mood(said.mood) if said.mood else None,
         model=said.model,
+        corrections=[CorrectionSchema(**asdict(each)) for each in said.corrections],
     )
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from appliance.api.calls import choose_language
 from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound, Unsupported
 from appliance.messages import AudioFormat, CallConfig, Encoding
+from appliance.terms.term import LONGEST_TERM, MOST_TERMS
 from inference.tensors import ModelCard
 
 DOING = "read the request"
@@ -26,8 +27,6 @@ STREAMED_FORMATS = ("json", "text")
 GRANULARITIES = ("word", "segment")
 TRUE, FALSE = frozenset({"true", "1"}), frozenset({"", "false", "0"})
 MAX_DIGITS = 9
-MAX_HOTWORDS = 500
-MAX_HOTWORD_CHARACTERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +185,8 @@ def _hotwords(form: FormData) -> tuple[str, ...]:
     """An extension: words to listen for, repeated or separated by commas or line breaks."""
     given = (re.split(r"[,，、;；\n]", text) for text in _texts(form, "hotwords"))
     words = tuple(dict.fromkeys(word.strip() for part in given for word in part if word.strip()))
-    if len(words) > MAX_HOTWORDS or any(len(word) > MAX_HOTWORD_CHARACTERS for word in words):
-        hint = f"at most {MAX_HOTWORDS} of at most {MAX_HOTWORD_CHARACTERS} characters each"
+    if len(words) > MOST_TERMS or any(len(word) > LONGEST_TERM for word in words):
+        hint = f"at most {MOST_TERMS} of at most {LONGEST_TERM} characters each"
         refuse("hotwords", "too many or too long", hint)
     return words
 

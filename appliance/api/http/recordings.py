@@ -32,6 +32,7 @@ from appliance.archive.archive import Archive
 from appliance.errors import Draining, EngineUnavailable, InvalidAudio, InvalidRequest, NotFound
 from appliance.messages import EVERY_TENANT, SANE_ID, AudioFormat, CallConfig, Encoding, LegRole
 from appliance.recordings.arrivals import Claim
+from appliance.terms.term import MOST_TERMS
 from inference.tensors import MOST_SPEAKERS
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class RecordingForm(BaseModel, extra="forbid"):
     path: str = Field("", description="a file below the configured share, instead of an upload")
     call_id: str = Field("", pattern=r"^([A-Za-z0-9._:-]{1,128})?$", description="your own id")
     language: str = Field("", max_length=20, description="ISO 639-1; empty or auto: detect")
-    hotwords: list[str] = Field([], max_length=500)
+    hotwords: list[str] = Field(
+        [], max_length=MOST_TERMS, description="names and words to be heard right"
+    )
     prompt: str = Field("", max_length=2000)
     encoding: Encoding = Field(Encoding.AUTO, description="of audio without a header")
     sample_rate_hertz: int = Field(0, ge=0, le=192_000, description="of audio without a header")

@@ -20,6 +20,7 @@ from appliance.assist.city.catalogue import (
     Rule,
 )
 from appliance.assist.city.divisions import Division, Divisions
+from appliance.assist.city.hotwords import Hotword
 from appliance.assist.city.order_system import FILE as ORDER_SYSTEM
 from appliance.assist.city.order_system import OrderSystem
 from appliance.assist.city.places import ListedPlace
@@ -99,7 +100,7 @@ class CityPack:
     refusals: tuple[Refusal, ...]
     emergencies: tuple[Emergency, ...]
     emergency_examples: tuple[EmergencyExample, ...]
-    hotwords: tuple[str, ...]
+    hotwords: tuple[Hotword, ...]
     order_system: OrderSystem
 
     @property
@@ -161,7 +162,7 @@ def _read(reader: PackReader) -> CityPack | None:
         emergency_examples=tuple(
             reader.rows("emergency_examples.csv", EmergencyExample, optional=True)
         ),
-        hotwords=reader.words("hotwords.txt"),
+        hotwords=tuple(reader.rows("hotwords.csv", Hotword, optional=True)),
         order_system=reader.table(ORDER_SYSTEM, OrderSystem, optional=True) or OrderSystem(),
     )
 

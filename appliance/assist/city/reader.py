@@ -118,11 +118,6 @@ class PackReader:
         text = self._text(file, optional=optional)
         return self._row(file, 0, model, self._toml(file, text)) if text else None
 
-    def words(self, file: str) -> tuple[str, ...]:
-        """One a line; `#` begins a comment."""
-        lines = self._text(file, optional=True).splitlines()
-        return tuple(word for line in lines if (word := line.split("#")[0].strip()))
-
     def _row(self, file: str, line: int, model: type[R], given: Any) -> R | None:
         try:
             row = model.model_validate(given)

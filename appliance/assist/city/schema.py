@@ -6,6 +6,7 @@ from typing import Any
 
 from appliance.assist.city.catalogue import Emergency, EmergencyExample, Entry, Refusal, Rule
 from appliance.assist.city.divisions import Division
+from appliance.assist.city.hotwords import Hotword
 from appliance.assist.city.order_system import OrderSystem
 from appliance.assist.city.pack import Identity
 from appliance.assist.city.places import ListedPlace
@@ -29,6 +30,7 @@ FILES: dict[str, type[PackRow]] = {
     "refusals.toml": Refusal,
     "emergencies.toml": Emergency,
     "emergency_examples.csv": EmergencyExample,
+    "hotwords.csv": Hotword,
     "order_system.toml": OrderSystem,
 }
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def _as_json(event: Final) -> Json:
     words = [asdict(word) for word in event.words]
-    return {**said(event), "words": words, "confidence": event.confidence, "demo": event.demo}
+    corrections = [asdict(each) for each in event.corrections]
+    told = {"words": words, "corrections": corrections}
+    return {**said(event), **told, "confidence": event.confidence, "demo": event.demo}
 
 
 def _fold(ledger: Ledger, event: Final) -> None:
@@ -27,6 +29,7 @@ def _fold(ledger: Ledger, event: Final) -> None:
 def _as_grpc(event: Final, message: pb.CallEvent) -> None:
     message.final.CopyFrom(convert.said(event))
     message.final.words.extend(convert.words(event.words))
+    message.final.corrections.extend(convert.corrections(event.corrections))
     message.final.confidence, message.final.demo = event.confidence, event.demo
 
 

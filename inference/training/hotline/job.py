@@ -66,10 +66,10 @@ def prompt_tokens(bundle: Path) -> PromptTokens:
 
 def terms() -> list[str]:
     """Names and hotwords of the shipped pack, to be told whether they are said or not."""
-    with (PACK / "places.csv").open(encoding="utf-8", newline="") as rows:
-        names = {row["name"] for row in csv.DictReader(rows)}
-    lines = (PACK / "hotwords.txt").read_text(encoding="utf-8").splitlines()
-    names |= {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    names: set[str] = set()
+    for file, column in (("places.csv", "name"), ("hotwords.csv", "text")):
+        with (PACK / file).open(encoding="utf-8", newline="") as rows:
+            names |= {row[column] for row in csv.DictReader(rows)}
     return sorted(name for name in names if TERM[0] <= len(name) <= TERM[1])
 
 

@@ -223,7 +223,7 @@ class Mood(_message.Message):
     def __init__(self, emotion: _Optional[_Union[Emotion, str]] = ..., level: _Optional[_Union[Level, str]] = ..., probabilities: _Optional[_Mapping[str, float]] = ..., cues: _Optional[_Iterable[_Union[Cue, _Mapping]]] = ..., demo: _Optional[bool] = ...) -> None: ...
 
 class Utterance(_message.Message):
-    __slots__ = ("id", "leg", "speaker", "role", "text", "words", "start_ms", "end_ms", "confidence", "mood", "model")
+    __slots__ = ("id", "leg", "speaker", "role", "text", "words", "start_ms", "end_ms", "confidence", "mood", "model", "corrections")
     ID_FIELD_NUMBER: _ClassVar[int]
     LEG_FIELD_NUMBER: _ClassVar[int]
     SPEAKER_FIELD_NUMBER: _ClassVar[int]
@@ -235,6 +235,7 @@ class Utterance(_message.Message):
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     MOOD_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    CORRECTIONS_FIELD_NUMBER: _ClassVar[int]
     id: str
     leg: int
     speaker: int
@@ -246,7 +247,22 @@ class Utterance(_message.Message):
     confidence: float
     mood: Mood
     model: str
-    def __init__(self, id: _Optional[str] = ..., leg: _Optional[int] = ..., speaker: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., confidence: _Optional[float] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+    corrections: _containers.RepeatedCompositeFieldContainer[Correction]
+    def __init__(self, id: _Optional[str] = ..., leg: _Optional[int] = ..., speaker: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., confidence: _Optional[float] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., model: _Optional[str] = ..., corrections: _Optional[_Iterable[_Union[Correction, _Mapping]]] = ...) -> None: ...
+
+class Correction(_message.Message):
+    __slots__ = ("heard", "term", "score", "start_ms", "end_ms")
+    HEARD_FIELD_NUMBER: _ClassVar[int]
+    TERM_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    START_MS_FIELD_NUMBER: _ClassVar[int]
+    END_MS_FIELD_NUMBER: _ClassVar[int]
+    heard: str
+    term: str
+    score: float
+    start_ms: int
+    end_ms: int
+    def __init__(self, heard: _Optional[str] = ..., term: _Optional[str] = ..., score: _Optional[float] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ...) -> None: ...
 
 class Leg(_message.Message):
     __slots__ = ("number", "role", "speakers")
@@ -416,7 +432,7 @@ class RecordingMetadata(_message.Message):
 class CallEvent(_message.Message):
     __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended", "alert", "derived", "error", "cut_short")
     class Said(_message.Message):
-        __slots__ = ("utterance", "leg", "text", "start_ms", "end_ms", "words", "confidence", "demo")
+        __slots__ = ("utterance", "leg", "text", "start_ms", "end_ms", "words", "confidence", "demo", "corrections")
         UTTERANCE_FIELD_NUMBER: _ClassVar[int]
         LEG_FIELD_NUMBER: _ClassVar[int]
         TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -425,6 +441,7 @@ class CallEvent(_message.Message):
         WORDS_FIELD_NUMBER: _ClassVar[int]
         CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
         DEMO_FIELD_NUMBER: _ClassVar[int]
+        CORRECTIONS_FIELD_NUMBER: _ClassVar[int]
         utterance: str
         leg: int
         text: str
@@ -433,7 +450,8 @@ class CallEvent(_message.Message):
         words: _containers.RepeatedCompositeFieldContainer[Word]
         confidence: float
         demo: bool
-        def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., demo: _Optional[bool] = ...) -> None: ...
+        corrections: _containers.RepeatedCompositeFieldContainer[Correction]
+        def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., demo: _Optional[bool] = ..., corrections: _Optional[_Iterable[_Union[Correction, _Mapping]]] = ...) -> None: ...
     class Derived(_message.Message):
         __slots__ = ("kind", "data")
         KIND_FIELD_NUMBER: _ClassVar[int]

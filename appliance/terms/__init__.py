@@ -1,0 +1,1 @@
+"""Words that are to be heard right: names of places, units, policies."""
