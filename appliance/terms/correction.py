@@ -27,6 +27,7 @@ from appliance.phonetics.sounds import FARTHEST, sounds
 from appliance.terms.term import Term
 
 LIKENESS, LOSS, LEAST, CROWD = 0.35, 0.5, 1.5, 0.11
+MARGIN = 1.0  # nats by which a name must be likelier than any other
 LEAST_SHARE = 0.72  # of a term's sound
 SUREST = 0.98  # a recogniser that is surer than that is as sure as that
 WORTH = Worth(gain=4.5, left_out=4.6, most=FARTHEST)  # of each character
@@ -101,7 +102,15 @@ def corrections(heard: Sequence[HeardCharacter], *lists: Terms) -> list[Likeness
         clear = not any(like.start < other.end and other.start < like.end for other in kept)
         if like.changed and clear and right.isdisjoint(like.changed):
             kept.append(like)
-    return sorted(kept, key=lambda like: like.start)
+    sure = (like for like in kept if not any(_rivals(like, other) for other in likely))
+    return sorted(sure, key=lambda like: like.start)
+
+
+def _rivals(like: Likeness, other: Likeness) -> bool:
+    """Whether another name is about as likely there: then neither is put in."""
+    apart = other.end <= like.start or like.end <= other.start
+    part = other.term.text in like.term.text or like.term.text in other.term.text
+    return not apart and not part and other.gain > like.gain - MARGIN
 
 
 def pairs_in(texts: Sequence[str], least: int = 2) -> dict[str, int]:

@@ -14,8 +14,12 @@ from appliance.terms.term import LONGEST_TERM, MOST_TERMS, Term
 def terms_of_city(pack: CityPack) -> Terms:
     """The first MOST_TERMS; takes some tenths of a second."""
     named = (term for term in _named(pack) if len(term.text) <= LONGEST_TERM)
-    examples = [example.text for example in pack.taxonomy.examples]
-    return Terms(list(islice(named, MOST_TERMS)), pairs_in(examples))
+    return Terms(list(islice(named, MOST_TERMS)), pairs_of(pack))
+
+
+def pairs_of(pack: CityPack) -> dict[str, int]:
+    """What is usual to say: of characters side by side in the pack's examples."""
+    return pairs_in([example.text for example in pack.taxonomy.examples])
 
 
 def _named(pack: CityPack) -> Iterator[Term]:

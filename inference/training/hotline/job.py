@@ -41,7 +41,9 @@ SENTENCES, WORDS, TAR = "aishell-1-sample", "dspspeech-20", "audio-cmn"
 # Share of what is drawn, and how many words of one speaker are put behind another.
 PEOPLE = {SENTENCES: (0.35, (0, 1)), WORDS: (0.08, (0, 3)), TAR: (0.07, (0, 3))}
 SPOKEN_SHARE = 0.5
-HELD_OUT = 40  # clips of voices, and as many of people's sentences
+# Never learned from, so that the strength of what is learned can be chosen by them.
+HELD_VOICE, HELD_PEOPLE = "zf_xiaobei", 3
+HELD_OUT = 60  # clips of that voice, and of those people, that are looked at
 SHORTEST_S, LONGEST_S = 0.3, 13.0
 TERM = (2, 8)  # characters of a hotword
 
@@ -76,19 +78,21 @@ def terms() -> list[str]:
 def people(folder: Path) -> Iterator[tuple[str, dict[str, str], Audio]]:
     """(set, row of its list, 16 kHz samples) of each clip below a folder of sets."""
     for name in PEOPLE:
+        archived = dict(_archived(folder / name / "words.tar"))
         with (folder / name / "list.tsv").open(encoding="utf-8", newline="") as rows:
             for row in csv.DictReader(rows, delimiter="\t"):
-                yield name, row, _decoded(_raw(folder / name, row["file"]))
+                file = row["file"]
+                raw = archived.get(file) or (folder / name / file).read_bytes()
+                yield name, row, _decoded(raw)
 
 
-def _raw(folder: Path, file: str) -> bytes:
-    path = folder / file
+def _archived(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file of an archive, if there is one."""
     if path.exists():
-        return path.read_bytes()
-    with tarfile.open(folder / "words.tar") as archive:
-        member = archive.extractfile(file)
-        assert member is not None
-        return member.read()
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if content := archive.extractfile(member):
+                    yield member.name, content.read()
 
 
 def _decoded(raw: bytes) -> Audio:
@@ -107,13 +111,15 @@ def make(out: Path, base: Path, spoken: list[Path], folder: Path, plan: Adaptati
     def clip(file: str, text: str, speaker: str, seconds: float, marked: bool) -> TrainingClip:
         return TrainingClip(file, tuple(tokenizer.encode(text)), speaker, seconds, marked)
 
-    said = []
+    said: list[TrainingClip] = []
+    held: list[TrainingClip] = []
     for each in spoken:
         for line in (each / LIST).read_text(encoding="utf-8").splitlines():
             told: dict[str, Any] = json.loads(line)
-            speaker = json.dumps(told["voice"])
+            voices = dict(told["voice"])
             path = str((each / told["file"]).resolve())
-            said.append(clip(path, told["text"], speaker, told["s"], marked=True))
+            part = clip(path, told["text"], json.dumps(voices), told["s"], marked=True)
+            (held if HELD_VOICE in voices else said).append(part)
     found: dict[str, list[TrainingClip]] = {name: [] for name in PEOPLE}
     for number, (name, row, audio) in enumerate(people(folder)):
         seconds = len(audio) / RATE_HZ
@@ -121,17 +127,18 @@ def make(out: Path, base: Path, spoken: list[Path], folder: Path, plan: Adaptati
             file = f"{name}-{number:06d}.npy"
             write_clip(out / file, audio)
             found[name].append(clip(file, row["text"], row["speaker"], seconds, marked=False))
-    for clips in (said, found[SENTENCES]):
-        rng.shuffle(clips)
-    held = (*said[:HELD_OUT], *found[SENTENCES][:HELD_OUT])
-    del said[:HELD_OUT], found[SENTENCES][:HELD_OUT]
+    speakers = sorted({each.speaker for each in found[SENTENCES]})
+    apart = set(rng.sample(speakers, min(HELD_PEOPLE, len(speakers) - 1)))
+    read = [each for each in found[SENTENCES] if each.speaker in apart]
+    held = [each for some in (held, read) for each in rng.sample(some, min(HELD_OUT, len(some)))]
+    found[SENTENCES] = [each for each in found[SENTENCES] if each.speaker not in apart]
     sources = [ClipSource("voices", SPOKEN_SHARE, tuple(said))]
     sources += [
         ClipSource(name, share, tuple(found[name]), joined)
         for name, (share, joined) in PEOPLE.items()
     ]
     tokens = prompt_tokens(base)
-    AdaptationJob(str(base.resolve()), plan, tokens, tuple(sources), held).save(out)
+    AdaptationJob(str(base.resolve()), plan, tokens, tuple(sources), tuple(held)).save(out)
 
 
 def main() -> None:
@@ -140,9 +147,10 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="bundle, float16")
     parser.add_argument("--spoken", type=Path, nargs="+", required=True, help="folders of speak.py")
     parser.add_argument("--people", type=Path, required=True, help="folder of the three sets")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--rate", type=float, default=AdaptationPlan(0).peak_rate)
     given = parser.parse_args()
-    plan = AdaptationPlan(steps=given.steps)
+    plan = AdaptationPlan(steps=given.steps, peak_rate=given.rate, hinted=0.0, patience=99)
     make(given.out, given.base, given.spoken, given.people, plan)
 
 
