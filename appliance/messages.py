@@ -13,9 +13,8 @@ EVERY_TENANT, LOCAL_TENANT = "*", "local"  # hotline systems; a real one has ano
 CANARY_TENANT = "canary"  # whose calls the box places itself
 WRITTEN = "text"  # the door of messages, which are whole from the first
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # callers' names for calls and requests
-# Said wherever demo weights show text.
-BOX_LANGUAGE = ""  # that of calls which name none, as the settings say
-AUTO = "auto"  # heard from the call's first seconds
+# A call's language: as the settings say, or heard from its first seconds.
+BOX_LANGUAGE, AUTO = "", "auto"
 DEMO_NOTICE = "演示权重：仅供试用，不可用于真实通话。 Demonstration weights: not for real calls."
 
 
@@ -34,14 +33,11 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """What a caller says of its audio; a header, where there is one, has the last word.
-
-    `rate_hz` and `channels` may be 0: then the header must say them.
-    """
+    """What a caller says of its audio; a header, where there is one, has the last word."""
 
     encoding: Encoding = Encoding.AUTO
-    rate_hz: int = 0
-    channels: int = 0
+    rate_hz: int = 0  # 0: the header must say it
+    channels: int = 0  # the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +106,7 @@ class SpokenWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
+class TermCorrection:
     """A term put in where something like it was heard; times from the start of the call."""
 
     heard: str
@@ -155,7 +151,7 @@ class Final(Lasting):
     engine: str  # which engine answered: "triton", "cpu"
     model: str  # "name version"
     demo: bool  # the weights are for demonstration only
-    corrections: tuple[Correction, ...] = ()
+    corrections: tuple[TermCorrection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +312,7 @@ class Utterance:
     confidence: float  # 0..1
     mood: EmotionEstimate | None = None
     model: str = ""  # that heard it, "name version"
-    corrections: tuple[Correction, ...] = ()
+    corrections: tuple[TermCorrection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,14 +396,3 @@ class Transcript:
     cut_short: bool = False  # the header promised more audio than came
     attributions: tuple[Attribution, ...] = ()  # settled, of legs that carry several people
     notice: str = ""  # what its readers should know of the model
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Whether a part of the box does its work, and why not."""
-
-    ok: bool
-    reason: str = ""
-    parts: Mapping[str, str] = field(default_factory=dict)  # what each says of itself, for people
-    in_use: str = ""  # the part that answers
-    live_legs: int | None = None  # that it carries, once that is known

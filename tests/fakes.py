@@ -15,7 +15,7 @@ import numpy as np
 
 from appliance.engine.cost import CostModel
 from appliance.errors import EngineTimeout, EngineUnavailable, InvalidRequest, Overloaded
-from appliance.messages import Health
+from appliance.health import Health
 from inference.tensors import (
     ASR_MODEL,
     DIARIZATION_MODEL,

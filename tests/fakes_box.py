@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from appliance.call.admission import Admission
 from appliance.errors import InvalidAudio, Overloaded
+from appliance.health import Health
 from appliance.messages import (
     AudioProgress,
     CallConfig,
     Encoding,
     Event,
     Final,
-    Health,
     Lasting,
     NumberedEvent,
     Partial,

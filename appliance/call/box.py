@@ -25,8 +25,9 @@ from appliance.call.pace import Pace
 from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, NoEngine, Overloaded
+from appliance.health import Health
 from appliance.log_fields import CALL_ID, CALL_NAME, TRACE_ID
-from appliance.messages import AUTO, CallConfig, Health
+from appliance.messages import AUTO, CallConfig
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.settings.calls import CallPolicy

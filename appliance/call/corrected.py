@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from appliance.messages import Correction
+from appliance.messages import TermCorrection
 from appliance.terms.correction import HeardCharacter, Likeness, Terms, corrections
 from inference.tensors import Hypothesis, Word
 
 LANGUAGE = "zh"  # whose sounds are known
 
 
-def corrected(heard: Hypothesis, *lists: Terms) -> tuple[Hypothesis, tuple[Correction, ...]]:
+def corrected(heard: Hypothesis, *lists: Terms) -> tuple[Hypothesis, tuple[TermCorrection, ...]]:
     """The same where nothing is to be put right, and where words do not make up the text."""
     text = "".join(word.text for word in heard.words)
     if heard.language != LANGUAGE or not any(lists) or text.strip() != heard.text:
@@ -40,10 +40,10 @@ def _rewritten(words: Sequence[Word], wrong: Sequence[Likeness]) -> tuple[Word, 
     return tuple(replace(word, text=text) for word, text in pairs if text)
 
 
-def _told(words: Sequence[Word], text: str, like: Likeness) -> Correction:
+def _told(words: Sequence[Word], text: str, like: Likeness) -> TermCorrection:
     owners = [owner for owner, word in enumerate(words) for _ in word.text]
     first, last = words[owners[like.start]], words[owners[like.end - 1]]
-    return Correction(
+    return TermCorrection(
         heard=text[like.start : like.end],
         term=like.term.text,
         score=round(like.gain, 2),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from appliance.call import itn
-from appliance.messages import CallConfig, Correction, Final, SpokenWord
+from appliance.messages import CallConfig, Final, SpokenWord, TermCorrection
 from inference.tensors import Hypothesis
 
 PUNCTUATION = "，。？！、；：,.?!;:"
@@ -22,7 +22,7 @@ def spoken_words(heard: Hypothesis, offset_ms: int) -> tuple[SpokenWord, ...]:
 
 def final_of(
     heard: Hypothesis,
-    corrections: tuple[Correction, ...],
+    corrections: tuple[TermCorrection, ...],
     config: CallConfig,
     place: tuple[int, int],
     span_ms: tuple[int, int],

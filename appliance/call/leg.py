@@ -28,7 +28,7 @@ from appliance.call.passage import Passages
 from appliance.call.track import Excerpt, Track
 from appliance.call.utterance import OpenUtterance, partial_window
 from appliance.errors import EngineUnavailable, LingtingError, Overloaded
-from appliance.messages import CallConfig, Correction, Final, Partial
+from appliance.messages import CallConfig, Final, Partial, TermCorrection
 from appliance.pauses import doubling
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
@@ -325,7 +325,7 @@ class LegPipeline:
         if final.text:
             await self._spoken(final, Excerpt(audio, _ms(utterance.begin)))
 
-    async def _put_right(self, heard: Hypothesis) -> tuple[Hypothesis, tuple[Correction, ...]]:
+    async def _put_right(self, heard: Hypothesis) -> tuple[Hypothesis, tuple[TermCorrection, ...]]:
         """The city's terms and the caller's own, where they were misheard."""
         config, terms = self._config, self._ear.terms()
         if not (terms or config.hotwords) or config.task != "transcribe" or not heard.text:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,29 +44,65 @@ class AdminClient:
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """JSON in, JSON out."""
-        return self._send(method, path, body, query).json()
+        return self._send(method, path, query, json=body).json()
+
+    def delete(self, path: str) -> None:
+        self._send("DELETE", path)
+
+    def upload(self, path: str, pieces: Iterator[bytes], size: int, **query: Any) -> Any:
+        """Send a file of that many bytes; JSON out."""
+        headers = {"content-length": str(size), "content-type": "application/x-tar"}
+        return self._send("POST", path, query, content=pieces, headers=headers).json()
 
     def download(self, path: str, target: Path) -> None:
-        """A GET's body into a file."""
-        target.write_bytes(self._send("GET", path, None, {}).content)
-
-    def _send(self, method: str, path: str, body: Any, query: dict[str, Any]) -> httpx.Response:
+        """A GET's body into a file, which is whole or not there."""
+        draft = target.with_name(f".{target.name}.part")
         try:
-            with httpx.Client(
-                transport=self._transport, base_url=self._url, timeout=TIMEOUT_S
-            ) as client:
-                answer = client.request(
-                    method, path, json=body, params=query, headers=self._headers
-                )
+            with (
+                draft.open("wb") as file,
+                self._asking(),
+                self._client() as client,
+                client.stream("GET", path) as answer,
+            ):
+                if answer.is_error:
+                    answer.read()
+                    self._refuse(answer)
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+            draft.rename(target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, Any] | None = None, **body: Any
+    ) -> httpx.Response:
+        with self._asking(), self._client() as client:
+            answer = client.request(method, path, params=query, **body)
+        if answer.is_error:
+            self._refuse(answer)
+        return answer
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(
+            transport=self._transport,
+            base_url=self._url,
+            timeout=TIMEOUT_S,
+            headers=self._headers,
+        )
+
+    def _refuse(self, answer: httpx.Response) -> None:
+        hint = "" if self._headers else "say who you are: --key-file, --certificate, --server"
+        raise InvalidRequest(DOING, _words(answer), hint)
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
         except httpx.HTTPError as error:
             hint = "is the box running? name another by --server"
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 hint = "name the box's ca.pem by --authority, and the box as its certificate does"
             raise EngineUnavailable(DOING, f"{self._url}: {error}", hint) from error
-        if answer.is_error:
-            hint = "" if self._headers else "say who you are: --key-file, --certificate, --server"
-            raise InvalidRequest(DOING, _words(answer), hint)
-        return answer
 
 
 def _words(answer: httpx.Response) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import access, audit, backup, city, engines, pki, serve, store
+from appliance.cli import access, audit, backup, city, engines, models, pki, serve, store
 from appliance.cli.canary import canary
 from appliance.cli.capacity import capacity
 from appliance.cli.doctor import doctor
@@ -63,6 +63,7 @@ app.add_typer(access.app, name="access")
 app.add_typer(pki.app, name="pki")
 app.add_typer(audit.app, name="audit")
 app.add_typer(city.app, name="city")
+app.add_typer(models.app, name="models")
 app.add_typer(backup.app, name="backup")
 app.add_typer(store.app, name="store")
 

@@ -16,8 +16,9 @@ import typer
 from appliance.engine.canary import Canary, is_close, load_canary
 from appliance.errors import EngineUnavailable
 from appliance.load.running import running_box
+from appliance.models.serving import serving_settings
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
-from appliance.settings import Settings, load_settings
+from appliance.settings import Settings
 from inference.tensors import SAMPLE_RATE_HZ
 
 STREAM = "/lingting.hotline.v1.Hotline/StreamCall"
@@ -40,7 +41,7 @@ def canary(
 
     Exit codes: 0 it heard what was said, 3 it did not, or did not answer.
     """
-    settings = load_settings()
+    settings = serving_settings()
     known = load_canary(settings.models.asr)
     with contextlib.ExitStack() as stack:
         if own:

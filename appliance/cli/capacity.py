@@ -22,7 +22,8 @@ from appliance.load.host import Host
 from appliance.load.live import FAULTS, Load, is_disturbed
 from appliance.load.probe import Figures
 from appliance.load.search import Search, player_of
-from appliance.settings import Settings, load_settings
+from appliance.models.serving import serving_settings
+from appliance.settings import Settings
 
 LEGS = 2  # of a call
 console = Console(stderr=True, highlight=False)
@@ -53,7 +54,7 @@ def capacity(
     Some ten minutes in which the machine is busy: in a quiet hour. The box takes the figures at its
     next start.
     """
-    settings = load_settings()
+    settings = serving_settings()
     names = engine or (["cpu"] if settings.triton.mode == "off" else ["triton", "cpu"])
     found, path = dict[str, Capacity](), settings.capacity_file
     for name in names:

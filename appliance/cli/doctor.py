@@ -34,7 +34,8 @@ from appliance.cli.doctor_machine import cores, cpu_flags, disk, memory, python,
 from appliance.cli.words import Bilingual, Language, in_language, own_language
 from appliance.engine.triton_server import check_libpython, find_binary
 from appliance.errors import EngineUnavailable, SettingsError
-from appliance.settings import Settings, load_settings
+from appliance.models.serving import serving_settings
+from appliance.settings import Settings
 from appliance.settings.section import PROJECT
 
 PROBE_TIMEOUT_S = 2.0
@@ -89,7 +90,7 @@ def doctor(
 
 def run_checks() -> Iterator[Check]:
     try:
-        settings = load_settings()
+        settings = serving_settings()
     except SettingsError as error:
         yield Check("settings", CheckState.fail, error.cause, error.hint)
         settings = Settings.model_construct()  # the defaults, so that the rest is still checked

@@ -18,7 +18,8 @@ from appliance.engine.triton import TritonEngine
 from appliance.engine.triton_server import TritonServer
 from appliance.errors import EngineUnavailable, SettingsError
 from appliance.metrics import Metrics
-from appliance.settings import Settings, load_settings
+from appliance.models.serving import serving_settings
+from appliance.settings import Settings
 
 log = logging.getLogger("lingting")
 
@@ -28,7 +29,7 @@ POLL_S = 0.2
 
 def triton() -> None:
     """Run Triton alone in the foreground, with this box's models, for a gateway elsewhere."""
-    settings = load_settings()
+    settings = serving_settings()
     set_up_logs(settings.log)
     raise typer.Exit(asyncio.run(_run_triton(settings)))
 
@@ -87,7 +88,7 @@ async def _probe_triton(settings: Settings, server: TritonServer, supervisor: Su
 
 def cpu() -> None:
     """Run the models on the CPU in the foreground, for a gateway that names cpu.socket."""
-    settings = load_settings()
+    settings = serving_settings()
     set_up_logs(settings.log)
     asyncio.run(_run_cpu(settings))
 

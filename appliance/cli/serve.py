@@ -18,7 +18,8 @@ from appliance.cli.supervised import Supervisor
 from appliance.engine.build import build_engine
 from appliance.gateway import BuildEngine, Gateway
 from appliance.messages import DEMO_NOTICE
-from appliance.settings import Settings, load_settings
+from appliance.models.serving import serving_settings
+from appliance.settings import Settings
 from appliance.traces import set_up_traces
 
 log = logging.getLogger("lingting")
@@ -111,7 +112,7 @@ def serve(
     ] = "",
 ) -> None:
     """Serve calls: Riva on gRPC, OpenAI audio on HTTP; Triton as a child, the CPU behind it."""
-    settings = load_settings()
+    settings = serving_settings()
     if keep_audio:
         days = _days(keep_audio, settings.store.keep_calls_days)
         store = settings.store.model_copy(update={"keep_audio_days": days})

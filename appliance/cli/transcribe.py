@@ -32,7 +32,8 @@ from appliance.errors import (
 )
 from appliance.messages import DEMO_NOTICE, AudioFormat, CallConfig, Encoding, Transcript
 from appliance.messages import AudioProgress as Heard
-from appliance.settings import Settings, load_settings
+from appliance.models.serving import serving_settings
+from appliance.settings import Settings
 
 if TYPE_CHECKING:
     from appliance.call.box import Box
@@ -137,7 +138,7 @@ async def run(job: TranscribeJob, shown: Display) -> int:
         if question:
             return await write_down(job, RemoteEar(question), outputs, shown)
         async with contextlib.AsyncExitStack() as stack:
-            box = await start_box(load_settings(), stack, shown)
+            box = await start_box(serving_settings(), stack, shown)
             ear = LocalEar(box, local_config(box, job))
             return await write_down(job, ear, outputs, shown)
     except (SettingsError, InvalidRequest) as error:

@@ -27,7 +27,7 @@ from appliance.errors import (
     EngineUnavailable,
     InvalidRequest,
 )
-from appliance.messages import Health
+from appliance.health import Health
 from appliance.pauses import doubling
 from appliance.settings import Settings
 from inference.tensors import (

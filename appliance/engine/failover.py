@@ -34,7 +34,7 @@ from appliance.errors import (
     LingtingError,
     Overloaded,
 )
-from appliance.messages import Health
+from appliance.health import Health
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from inference.tensors import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from appliance.engine.cost import CostModel
-from appliance.messages import Health
+from appliance.health import Health
 from inference.tensors import ASR_MODEL, AnswerT, ModelCard, Priority, Question
 
 

@@ -23,7 +23,7 @@ from appliance.errors import (
     LingtingError,
     Overloaded,
 )
-from appliance.messages import Health
+from appliance.health import Health
 from appliance.metrics import Metrics
 from appliance.pauses import doubling
 from appliance.settings import Settings

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance.errors import BundleError, Conflict, InvalidRequest, NotFound
-from appliance.files import make_private, sync_folder, write_atomic
+from appliance.files import sync_folder, write_atomic
+from appliance.models.archive import unpack
 from appliance.models.signing import TrustedKeys
 from inference.bundles import (
     MANIFEST,
@@ -137,20 +138,50 @@ class ModelLibrary:
         """
         manifest = self._readable(source)
         self._check_fit(manifest, allow_downgrade)
-        target = self._folder / manifest.name / manifest.version
         with self._locked(), self._drafting() as draft:
-            if target.exists():
-                hint = "give what you changed another version"
-                raise Conflict(IMPORTING, f"{manifest.name}@{manifest.version} is here", hint)
+            self._check_new(manifest)
             self._copy(source, manifest, draft)
-            try:
-                verify(draft)
-            except BundleInvalid as error:
-                raise BundleError(IMPORTING, str(error), "copy it to the stick again") from error
-            self._signers.who_signed(draft)
-            target.parent.mkdir(exist_ok=True)
-            draft.rename(target)
-            sync_folder(target.parent)
+            return self._keep(draft, manifest)
+
+    def take_archive(self, archive: BinaryIO, *, allow_downgrade: bool = False) -> HeldBundle:
+        """Import what `archive.pack` made; raises as `take`."""
+        with self._locked(), self._drafting() as draft:
+            unpack(archive, draft)
+            manifest = self._readable(draft)
+            self._check_fit(manifest, allow_downgrade)
+            self._check_new(manifest)
+            for file in draft.iterdir():
+                with file.open("rb+") as written:
+                    _finish(written)
+            return self._keep(draft, manifest)
+
+    @contextlib.contextmanager
+    def receiving(self, size: int) -> Iterator[BinaryIO]:
+        """A file beside the bundles for an archive of so many bytes, gone afterwards.
+
+        Raises BundleError if the disk is too small for it and for what it holds.
+        """
+        self._check_room("the archive", 2 * size)
+        with tempfile.TemporaryFile(dir=self._folder) as file:  # it has no name to be left behind
+            yield file
+
+    def _check_new(self, manifest: Manifest) -> None:
+        if (self._folder / manifest.name / manifest.version).exists():
+            hint = "give what you changed another version"
+            raise Conflict(IMPORTING, f"{manifest.name}@{manifest.version} is here", hint)
+
+    def _keep(self, draft: Path, manifest: Manifest) -> HeldBundle:
+        """Once all of it is as sealed, and somebody who is trusted vouches for it."""
+        try:
+            verify(draft)
+        except BundleInvalid as error:
+            raise BundleError(IMPORTING, str(error), "copy it to the stick again") from error
+        self._signers.who_signed(draft)
+        target = self._folder / manifest.name / manifest.version
+        target.parent.mkdir(exist_ok=True)
+        target.parent.chmod(0o750)
+        draft.rename(target)
+        sync_folder(target.parent)
         return HeldBundle(target, manifest, shipped=False)
 
     def remove(self, ref: str) -> HeldBundle:
@@ -228,7 +259,7 @@ class ModelLibrary:
     def _write(self, slot: str, state: SlotState) -> None:
         slots = {**self.slots(), slot: state}
         told = {"format": FORMAT, "slots": {name: asdict(each) for name, each in slots.items()}}
-        make_private(self._folder)
+        self._open()
         write_atomic(self._folder / ACTIVE, (json.dumps(told, indent=1) + "\n").encode(), 0o640)
 
     def _readable(self, source: Path) -> Manifest:
@@ -265,8 +296,7 @@ class ModelLibrary:
         self._check_room(ref, sum(sealed.size for sealed in manifest.files.values()))
 
     def _check_room(self, ref: str, size: int) -> None:
-        make_private(self._folder)
-        self._folder.chmod(0o750)  # the models' services read it
+        self._open()
         free = shutil.disk_usage(self._folder).free
         if size + SPARE_BYTES > free:
             cause = f"{ref} takes {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
@@ -298,10 +328,16 @@ class ModelLibrary:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
+    def _open(self) -> None:
+        """The models' services read it, and nobody else but its owner."""
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True)
+            self._folder.chmod(0o750)
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """One change at a time, whoever makes it."""
-        make_private(self._folder)
+        self._open()
         with (self._folder / LOCK).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

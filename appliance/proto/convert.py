@@ -11,7 +11,6 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from appliance.messages import (
     Alert,
     CallState,
-    Correction,
     Emotion,
     EmotionEstimate,
     Final,
@@ -19,6 +18,7 @@ from appliance.messages import (
     Level,
     Partial,
     SpokenWord,
+    TermCorrection,
 )
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
@@ -58,7 +58,7 @@ def words(spoken: Iterable[SpokenWord]) -> list[pb.Word]:
     ]
 
 
-def corrections(made: Iterable[Correction]) -> list[pb.Correction]:
+def corrections(made: Iterable[TermCorrection]) -> list[pb.Correction]:
     return [pb.Correction(**asdict(each)) for each in made]
 
 

@@ -33,6 +33,15 @@ class ModelsSettings(Section):
         description="folder of the emotion bundle; empty: no moods are told",
     )
 
+    library: Path = Field(
+        PROJECT / ".run" / "models",
+        description="folder of imported bundles, and of which serve (`lingting models`)",
+    )
+    trusted: Path = Field(
+        PROJECT / ".run" / "trusted",
+        description="folder of public keys whose bundles are taken; who writes there decides",
+    )
+
     def bundles(self, *, standby: bool = False) -> dict[str, Path]:
         """Folder of each model's bundle, by the model's name in model_repo/.
 

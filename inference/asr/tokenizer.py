@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from tokenizers import Tokenizer
 
 from inference.bundles import BundleInvalid
 
+LANGUAGE_TOKEN = re.compile(r"<\|[a-z]{2,3}\|>")
 UNDECODABLE = "\ufffd"  # what a piece of a UTF-8 character decodes to
 MOST_PIECES = 4  # of one character: bytes
 
@@ -36,6 +38,16 @@ class WhisperTokenizer:
         if found is None:
             raise BundleInvalid(f"the tokenizer has no {token}: it is not a Whisper model's")
         return int(found)
+
+    def token(self, number: int) -> str | None:
+        """As the vocabulary has it."""
+        found: str | None = self._tokenizer.id_to_token(number)
+        return found
+
+    def language_ids(self) -> list[int]:
+        """Of every language's token: <|zh|>, <|yue|>."""
+        words = self._tokenizer.get_vocab()
+        return sorted(words[word] for word in words if LANGUAGE_TOKEN.fullmatch(word))
 
     def language(self, code: str) -> int | None:
         """The id of a language's token, or None if the vocabulary lacks it."""

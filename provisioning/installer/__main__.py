@@ -309,7 +309,7 @@ def _uninstall(given: argparse.Namespace) -> int:
         units.stop()
         units.remove()
         if given.delete_data:
-            for path in (layout.DATA, layout.ETC, layout.STATE, layout.ADMINS):
+            for path in (layout.DATA, layout.MODELS, layout.ETC, layout.STATE, layout.ADMINS):
                 shutil.rmtree(path, ignore_errors=True)
             for name in (layout.USER, layout.MODELS_USER):
                 works("userdel", name)

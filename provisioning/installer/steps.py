@@ -173,7 +173,9 @@ def users(_: InstallWork) -> None:
         (layout.DATA, layout.USER, 0o700),
         (layout.STORE, layout.USER, 0o700),
         (layout.AUDIT, layout.USER, 0o700),
+        (layout.MODELS, layout.USER, 0o750),
         (layout.ETC, "root", 0o755),
+        (layout.TRUSTED, "root", 0o755),
         (layout.CREDENTIALS, "root", 0o700),
     ):
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from appliance.gateway import Gateway as Appliance
 from appliance.settings import Settings
 from appliance.settings.calls import LimitsSettings
 from appliance.settings.doors import AccessSettings, GrpcSettings, HttpSettings, LocalSettings
-from appliance.settings.engines import TritonSettings
+from appliance.settings.engines import ModelsSettings, TritonSettings
 from appliance.settings.keeping import OrdersSettings, StoreSettings, WebhooksSettings
 from appliance.settings.section import PROJECT
 from tests.fakes import FakeEngine
@@ -50,6 +50,7 @@ async def gateway(
     doors: dict[str, Any] | None = None,
     local: Path | None = None,
     orders: OrdersSettings | None = None,
+    models: ModelsSettings | None = None,
     **store: Any,
 ) -> AsyncIterator[RunningGateway]:
     tls = doors or {}
@@ -64,6 +65,7 @@ async def gateway(
         limits=LimitsSettings(live_legs=64),
         webhooks=webhooks or WebhooksSettings(),
         orders=orders or OrdersSettings(),
+        models=models or ModelsSettings(),
         triton=TritonSettings(mode="off"),
     )
     engine = FakeEngine()

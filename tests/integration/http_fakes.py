@@ -14,11 +14,11 @@ from typing import Any
 from appliance.api.http.server import HttpServer
 from appliance.call.admission import Admission
 from appliance.errors import InvalidAudio
+from appliance.health import Health
 from appliance.messages import (
     AudioProgress,
     CallConfig,
     Final,
-    Health,
     NumberedEvent,
     SpokenWord,
     Transcript,

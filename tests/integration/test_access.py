@@ -72,7 +72,7 @@ def routes(box: RunningGateway) -> list[tuple[str, str]]:
     for route in every_route(app.routes):
         for method in getattr(route, "methods", None) or ():
             path = route.path
-            for name in ("call", "recording", "delivery", "model_id", "credential"):
+            for name in ("call", "recording", "delivery", "model_id", "credential", "ref"):
                 path = path.replace(f"{{{name}}}", "x")
             found.append((method, path.replace("{name:path}", "console.css")))
     return found
@@ -211,7 +211,15 @@ async def test_a_tenant_sees_its_own_calls_alone_in_grpc(closed: Closed) -> None
 
 # What each admin does; any other of them, and everybody else, is refused.
 ACTS = {
-    AccessRole.SYSTEM_ADMIN: [("GET", "/api/v1/admin/settings"), ("POST", "/api/v1/admin/restart")],
+    AccessRole.SYSTEM_ADMIN: [
+        ("GET", "/api/v1/admin/settings"),
+        ("POST", "/api/v1/admin/restart"),
+        ("POST", "/api/v1/admin/bundles"),
+        ("POST", "/api/v1/admin/bundles/activate"),
+        ("POST", "/api/v1/admin/bundles/rollback"),
+        ("GET", "/api/v1/admin/bundles/x@1"),
+        ("DELETE", "/api/v1/admin/bundles/x@1"),
+    ],
     AccessRole.SECURITY_ADMIN: [
         ("POST", "/api/v1/admin/credentials"),
         ("POST", "/api/v1/admin/credentials/x/revoke"),

@@ -25,7 +25,7 @@ from appliance.cli import doctor_gpu, doctor_machine
 from appliance.cli.doctor_check import Check, CheckState
 from appliance.cli.doctor_machine import GIB
 from appliance.cli.words import Bilingual
-from appliance.messages import Health
+from appliance.health import Health
 from appliance.security.audit import AuditEntry, AuditLog
 from appliance.settings import Settings
 from appliance.settings.doors import AuditSettings, GrpcSettings, HttpSettings

@@ -21,7 +21,8 @@ from riva.client.proto import riva_audio_pb2 as audio
 
 from appliance.api.grpc.server import GrpcServer
 from appliance.errors import EngineUnavailable, SettingsError
-from appliance.messages import Encoding, Health
+from appliance.health import Health
+from appliance.messages import Encoding
 from appliance.settings import Settings
 from appliance.settings.calls import LimitsSettings
 from appliance.settings.doors import GrpcSettings

@@ -32,7 +32,8 @@ from appliance.errors import (
     SettingsError,
     TooLarge,
 )
-from appliance.messages import BOX_LANGUAGE, AudioFormat, Encoding, Health
+from appliance.health import Health
+from appliance.messages import BOX_LANGUAGE, AudioFormat, Encoding
 from appliance.settings.calls import LimitsSettings
 from tests.integration.http_fakes import BAD, CARD, FakeHttpBox, final
 

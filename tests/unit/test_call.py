@@ -25,6 +25,7 @@ from appliance.errors import (
     Overloaded,
     TooLarge,
 )
+from appliance.health import Health
 from appliance.messages import (
     AudioFormat,
     AudioProgress,
@@ -33,7 +34,6 @@ from appliance.messages import (
     Endpointing,
     Event,
     Final,
-    Health,
     Partial,
 )
 from appliance.metrics import Metrics

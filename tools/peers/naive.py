@@ -25,7 +25,7 @@ from appliance.errors import (
     Overloaded,
     SettingsError,
 )
-from appliance.messages import Health
+from appliance.health import Health
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
 from inference.bundles import BundleInvalid, Manifest, verify

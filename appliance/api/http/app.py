@@ -15,6 +15,7 @@ from appliance.api.http import errors
 from appliance.api.http.admin import admin_routes
 from appliance.api.http.audio import audio_routes
 from appliance.api.http.auth import known_query
+from appliance.api.http.bundles import bundle_routes
 from appliance.api.http.calls import call_routes
 from appliance.api.http.console import console_routes
 from appliance.api.http.deliveries import delivery_routes
@@ -29,6 +30,7 @@ from appliance.api.ws.realtime import realtime_routes
 from appliance.archive.texts import Texts
 from appliance.console.board import Lines
 from appliance.errors import LingtingError
+from appliance.models.serving import library_of
 from appliance.watch.gpu import GpuReader
 from appliance.watch.history import History
 
@@ -81,6 +83,7 @@ def create_app(
         app.include_router(replay_routes(followed.replays, access))
     if access:
         app.include_router(admin_routes(access, box.settings))
+        app.include_router(bundle_routes(library_of(box.settings), access))
     app.include_router(status_routes(box, access))
     if archive:
         history = history or History(box.metrics, GpuReader(box.settings.triton))

@@ -16,7 +16,7 @@ from appliance.api.http.auth import Needs
 from appliance.api.http.openai_request import find_model
 from appliance.api.http.promises import OPENAI_ERRORS, PROBLEMS, Responses
 from appliance.api.http.promises import openapi as openapi_document
-from appliance.messages import Health
+from appliance.health import Health
 from inference.tensors import ModelCard
 
 if TYPE_CHECKING:

@@ -1,0 +1,116 @@
+"""Makes a bundle of weights that lie in a folder, without a network:
+
+python -m inference.build FOLDER --out BUNDLE --name NAME --version 1 --licence MIT
+
+Takes a Whisper of Hugging Face's transformers (safetensors), a converted model of CTranslate2, or
+networks in ONNX with the config.json of a diarization bundle. Pickles are refused: they run code
+when they are read. pyannote's checkpoints go through `inference.training.diarization.convert`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from inference import stock
+from inference.asr import ct2, hugging_face
+from inference.asr.tokenizer import WhisperTokenizer
+from inference.bundles import REFUSED_SUFFIXES, WHISPER, BundleInvalid, seal, verify
+
+MODEL, CONFIG, TOKENIZER = "model.bin", "config.json", "tokenizer.json"
+DIARIZATION = "pyannote-diarization"
+# Of a source; what else lies there is for training.
+TAKEN = {
+    WHISPER: (MODEL, CONFIG, TOKENIZER, "vocabulary.json", "vocabulary.txt"),
+    DIARIZATION: (CONFIG, "segmentation.onnx", "embedding.onnx", "README.md"),
+}
+BESIDE = ("preprocessor_config.json", "README.md", "LICENSE")
+
+
+def kind_of(folder: Path) -> tuple[str, bool]:
+    """Kind of the bundle that a folder gives, and whether it must be converted first.
+
+    Raises BundleInvalid saying what was looked for.
+    """
+    if (folder / MODEL).is_file():
+        return WHISPER, False
+    if (folder / "segmentation.onnx").is_file():
+        return DIARIZATION, False
+    if (folder / hugging_face.WEIGHTS).is_file() or (folder / hugging_face.INDEX).is_file():
+        return WHISPER, True
+    found = sorted(p.name for p in folder.glob("*")) if folder.is_dir() else []
+    pickles = [n for n in found if Path(n).suffix in REFUSED_SUFFIXES or n == "pytorch_model.bin"]
+    if pickles:
+        cause = f"{folder / pickles[0]} is a pickle, and runs code when it is read"
+        raise BundleInvalid(f"{cause}: save the weights as safetensors where you trust them")
+    looked = f"{MODEL}, {hugging_face.WEIGHTS} or segmentation.onnx"
+    raise BundleInvalid(f"{folder} holds no weights that are known here: {looked}")
+
+
+def build(source: Path, out: Path, precision: str, facts: dict[str, Any]) -> Path:
+    """Write and seal the bundle; raises BundleInvalid, FileExistsError."""
+    kind, convert = kind_of(source)
+    out.mkdir(parents=True)
+    try:
+        if convert:
+            _convert(source, out, precision)
+        for name in (*(() if convert else TAKEN[kind]), *BESIDE):
+            if (source / name).is_file():
+                shutil.copyfile(source / name, out / name)
+        spoken = {"prompts": stock.PROMPTS, "phantoms": list(stock.PHANTOMS)}
+        more = {"tasks": ["transcribe"], **spoken} if kind == WHISPER else {}
+        seal(out, kind=kind, demo=False, **more, **facts)
+        verify(out)
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+    return out
+
+
+def _convert(source: Path, out: Path, precision: str) -> None:
+    if not (source / TOKENIZER).is_file():
+        raise BundleInvalid(f"{source / TOKENIZER} is missing: fetch it with the weights")
+    tensors, config = hugging_face.read(source)
+    tokenizer = WhisperTokenizer(source / TOKENIZER)
+    config["lang_ids"] = config["lang_ids"] or tokenizer.language_ids()
+    words = len(tensors["decoder/embeddings/weight"])
+    names = [tokenizer.token(i) or f"<|unused-{i}|>" for i in range(words)]
+    ct2.write(tensors, names, config, out, precision)
+    shutil.copyfile(source / TOKENIZER, out / TOKENIZER)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m inference.build", description=__doc__)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="a new folder")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--licence", required=True, help="SPDX name of the weights' licence")
+    parser.add_argument("--origin", default="", help="where the weights come from")
+    parser.add_argument(
+        "--language", action="append", dest="languages", help="ISO 639-1; else all that it knows"
+    )
+    parser.add_argument("--precision", default="float16", help="CTranslate2's word")
+    given = vars(parser.parse_args(arguments))
+    source, out, precision = (given.pop(name) for name in ("source", "out", "precision"))
+    try:
+        print(build(source, out, precision, {k: v for k, v in given.items() if v}))
+    except FileExistsError:
+        print(f"{out} exists: name a new folder", file=sys.stderr)
+        return 1
+    except ImportError as error:
+        print(f"{error}; building needs the dev profile: make .venv/.dev", file=sys.stderr)
+        return 1
+    except (BundleInvalid, hugging_face.NotWhisper, OSError, json.JSONDecodeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
