@@ -229,6 +229,8 @@ FIGURES = {
     "ece": "calibration error of the likeliest mood",
     "false_alarm_rate": "calm or happy, told as negative at medium or high",
     "abstain_rate": "unsure",
+    "told_right": "of what was told",
+    "auc_aroused": "annoyed, furious and anxious against the rest, told or not",
 }
 
 
@@ -237,8 +239,8 @@ def emotion(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with labels.csv (file, speaker, text, emotion, level) and 16 kHz .wav; "
-            "else the fixed synthetic utterances."
+            help="Folder with labels.csv or list.tsv: file, speaker, text, emotion and, if known, "
+            "level; else the fixed synthetic utterances."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One flat JSON object.")] = False,
@@ -251,8 +253,7 @@ def emotion(
     console = Console(stderr=True)
     try:
         with recordings(data, MOODS, console) as folder, console.status("...") as status:
-            labelled = eval_emotion.load_labelled(folder)
-            report = asyncio.run(_feel(settings, labelled, status.update))
+            report = asyncio.run(_feel(settings, folder, status.update))
     except (LingtingError, ImportError) as error:
         raise failed(error, console) from error
     if as_json:
@@ -261,9 +262,8 @@ def emotion(
     _show_moods(report)
 
 
-async def _feel(
-    settings: Settings, labelled: list[eval_emotion.LabelledMood], progress: Progress
-) -> eval_emotion.EmotionReport:
+async def _feel(settings: Settings, folder: Path, progress: Progress) -> eval_emotion.EmotionReport:
+    labelled = await eval_emotion.load_labelled(folder)
     async with started(CpuEngine(settings)) as engine:
         return await eval_emotion.evaluate(engine, settings, labelled, progress)
 

@@ -1,6 +1,7 @@
 """`lingting eval emotion`: how well moods are told, by the code that serves calls.
 
-Works on any list of labelled utterances: labels.csv with file, speaker, text, emotion, level.
+Works on any list of labelled utterances: labels.csv or list.tsv with file, speaker, text, emotion
+and, where somebody has told it, level; recordings in any format the box takes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from appliance.call.emotion import EmotionTracker
 from appliance.call.lexicon import load_lexicon
 from appliance.call.track import Excerpt
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import SettingsError
+from appliance.errors import LingtingError, SettingsError
 from appliance.messages import (
     NEGATIVE,
     CallConfig,
@@ -29,13 +30,16 @@ from appliance.messages import (
 )
 from appliance.settings import Settings
 from inference.tensors import SAMPLE_RATE_HZ, Audio
-from tools.evaluation.data import Progress, read_wav
+from tools.evaluation.data import Progress
+from tools.evaluation.speech import decode
 
-LABELS = "labels.csv"
-COLUMNS = {"file", "speaker", "text", "emotion", "level"}
+LABELS = {"labels.csv": ",", "list.tsv": "\t"}  # and what stands between columns
+COLUMNS = {"file", "speaker", "text", "emotion"}
+READING = "read labelled utterances"
 BINS = 10  # of confidence, for the calibration error
 EMOTIONS, LEVELS = list(Emotion), list(Level)
 HARMLESS = (Emotion.CALM, Emotion.HAPPY)
+AROUSED = (Emotion.ANNOYED, Emotion.FURIOUS, Emotion.ANXIOUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +49,37 @@ class LabelledMood:
     speaker: str
     text: str
     emotion: Emotion
-    level: Level
+    level: Level | None
     audio: Audio = field(repr=False)
 
 
-def load_labelled(folder: Path) -> list[LabelledMood]:
-    """The utterances of labels.csv, in its order; raises SettingsError naming the line."""
-    path = folder / LABELS
+async def load_labelled(folder: Path) -> list[LabelledMood]:
+    """The utterances of a folder's list, in its order; raises SettingsError naming the line."""
+    hint = "columns: file, speaker, text, emotion and, if known, level; one utterance a line"
+    path = next((folder / name for name in LABELS if (folder / name).is_file()), None)
+    if path is None:
+        cause = f"{folder} has neither {' nor '.join(LABELS)}"
+        raise SettingsError(READING, cause, hint)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
+            table = csv.DictReader(file, delimiter=LABELS[path.name])
             if missing := COLUMNS - set(table.fieldnames or ()):
                 raise ValueError(f"columns are missing: {', '.join(sorted(missing))}")
-            return [_labelled(folder, row, line) for line, row in enumerate(table, 2)]
-    except (OSError, ValueError) as error:
-        hint = "columns: file, speaker, text, emotion, level; one utterance a line"
-        raise SettingsError("read labelled utterances", f"{path}: {error}", hint) from error
+            rows = list(enumerate(table, 2))
+        return [await _labelled(folder, row, line) for line, row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        raise SettingsError(READING, f"{path}: {error}", hint) from error
 
 
-def _labelled(folder: Path, row: dict[str, str], line: int) -> LabelledMood:
+async def _labelled(folder: Path, row: dict[str, str], line: int) -> LabelledMood:
     try:
-        emotion, level = Emotion(row["emotion"]), Level(row["level"] or "low")
-    except ValueError as error:
+        emotion, level = Emotion(row["emotion"]), row.get("level") or ""
+        audio = await decode(folder / row["file"])
+        return LabelledMood(
+            row["speaker"], row["text"], emotion, Level(level) if level else None, audio
+        )
+    except (ValueError, LingtingError) as error:
         raise ValueError(f"line {line}: {error}") from error
-    return LabelledMood(row["speaker"], row["text"], emotion, level, read_wav(folder / row["file"]))
 
 
 @dataclass(slots=True)
@@ -81,6 +92,7 @@ class EmotionReport:
     def flat(self) -> dict[str, float]:
         """The figures of the JSON."""
         recalls = [recall for recall, _ in self.by_emotion().values() if not np.isnan(recall)]
+        right = [truth.emotion is mood.emotion for truth, mood in self._pairs()]
         scores = [f1 for _, f1 in self.by_emotion().values() if not np.isnan(f1)]
         return {
             "ua": round(float(np.mean(recalls)), 4),
@@ -89,6 +101,8 @@ class EmotionReport:
             "ece": round(self._ece(), 4),
             "false_alarm_rate": round(self._false_alarm_rate(), 4),
             "abstain_rate": round(sum(m.emotion is None for m in self.told) / len(self.told), 4),
+            "told_right": round(sum(right) / max(1, len(right)), 4),
+            "auc_aroused": round(self._auc_aroused(), 4),
         }
 
     def _pairs(self) -> list[tuple[LabelledMood, EmotionEstimate]]:
@@ -118,7 +132,7 @@ class EmotionReport:
         levels = [
             (LEVELS.index(t.level), LEVELS.index(m.level))
             for t, m in self._pairs()
-            if m.level and t.emotion is m.emotion is not Emotion.CALM
+            if t.level and m.level and t.emotion is m.emotion is not Emotion.CALM
         ]
         return quadratic_kappa(levels, len(LEVELS))
 
@@ -133,6 +147,17 @@ class EmotionReport:
             for b in np.unique(bins)
         ]
         return float(sum(gaps) / len(sure))
+
+    def _auc_aroused(self) -> float:
+        """How well annoyed, furious and anxious are told from the rest, told or not: the chance
+        that one of them has more of their probability than one of the others; 0.5 without any."""
+        sums = [sum(mood.probabilities[e] for e in AROUSED) for mood in self.told]
+        aroused = [s for s, t in zip(sums, self.truth, strict=True) if t.emotion in AROUSED]
+        others = [s for s, t in zip(sums, self.truth, strict=True) if t.emotion not in AROUSED]
+        if not aroused or not others:
+            return 0.5
+        above = np.sign(np.subtract.outer(aroused, others))
+        return float((above + 1).mean() / 2)
 
     def _false_alarm_rate(self) -> float:
         """Of calm and happy utterances, those told as negative at medium or high."""
