@@ -15,6 +15,7 @@ from appliance.api.http.server import HttpServer
 from appliance.api.orders import shown_to_city
 from appliance.api.tls import check_tls
 from appliance.archive.archive import Archive
+from appliance.archive.tenant_terms import TenantTerms
 from appliance.assist.alerts import Alerts
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.terms import terms_of_city
@@ -89,6 +90,7 @@ class Gateway:
         self.engine = build(settings, metrics)
         self.box = Box(settings, self.engine, metrics, self.archive.keep)
         self.box.take_terms(terms_of_city(self.city.pack))
+        self.terms = TenantTerms(store, self.box.take_terms)
         self.access = Access(settings, store)
         self._quiet = SyntheticCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
@@ -103,7 +105,7 @@ class Gateway:
         self._grpc = GrpcServer(self.box, self.archive, self.access, self.orders)
         self._http = HttpServer(
             *(self.box, self.archive, self.access, self._history),
-            followed=Followed(self.lines, webhooks, replays, self.orders),
+            followed=Followed(self.lines, webhooks, replays, self.orders, self.terms),
         )
 
     def _tell_order(self, order: Order, event: OrderEvent) -> list[Also]:
@@ -126,6 +128,7 @@ class Gateway:
         await self.box.start()
         for runner in (self.recordings, *self._owed):
             runner.start()
+        await self.terms.start()
         await self.city.start()
         await self._timers.start()
         await self._quiet.start()
@@ -153,6 +156,7 @@ class Gateway:
         await self._timers.close()
         await self._push.close()
         await self.city.close()
+        await self.terms.close()
         await self._history.close()
         await self._condition.close()
         await self.access.close()

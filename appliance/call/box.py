@@ -27,7 +27,7 @@ from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, NoEngine, Overloaded
 from appliance.health import Health
 from appliance.log_fields import CALL_ID, CALL_NAME, TRACE_ID
-from appliance.messages import AUTO, CallConfig
+from appliance.messages import AUTO, EVERY_TENANT, CallConfig
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.settings.calls import CallPolicy
@@ -53,7 +53,7 @@ class Box:
         keep: Keep = keep_nothing,
     ) -> None:
         self._keep = keep  # who keeps live calls
-        self._terms = Terms(())
+        self._terms: dict[str, Terms] = {}
         self.settings, self.metrics = settings, metrics
         self._engine = engine
         self._vad, self._tagger = Vad(metrics), SoundTagger()
@@ -61,7 +61,7 @@ class Box:
         self._ear = Ear(
             *(engine, self._vad, self._tagger, settings.call, metrics, pace),
             *(settings.speakers, settings.emotions, load_lexicon(settings.city.pack)),
-            terms=lambda: self._terms,
+            terms=self._terms_of,
         )
         self.admission = Admission(
             settings.limits, metrics, self._measured_legs, self._why_none, lambda: pace.late_s
@@ -79,9 +79,13 @@ class Box:
         """Of another pack, for calls that begin from now on; raises SettingsError."""
         self._ear = replace(self._ear, lexicon=load_lexicon(pack))
 
-    def take_terms(self, terms: Terms) -> None:
-        """A city's, for finals from now on, those of running calls included."""
-        self._terms = terms
+    def take_terms(self, terms: Terms, tenant: str = EVERY_TENANT) -> None:
+        """A hotline system's or the city's, for finals from now on, running calls' included."""
+        self._terms[tenant] = terms
+
+    def _terms_of(self, tenant: str) -> tuple[Terms, ...]:
+        lists = (self._terms.get(name) for name in (tenant, EVERY_TENANT))
+        return tuple(each for each in lists if each)
 
     async def close(self) -> None:
         for call in list(self._calls):

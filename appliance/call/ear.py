@@ -29,7 +29,7 @@ class Ear:
     speakers: SpeakersSettings
     emotions: EmotionsSettings
     lexicon: Lexicon
-    terms: Callable[[], Terms]  # of the city, as they are now
+    terms: Callable[[str], tuple[Terms, ...]]  # of a hotline system and the city, as they are now
     language: str | None = "zh"  # of calls that name none; None: heard from their first seconds
 
     def joined_s(self) -> float:

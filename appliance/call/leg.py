@@ -327,11 +327,11 @@ class LegPipeline:
 
     async def _put_right(self, heard: Hypothesis) -> tuple[Hypothesis, tuple[TermCorrection, ...]]:
         """The city's terms and the caller's own, where they were misheard."""
-        config, terms = self._config, self._ear.terms()
+        config, terms = self._config, self._ear.terms(self._config.tenant)
         if not (terms or config.hotwords) or config.task != "transcribe" or not heard.text:
             return heard, ()
         own = await asyncio.to_thread(terms_of, config.hotwords, config.boosts)
-        heard, wrong = await asyncio.to_thread(corrected, heard, own, terms)
+        heard, wrong = await asyncio.to_thread(corrected, heard, own, *terms)
         self._ear.metrics.corrections_total.inc(len(wrong))
         return heard, wrong
 
@@ -374,7 +374,7 @@ class LegPipeline:
             prompt=config.prompt,
             beam_size=self._ear.policy.final_beam,
             temperature=config.temperature,
-            word_times=config.word_times or bool(config.hotwords or self._ear.terms()),
+            word_times=config.word_times or bool(config.hotwords or self._ear.terms(config.tenant)),
         )
 
 

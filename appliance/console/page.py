@@ -17,6 +17,8 @@ from appliance.console.board import BoardNews, Row
 from appliance.console.condition import BoxState, Grade
 from appliance.console.orders import OrderRow
 from appliance.console.words import EMOTIONS, LEVELS, NO_ROLE, ROLES
+from appliance.store.term_lists import TermList
+from appliance.terms.files import written_terms
 from appliance.watch.history import KEPT_S, SAMPLE_EVERY_S, SERIES
 from inference.tensors import ModelCard
 
@@ -46,6 +48,7 @@ class Viewer:
     signed_in: bool  # by a key: can sign out
     may_try: bool = False  # may send audio
     sees_orders: bool = False
+    sees_terms: bool = False
 
 
 class Renderer:
@@ -131,6 +134,15 @@ class Renderer:
 
     def orders(self, rows: Sequence[OrderRow], total: int, late: int) -> str:
         return self._render("orders.html", rows=rows, total=total, late=late)
+
+    def terms(self, kept: TermList, *, may_write: bool) -> str:
+        """A term a line; CSV where one of them has a weight or a category."""
+        return self._render(
+            "terms.html",
+            text=written_terms(kept.terms),
+            changed_by=kept.changed_by,
+            may_write=may_write,
+        )
 
     def calls(self, news: BoardNews) -> str:
         """What changed, to be put where it belongs by id."""

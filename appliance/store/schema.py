@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -199,6 +200,16 @@ order_timers = Table(
     Column("kind", String(16), primary_key=True),
     Column("due_at", Float, nullable=False),
     Index("order_timers_by_time", "due_at"),
+)
+
+# A hotline system's names and words that are to be heard right; JSON.
+term_lists = Table(
+    "term_lists",
+    main,
+    Column("tenant", String(64), primary_key=True),
+    Column("terms", Text, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("changed_by", String(64), nullable=False),
 )
 
 # Wrapped keys, in a database of their own: deleting one shreds its call.

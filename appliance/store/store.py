@@ -28,6 +28,7 @@ from appliance.store.keys import KeyRing, load_master
 from appliance.store.notices import Notices
 from appliance.store.orders import Orders
 from appliance.store.schema import keys
+from appliance.store.term_lists import TermLists
 from appliance.store.vault import Vault, audio_key
 
 MIB = 1024 * 1024
@@ -52,6 +53,7 @@ class Store:
         self.notices = Notices(urls["main"])
         self.jobs = Jobs(self.database)
         self.claims = Claims(self.database)
+        self.term_lists = TermLists(self.database)
         self._lock: IO[bytes] | None = None
 
     async def start(self) -> None:

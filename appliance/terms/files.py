@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from appliance.errors import SettingsError
 from appliance.terms.term import LONGEST_TERM, MOST_TERMS, Term
 
 READING = "read a list of terms"
-HEAD = "text"  # what the head line of CSV begins with
+COLUMNS = ("text", "weight", "category")  # the head line of CSV begins with the first
 HEAVIEST = 5.0  # nats
 
 
@@ -25,6 +25,17 @@ def read_terms(path: Path) -> list[Term]:
     except OSError as error:
         raise SettingsError(READING, f"{path}: {error.strerror or error}") from error
     return parse_terms(text, str(path))
+
+
+def written_terms(terms: Sequence[Term]) -> str:
+    """As `parse_terms` reads it: lines where they say it all, else CSV."""
+    if not any(term.weight or term.category for term in terms):
+        return "".join(f"{term.text}\n" for term in terms)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows((term.text, f"{term.weight:g}", term.category) for term in terms)
+    return text.getvalue()
 
 
 def parse_terms(text: str, name: str) -> list[Term]:
@@ -42,7 +53,7 @@ def parse_terms(text: str, name: str) -> list[Term]:
 
 
 def _lines(text: str, name: str) -> Iterator[tuple[int, Term]]:
-    if text.split("\n", 1)[0].split(",")[0].strip() != HEAD:
+    if text.split("\n", 1)[0].split(",")[0].strip() != COLUMNS[0]:
         for number, line in enumerate(text.splitlines(), 1):
             if word := line.split("#")[0].strip():
                 yield number, Term(word)

@@ -25,10 +25,10 @@ from appliance.api.http.orders import order_routes
 from appliance.api.http.recordings import recording_routes
 from appliance.api.http.replays import replay_routes
 from appliance.api.http.status import root_routes, status_routes
+from appliance.api.http.terms import term_routes
 from appliance.api.http.texts import text_routes
 from appliance.api.ws.realtime import realtime_routes
 from appliance.archive.texts import Texts
-from appliance.console.board import Lines
 from appliance.errors import LingtingError
 from appliance.models.serving import library_of
 from appliance.watch.gpu import GpuReader
@@ -81,6 +81,7 @@ def create_app(
     if followed:
         app.include_router(delivery_routes(followed.webhooks, access))
         app.include_router(replay_routes(followed.replays, access))
+        app.include_router(term_routes(followed.terms, access))
     if access:
         app.include_router(admin_routes(access, box.settings))
         app.include_router(bundle_routes(library_of(box.settings), access))
@@ -89,8 +90,8 @@ def create_app(
         history = history or History(box.metrics, GpuReader(box.settings.triton))
         app.include_router(
             console_routes(
-                *(box, followed.lines if followed else Lines(), history, access),
-                desk=followed.orders if followed else None,
+                *(box, history, access),
+                followed=followed,
             )
         )
     else:

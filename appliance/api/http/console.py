@@ -13,12 +13,23 @@ from fastapi import APIRouter, Depends, Request
 from starlette.requests import HTTPConnection
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
-from appliance.access.roles import ANYBODY, OPERATES, ORDERS, READS, SENDS, AccessRole, Principal
+from appliance.access.roles import (
+    ANYBODY,
+    OPERATES,
+    ORDERS,
+    READS,
+    SENDS,
+    WRITES,
+    AccessRole,
+    Principal,
+)
 from appliance.api.auth import bearer
 from appliance.api.http.auth import COOKIE, Needs
+from appliance.api.http.followed import Followed
 from appliance.api.http.sse import LISTENING, EventStream, written
 from appliance.api.http.status import PLACES
 from appliance.api.orders import hidden_body, tenant_of
+from appliance.archive.tenant_terms import TenantTerms
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.life import OPEN
 from appliance.console.board import Lines
@@ -69,14 +80,10 @@ def wants_html(connection: HTTPConnection) -> bool:
 
 
 def console_routes(
-    box: Box,
-    lines: Lines,
-    history: History,
-    access: Access | None,
-    desk: OrderDesk | None = None,
+    box: Box, history: History, access: Access | None, followed: Followed | None = None
 ) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    shared = SharedView(box, lines)
+    shared = SharedView(box, followed.lines if followed else Lines())
     needs = Needs(access, OPERATES | ORDERS)
     watcher, operator = Depends(needs), Depends(Needs(access, OPERATES))
     visitor = Depends(Visitor(access, ANYBODY))
@@ -90,7 +97,7 @@ def console_routes(
             without_role = request.state.without_role
             status = 403 if without_role else 401
             return HTMLResponse(words.login(without_role=without_role), status, HEADERS)
-        viewer = viewer_of(request, who, orders=desk is not None)
+        viewer = viewer_of(request, who, followed=followed is not None)
         return remembering(request, HTMLResponse(words.page(viewer), 200, HEADERS))
 
     @router.get("/console/events", response_model=None)
@@ -121,8 +128,9 @@ def console_routes(
         return JSONResponse({"names": SERIES, "utc_offset_s": zone_s, "samples": samples})
 
     _add_static(router)
-    if desk:
-        _add_orders(router, desk, access)
+    if followed:
+        _add_orders(router, followed.orders, access)
+        _add_terms(router, followed.terms, access)
     _add_session(router, access)
     _add_trying(router, box, access)
     return router
@@ -156,6 +164,22 @@ def _add_orders(router: APIRouter, desk: OrderDesk, access: Access | None) -> No
         rows = order_rows(hidden, desk.city.pack, time.time())
         words = renderer(language_of(request))
         return HTMLResponse(words.orders(rows, total, await desk.count(late)), 200, HEADERS)
+
+
+def _add_terms(router: APIRouter, terms: TenantTerms, access: Access | None) -> None:
+    reader = Depends(Visitor(access, READS))
+
+    @router.get("/terms", response_model=None)
+    async def listed(request: Request, who: Principal | None = reader) -> Response:
+        """A hotline system's names and words that are to be heard right, to be typed in."""
+        words = renderer(language_of(request))
+        if who is None:
+            without_role = request.state.without_role
+            status = 403 if without_role else 401
+            return HTMLResponse(words.login(without_role=without_role), status, HEADERS)
+        kept = await terms.get(who.own_tenant)
+        page = words.terms(kept, may_write=bool(who.roles & WRITES))
+        return remembering(request, HTMLResponse(page, 200, HEADERS))
 
 
 def _add_trying(router: APIRouter, box: Box, access: Access | None) -> None:
@@ -233,7 +257,7 @@ def remembering(request: Request, answer: Response) -> Response:
     return answer
 
 
-def viewer_of(request: Request, who: Principal, *, orders: bool = False) -> Viewer:
+def viewer_of(request: Request, who: Principal, *, followed: bool = False) -> Viewer:
     return Viewer(
         name=who.name,
         language=language_of(request),
@@ -241,5 +265,6 @@ def viewer_of(request: Request, who: Principal, *, orders: bool = False) -> View
         sees_calls=bool(who.roles & READS),
         signed_in=bool(request.cookies.get(COOKIE)),
         may_try=bool(who.roles & SENDS),
-        sees_orders=orders and bool(who.roles & ORDERS),
+        sees_orders=followed and bool(who.roles & ORDERS),
+        sees_terms=followed and bool(who.roles & READS),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from appliance.archive.tenant_terms import TenantTerms
 from appliance.assist.orders.desk import OrderDesk
 from appliance.console.board import Lines
 from appliance.feed.replay import Replays
@@ -16,3 +17,4 @@ class Followed:
     webhooks: Webhooks
     replays: Replays
     orders: OrderDesk
+    terms: TenantTerms

@@ -31,6 +31,7 @@ PLACES: dict[str, object] = {
         "/v1/realtime": "live speech by WebSocket (NIM, OpenAI)",
         "/api/v1/recordings": "POST a recording, get a call with speakers, roles and moods",
         "/api/v1/calls": "calls, live and past: read, follow, delete them",
+        "/api/v1/terms": "names and words that are to be heard right: read, replace them",
         "/v1/models": "which models answer",
         "/v1/health/live": "whether the process runs",
         "/v1/health/ready": "whether calls are taken, and why not",
