@@ -74,8 +74,7 @@ def tiny_settings(tiny_bundle: Path) -> Settings:
 @pytest.fixture(scope="session")
 def voices_settings(tiny_settings: Settings) -> Settings:
     """The demo diarization and emotions too, by ONNX."""
-    whole = ModelsSettings()
-    demo = {"diarization": DEMO_SPEAKERS, "emotion": whole.emotion}
+    demo = {"diarization": DEMO_SPEAKERS, "emotion": PROJECT / "bundles" / "emotion-demo"}
     models = tiny_settings.models.model_copy(update=demo)
     return tiny_settings.model_copy(update={"models": models})
 

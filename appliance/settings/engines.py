@@ -29,7 +29,7 @@ class ModelsSettings(Section):
     )
 
     emotion: MaybePath = Field(
-        PROJECT / "bundles" / "emotion-demo",
+        PROJECT / "bundles" / "emotion-words",
         description="folder of the emotion bundle; empty: no moods are told",
     )
 

@@ -45,12 +45,21 @@ class WhisperEncoder:
         return np.concatenate([states.mean(axis=0), states.std(axis=0)])
 
 
+class NoEncoder:
+    """Of heads that go by prosody and words alone."""
+
+    device = "cpu"
+
+    def pooled(self, audio: Sequence[Audio]) -> Matrix:
+        return np.zeros((len(audio), 0), np.float32)
+
+
 def load_emotion(
     parameters: Mapping[str, str], device: str = "cpu", device_index: int = 0
 ) -> EmotionModel:
     """Load the bundle that `parameters` name, all strings.
 
-    Its config.json names the encoder: a folder within the bundle, or another bundle beside it.
+    Its config.json names the encoder: a folder within the bundle, another bundle beside it, or "".
 
     Args:
         parameters: bundle (folder), threads.
@@ -61,20 +70,23 @@ def load_emotion(
     manifest = verify(folder)
     if manifest.kind != KIND:
         raise BundleInvalid(f"{folder} is a {manifest.kind} bundle, not {KIND}")
-    encoder = _encoder_folder(folder)
+    head, encoder = load_head(folder), _encoder_folder(folder)
+    if encoder is None:
+        return EmotionModel(manifest, head, NoEncoder())
     small = (encoder / "model.bin").stat().st_size < SMALL_BYTES
     threads = 1 if small else int(parameters.get("threads", "0"))
-    return EmotionModel(
-        manifest, load_head(folder), WhisperEncoder(encoder, threads, device, device_index)
-    )
+    return EmotionModel(manifest, head, WhisperEncoder(encoder, threads, device, device_index))
 
 
-def _encoder_folder(folder: Path) -> Path:
+def _encoder_folder(folder: Path) -> Path | None:
+    """None: the head hears no encoder."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         name, version = str(config["encoder"]), str(config.get("encoder_version", ""))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleInvalid(f"{folder / 'config.json'}: {error!r}") from error
+    if not name:
+        return None
     if (folder / name).is_dir():
         return folder / name
     beside = folder.parent / name

@@ -402,6 +402,7 @@ async def test_a_caller_who_vanishes_leaves_a_finished_call(
 ADMINISTRATION = (
     *("credentials", "credentials/{credential}/revoke", "credentials/{credential}/approve"),
     *("first", "audit", "audit/verify", "audit/export", "settings", "restart"),
+    *("bundles", "bundles/activate", "bundles/rollback", "bundles/{ref}", "bundles/{ref}/verify"),
 )
 
 
@@ -431,6 +432,7 @@ async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
         "/api/v1/orders/{order}/status",
         "/api/v1/orders/{order}/transitions",
         "/api/v1/texts",
+        "/api/v1/terms",
         *(f"/api/v1/admin/{path}" for path in ADMINISTRATION),
     }
 

@@ -33,10 +33,14 @@ from appliance.messages import (
     Utterance,
 )
 from appliance.metrics import Metrics
+from appliance.settings import Settings
 from appliance.settings.calls import EmotionsSettings
 from appliance.settings.section import PROJECT
-from inference.tensors import SAMPLE_RATE_HZ, Audio, EmotionWindow
+from inference.emotion.load import load_emotion
+from inference.tensors import EMOTIONS, SAMPLE_RATE_HZ, Audio, EmotionScores, EmotionWindow
 from tests.fakes import FakeEngine
+
+WORDS = PROJECT / "bundles" / "emotion-words"
 
 PACK = PROJECT / "provisioning" / "city_packs" / "demo"
 LEXICON = load_lexicon(PACK)
@@ -286,3 +290,34 @@ def test_the_agents_temper_is_no_peak_of_the_call() -> None:
 
 def test_no_moods_no_matrix() -> None:
     assert summarise([]) is None
+
+
+def lively_voice() -> Audio:
+    rng = np.random.default_rng(0)
+    tone = np.sin(np.cumsum(0.05 + 0.04 * np.sin(np.arange(48_000) / 3000))) * 0.3
+    return (tone + 0.01 * rng.standard_normal(48_000)).astype(np.float32)
+
+
+def words_only(text: str, audio: Audio, baseline: tuple[float, ...] = ()) -> EmotionScores:
+    lexicon = load_lexicon(Settings().city.pack)
+    model = load_emotion({"bundle": str(WORDS)})
+    (felt,) = model.feel([EmotionWindow(audio, lexicon.read(text).scores, baseline)])
+    assert isinstance(felt, EmotionScores)
+    return felt
+
+
+def test_words_first_tells_nothing_where_words_tell_nothing() -> None:
+    voice = lively_voice()
+    silent = words_only("我住在平城区", voice)
+    assert silent.emotion == "" and max(silent.probabilities) < 0.3
+    told = words_only("你们太过分了，我要气死了，简直是混蛋", voice)
+    assert told.emotion in ("annoyed", "furious") and not told.demo and told.words_share > 0.5
+
+
+def test_a_lively_voice_makes_anger_likelier_and_is_never_enough() -> None:
+    lively = lively_voice()
+    flat = tuple(0.5 * value for value in words_only("嗯", lively).prosody)
+    against, plain = words_only("嗯", lively, flat), words_only("嗯", lively)
+    angry = [EMOTIONS.index(mood) for mood in ("annoyed", "furious", "anxious")]
+    assert sum(against.probabilities[i] for i in angry) > sum(plain.probabilities[i] for i in angry)
+    assert against.emotion == plain.emotion == ""

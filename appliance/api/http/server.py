@@ -185,12 +185,22 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
+BROKEN = 1006  # RFC 6455: the connection ended without a close frame
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket knows as much of its connection as a request does."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app = self.config.loaded_app.connected(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """One that broke is told as such: uvicorn tells of an end in order."""
+        if self.handshake_complete and self.conn.close_rcvd is None:
+            # What comes behind it is not read.
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": BROKEN})
+        super().connection_lost(exc)
 
 
 def tls_options(http: HttpSettings) -> dict[str, Any]:
