@@ -25,6 +25,7 @@ from appliance.models.library import SLOTS, HeldBundle, ModelLibrary
 MOST_BYTES = 64 << 30
 REF = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
 SLOT = f"^({'|'.join(SLOTS)})$"
+BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 TAR: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-tar": {}}}}
 
 
@@ -112,7 +113,7 @@ def _add_keeping(router: APIRouter, library: ModelLibrary, access: Access) -> No
         status_code=201,
         response_model=BundleSchema,
         responses=PROBLEMS,
-        openapi_extra={"requestBody": {"required": True, "content": {"application/x-tar": {}}}},
+        openapi_extra={"requestBody": {"required": True, "content": BINARY}},
     )
     async def take(
         request: Request,

@@ -20,7 +20,7 @@ from appliance.terms.files import parse_terms
 MOST_BYTES = 4 << 20
 TENANT = r"^[A-Za-z0-9_-]?[A-Za-z0-9._-]{0,63}$"
 TEXT = {"schema": {"type": "string"}}
-BODY = {"requestBody": {"required": True, "content": {"text/csv": TEXT, "text/plain": TEXT}}}
+BODY = {"requestBody": {"required": True, "content": {"text/plain": TEXT}}}
 Tenant = Annotated[
     str, Query(pattern=TENANT, description="hotline system; empty: the key's own, or local")
 ]
