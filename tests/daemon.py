@@ -129,6 +129,7 @@ def daemon(
         "LINGTING_HTTP__PORT": str(ports[1]),
         "LINGTING_TRITON__ADDRESS": "127.0.0.1:0",
         "LINGTING_STORE__FOLDER": str(folder / "store"),
+        "LINGTING_MODELS__LIBRARY": str(folder / "models"),  # what a test activates is its own
         "LINGTING_LIMITS__LIVE_LEGS": "64",  # not what a busy test machine was measured to carry
         **environment,
     }

@@ -65,7 +65,7 @@ async def gateway(
         limits=LimitsSettings(live_legs=64),
         webhooks=webhooks or WebhooksSettings(),
         orders=orders or OrdersSettings(),
-        models=models or ModelsSettings(),
+        models=models or ModelsSettings(library=folder / "models"),
         triton=TritonSettings(mode="off"),
     )
     engine = FakeEngine()
