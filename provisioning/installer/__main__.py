@@ -111,14 +111,14 @@ def _tell_what_is_next(medium: Medium, known: answers.Answers) -> None:
             f"  接口：https://{name}:9000（HTTP），{name}:50051（gRPC，密钥），"
             f"{name}:50052（gRPC，客户端证书）\n"
             f"  热线系统须信任：{authority}；其私钥 ca.key 请移出本机保管（见安装指南第 4 节）\n"
-            "  识别：Whisper base；说话人：pyannote 与 CAM++；情绪模型只供演示。"
+            "  识别：Whisper base；说话人：pyannote 与 CAM++；情绪凭言辞。"
             "换更大的模型见安装指南",
             f"\nLingting {medium.version} serves. Check: lingting doctor\n"
             f"  doors: https://{name}:9000 (HTTP), {name}:50051 (gRPC, keys), "
             f"{name}:50052 (gRPC, client certificates)\n"
             f"  hotline systems must trust {authority}; move its key, ca.key, off this machine "
             "(guide, section 4)\n"
-            "  speech: Whisper base; speakers: pyannote, CAM++; moods are for demonstration; "
+            "  speech: Whisper base; speakers: pyannote, CAM++; moods by words; "
             "for larger models see the guide",
         )
     )

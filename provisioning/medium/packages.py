@@ -48,7 +48,7 @@ LINGTING = Package(
 TRITON = Package("lingting-triton", "NVIDIA Triton Inference Server for Lingting", "libpython3.11")
 MODELS = Package(
     "lingting-models",
-    "models: Whisper base, speakers by pyannote and CAM++, moods for demonstration",
+    "models: Whisper base, speakers by pyannote and CAM++, moods by words",
 )
 # Built from published weights (`make weights`), by the profile that serves them.
 SPEAKERS = "pyannote-campplus"

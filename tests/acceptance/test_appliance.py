@@ -734,7 +734,7 @@ def test_a_release_that_fails_its_rehearsal_touches_nothing(box: Container) -> N
 
 def test_a_release_with_a_corrupt_bundle_touches_nothing(box: Container) -> None:
     """Its medium is whole and signed; the weights on it are not what their manifest says."""
-    name = "bundles/asr-demo/config.json"
+    name = "bundles/emotion-words/config.json"
     altered = Path(name).read_text(encoding="utf-8").replace("{", "{ ", 1)
     told = install(box, medium("0.5.0", (name, altered)), verb="upgrade")
     assert told.code == FAILED, told.output
