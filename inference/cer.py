@@ -8,11 +8,15 @@ one by one, which is right for phone and document numbers and wrong for amounts.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+RESAMPLES = 2000  # for an interval
+CONFIDENCE = 0.95
+SEED = 12345  # of the resampling
 DIGITS = "零一二三四五六七八九"
 _SPOKEN = str.maketrans(
     {**{str(i): digit for i, digit in enumerate(DIGITS)}, "幺": "一", "〇": "零"}
@@ -54,6 +58,29 @@ def score(pairs: Iterable[tuple[str, str]]) -> Score:
         edits += Levenshtein.distance(expected, normalise(hypothesis))
         characters += len(expected)
     return Score(edits, characters)
+
+
+def interval(
+    pairs: Sequence[tuple[str, str]], speakers: Sequence[str]
+) -> tuple[float, float] | None:
+    """Bounds of the error rate, by resampling speakers, for one's recordings are alike; where there
+    is one speaker, or nobody said who speaks, by resampling recordings.
+
+    None where there are not two of either. The same pairs give the same bounds.
+    """
+    units: dict[object, list[tuple[str, str]]] = {}
+    for number, (pair, name) in enumerate(zip(pairs, speakers, strict=True)):
+        units.setdefault(name if len(set(speakers)) > 1 else number, []).append(pair)
+    if len(units) < 2:
+        return None
+    each = [score(some) for some in units.values()]
+    edits = np.array([s.edits for s in each])
+    characters = np.array([s.characters for s in each])
+    draw = np.random.default_rng(SEED).integers(0, len(each), (RESAMPLES, len(each)))
+    rates = edits[draw].sum(axis=1) / np.maximum(1, characters[draw].sum(axis=1))
+    outside = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(rates, [outside, 1 - outside])
+    return float(low), float(high)
 
 
 def cer(reference: str, hypothesis: str) -> float:

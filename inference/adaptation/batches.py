@@ -1,8 +1,7 @@
-"""Clips -> batches: as a telephone brings them, as windows are served, with and without hotwords.
+"""Clips -> batches: as a telephone brings them, and as windows are served.
 
-What is drawn is what the box will be asked: audio with a little silence behind it, not 30 s; the
-bundle's prompt before most of it; before some, hotwords, of which one may be said and most are not,
-so that hotwords help where they belong and spoil nothing elsewhere.
+What is drawn is what the box will be asked: audio with a little silence behind it, not 30 s, and
+the bundle's prompt before most of it.
 """
 
 from __future__ import annotations
@@ -28,8 +27,6 @@ MARGINS_S = ((0.4, 2.0), (2.0, 3.0), (4.0, 5.5))  # of silence behind the audio
 TYPICAL_MARGIN_S = 3
 PROMPTED = 0.85  # share that is told the bundle's prompt
 NOBODY = 0.02  # share in which nobody speaks
-HINTS = (1, 2, 3, 5, 8, 12)
-LONGEST_PREVIOUS = 223  # tokens, as when served
 IGNORED = -100  # as torch's losses have it
 
 
@@ -71,11 +68,10 @@ class Batches:
 
     def held_out(self) -> Iterator[WindowBatch]:
         """Clean and plain, and always the same."""
-        vocabulary = self._job.vocabulary
         windows = [
             LabelledWindow(
                 read_clip(self._folder, clip),
-                (vocabulary.previous, *vocabulary.prompt, *vocabulary.start),
+                self._prompted,
                 self._text([clip]),
                 clip.marked,
             )
@@ -100,13 +96,13 @@ class Batches:
     def _draw(self) -> LabelledWindow:
         rng, vocabulary = self._rng, self._job.vocabulary
         if rng.random() < NOBODY:
-            return LabelledWindow(self._nobody(), self._before(()), (vocabulary.end,), True)
+            return LabelledWindow(self._nobody(), self._before(), (vocabulary.end,), True)
         weights = [source.weight for source in self._job.sources]
         at = rng.choices(range(len(weights)), weights)[0]
         clips = self._together(at)
         audio = self._spoiled(self._spoken(clips))
         text = self._text(clips)
-        return LabelledWindow(audio, self._before(text), text, all(c.marked for c in clips))
+        return LabelledWindow(audio, self._before(), text, all(c.marked for c in clips))
 
     def _together(self, at: int) -> list[TrainingClip]:
         """A clip, and sometimes more of the same speaker's."""
@@ -154,28 +150,14 @@ class Batches:
         noise = augment.non_speech(kind, self._noise, samples)
         return augment.at_level(noise, self._rng.uniform(-40, -6))
 
-    def _before(self, text: tuple[int, ...]) -> tuple[int, ...]:
-        rng, vocabulary = self._rng, self._job.vocabulary
-        told: list[int] = []
-        if vocabulary.terms and rng.random() < self._job.plan.hinted:
-            hints = rng.sample(vocabulary.terms, min(rng.choice(HINTS), len(vocabulary.terms)))
-            hints += self._said(text)
-            rng.shuffle(hints)
-            told = [token for hint in hints for token in hint]
-        if rng.random() < PROMPTED:
-            told = [*told, *vocabulary.prompt]
-        previous = (vocabulary.previous, *told[:LONGEST_PREVIOUS]) if told else ()
-        return (*previous, *vocabulary.start)
+    def _before(self) -> tuple[int, ...]:
+        prompted = self._rng.random() < PROMPTED
+        return self._prompted if prompted else self._job.vocabulary.start
 
-    def _said(self, text: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Half the time, what is said is among the hotwords: a few of its own tokens."""
+    @property
+    def _prompted(self) -> tuple[int, ...]:
         vocabulary = self._job.vocabulary
-        length = self._rng.randint(2, 6)
-        if self._rng.random() < 0.5 or len(text) <= length:
-            return []
-        begin = self._rng.randrange(len(text) - length)
-        own = text[begin : begin + length]
-        return [] if set(own) & {*vocabulary.marks, vocabulary.end} else [own]
+        return (vocabulary.previous, *vocabulary.prompt, *vocabulary.start)
 
     def _margin_s(self) -> float:
         return self._rng.uniform(*self._rng.choice(MARGINS_S))

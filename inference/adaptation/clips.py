@@ -1,7 +1,8 @@
 """What somebody brings to adapt to: recordings with text, each looked at before it is learned.
 
-A wrong text teaches wrong words, so a recording in which the model hears next to nothing of its
-text is set aside and listed, with what it heard. A strong accent is not: some of it is understood.
+A wrong text teaches wrong words. So each text is laid along its recording, and others' texts beside
+it: one that another's text fits as well is set aside and listed, with what was heard. A strong
+accent is not: badly as its own text fits, another's fits worse.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from inference.tensors import Hypothesis, Window
 SHORTEST_S, LONGEST_S = 0.4, 14.0
 SILENT_PEAK = 0.003  # of full scale
 FASTEST = 12.0  # characters a second that nobody speaks
-UNLIKE = 0.9  # characters wrong, from which audio and text do not belong together
-TELLING = 5  # characters; of fewer nothing is said
+UNDERSTOOD = 0.4  # characters wrong, below which a text needs no further look
+OTHERS = 8  # texts of other recordings, of like length, that must fit worse
+SPEAKERS_APART = 4  # from so many on, whole speakers are held out
 TOGETHER = 8  # windows
 _HAN = re.compile(r"[㐀-鿿]")
 _MARK = re.compile(r"[，。？！、；：,.?!]")
@@ -34,6 +36,7 @@ class SpeechClip:
     audio: Audio
     text: str
     speaker: str
+    file: str = ""  # where its samples lie: .npy, int16, 16 kHz
     heard: str = ""  # by the weights that are to be adapted
 
     @property
@@ -86,22 +89,45 @@ def sorted_out(
     whole = [clip for clip, why in zip(clips, reasons, strict=True) if not why]
     kept: list[SpeechClip] = []
     for clip, heard in zip(whole, listened(whole, model, language, look), strict=True):
-        if cer(clip.text, heard) >= UNLIKE and len(normalise(clip.text)) >= TELLING:
-            why = f"it sounds unlike its text: {heard[:40] or 'nothing'} is heard"
-            aside.append(SetAside(clip.name, why))
-        else:
+        if right(clip.text, heard) or fits(clip, whole, model, language):
             kept.append(replace(clip, heard=heard))
+        else:
+            why = f"another recording's text fits it as well; {heard[:40] or 'nothing'} is heard"
+            aside.append(SetAside(clip.name, why))
     return kept, aside
 
 
+def right(text: str, heard: str) -> bool:
+    """Whether most of a text is heard as it is."""
+    return cer(text, heard) < UNDERSTOOD
+
+
+def fits(clip: SpeechClip, among: Sequence[SpeechClip], model: WhisperModel, language: str) -> bool:
+    """Whether its own text fits a recording better than others' do, or there are no others."""
+    said = normalise(clip.text)
+    others = {normalise(other.text): other.text for other in among}
+    others.pop(said, None)
+    alike = sorted(others, key=lambda text: abs(len(text) - len(said)))[:OTHERS]
+    window = Window(clip.audio, language=language, word_times=False)
+    own, *rest = model.fit(window, [clip.text, *(others[text] for text in alike)])
+    return not rest or own > max(rest)
+
+
 def listened(
-    clips: Sequence[SpeechClip], model: WhisperModel, language: str, look: Look
+    clips: Sequence[SpeechClip],
+    model: WhisperModel,
+    language: str,
+    look: Look,
+    margin_s: float | None = None,
 ) -> Iterable[str]:
     """The text of each, as it would be served, without word times."""
     for at in range(0, len(clips), TOGETHER):
         some = clips[at : at + TOGETHER]
         look(at, len(clips))
-        windows = [Window(clip.audio, language=language, word_times=False) for clip in some]
+        windows = [
+            Window(clip.audio, language=language, word_times=False, margin_s=margin_s)
+            for clip in some
+        ]
         for answer in model.listen(windows):
             yield answer.text if isinstance(answer, Hypothesis) else ""
     look(len(clips), len(clips))
@@ -116,7 +142,7 @@ def split(
     """
     speakers = sorted({clip.speaker for clip in clips})
     wanted_s = share * sum(clip.seconds for clip in clips)
-    if len(speakers) < 4:
+    if len(speakers) < SPEAKERS_APART:
         return _tails(clips, speakers, share)
     held: set[str] = set()
     by_length = sorted(speakers, key=lambda s: sum(c.seconds for c in clips if c.speaker == s))

@@ -17,6 +17,7 @@ import numpy as np
 from inference.adaptation.waveform import Audio
 
 FILE = "job.json"
+BEST, DONE = "adapters.safetensors", "trained.json"  # what training leaves in the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ class PromptTokens:
     stop: tuple[int, ...]  # 。 at the end of a text without punctuation
     prompt: tuple[int, ...]  # the bundle's own
     marks: tuple[int, ...]  # every token that is punctuation alone
-    terms: tuple[tuple[int, ...], ...] = ()  # hotwords, each with a comma behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ class AdaptationPlan:
     seed: int = 1
     check_every: int = 50  # steps between looks at what is held out, and checkpoints
     patience: int = 4  # looks without a better one, until it stops
-    hinted: float = 0.4  # share of texts that are told hotwords before
     telephone: float = 0.55  # that come through 8 kHz A-law
     threads: int = 0  # 0: torch's choice
+    device: str = "cpu"  # as torch names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,12 @@ def _tuples(value: Any) -> Any:
 
 
 def read_clip(folder: Path, clip: TrainingClip) -> Audio:
-    samples = np.load(folder / clip.file, allow_pickle=False)
-    return np.asarray(samples / 32768, np.float32)
+    return read_samples(folder / clip.file)
+
+
+def read_samples(path: Path) -> Audio:
+    """Raises OSError or ValueError."""
+    return np.asarray(np.load(path, allow_pickle=False) / 32768, np.float32)
 
 
 def write_clip(path: Path, audio: Audio) -> None:

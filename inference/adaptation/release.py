@@ -8,42 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from inference.adaptation.adapters import Adapters, AdaptersUnusable
+from inference.adaptation.weights import float_weights
 from inference.asr import ct2
-from inference.bundles import MANIFEST, load_manifest, seal
+from inference.asr.whisper import WhisperModel
+from inference.bundles import MANIFEST, BundleInvalid, load_manifest, read_canary, seal
+from inference.tensors import Hypothesis, Window
 
-SCALE = "_scale"  # of int8 weights, beside them
-TIED = {"decoder/projection/weight": "decoder/embeddings/weight"}  # kept once, scale and all
 INT8 = "int8_float32"
 KEPT = ("tokenizer.json", "preprocessor_config.json", "canary.wav")
 
 
-def float_weights(folder: Path) -> ct2.Tensors:
-    """A bundle's weights as float16 or float32, whatever it holds; raises NotAModel."""
-    return floated(ct2.read((folder / "model.bin").read_bytes()))
-
-
-def floated(tensors: Mapping[str, NDArray[Any]]) -> ct2.Tensors:
-    """int8 weights as they are meant: each row divided by its scale."""
-    made: ct2.Tensors = {}
-    for name, tensor in tensors.items():
-        if name.endswith(SCALE):
-            continue
-        scale = tensors.get(f"{name}{SCALE}", tensors.get(f"{TIED.get(name)}{SCALE}"))
-        if scale is None or tensor.dtype != np.int8:
-            made[name] = tensor
-            continue
-        rows = scale.astype(np.float32).reshape(-1, *[1] * (tensor.ndim - 1))
-        made[name] = (tensor.astype(np.float32) / rows).astype(np.float16)
-    return made
-
-
 def write(base: Path, learned: Adapters, folder: Path, facts: Mapping[str, Any], card: str) -> None:
     """Fill an empty folder with the adapted weights, int8, and seal it.
+
+    Its canary is what these weights hear in the base's clip.
 
     Raises:
         AdaptersUnusable: they stand on other weights.
@@ -64,3 +45,20 @@ def write(base: Path, learned: Adapters, folder: Path, facts: Mapping[str, Any],
     told = json.loads((base / MANIFEST).read_text(encoding="utf-8"))
     kept = {name: value for name, value in told.items() if name not in ("format", "files")}
     seal(folder, **{**kept, **facts})
+    if manifest.canary:
+        canary = {"audio": manifest.canary.audio, "text": heard_in_canary(folder)}
+        seal(folder, **{**kept, **facts, "canary": canary})
+
+
+def heard_in_canary(folder: Path) -> str:
+    """What a bundle's weights hear in its canary, as it will be asked of them.
+
+    Raises BundleInvalid if that is nothing.
+    """
+    clip = read_canary(folder, load_manifest(folder))
+    assert clip is not None
+    model = WhisperModel(folder, threads=1, compute_type="int8")
+    (heard,) = model.listen([Window(clip, language="zh")])
+    if not isinstance(heard, Hypothesis) or not heard.text:
+        raise BundleInvalid(f"{folder} hears nothing in its canary: {heard}")
+    return heard.text

@@ -24,12 +24,13 @@ from torch.nn import functional
 
 from inference.adaptation.adapters import Adapters
 from inference.adaptation.batches import IGNORED, Batches, WindowBatch
-from inference.adaptation.job import AdaptationJob, load
+from inference.adaptation.job import BEST, DONE, AdaptationJob, load
 from inference.adaptation.network import WhisperNetwork
+from inference.adaptation.weights import float_weights
 from inference.asr import ct2
 from inference.asr.features import LogMel
 
-CHECKPOINT, BEST, PROGRESS = "checkpoint.pt", "adapters.safetensors", "progress.jsonl"
+CHECKPOINT = "checkpoint.pt"
 READY = 4  # batches made ahead
 ROWS = 64  # of scores: one of few shapes, see batches.py
 WARM_UP = 50  # steps up to the peak rate
@@ -45,6 +46,7 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0  # of training itself, breaks not counted
+    cpu_s: float = 0.0  # of all cores
     audio_s: float = 0.0  # heard, with its margins
     best_loss: float = math.inf  # on what is held out
     since_best: int = 0  # looks
@@ -60,10 +62,11 @@ class Training:
         if plan.threads:
             torch.set_num_threads(plan.threads)
         torch.manual_seed(plan.seed)
-        base = ct2.read((Path(self._job.base) / "model.bin").read_bytes())
+        base = float_weights(Path(self._job.base))
         self._base = ct2.content_sha256(base)
         self._network = WhisperNetwork(base)
         self._network.adapt(plan.rank, plan.scale)
+        self._network.to(plan.device)
         self._learned = [p for p in self._network.parameters() if p.requires_grad]
         self._average = [p.detach().clone() for p in self._learned]
         self._optimiser = torch.optim.AdamW(
@@ -71,7 +74,8 @@ class Training:
         )
         mels = base["encoder/conv1/weight"].shape[1]
         self._batches = Batches(folder, self._job, LogMel(feature_size=mels))
-        self._marks = _marks(self._job, len(base["decoder/projection/weight"]))
+        marks = _marks(self._job, len(base["decoder/projection/weight"]))
+        self._marks = marks.to(plan.device)
         self.progress = Progress()
         self._resume()
 
@@ -82,15 +86,17 @@ class Training:
             self._look(math.nan)
         made, losses = _ahead(iter(self._batches)), list[float]()
         while progress.step < plan.steps and progress.since_best < plan.patience:
-            begun = time.monotonic()
+            begun, busy = time.monotonic(), time.process_time()
             batch = next(made)
             losses.append(self._step(batch))
             progress.step += 1
             progress.seconds += time.monotonic() - begun
+            progress.cpu_s += time.process_time() - busy
             progress.audio_s += batch.mel.shape[0] * batch.mel.shape[2] / 100
             if progress.step % plan.check_every == 0 or progress.step == plan.steps:
                 self._look(sum(losses) / len(losses))
                 losses.clear()
+        (self._folder / DONE).write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
         return progress
 
     def _step(self, batch: WindowBatch) -> float:
@@ -114,15 +120,18 @@ class Training:
 
     def _loss(self, batch: WindowBatch) -> Tensor:
         """Mean over the tokens to be said; no mark is taught where the text has none."""
-        mel, inputs = torch.from_numpy(batch.mel), torch.from_numpy(batch.inputs)
-        targets = torch.from_numpy(batch.targets)
+        device = self._job.plan.device
+        mel, inputs, targets, marks = (
+            torch.from_numpy(part).to(device)
+            for part in (batch.mel, batch.inputs, batch.targets, batch.marked)
+        )
         wanted = _wanted(targets)
         said = targets.flatten()[wanted]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16):
             states = self._network.decoder(inputs, self._network.encoder(mel))
             chosen = states.flatten(0, 1)[wanted]
             scores = functional.linear(chosen, self._network.vocabulary).float()
-        marked = torch.from_numpy(batch.marked)[:, None].expand_as(targets).flatten()[wanted]
+        marked = marks[:, None].expand_as(targets).flatten()[wanted]
         unmarked = ~marked & (self._marks[said.clamp(min=0)] == 0)
         scores = scores + self._marks * unmarked[:, None]
         return functional.cross_entropy(scores, said, ignore_index=IGNORED)
@@ -159,7 +168,7 @@ class Training:
         tensors = {}
         for name, value in zip(names, self._average, strict=True):
             module, _, part = name.rpartition(".")
-            tensors[f"{by_module[id(modules[module])]}.{part}"] = value.numpy()
+            tensors[f"{by_module[id(modules[module])]}.{part}"] = value.cpu().numpy()
         return Adapters(self._base, self._job.plan.scale, tensors)
 
     def _save(self) -> None:
@@ -178,7 +187,9 @@ class Training:
         path = self._folder / CHECKPOINT
         if not path.exists():
             return
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(
+            path, map_location=self._job.plan.device, weights_only=True
+        )
         with torch.no_grad():
             for mine, kept in zip(self._learned, state["learned"], strict=True):
                 mine.copy_(kept)

@@ -10,6 +10,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from inference.asr import quality
 from inference.asr.encoder import rows
 from inference.asr.hearing import Hearing, encoded_of, grouped
@@ -24,6 +26,7 @@ from inference.tensors import Window, Word
 
 MAX_CONTEXT = 448  # tokens, prompt and text together
 MIN_ALIGN_FRAMES = 4
+LEAST_LIKELY = 1e-9  # of a token
 
 
 class Decoder:
@@ -107,6 +110,18 @@ class Decoder:
             )
             for hearing, result in zip(group, results, strict=True):
                 hearing.words = self._words(hearing, result, frames_per_s)
+
+    def fit(self, hearing: Hearing, texts: Sequence[str], frames_per_s: float) -> list[float]:
+        """Mean log likelihood of each text's tokens in what was encoded."""
+        frames = max(MIN_ALIGN_FRAMES, int(hearing.window.duration_s * frames_per_s))
+        results = self._model.align(
+            rows(encoded_of([hearing] * len(texts))),
+            list(hearing.asked.start[:-1]),
+            [self._tokenizer.encode(text) for text in texts],
+            [frames] * len(texts),
+        )
+        probable = (np.maximum(result.text_token_probs, LEAST_LIKELY) for result in results)
+        return [float(np.log(p).mean()) if len(p) else -np.inf for p in probable]
 
     def _words(self, hearing: Hearing, result: Any, frames_per_s: float) -> tuple[Word, ...]:
         return timed_words(

@@ -150,6 +150,15 @@ class WhisperModel(Model):
         told = iter([self._told(hearing, len(windows)) for hearing in heard])
         return [answer or next(told) for answer in quick]
 
+    def fit(self, window: Window, texts: Sequence[str]) -> list[float]:
+        """How well each text fits what is heard: mean log likelihood of its tokens, natural.
+
+        A text of no tokens fits nothing: minus infinity.
+        """
+        hearing = Hearing(window, self._padding.samples(window))
+        self._encode([hearing], hearing.samples)
+        return self._decoder.fit(hearing, texts, self._encoder.mel.frames_per_s)
+
     # --- answers that need no model
 
     def _quick(self, window: Window) -> Hypothesis | InvalidQuestion | None:

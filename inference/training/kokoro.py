@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -50,12 +50,19 @@ class Kokoro:
         self._phonemes = ZHG2P()
         self._voices = voices
 
-    def say(self, text: str, voice: str | Mapping[str, float], speed: float = 1.0) -> Audio:
+    def say(
+        self,
+        text: str,
+        voice: str | Mapping[str, float],
+        speed: float = 1.0,
+        accent: Callable[[str], str] = str,
+    ) -> Audio:
         """16 kHz samples, without the silence before and behind.
 
-        A mixture of voices, by their shares, is a new voice.
+        A mixture of voices, by their shares, is a new voice; `accent` changes the phonemes.
         """
         phonemes, _ = self._phonemes(text)
+        phonemes = accent(phonemes)
         tokens = [self._symbols[p] for p in phonemes if p in self._symbols]
         shares = {voice: 1.0} if isinstance(voice, str) else voice
         style = np.sum([self._style(name) * share for name, share in shares.items()], axis=0)

@@ -13,10 +13,11 @@ import soxr
 
 from appliance.audio.g711 import ALAW
 from inference import stock
+from inference.adaptation.release import heard_in_canary
 from inference.asr import ct2
-from inference.asr.whisper import KIND, WhisperModel
-from inference.bundles import load_manifest, read_canary, seal
-from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Window
+from inference.asr.whisper import KIND
+from inference.bundles import seal
+from inference.tensors import SAMPLE_RATE_HZ, Audio
 from provisioning.weights.source import find
 from provisioning.weights.vocabulary import LANGUAGES, Pruned, pruned
 
@@ -69,7 +70,7 @@ def write(precision: Precision, source: Path, folder: Path) -> None:
     _write_wav(folder / CANARY, canary_clip())
     unheard = {"audio": CANARY, "text": ""}
     seal(folder, **facts, canary=unheard)
-    seal(folder, **facts, canary={**unheard, "text": _heard(folder)})
+    seal(folder, **facts, canary={**unheard, "text": heard_in_canary(folder)})
 
 
 def _facts(precision: Precision) -> dict[str, Any]:
@@ -97,17 +98,6 @@ def canary_clip() -> Audio:
     narrow = leg[begin:end].astype(np.float32)
     wide: Audio = soxr.resample(narrow, CALL_HZ, SAMPLE_RATE_HZ).astype(np.float32)
     return wide
-
-
-def _heard(folder: Path) -> str:
-    """What these weights hear in their canary, as it will be asked of them."""
-    clip = read_canary(folder, load_manifest(folder))
-    assert clip is not None
-    model = WhisperModel(folder, threads=1, compute_type="int8")
-    (heard,) = model.listen([Window(clip, language="zh")])
-    if not isinstance(heard, Hypothesis) or not heard.text:
-        raise ValueError(f"{folder.name} hears nothing in the canary: {heard}")
-    return heard.text
 
 
 def _write_wav(path: Path, clip: Audio) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from appliance.audio.listed import read_rows
 from appliance.errors import SettingsError
 from appliance.messages import Emotion, EmotionEstimate
 from appliance.settings.section import PROJECT
@@ -18,7 +19,6 @@ from inference.tensors import Hypothesis, Word
 from tools.evaluation.emotion import EmotionReport, LabelledMood, load_labelled
 from tools.evaluation.lexicon import SPOKEN, HeardRecording, measure
 from tools.evaluation.names import names
-from tools.evaluation.speech import read_rows
 
 
 def heard(said: str, text: str, confidence: float = 0.5) -> HeardRecording:

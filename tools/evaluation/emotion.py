@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from appliance.audio.listed import decode
 from appliance.call.emotion import EmotionTracker
 from appliance.call.lexicon import load_lexicon
 from appliance.call.track import Excerpt
@@ -31,7 +32,6 @@ from appliance.messages import (
 from appliance.settings import Settings
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 from tools.evaluation.data import Progress
-from tools.evaluation.speech import decode
 
 LABELS = {"labels.csv": ",", "list.tsv": "\t"}  # and what stands between columns
 COLUMNS = {"file", "speaker", "text", "emotion"}

@@ -18,6 +18,7 @@ from appliance.assist.city import pack as packs
 from appliance.assist.city.known import gazetteer_of
 from appliance.assist.orders.cases import SURE, alike, deepest, named
 from appliance.assist.slots.value import Said, Value
+from appliance.audio.listed import READING, read_rows
 from appliance.call.box import Box
 from appliance.engine.build import build_engine
 from appliance.errors import LingtingError, SettingsError
@@ -25,14 +26,7 @@ from appliance.messages import LegRole
 from appliance.metrics import Metrics
 from appliance.settings import Settings, load_settings
 from tools.evaluation.data import Progress
-from tools.evaluation.speech import (
-    READING,
-    SpeechPath,
-    one_engine,
-    read_list,
-    read_rows,
-    through_the_box,
-)
+from tools.evaluation.speech import SpeechPath, one_engine, read_list, through_the_box
 
 
 @dataclass(frozen=True, slots=True)

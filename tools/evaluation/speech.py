@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import enum
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import soxr
 
-from appliance.audio.decoder import AudioDecoder
 from appliance.audio.g711 import ALAW, encode
+from appliance.audio.listed import COLUMNS, READING, decode, read_rows
 from appliance.call.box import Box
 from appliance.call.conversation import transcribe
 from appliance.engine.protocol import SpeechEngine
 from appliance.errors import LingtingError, SettingsError
 from appliance.messages import BOX_LANGUAGE, AudioFormat, CallConfig, Encoding
 from appliance.settings import Settings
-from inference.cer import normalise, score
+from inference.cer import interval, normalise, score
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
 
-READING = "read the list of recordings"
-COLUMNS = ("file", "text")
 MARGINS_S = (0.0, 1.28, 2.56, 5.0, 10.0, 30.0)  # 30: padded as the weights were trained
-RESAMPLES = 2000  # of the clips, for the confidence interval
-CONFIDENCE = 0.95
-SEED = 12345  # of the resampling: the same list gives the same interval
 TOGETHER = 8  # windows asked at once
 ALAW_HZ = 8000
 
@@ -82,24 +76,8 @@ class HeardClip:
         return score(self.pairs).rate
 
     def interval(self, speakers: Sequence[str]) -> tuple[float, float] | None:
-        """Bounds of the error rate, by resampling speakers, for one's recordings are alike; where
-        there is one speaker, or nobody said who speaks, by resampling recordings.
-
-        None where there are not two of either.
-        """
-        units: dict[object, list[int]] = {}
-        for number, name in enumerate(speakers):
-            units.setdefault(name if len(set(speakers)) > 1 else number, []).append(number)
-        if len(units) < 2:
-            return None
-        each = [score([self.pairs[number] for number in some]) for some in units.values()]
-        edits = np.array([s.edits for s in each])
-        characters = np.array([s.characters for s in each])
-        draw = np.random.default_rng(SEED).integers(0, len(each), (RESAMPLES, len(each)))
-        rates = edits[draw].sum(axis=1) / np.maximum(1, characters[draw].sum(axis=1))
-        outside = (1 - CONFIDENCE) / 2
-        low, high = np.quantile(rates, [outside, 1 - outside])
-        return float(low), float(high)
+        """Bounds of the error rate, see `inference.cer.interval`."""
+        return interval(self.pairs, speakers)
 
 
 async def read_list(path: Path, say: Say) -> list[Clip]:
@@ -126,54 +104,6 @@ async def read_list(path: Path, say: Say) -> list[Clip]:
             raise SettingsError(READING, cause, hint) from error
         clips.append(Clip(file_path, row["text"], row.get("speaker") or "-", audio))
     return clips
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """By the head line's names; raises SettingsError."""
-    head = "its first line names the columns: file, text and, if known, speaker; tabs between"
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            names, rows = reader.fieldnames or (), list(reader)
-    except UnicodeDecodeError as error:
-        hint = "save it as UTF-8 text (in Excel: Unicode Text, or CSV UTF-8 with tabs)"
-        raise SettingsError(READING, f"{path} is not UTF-8 text", hint) from error
-    except OSError as error:
-        cause = f"{path}: {error.strerror or error}"
-        raise SettingsError(READING, cause, "name a list of recordings") from error
-    except csv.Error as error:
-        raise SettingsError(READING, f"{path}: {error}", head) from error
-    if missing := [name for name in COLUMNS if name not in names]:
-        found = ", ".join(names)[:80] or "nothing"
-        cause = f"{path} has no column {missing[0]}; its first line holds: {found}"
-        raise SettingsError(READING, cause, head)
-    if not rows:
-        raise SettingsError(READING, f"{path} holds no recordings", "one a line, below the head")
-    return rows
-
-
-async def decode(path: Path) -> Audio:
-    """One leg of a recording in any format the box takes, 16 kHz."""
-    decoder = AudioDecoder(AudioFormat(), live=False, max_duration_s=3600.0)
-    pieces: list[Audio] = []
-    try:
-        for chunk in _chunks(path):
-            pieces.append(_mono(await decoder.feed(chunk)))
-        async for legs in decoder.drain():
-            pieces.append(_mono(legs))
-    finally:
-        await decoder.close()
-    return np.concatenate(pieces).astype(np.float32) if pieces else np.zeros(0, np.float32)
-
-
-def _mono(legs: Sequence[Audio]) -> Audio:
-    return np.mean(legs, axis=0) if legs else np.zeros(0, np.float32)
-
-
-def _chunks(path: Path) -> Iterable[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(64 << 10):
-            yield chunk
 
 
 async def through_the_box(box: Box, clips: Sequence[Clip], telephone: bool, say: Say) -> HeardClip:

@@ -25,18 +25,14 @@ from inference.adaptation.job import (
     AdaptationJob,
     AdaptationPlan,
     ClipSource,
-    PromptTokens,
     TrainingClip,
     write_clip,
 )
+from inference.adaptation.tokens import prompt_tokens
 from inference.adaptation.waveform import RATE_HZ, Audio
 from inference.asr.tokenizer import WhisperTokenizer
-from inference.bundles import load_manifest
-from inference.training.hotline.sentences import PACK
 from inference.training.hotline.speak import LIST
 
-LANGUAGE = "zh"
-MARKS = "，。？！、；：,.?!"
 SENTENCES, WORDS, TAR = "aishell-1-sample", "dspspeech-20", "audio-cmn"
 # Share of what is drawn, and how many words of one speaker are put behind another.
 PEOPLE = {SENTENCES: (0.35, (0, 1)), WORDS: (0.08, (0, 3)), TAR: (0.07, (0, 3))}
@@ -45,34 +41,6 @@ SPOKEN_SHARE = 0.5
 HELD_VOICE, HELD_PEOPLE = "zf_xiaobei", 3
 HELD_OUT = 60  # clips of that voice, and of those people, that are looked at
 SHORTEST_S, LONGEST_S = 0.3, 13.0
-TERM = (2, 8)  # characters of a hotword
-
-
-def prompt_tokens(bundle: Path) -> PromptTokens:
-    """What training puts around a text, by a bundle's tokenizer and prompt."""
-    tokenizer = WhisperTokenizer(bundle / "tokenizer.json")
-    language = tokenizer.language(LANGUAGE)
-    assert language is not None
-    start = (tokenizer.sot, language, tokenizer.transcribe, tokenizer.no_timestamps)
-    texts = ((i, tokenizer.decode([i]).strip()) for i in range(tokenizer.eot))
-    return PromptTokens(
-        start,
-        tokenizer.sot_prev,
-        tokenizer.eot,
-        tuple(tokenizer.encode("。")),
-        tuple(tokenizer.encode(load_manifest(bundle).prompts[LANGUAGE])),
-        tuple(i for i, text in texts if text and set(text) <= set(MARKS)),
-        tuple(tuple(tokenizer.encode(f"{term}，")) for term in terms()),
-    )
-
-
-def terms() -> list[str]:
-    """Names and hotwords of the shipped pack, to be told whether they are said or not."""
-    names: set[str] = set()
-    for file, column in (("places.csv", "name"), ("hotwords.csv", "text")):
-        with (PACK / file).open(encoding="utf-8", newline="") as rows:
-            names |= {row[column] for row in csv.DictReader(rows)}
-    return sorted(name for name in names if TERM[0] <= len(name) <= TERM[1])
 
 
 def people(folder: Path) -> Iterator[tuple[str, dict[str, str], Audio]]:
@@ -150,7 +118,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--rate", type=float, default=AdaptationPlan(0).peak_rate)
     given = parser.parse_args()
-    plan = AdaptationPlan(steps=given.steps, peak_rate=given.rate, hinted=0.0, patience=99)
+    plan = AdaptationPlan(steps=given.steps, peak_rate=given.rate, patience=99)
     make(given.out, given.base, given.spoken, given.people, plan)
 
 

@@ -1,0 +1,254 @@
+"""`lingting adapt`: the recogniser learns a city's own way of speaking."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import psutil
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from appliance.audio.listed import decode, read_rows
+from appliance.audio.trimming import trimmed
+from appliance.audio.vad import Vad
+from appliance.errors import LingtingError, SettingsError
+from appliance.models.serving import library_of
+from appliance.settings import load_settings
+from appliance.settings.section import PROJECT
+from inference.adaptation import request
+from inference.adaptation.request import AdaptationRequest, LabelledRecording
+from inference.tensors import SAMPLE_RATE_HZ, Audio
+
+DOING = "adapt the recogniser"
+TORCH = PROJECT / ".venv-pyannote" / "bin" / "python"
+LONGEST_S = 120.0  # of one recording; longer ones cannot be learned from uncut
+SPARE = 1.4  # of the speech asked for, that is read: some is held out, some set aside
+LEAST_MIN, MOST_MIN = 0.5, 120.0
+GENERAL_MIN = 20.0  # of general speech, at most
+PEAK = 32767
+NICENESS = 19
+console = Console(highlight=False)
+
+
+def adapt(
+    data: Annotated[
+        Path,
+        typer.Option(help="List of recordings: TSV with a head line, columns file, text, speaker."),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the bundle and the report; gone on with if cut off.")
+    ],
+    base: Annotated[
+        str, typer.Option(help="Bundle to adapt: name@version on this box, or its folder.")
+    ] = "whisper-base",
+    general: Annotated[
+        Path | None,
+        typer.Option(help="List of general speech, learned beside it so that none is forgotten."),
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option(min=LEAST_MIN, max=MOST_MIN, help="Of speech to learn from, at most.")
+    ] = 20.0,
+    name: Annotated[str, typer.Option(help="Of the new bundle; else BASE-local.")] = "",
+    version: Annotated[str, typer.Option(help="Of the new bundle; else today.")] = "",
+    language: Annotated[str, typer.Option(help="ISO 639-1.")] = "zh",
+    curve: Annotated[
+        bool, typer.Option(help="Learn from 1, 2, 5 ... minutes, too: what more would bring.")
+    ] = True,
+    device: Annotated[str, typer.Option(help="cpu or cuda, for learning.")] = "cpu",
+    torch: Annotated[
+        Path | None, typer.Option(help="Python with torch; else the one of `make pyannote`.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report, as JSON.")] = False,
+) -> None:
+    """Adapt the recogniser to an accent, from recordings with their text.
+
+    Out comes a sealed bundle, to be signed, imported and tried like any other, and a report of what
+    it brought, what it cost and what it spoiled. Everything stays on this machine, and gives way to
+    whatever else runs here.
+    """
+    psutil.Process().nice(NICENESS)
+    folder = _base_folder(base)
+    python = _with_torch(torch or TORCH)
+    if device not in ("cpu", "cuda"):
+        raise SettingsError(DOING, f"--device {device}: cpu or cuda")
+    out.mkdir(parents=True, exist_ok=True)
+    asked = AdaptationRequest(
+        base=str(folder),
+        name=name or f"{folder.name}-local",
+        version=version or time.strftime("%Y%m%d"),
+        language=language,
+        minutes=minutes,
+        curve=curve,
+        device=device,
+        torch=str(python),
+        local=(),
+        general=(),
+    )
+    with _bar() as progress:
+        if not _goes_on(out, asked):
+            local = _brought(out, "local", data, minutes * SPARE, progress)
+            beside = _brought(out, "general", general, GENERAL_MIN, progress) if general else ()
+            _with(asked, local, beside).save(out)
+        _run(out, progress)
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    if as_json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        _show(report, out)
+
+
+def _base_folder(base: str) -> Path:
+    folder = Path(base)
+    if not (folder / "manifest.json").is_file():
+        folder = library_of(load_settings()).find(base).folder
+    return folder.resolve()
+
+
+def _with_torch(python: Path) -> Path:
+    hint = "set it up by `make pyannote` in a checkout, or name another: --torch PYTHON"
+    if not python.is_file():
+        raise SettingsError(DOING, f"learning takes torch, and there is no {python}", hint)
+    tried = subprocess.run([python, "-c", "import torch, safetensors"], capture_output=True)
+    if tried.returncode:
+        cause = tried.stderr.decode(errors="replace").strip().splitlines()[-1]
+        raise SettingsError(DOING, f"{python}: {cause}", hint)
+    return python.absolute()  # not resolved: a link into an environment is the environment
+
+
+def _goes_on(out: Path, asked: AdaptationRequest) -> bool:
+    """Whether the folder holds the same adaptation, begun before; raises SettingsError if another.
+
+    What is in the lists is read once: a list that has changed since takes a new folder.
+    """
+    if not (out / request.FILE).exists():
+        return False
+    try:
+        begun = request.load(out)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise SettingsError(DOING, f"{out}: {error}", "name a new folder") from error
+    if _with(begun, (), ()) != asked:
+        cause = f"{out} holds another adaptation, of {begun.base} to {begun.name}"
+        raise SettingsError(DOING, cause, "name a new folder, or give the same options again")
+    console.print(f"[dim]going on in {out}[/dim]")
+    return True
+
+
+def _with(
+    asked: AdaptationRequest,
+    local: tuple[LabelledRecording, ...],
+    general: tuple[LabelledRecording, ...],
+) -> AdaptationRequest:
+    return replace(asked, local=local, general=general)
+
+
+def _brought(
+    out: Path, part: str, path: Path, minutes: float, progress: Progress
+) -> tuple[LabelledRecording, ...]:
+    """Recordings of a list, decoded and trimmed into the folder, until so many minutes are there.
+
+    In a random order that is always the same, so that those left out are of everybody.
+    """
+    rows = read_rows(path)
+    order = np.random.default_rng(1).permutation(len(rows))
+    (out / "clips").mkdir(exist_ok=True)
+    task = progress.add_task(f"read {part} speech", total=len(rows), note="")
+
+    async def read() -> tuple[LabelledRecording, ...]:
+        vad, found, seconds = Vad(), list[LabelledRecording](), 0.0
+        for number in order:
+            if seconds < minutes * 60:
+                file = f"clips/{part}-{number:05d}.npy"
+                each, audio = await one(path, rows[number], file, vad)
+                if not each.refused:
+                    np.save(out / file, (np.clip(audio, -1, 1) * PEAK).astype(np.int16))
+                seconds += len(audio) / SAMPLE_RATE_HZ
+                found.append(each)
+            progress.advance(task)
+        await vad.close()
+        return tuple(found)
+
+    return asyncio.run(read())
+
+
+async def one(
+    path: Path, row: dict[str, str], file: str, vad: Vad
+) -> tuple[LabelledRecording, Audio]:
+    """One recording; one that cannot be read is refused and costs the others nothing."""
+    source, text = row.get("file") or "", (row.get("text") or "").strip()
+    each = LabelledRecording(file, source, text, row.get("speaker") or "-")
+    nothing = np.zeros(0, np.float32)
+    if not text:
+        return replace(each, refused="no text"), nothing
+    try:
+        audio = await trimmed(await decode(path.parent / source, LONGEST_S), vad)
+    except OSError as error:
+        return replace(each, refused=error.strerror or str(error)), nothing
+    except LingtingError as error:
+        return replace(each, refused=error.cause), nothing
+    return (each, audio) if len(audio) else (replace(each, refused="nobody speaks"), nothing)
+
+
+def _run(out: Path, progress: Progress) -> None:
+    """In a process of its own, so that memory comes back; raises SettingsError with its reason."""
+    command = [sys.executable, "-m", "inference.adaptation", str(out)]
+    tasks: dict[str, TaskID] = {}
+    last: dict[str, Any] = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        for line in child.stdout:
+            last = json.loads(line)
+            if stage := last.get("stage"):
+                if stage not in tasks:
+                    tasks[stage] = progress.add_task(stage, total=last["of"], note="")
+                done, of, note = last["done"], last["of"], last["note"]
+                progress.update(tasks[stage], completed=done, total=of, note=note)
+    if "error" in last:
+        raise SettingsError(DOING, last["error"], last["hint"])
+    if child.returncode:
+        cause = f"it ended with {child.returncode}"
+        raise SettingsError(DOING, cause, "run the same command again: it goes on")
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    note = TextColumn("[dim]{task.fields[note]}[/dim]")
+    return Progress(*columns, TimeElapsedColumn(), note, console=Console(stderr=True))
+
+
+def _show(report: dict[str, Any], out: Path) -> None:
+    """The report in a few lines."""
+    table = Table("characters wrong", "before", "after", "clips", "speakers", box=SIMPLE_HEAD)
+    for part, after in report["after"].items():
+        before = report["before"][part]
+        counts = str(after["clips"]), str(after["speakers"])
+        table.add_row(part, f"{before['cer']:.1%}", f"{after['cer']:.1%}", *counts)
+    console.print(table)
+    cost = report["cost"]
+    console.print(
+        f"learned from {report['learned_s'] / 60:.1f} min of {report['learned_speakers']} speakers "
+        f"in {cost['wall_s'] / 60:.0f} min, {cost['core_hours']:.2f} core-hours; "
+        f"{len(report['set_aside'])} recordings set aside"
+    )
+    for note in report["notes"]:
+        console.print(f"[yellow]{note}[/yellow]")
+    bundle = out / "bundle"
+    console.print(f"bundle: {bundle}; sign it by: lingting models sign {bundle} --key KEY")
+    console.print(f"report: {out / 'report.html'}")

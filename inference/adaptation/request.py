@@ -1,0 +1,50 @@
+"""What somebody wants adapted, as whoever decoded the recordings wrote it down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+FILE = "request.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRecording:
+    """Speech of one person, cut to where somebody speaks."""
+
+    file: str  # in the work folder: .npy, int16, 16 kHz; empty if it could not be read
+    source: str  # the recording, as its list names it
+    text: str
+    speaker: str
+    refused: str = ""  # why it cannot be used
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptationRequest:
+    """Everything but the sound."""
+
+    base: str  # folder of the bundle to adapt
+    name: str  # of the new one
+    version: str
+    language: str
+    minutes: float  # of local speech to learn from, at most
+    curve: bool  # whether smaller amounts are learned from, too
+    device: str  # cpu or cuda
+    torch: str  # the Python that has it
+    local: tuple[LabelledRecording, ...]
+    general: tuple[LabelledRecording, ...] = field(default=())  # not to be forgotten
+
+    def save(self, folder: Path) -> None:
+        """Whole or not at all: a folder with it is one that can be gone on with."""
+        draft = folder / f".{FILE}"
+        draft.write_text(json.dumps(asdict(self), ensure_ascii=False), encoding="utf-8")
+        draft.replace(folder / FILE)
+
+
+def load(folder: Path) -> AdaptationRequest:
+    """The inverse of `save`; raises OSError, ValueError, KeyError or TypeError."""
+    raw = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    for part in ("local", "general"):
+        raw[part] = tuple(LabelledRecording(**each) for each in raw[part])
+    return AdaptationRequest(**raw)

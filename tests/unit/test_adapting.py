@@ -1,0 +1,223 @@
+"""What is learned from, how much of it, and what an adaptation says of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from appliance.cli import adapt
+from appliance.cli.app import app
+from inference.adaptation import curriculum, request
+from inference.adaptation.clips import SetAside, SpeechClip, looked_at, sorted_out, split
+from inference.adaptation.report import AdaptationReport, Cost, CurvePoint, page
+from inference.adaptation.request import AdaptationRequest, LabelledRecording
+from inference.adaptation.trial import (
+    Choice,
+    HeardFigures,
+    smallest_margin,
+    strongest_that_spoils_nothing,
+)
+from inference.tensors import Hypothesis, Window
+
+SAID = ("小区暖气三天没有热", "路灯坏了没有人修", "楼上半夜施工太吵了", "垃圾堆了一个星期")
+
+
+def spoken(
+    name: str, text: str = SAID[0], speaker: str = "甲", seconds: float = 3.0, level: float = 0.1
+) -> SpeechClip:
+    audio = np.full(int(seconds * 16_000), level, np.float32)
+    return SpeechClip(name, audio, text, speaker, f"{name}.npy")
+
+
+class Ears:
+    """Hears what it is told to, and lays texts along it by whether they are that."""
+
+    def __init__(self, truth: Sequence[str], heard: Sequence[str]) -> None:
+        self._truth, self._heard = list(truth), list(heard)
+        self._levels = [0.1 * (i + 1) for i in range(len(truth))]
+
+    def listen(self, windows: Sequence[Window]) -> list[Hypothesis]:
+        return [Hypothesis(self._heard[self._which(w)], "zh") for w in windows]
+
+    def fit(self, window: Window, texts: Sequence[str]) -> list[float]:
+        truth = self._truth[self._which(window)]
+        return [-0.5 if text == truth else -3.0 - 0.01 * len(text) for text in texts]
+
+    def _which(self, window: Window) -> int:
+        return int(np.argmin([abs(level - window.audio[0]) for level in self._levels]))
+
+
+def quiet(done: int, of: int) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("clip", "why"),
+    [
+        (spoken("a", ""), "no text"),
+        (spoken("a", "hello there"), "no Chinese text"),
+        (spoken("a", "你\x00好"), "holds"),
+        (spoken("a", seconds=0.2), "0.2 s of speech"),
+        (spoken("a", seconds=30), "cut it up"),
+        (spoken("a", level=0.0), "silence"),
+        (spoken("a", "您好" * 40), "more text than was said"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_told_before_it_is_heard(clip: SpeechClip, why: str) -> None:
+    assert why in looked_at(clip)
+
+
+def test_a_wrong_text_is_set_aside_and_a_strong_accent_is_not() -> None:
+    clips = [spoken(f"c{i}", text, level=0.1 * (i + 1)) for i, text in enumerate(SAID)]
+    clips[1] = replace(clips[1], text=SAID[1] + "吗")  # says something else than is heard
+    swapped = replace(clips[2], text=SAID[0])
+    garbled = "嗯嗯啊啊哦哦哦呀"  # all that is heard of a strong accent
+    ears = Ears([SAID[0], SAID[1] + "吗", SAID[2], SAID[3]], [SAID[0], garbled, SAID[2], SAID[3]])
+    kept, aside = sorted_out([clips[0], clips[1], swapped, clips[3]], ears, "zh", quiet)  # type: ignore[arg-type]
+    assert [clip.name for clip in kept] == ["c0", "c1", "c3"]
+    assert kept[1].heard == garbled
+    assert [each.name for each in aside] == ["c2"] and SAID[2] in aside[0].reason
+
+
+def test_whole_speakers_are_held_out_where_there_are_enough() -> None:
+    clips = [spoken(f"{who}{i}", speaker=who) for who in "甲乙丙丁戊" for i in range(4)]
+    learned, held = split(clips)
+    assert held and not {c.speaker for c in learned} & {c.speaker for c in held}
+    one = [spoken(f"x{i}") for i in range(10)]
+    learned, held = split(one)
+    assert len(held) == 1 and learned + held == one
+
+
+def test_a_curves_points_are_parts_of_one_another_and_of_everybody() -> None:
+    clips = [spoken(f"{who}{i}", speaker=who, seconds=6) for who in "甲乙丙" for i in range(20)]
+    little, more = (curriculum.nested(clips, minutes) for minutes in (1, 3))
+    assert more[: len(little)] == little
+    assert {clip.speaker for clip in little} == set("甲乙丙")
+    assert sum(clip.seconds for clip in little) == pytest.approx(60, abs=6)
+    assert curriculum.points(6 * 60, 20) == [1, 2, 6]
+    assert curriculum.points(90 * 60, 20) == [1, 2, 5, 10, 20]
+    assert curriculum.points(40, 20) == [pytest.approx(0.67)]
+
+
+def test_more_speech_is_learned_for_longer() -> None:
+    counts = [curriculum.steps(minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 120)]
+    assert counts == sorted(counts) and counts[0] > 10 and counts[-1] == curriculum.MOST_STEPS
+
+
+def test_what_forgets_is_not_chosen_however_well_it_hears() -> None:
+    tried = [Choice(0.25, 0.30, 0.20), Choice(0.5, 0.25, 0.209), Choice(1.0, 0.10, 0.35)]
+    assert strongest_that_spoils_nothing(tried, 0.20).strength == 0.5
+    assert strongest_that_spoils_nothing(tried, None).strength == 1.0
+    assert strongest_that_spoils_nothing(tried[2:], 0.20).strength == 1.0  # nothing else is there
+
+
+def test_a_margin_shrinks_only_as_far_as_it_costs_nothing() -> None:
+    assert smallest_margin({1.28: 0.20, 2.5: 0.151, 5.0: 0.15}) == 2.5
+    assert smallest_margin({1.28: 0.14, 2.5: 0.151, 5.0: 0.15}) == 1.28
+
+
+def told() -> AdaptationReport:
+    before = HeardFigures(0.4, 0.35, 0.45, 30, 3, 120.0)
+    figures = {"local": before, "local_alaw": before}
+    after = {name: replace(before, cer=0.2) for name in figures}
+    points = (CurvePoint(1.0, 50, 0.5, 0.3, None, 100.0, 0.05),)
+    margins = {"before": {1.28: 0.5, 5.0: 0.4}, "after": {1.28: 0.2, 5.0: 0.2}}
+    aside = (SetAside("a&b.wav", "no text"),)
+    return AdaptationReport(
+        *("whisper-base", "<b>@1", "cpu", 60.0, 4, 0.0, "speakers", figures, after, points),
+        *(
+            margins,
+            1.28,
+            Cost(200.0, 0.1, 0.0, 900.0),
+            (SetAside("a&b.wav", "no text"),),
+            ("note",),
+        ),
+    )
+
+
+def test_the_report_stands_by_itself(tmp_path: Path) -> None:
+    told().save(tmp_path)
+    shown = page(told())
+    assert "20.0% (35.0%–45.0%)" in shown and "40.0%" in shown and "<svg" in shown
+    assert "&lt;b&gt;@1" in shown and "a&amp;b.wav" in shown and "<script" not in shown
+    assert "http" not in shown  # nothing is fetched
+    assert json.loads((tmp_path / "report.json").read_text())["after"]["local"]["cer"] == 0.2
+
+
+def asked(base: str = "b") -> AdaptationRequest:
+    recording = LabelledRecording("clips/local-00000.npy", "a.wav", "您好", "甲")
+    return AdaptationRequest(
+        base, "n", "1", "zh", 5.0, True, "cpu", "python", (recording,), (recording,)
+    )
+
+
+def test_a_request_is_read_as_it_was_written(tmp_path: Path) -> None:
+    asked().save(tmp_path)
+    assert request.load(tmp_path) == asked()
+
+
+# --- the command
+
+
+@pytest.fixture
+def torch(tmp_path: Path) -> Path:
+    """A Python that says it has torch."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 0\n")
+    python.chmod(0o755)
+    return python
+
+
+def run(*arguments: object) -> str:
+    outcome = CliRunner().invoke(app, ["adapt", *map(str, arguments)])
+    assert outcome.exit_code != 0
+    return str(outcome.exception)
+
+
+def test_without_torch_it_says_where_to_get_it(tmp_path: Path) -> None:
+    told = run("--data", "l", "--out", tmp_path, "--torch", tmp_path / "none")
+    assert "make pyannote" in told
+    poor = tmp_path / "poor"
+    poor.write_text("#!/bin/sh\necho No module named torch >&2\nexit 1\n")
+    poor.chmod(0o755)
+    assert "No module named torch" in run("--data", "l", "--out", tmp_path, "--torch", poor)
+
+
+def test_a_list_that_is_none_is_named(tmp_path: Path, torch: Path) -> None:
+    told = run("--data", tmp_path / "none.tsv", "--out", tmp_path / "o", "--torch", torch)
+    assert "none.tsv" in told
+    (tmp_path / "l.tsv").write_text("path\ttext\na\tb\n")
+    told = run("--data", tmp_path / "l.tsv", "--out", tmp_path / "o", "--torch", torch)
+    assert "no column file" in told
+
+
+def test_an_unknown_base_is_named_with_what_there_is(tmp_path: Path, torch: Path) -> None:
+    told = run("--data", "l", "--out", tmp_path, "--torch", torch, "--base", "nothing@9")
+    assert "there is no nothing@9" in told
+
+
+def test_another_adaptations_folder_is_left_alone(tmp_path: Path, torch: Path) -> None:
+    asked().save(tmp_path)
+    told = run("--data", "l", "--out", tmp_path, "--torch", torch)
+    assert "holds another adaptation" in told and "new folder" in told
+    (tmp_path / "request.json").write_text("{}")
+    assert "new folder" in run("--data", "l", "--out", tmp_path, "--torch", torch)
+
+
+async def test_a_recording_that_cannot_be_read_costs_the_others_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.wav").write_bytes(b"RIFF nothing")
+
+    async def reason(row: dict[str, str]) -> str:
+        each, audio = await adapt.one(tmp_path / "l.tsv", row, "f", None)  # type: ignore[arg-type]
+        assert not len(audio)
+        return each.refused
+
+    assert await reason({"file": "a.wav", "text": " "}) == "no text"
+    assert "No such file" in await reason({"file": "a.wav", "text": "您好"})
+    assert await reason({"file": "x.wav", "text": "您好"})
