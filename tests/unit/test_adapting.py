@@ -135,7 +135,7 @@ def told() -> AdaptationReport:
             margins,
             1.28,
             Cost(200.0, 0.1, 0.0, 900.0),
-            (SetAside("a&b.wav", "no text"),),
+            aside,
             ("note",),
         ),
     )
