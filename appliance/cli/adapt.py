@@ -69,6 +69,9 @@ def adapt(
     name: Annotated[str, typer.Option(help="Of the new bundle; else BASE-local.")] = "",
     version: Annotated[str, typer.Option(help="Of the new bundle; else today.")] = "",
     language: Annotated[str, typer.Option(help="ISO 639-1.")] = "zh",
+    steps: Annotated[
+        int, typer.Option(min=0, max=5000, help="Of learning, some 3 s each; 0: by the minutes.")
+    ] = 0,
     curve: Annotated[
         bool, typer.Option(help="Learn from 1, 2, 5 ... minutes, too: what more would bring.")
     ] = True,
@@ -96,6 +99,7 @@ def adapt(
         version=version or time.strftime("%Y%m%d"),
         language=language,
         minutes=minutes,
+        steps=steps,
         curve=curve,
         device=device,
         torch=str(python),

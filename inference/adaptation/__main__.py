@@ -172,7 +172,7 @@ class Adaptation:
         job = self._folder / _job_name(minutes)
         if not (job / DONE).exists():
             tokens = prompt_tokens(self._base, self._asked.language)
-            lessons = Curriculum(self._folder, self._base, tokens, self._asked.device)
+            lessons = Curriculum(self._folder, self._base, tokens, self._asked)
             local = curriculum.nested(material.local, minutes)
             held = [*material.local_held, *material.general_held]
             lessons.write(job.name, minutes, local, material.general, held)

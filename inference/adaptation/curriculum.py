@@ -17,6 +17,7 @@ from inference.adaptation.job import (
     PromptTokens,
     TrainingClip,
 )
+from inference.adaptation.request import AdaptationRequest
 from inference.asr.tokenizer import WhisperTokenizer
 
 CURVE_MIN = (1, 2, 5, 10, 20)  # of speech
@@ -63,8 +64,10 @@ def steps(minutes: float) -> int:
 class Curriculum:
     """Writes jobs into folders of their own; clips lie where they lie."""
 
-    def __init__(self, folder: Path, base: Path, tokens: PromptTokens, device: str) -> None:
-        self._folder, self._base, self._tokens, self._device = folder, base, tokens, device
+    def __init__(
+        self, folder: Path, base: Path, tokens: PromptTokens, asked: AdaptationRequest
+    ) -> None:
+        self._folder, self._base, self._tokens, self._asked = folder, base, tokens, asked
         self._tokenizer = WhisperTokenizer(base / "tokenizer.json")
 
     def write(
@@ -76,13 +79,13 @@ class Curriculum:
         held_out: Sequence[SpeechClip],
     ) -> Path:
         """The job's folder."""
-        most = steps(minutes)
+        most = self._asked.steps or steps(minutes)
         plan = AdaptationPlan(
             steps=most,
             peak_rate=PEAK_RATE,
             check_every=max(10, most // CHECKS),
             patience=PATIENCE,
-            device=self._device,
+            device=self._asked.device,
         )
         share = GENERAL_SHARE if general else 0.0
         sources = [ClipSource(LOCAL, 1 - share, self._taught(local), JOINED)]

@@ -29,6 +29,7 @@ class AdaptationRequest:
     version: str
     language: str
     minutes: float  # of local speech to learn from, at most
+    steps: int  # of learning; 0: by the minutes
     curve: bool  # whether smaller amounts are learned from, too
     device: str  # cpu or cuda
     torch: str  # the Python that has it

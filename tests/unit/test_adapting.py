@@ -128,16 +128,22 @@ def told() -> AdaptationReport:
     after = {name: replace(before, cer=0.2) for name in figures}
     points = (CurvePoint(1.0, 50, 0.5, 0.3, None, 100.0, 0.05),)
     margins = {"before": {1.28: 0.5, 5.0: 0.4}, "after": {1.28: 0.2, 5.0: 0.2}}
-    aside = (SetAside("a&b.wav", "no text"),)
     return AdaptationReport(
-        *("whisper-base", "<b>@1", "cpu", 60.0, 4, 0.0, "speakers", figures, after, points),
-        *(
-            margins,
-            1.28,
-            Cost(200.0, 0.1, 0.0, 900.0),
-            aside,
-            ("note",),
-        ),
+        base="whisper-base",
+        bundle="<b>@1",
+        device="cpu",
+        learned_s=60.0,
+        learned_speakers=4,
+        general_learned_s=0.0,
+        held_out="speakers",
+        before=figures,
+        after=after,
+        curve=points,
+        margins=margins,
+        margin_s=1.28,
+        cost=Cost(200.0, 0.1, 0.0, 900.0),
+        set_aside=(SetAside("a&b.wav", "no text"),),
+        notes=("note",),
     )
 
 
@@ -153,7 +159,7 @@ def test_the_report_stands_by_itself(tmp_path: Path) -> None:
 def asked(base: str = "b") -> AdaptationRequest:
     recording = LabelledRecording("clips/local-00000.npy", "a.wav", "您好", "甲")
     return AdaptationRequest(
-        base, "n", "1", "zh", 5.0, True, "cpu", "python", (recording,), (recording,)
+        base, "n", "1", "zh", 5.0, 0, True, "cpu", "python", (recording,), (recording,)
     )
 
 
