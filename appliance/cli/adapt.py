@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import subprocess
 import sys
@@ -34,7 +35,7 @@ from appliance.models.serving import library_of
 from appliance.settings import load_settings
 from appliance.settings.section import PROJECT
 from inference.adaptation import request
-from inference.adaptation.request import AdaptationRequest, LabelledRecording
+from inference.adaptation.request import AdaptationRequest, SpokenRecording
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
 DOING = "adapt the recogniser"
@@ -46,16 +47,25 @@ GENERAL_MIN = 20.0  # of general speech, at most
 PEAK = 32767
 NICENESS = 19
 console = Console(highlight=False)
+app = typer.Typer()
 
 
+class Device(enum.StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+@app.callback(invoke_without_command=True)
 def adapt(
+    context: typer.Context,
     data: Annotated[
-        Path,
+        Path | None,
         typer.Option(help="List of recordings: TSV with a head line, columns file, text, speaker."),
-    ],
+    ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder for the bundle and the report; gone on with if cut off.")
-    ],
+        Path | None,
+        typer.Option(help="Folder for the bundle and the report; gone on with if cut off."),
+    ] = None,
     base: Annotated[
         str, typer.Option(help="Bundle to adapt: name@version on this box, or its folder.")
     ] = "whisper-base",
@@ -75,7 +85,7 @@ def adapt(
     curve: Annotated[
         bool, typer.Option(help="Learn from 1, 2, 5 ... minutes, too: what more would bring.")
     ] = True,
-    device: Annotated[str, typer.Option(help="cpu or cuda, for learning.")] = "cpu",
+    device: Annotated[Device, typer.Option(help="For learning.")] = Device.CPU,
     torch: Annotated[
         Path | None, typer.Option(help="Python with torch; else the one of `make pyannote`.")
     ] = None,
@@ -87,39 +97,40 @@ def adapt(
     it brought, what it cost and what it spoiled. Everything stays on this machine, and gives way to
     whatever else runs here.
     """
-    psutil.Process().nice(NICENESS)
-    folder = _base_folder(base)
-    python = _with_torch(torch or TORCH)
-    if device not in ("cpu", "cuda"):
-        raise SettingsError(DOING, f"--device {device}: cpu or cuda")
-    out.mkdir(parents=True, exist_ok=True)
+    if context.invoked_subcommand:
+        return
+    if data is None or out is None:
+        raise typer.BadParameter("--data LIST and --out FOLDER are needed")
+    folder = base_folder(base)
+    made = name or f"{folder.name}-local", version or time.strftime("%Y%m%d")
+    python = str(_with_torch(torch or TORCH))
     asked = AdaptationRequest(
-        base=str(folder),
-        name=name or f"{folder.name}-local",
-        version=version or time.strftime("%Y%m%d"),
-        language=language,
-        minutes=minutes,
-        steps=steps,
-        curve=curve,
-        device=device,
-        torch=str(python),
-        local=(),
-        general=(),
+        str(folder), *made, language, minutes, steps, curve, device.value, python, (), ()
     )
-    with _bar() as progress:
-        if not _goes_on(out, asked):
-            local = _brought(out, "local", data, minutes * SPARE, progress)
-            beside = _brought(out, "general", general, GENERAL_MIN, progress) if general else ()
-            _with(asked, local, beside).save(out)
-        _run(out, progress)
-    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    report = _adapted(asked, data, general, out)
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:
         _show(report, out)
 
 
-def _base_folder(base: str) -> Path:
+def _adapted(
+    asked: AdaptationRequest, data: Path, general: Path | None, out: Path
+) -> dict[str, Any]:
+    """The report of an adaptation, gone on with if its folder holds one that was cut off."""
+    psutil.Process().nice(NICENESS)
+    out.mkdir(parents=True, exist_ok=True)
+    with _bar() as progress:
+        if not _goes_on(out, asked):
+            local = _brought(out, "local", data, asked.minutes * SPARE, progress)
+            beside = _brought(out, "general", general, GENERAL_MIN, progress) if general else ()
+            _with(asked, local, beside).save(out)
+        _run(out, progress)
+    report: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+def base_folder(base: str) -> Path:
     folder = Path(base)
     if not (folder / "manifest.json").is_file():
         folder = library_of(load_settings()).find(base).folder
@@ -157,15 +168,15 @@ def _goes_on(out: Path, asked: AdaptationRequest) -> bool:
 
 def _with(
     asked: AdaptationRequest,
-    local: tuple[LabelledRecording, ...],
-    general: tuple[LabelledRecording, ...],
+    local: tuple[SpokenRecording, ...],
+    general: tuple[SpokenRecording, ...],
 ) -> AdaptationRequest:
     return replace(asked, local=local, general=general)
 
 
 def _brought(
     out: Path, part: str, path: Path, minutes: float, progress: Progress
-) -> tuple[LabelledRecording, ...]:
+) -> tuple[SpokenRecording, ...]:
     """Recordings of a list, decoded and trimmed into the folder, until so many minutes are there.
 
     In a random order that is always the same, so that those left out are of everybody.
@@ -175,8 +186,8 @@ def _brought(
     (out / "clips").mkdir(exist_ok=True)
     task = progress.add_task(f"read {part} speech", total=len(rows), note="")
 
-    async def read() -> tuple[LabelledRecording, ...]:
-        vad, found, seconds = Vad(), list[LabelledRecording](), 0.0
+    async def read() -> tuple[SpokenRecording, ...]:
+        vad, found, seconds = Vad(), list[SpokenRecording](), 0.0
         for number in order:
             if seconds < minutes * 60:
                 file = f"clips/{part}-{number:05d}.npy"
@@ -194,10 +205,10 @@ def _brought(
 
 async def one(
     path: Path, row: dict[str, str], file: str, vad: Vad
-) -> tuple[LabelledRecording, Audio]:
+) -> tuple[SpokenRecording, Audio]:
     """One recording; one that cannot be read is refused and costs the others nothing."""
     source, text = row.get("file") or "", (row.get("text") or "").strip()
-    each = LabelledRecording(file, source, text, row.get("speaker") or "-")
+    each = SpokenRecording(file, source, text, row.get("speaker") or "-")
     nothing = np.zeros(0, np.float32)
     if not text:
         return replace(each, refused="no text"), nothing

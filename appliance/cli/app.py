@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import access, audit, backup, city, engines, models, pki, serve, store
-from appliance.cli.adapt import adapt
+from appliance.cli import access, adapt, audit, backup, city, engines, models, pki, serve, store
+from appliance.cli.adapt_emotion import emotion
 from appliance.cli.canary import canary
 from appliance.cli.capacity import capacity
 from appliance.cli.doctor import doctor
@@ -60,7 +60,8 @@ app.command()(capacity)
 app.command()(support_bundle)
 app.command()(lexicon)
 app.command()(replay)
-app.command()(adapt)
+adapt.app.command()(emotion)
+app.add_typer(adapt.app, name="adapt")
 app.add_typer(access.app, name="access")
 app.add_typer(pki.app, name="pki")
 app.add_typer(audit.app, name="audit")

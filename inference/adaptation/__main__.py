@@ -150,7 +150,7 @@ class Adaptation:
             *(local, local_held[:MOST_HELD], general, general_held[:MOST_HELD]), aside, whole
         )
 
-    def _clips(self, recordings: Sequence[request.LabelledRecording]) -> list[SpeechClip]:
+    def _clips(self, recordings: Sequence[request.SpokenRecording]) -> list[SpeechClip]:
         found = []
         for each in recordings:
             if not each.refused:

@@ -64,6 +64,7 @@ class AdaptationPlan:
     steps: int
     rank: int = 32
     scale: float = 2.0
+    part: str = ""  # of the network that learns: encoder/, decoder/, or all of it
     peak_rate: float = 1e-3
     frames: int = 7000  # of a batch, 10 ms each
     seed: int = 1

@@ -170,10 +170,11 @@ class WhisperNetwork(nn.Module):
         self.vocabulary = nn.Buffer(_tensor(tensors["decoder/projection/weight"]))
         self.requires_grad_(False)
 
-    def adapt(self, rank: int, scale: float) -> None:
-        """Give every projection an adapter; nothing is changed until one is trained."""
+    def adapt(self, rank: int, scale: float, part: str = "") -> None:
+        """Give every projection whose name begins so an adapter; it changes nothing untrained."""
         for linear in self.linears():
-            linear.adapt(rank, scale)
+            if linear.name.startswith(part):
+                linear.adapt(rank, scale)
 
     def linears(self) -> list[Linear]:
         return [module for module in self.modules() if isinstance(module, Linear)]

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 
 from inference.adaptation.clips import SetAside
+from inference.adaptation.page import bullets, document
 from inference.adaptation.trial import HeardFigures
 
 JSON, PAGE = "report.json", "report.html"
 WIDTH, HEIGHT, EDGE = 560, 240, 44  # of a plot, pixels
-STYLE = """
-body{font:15px/1.6 system-ui,"Noto Sans SC",sans-serif;max-width:46rem;margin:2rem auto;
-  padding:0 1rem;color:#1c2430}
-table{border-collapse:collapse;margin:.6rem 0}
-td,th{padding:.25rem .8rem;border-bottom:1px solid #d9dee5;text-align:right}
-td:first-child,th:first-child{text-align:left}
-h2{margin-top:2rem}.good{color:#116b3a}.bad{color:#a3212b}figcaption{color:#5a6675}
-svg{background:#fafbfc}svg text{font-size:12px}
-"""
 NAMES = {
     "local": "当地语音，16 kHz<br>local, 16 kHz",
     "local_alaw": "当地语音，电话（8 kHz A-law）<br>local, telephone",
@@ -97,22 +89,16 @@ def page(told: AdaptationReport) -> str:
         _margins(told),
     ]
     if told.notes:
-        parts += ["<h2>须知 · To be known</h2>", _list(told.notes)]
+        parts += ["<h2>须知 · To be known</h2>", bullets(told.notes)]
     if told.set_aside:
         parts += ["<h2>未采用的录音 · Recordings set aside</h2>"]
-        parts += [_list(f"{each.name}: {each.reason}" for each in told.set_aside)]
-    head = f'<meta charset="utf-8"><title>{escape(told.bundle)}</title><style>{STYLE}</style>'
-    body = "".join(parts)
-    return f'<!doctype html><html lang="zh-CN"><head>{head}</head><body>{body}</body></html>\n'
+        parts += [bullets(f"{each.name}: {each.reason}" for each in told.set_aside)]
+    return document(told.bundle, parts)
 
 
 def _held(told: AdaptationReport) -> str:
     whole = "speakers" in told.held_out
     return "下面的数字出自未参与学习的" + ("说话人" if whole else "录音")
-
-
-def _list(items: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
 
 
 def _before_and_after(told: AdaptationReport) -> str:

@@ -10,7 +10,7 @@ FILE = "request.json"
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledRecording:
+class SpokenRecording:
     """Speech of one person, cut to where somebody speaks."""
 
     file: str  # in the work folder: .npy, int16, 16 kHz; empty if it could not be read
@@ -33,8 +33,8 @@ class AdaptationRequest:
     curve: bool  # whether smaller amounts are learned from, too
     device: str  # cpu or cuda
     torch: str  # the Python that has it
-    local: tuple[LabelledRecording, ...]
-    general: tuple[LabelledRecording, ...] = field(default=())  # not to be forgotten
+    local: tuple[SpokenRecording, ...]
+    general: tuple[SpokenRecording, ...] = field(default=())  # not to be forgotten
 
     def save(self, folder: Path) -> None:
         """Whole or not at all: a folder with it is one that can be gone on with."""
@@ -47,5 +47,5 @@ def load(folder: Path) -> AdaptationRequest:
     """The inverse of `save`; raises OSError, ValueError, KeyError or TypeError."""
     raw = json.loads((folder / FILE).read_text(encoding="utf-8"))
     for part in ("local", "general"):
-        raw[part] = tuple(LabelledRecording(**each) for each in raw[part])
+        raw[part] = tuple(SpokenRecording(**each) for each in raw[part])
     return AdaptationRequest(**raw)

@@ -65,7 +65,7 @@ class Training:
         base = float_weights(Path(self._job.base))
         self._base = ct2.content_sha256(base)
         self._network = WhisperNetwork(base)
-        self._network.adapt(plan.rank, plan.scale)
+        self._network.adapt(plan.rank, plan.scale, plan.part)
         self._network.to(plan.device)
         self._learned = [p for p in self._network.parameters() if p.requires_grad]
         self._average = [p.detach().clone() for p in self._learned]

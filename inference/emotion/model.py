@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ MOST_SOUNDS = 3  # features that are named
 CALM = EMOTIONS.index("calm")
 
 Matrix = npt.NDArray[np.float32]
+Scores = TypeVar("Scores", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
 
 class EmotionEncoder(Protocol):
@@ -165,10 +166,10 @@ class EmotionModel(Model):
         return tuple((NAMES[i], round(float(named[i]) / total, 4)) for i in order if named[i] > 0)
 
 
-def log_softmax(scores: Matrix) -> Matrix:
+def log_softmax(scores: Scores) -> Scores:
     """Over the last axis."""
     shifted = scores - scores.max(axis=-1, keepdims=True)
-    result: Matrix = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    result: Scores = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return result
 
 

@@ -16,7 +16,7 @@ from appliance.cli.app import app
 from inference.adaptation import curriculum, request
 from inference.adaptation.clips import SetAside, SpeechClip, looked_at, sorted_out, split
 from inference.adaptation.report import AdaptationReport, Cost, CurvePoint, page
-from inference.adaptation.request import AdaptationRequest, LabelledRecording
+from inference.adaptation.request import AdaptationRequest, SpokenRecording
 from inference.adaptation.trial import (
     Choice,
     HeardFigures,
@@ -157,7 +157,7 @@ def test_the_report_stands_by_itself(tmp_path: Path) -> None:
 
 
 def asked(base: str = "b") -> AdaptationRequest:
-    recording = LabelledRecording("clips/local-00000.npy", "a.wav", "您好", "甲")
+    recording = SpokenRecording("clips/local-00000.npy", "a.wav", "您好", "甲")
     return AdaptationRequest(
         base, "n", "1", "zh", 5.0, 0, True, "cpu", "python", (recording,), (recording,)
     )

@@ -1,0 +1,146 @@
+"""What learning from labelled utterances brought: JSON and a page, of speakers left out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.adaptation.page import document
+from inference.emotion.model import log_softmax
+from inference.tensors import EMOTIONS
+
+JSON, PAGE = "report.json", "report.html"
+NEGATIVE = ("annoyed", "furious", "disappointed", "sad", "anxious")
+AROUSED = ("annoyed", "furious", "anxious")
+HARMLESS = ("calm", "happy")
+BINS = 10  # of confidence
+TOLD = {
+    "told_right": "判断了的，判断对的 · told and right",
+    "abstain_rate": "不作判断的 · told nothing",
+    "false_alarm_rate": "平静、高兴被说成负面 · false alarms",
+    "ece": "置信度偏差 · calibration error",
+    "auc_aroused": "激动与否，AUC · aroused, AUC",
+}
+
+Array = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class MoodFigures:
+    """Of utterances; each a share, the AUC 0.5 by chance."""
+
+    told_right: float
+    abstain_rate: float
+    false_alarm_rate: float
+    ece: float
+    auc_aroused: float
+    confusion: tuple[tuple[int, ...], ...]  # truth, told; the last column: nothing was told
+
+    @staticmethod
+    def of(scores: Array, truth: Numbers, least: float) -> MoodFigures:
+        """
+        Args:
+            scores: [n, emotions], whose softmax are the probabilities.
+            truth: [n], of EMOTIONS.
+            least: probability from which a mood is told.
+        """
+        told = np.exp(log_softmax(scores))
+        sure, best = told.max(axis=1), told.argmax(axis=1)
+        said = sure >= least
+        right = best == truth
+        harmless = np.isin(truth, _numbers(HARMLESS))
+        alarms = said & np.isin(best, _numbers(NEGATIVE)) & harmless
+        confusion = np.zeros((len(EMOTIONS), len(EMOTIONS) + 1), int)
+        np.add.at(confusion, (truth, np.where(said, best, len(EMOTIONS))), 1)
+        return MoodFigures(
+            round(float(right[said].mean()) if said.any() else 0.0, 4),
+            round(1 - float(said.mean()), 4),
+            round(float(alarms.sum() / max(1, harmless.sum())), 4),
+            round(_calibration_error(sure, right), 4),
+            round(_auc(told[:, _numbers(AROUSED)].sum(axis=1), truth), 4),
+            tuple(tuple(int(n) for n in row) for row in confusion),
+        )
+
+
+def _numbers(names: tuple[str, ...]) -> list[int]:
+    return [EMOTIONS.index(name) for name in names]
+
+
+def _calibration_error(sure: Array, right: npt.NDArray[np.bool_]) -> float:
+    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
+    gaps = [
+        abs(sure[bins == b].mean() - right[bins == b].mean()) * (bins == b).sum()
+        for b in np.unique(bins)
+    ]
+    return float(sum(gaps) / len(sure))
+
+
+def _auc(scores: Array, truth: Numbers) -> float:
+    aroused = np.isin(truth, _numbers(AROUSED))
+    if aroused.all() or not aroused.any():
+        return 0.5
+    above = np.sign(np.subtract.outer(scores[aroused], scores[~aroused]))
+    return float((above + 1).mean() / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class MoodReport:
+    base: str
+    bundle: str
+    utterances: int
+    speakers: int
+    prior: float  # how near to the base it stays
+    temperature: float
+    threshold: float
+    before: MoodFigures
+    after: MoodFigures
+
+    def save(self, folder: Path) -> None:
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
+        (folder / JSON).write_text(text + "\n", encoding="utf-8")
+        (folder / PAGE).write_text(self._page(), encoding="utf-8")
+
+    def card(self) -> str:
+        after = self.after
+        return (
+            f"# {self.bundle}\n\nAdapted from {self.base} by `lingting adapt emotion`, with "
+            f"{self.utterances} labelled utterances of {self.speakers} speakers. Of speakers left "
+            f"out: {after.told_right:.0%} of what is told is right, nothing is told of "
+            f"{after.abstain_rate:.0%}, false alarms {after.false_alarm_rate:.0%}, calibration "
+            f"error {after.ece:.2f}, aroused or not AUC {after.auc_aroused:.2f}.\n"
+        )
+
+    def _page(self) -> str:
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{getattr(self.before, key):.3f}</td>"
+            f"<td>{getattr(self.after, key):.3f}</td></tr>"
+            for key, name in TOLD.items()
+        )
+        head = "<tr><th></th><th>此前 before</th><th>此后 after</th></tr>"
+        return document(
+            self.bundle,
+            (
+                f"<h1>{escape(self.bundle)}</h1>",
+                f"<p>{self.utterances} 句，{self.speakers} 人；每个数字都出自没有学过的说话人。 "
+                f"{self.utterances} utterances of {self.speakers} speakers; every figure is of "
+                "speakers that nothing was learned from.</p>",
+                f"<table>{head}{rows}</table>",
+                "<h2>真实与判断 · Truth and what was told</h2>",
+                self._confusion(),
+            ),
+        )
+
+    def _confusion(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in (*EMOTIONS, "—"))
+        rows = "".join(
+            f"<tr><td>{name}</td>{''.join(f'<td>{count}</td>' for count in row)}</tr>"
+            for name, row in zip(EMOTIONS, self.after.confusion, strict=True)
+            if any(row)
+        )
+        return f"<table><tr><th></th>{head}</tr>{rows}</table>"
