@@ -70,10 +70,10 @@ def box(
 @pytest.mark.quick
 def test_the_bundle_is_whole_and_says_what_it_is() -> None:
     manifest = verify(BUNDLE)
-    assert manifest.licence == "MIT" and not manifest.demo
+    assert manifest.licence == "MIT AND CC-BY-SA" and not manifest.demo
     assert "Whisper base" in manifest.notice and manifest.measured["cer"]
     card = (BUNDLE / "README.md").read_text(encoding="utf-8")
-    assert "26 people" in card and "MIT" in card
+    assert "26 people" in card and "MIT" in card and "audio-cmn" in card
 
 
 @pytest.mark.quick

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.adaptation import adapters
 from inference.asr import ct2
 from inference.asr.whisper import WhisperModel
 from inference.bundles import seal
 from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Window
 from provisioning.weights import source
+from provisioning.weights.bundle import BUNDLES, HOTLINE
 from provisioning.weights.source import Publisher, WeightsUnusable, find
 from provisioning.weights.tokenizer import content_sha256, rebuilt
 from provisioning.weights.vocabulary import is_kept
@@ -141,4 +143,12 @@ def test_the_default_bundles_are_pinned() -> None:
         for package in publisher.packages:
             assert package.replace("_", "-") in pins and "--hash=sha256:" in pins
         assert len(publisher.parts) == len(publisher.packages)
-    assert json.loads((Path(source.__file__).parent / "manifest.json").read_text())["notice"]
+    told = json.loads((Path(source.__file__).parent / "manifest.json").read_text(encoding="utf-8"))
+    for precision in BUNDLES:
+        assert told[precision.name]["notice"] and told[precision.name]["measured"]["cer"]
+
+
+def test_what_whisper_base_was_taught_is_small_and_whole() -> None:
+    learned = adapters.load(HOTLINE)
+    assert HOTLINE.stat().st_size <= 10_000_000
+    assert len(learned.base) == 64 and len(learned.names) > 10
