@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from inference.adaptation import report as reports
 from inference.adaptation.adapters import Adapters, AdaptersUnusable
 from inference.adaptation.clips import SetAside, SpeechClip
 from inference.adaptation.curriculum import Curriculum
-from inference.adaptation.job import BEST, DONE, read_samples
+from inference.adaptation.job import DONE, LOOKS, look_file, read_samples
 from inference.adaptation.report import AdaptationReport, Cost, CurvePoint
 from inference.adaptation.tokens import prompt_tokens
 from inference.adaptation.trial import (
     LAST_MARGIN_S,
+    LATEST,
     MARGINS_S,
     STRENGTHS,
     Choice,
@@ -46,6 +48,7 @@ from inference.asr.whisper import ModelUnusable, WhisperModel
 from inference.bundles import BundleInvalid, load_manifest
 
 BUNDLE, LOOKED_AT, CHOSEN = "bundle", "looked_at.json", "chosen.json"
+ADAPTERS = "adapters.safetensors"  # of the bundle, by themselves
 MOST_HELD = 60  # clips that figures are of
 
 
@@ -204,18 +207,19 @@ class Adaptation:
     def _chosen(
         self, job: Path, minutes: float, material: Material, before: dict[str, HeardFigures]
     ) -> Choice:
-        learned, tried = adapters.load(job / BEST), list[Choice]()
-        stage, language = f"try {minutes:g} min", self._asked.language
-        for number, strength in enumerate(STRENGTHS):
-            tell(stage=stage, done=number, of=len(STRENGTHS), note=f"strength {strength:g}")
-            model = self._loaded(weakened(learned, strength))
+        tried, files = list[Choice](), _looks_to_try(job)
+        stage, language, of = f"try {minutes:g} min", self._asked.language, len(STRENGTHS)
+        for number, (file, strength) in enumerate(product(files, STRENGTHS)):
+            note = f"strength {strength:g}"
+            tell(stage=stage, done=number, of=len(files) * of, note=note)
+            model = self._loaded(weakened(adapters.load(job / file), strength))
             local, general = (
                 figures(model, held, language, _quiet).cer if held else None
                 for held in (material.local_held, material.general_held)
             )
             assert local is not None
-            tried.append(Choice(strength, local, general))
-        tell(stage=stage, done=len(STRENGTHS), of=len(STRENGTHS), note="")
+            tried.append(Choice(file, strength, local, general))
+        tell(stage=stage, done=len(tried), of=len(tried), note="")
         unspoilt = before["general"].cer if material.general_held else None
         return strongest_that_spoils_nothing(tried, unspoilt)
 
@@ -224,8 +228,9 @@ class Adaptation:
             return model_of(self._base, learned, Path(folder), self._threads)
 
     def _best(self, point: CurvePoint) -> Adapters:
-        learned = adapters.load(self._folder / _job_name(point.minutes) / BEST)
-        return weakened(learned, point.strength)
+        job = self._folder / _job_name(point.minutes)
+        choice = Choice(**json.loads((job / CHOSEN).read_text(encoding="utf-8")))
+        return weakened(adapters.load(job / choice.file), choice.strength)
 
     # --- how well it hears
 
@@ -268,7 +273,7 @@ class Adaptation:
         release.write(self._base, learned, draft, self._facts(told), _card(told))
         shutil.rmtree(self._folder / BUNDLE, ignore_errors=True)
         draft.rename(self._folder / BUNDLE)
-        learned.save(self._folder / BEST)
+        learned.save(self._folder / ADAPTERS)
         tell(stage="write the bundle", done=1, of=1, note="")
 
     def _facts(self, told: AdaptationReport) -> dict[str, Any]:
@@ -291,6 +296,14 @@ class Adaptation:
                 "cer_before": round(told.before["local"].cer, 4),
             },
         }
+
+
+def _looks_to_try(job: Path) -> list[str]:
+    """Files of the latest looks, and of the one at which what is held out had the least loss."""
+    curve = json.loads((job / DONE).read_text(encoding="utf-8"))["curve"]
+    files = sorted(path.name for path in job.glob(LOOKS))
+    least = min((p for p in curve if p["step"] and p["held_out"]), key=lambda p: p["held_out"])
+    return sorted({look_file(least["step"]), *files[-LATEST:]})
 
 
 def _job_name(minutes: float) -> str:

@@ -23,10 +23,10 @@ from inference.asr.tokenizer import WhisperTokenizer
 CURVE_MIN = (1, 2, 5, 10, 20)  # of speech
 LEAST_S = 30.0  # of speech to learn from
 LOCAL, GENERAL = "local", "general"
-GENERAL_SHARE = 0.35  # of what is drawn, against forgetting
+GENERAL_SHARE = 0.5  # of what is drawn, against forgetting
 # More speech is learned for longer, though not as much longer.
 STEPS_AT_1_MIN, STEPS_A_MIN, MOST_STEPS = 50, 26, 500
-PEAK_RATE, CHECKS, PATIENCE = 6e-4, 10, 4
+PEAK_RATE, CHECKS, PATIENCE = 6e-4, 8, 6
 JOINED = (0, 2)  # more clips of the same speaker behind one
 
 

@@ -17,7 +17,12 @@ import numpy as np
 from inference.adaptation.waveform import Audio
 
 FILE = "job.json"
-BEST, DONE = "adapters.safetensors", "trained.json"  # what training leaves in the end
+DONE = "trained.json"  # what training leaves in the end
+LOOKS = "look-*.safetensors"  # what was learned up to each look
+
+
+def look_file(step: int) -> str:
+    return LOOKS.replace("*", f"{step:05d}")
 
 
 @dataclass(frozen=True, slots=True)

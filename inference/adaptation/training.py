@@ -1,7 +1,7 @@
 """Trains a job's adapters: `python -m inference.adaptation.training JOB`, in a Python with torch.
 
-It goes on from where it was cut off, stops when what is held out is heard no better, keeps the
-best, and holds no more in memory than a few batches.
+It goes on from where it was cut off, stops when what is held out has long been heard no better,
+keeps what was learned up to each look at it, and holds no more in memory than a few batches.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from inference.adaptation.adapters import Adapters
 from inference.adaptation.batches import IGNORED, Batches, WindowBatch
-from inference.adaptation.job import BEST, DONE, AdaptationJob, load
+from inference.adaptation.job import DONE, AdaptationJob, load, look_file
 from inference.adaptation.network import WhisperNetwork
 from inference.adaptation.weights import float_weights
 from inference.asr import ct2
@@ -138,14 +138,15 @@ class Training:
 
     @torch.no_grad()
     def _look(self, loss: float) -> None:
-        """Note how training stands, keep the best, write a checkpoint."""
+        """Note how training stands, keep what was learned so far, write a checkpoint."""
         progress = self.progress
         held = self._held_out_loss()
         if held < progress.best_loss or not self._job.held_out:
             progress.best_loss, progress.since_best = held, 0
-            self._adapters().save(self._folder / BEST)
         else:
             progress.since_best += 1
+        if progress.step:
+            self._adapters().save(self._folder / look_file(progress.step))
         told = {"loss": _told(loss), "held_out": _told(held), "seconds": _told(progress.seconds)}
         point = {"step": progress.step, **told}
         progress.curve.append(point)

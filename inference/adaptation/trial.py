@@ -12,7 +12,8 @@ from inference.adaptation.clips import Look, SpeechClip, listened
 from inference.asr.whisper import WhisperModel
 from inference.cer import interval, score
 
-STRENGTHS = (0.25, 0.5, 0.75, 1.0)  # of what was learned, that are tried
+STRENGTHS = (0.5, 0.75, 1.0)  # of what was learned, that are tried
+LATEST = 3  # looks that are tried, the one of the least loss besides
 MARGINS_S = (1.28, 2.5, 5.0)
 MOST_FORGOTTEN = 0.01  # of the error rate on general speech
 NO_WORSE = 0.002  # error rate that a smaller margin may cost
@@ -56,6 +57,7 @@ def figures(
 class Choice:
     """A strength, and how well it hears."""
 
+    file: str  # of what was learned up to some look
     strength: float
     local: float  # error rate
     general: float | None

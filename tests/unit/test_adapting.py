@@ -111,7 +111,8 @@ def test_more_speech_is_learned_for_longer() -> None:
 
 
 def test_what_forgets_is_not_chosen_however_well_it_hears() -> None:
-    tried = [Choice(0.25, 0.30, 0.20), Choice(0.5, 0.25, 0.209), Choice(1.0, 0.10, 0.35)]
+    strengths = ((0.25, 0.30, 0.20), (0.5, 0.25, 0.209), (1.0, 0.10, 0.35))
+    tried = [Choice("look", *each) for each in strengths]
     assert strongest_that_spoils_nothing(tried, 0.20).strength == 0.5
     assert strongest_that_spoils_nothing(tried, None).strength == 1.0
     assert strongest_that_spoils_nothing(tried[2:], 0.20).strength == 1.0  # nothing else is there
