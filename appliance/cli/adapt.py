@@ -162,7 +162,7 @@ def _goes_on(out: Path, asked: AdaptationRequest) -> bool:
     if _with(begun, (), ()) != asked:
         cause = f"{out} holds another adaptation, of {begun.base} to {begun.name}"
         raise SettingsError(DOING, cause, "name a new folder, or give the same options again")
-    console.print(f"[dim]going on in {out}[/dim]")
+    Console(stderr=True).print(f"[dim]going on in {out}[/dim]", highlight=False)
     return True
 
 
