@@ -174,7 +174,12 @@ class Metrics:
         self.breaker_opened_total = counter(
             "breaker_opened_total", "times opened", "engine", "reason"
         )
-        self.canary_total = counter("canary_total", "canary inferences", "engine", "result")
+        self.canary_total = counter(
+            "canary_total",
+            "canary inferences; late: no answer in time from an engine at work",
+            "engine",
+            "result",
+        )
         self.canary_seconds = histogram("canary_seconds", "time of good canaries", "engine")
         self.canary_last_success_timestamp_seconds = gauge(
             "canary_last_success_timestamp_seconds", "when a canary last came back", "engine"
@@ -247,8 +252,8 @@ class Metrics:
         _born(self.finals_total, ENGINES)
         _born(self.engine_retries_total, ENGINES)
         _born(self.breaker_opened_total, ENGINES, ("start", "canary", "window"))
-        _born(self.canary_total, ENGINES, ("good", "failed"))
-        _born(self.canary_calls_total, ("good", "failed"))
+        _born(self.canary_total, ENGINES, ("good", "late", "failed"))
+        _born(self.canary_calls_total, ("good", "late", "failed"))
         _born(self.failovers_total, ["triton"], ["cpu"])
         _born(self.firewall_denied_packets_total, ("ingress", "egress"))
 

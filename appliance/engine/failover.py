@@ -146,7 +146,8 @@ class FailoverEngine:
     async def _probe(self, watched: Watched) -> None:
         served = watched.served
         verdict = await watched.canary.probe(watched.engine, watched.probe_patience_s)
-        result = "good" if verdict.ok else "failed"
+        busy = verdict.late and watched.served > served  # which is not dead
+        result = "good" if verdict.ok else "late" if busy else "failed"
         self._metrics.canary_total.labels(watched.name, result).inc()
         if verdict.heard:
             watched.heard_at = time.monotonic()
@@ -160,7 +161,7 @@ class FailoverEngine:
             ).set_to_current_time()
             if watched.breaker.probed():
                 self._in_use(watched)
-        elif not (verdict.late and watched.served > served):  # busy, but at work
+        elif not busy:
             self._failed(watched, verdict.reason, "canary")
             watched.probes_failed += 1
             hopeless = watched.probes_failed >= RESTART_AFTER and not watched.breaker.closed

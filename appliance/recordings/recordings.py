@@ -71,8 +71,15 @@ class Recordings(Work):
         return True
 
     async def _drop_audio(self, call_id: str) -> None:
-        if not self._store.settings.keep_audio_days:
-            await self._store.drop_audio([call_id])
+        """To its end, also where the box stops meanwhile: what was heard is not left behind."""
+        if self._store.settings.keep_audio_days:
+            return
+        dropping = asyncio.create_task(self._store.drop_audio([call_id]))
+        try:
+            await asyncio.shield(dropping)
+        except asyncio.CancelledError:
+            await dropping
+            raise
 
     async def interrupted(self, job: Job) -> None:
         await self._store.calls.set_state(job.call_id, CallState.QUEUED)

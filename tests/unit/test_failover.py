@@ -171,6 +171,7 @@ async def test_a_busy_engine_is_waited_for(pair: Pair) -> None:
     asking = [pair.both.ask(WINDOW, Priority.FINAL, None) for _ in range(20)]
     heard = await asyncio.gather(*asking)
     assert {each.engine for each in heard} == {"triton"}
+    assert pair.canaries("triton", "late") and not pair.canaries("triton", "failed")
 
 
 async def test_one_that_answers_nobody_is_left(pair: Pair) -> None:

@@ -7,13 +7,13 @@ streams that never send their configuration or uploads that are still arriving.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from appliance.api.grpc.errors import DOOR, overloaded
 from appliance.call.conversation import stopping
+from appliance.call.shares import ShareOwner, Shares
 from appliance.metrics import Metrics
 from appliance.settings.calls import LimitsSettings
 
@@ -40,7 +40,8 @@ class RpcAdmission:
             RECOGNIZE: limits.recordings + limits.recordings_waiting,
         }
         self._metrics = metrics
-        self._running: Counter[str] = Counter()
+        # A crowd that is being refused holds places meanwhile: it must not hold another's.
+        self._running = {method: Shares(1, limits.weights) for method in self._most}
         self._streams: set[Drainable] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -48,21 +49,23 @@ class RpcAdmission:
         self.draining = False
 
     @contextmanager
-    def admit(self, method: str, box_draining: bool) -> Iterator[None]:
-        """Hold one place; raises Draining or Overloaded."""
+    def admit(self, method: str, owner: ShareOwner, box_draining: bool) -> Iterator[None]:
+        """Hold one place, of the owner's share; raises Draining or Overloaded."""
         if self.draining or box_draining:
             self._metrics.calls_refused_total.labels(DOOR, "draining").inc()
             raise stopping()
-        if self._running[method] >= self._most[method]:
+
+        def refuse() -> NoReturn:
             self._metrics.calls_refused_total.labels(DOOR, "requests").inc()
-            raise overloaded("requests of this kind", self._most[method])
-        self._running[method] += 1
-        self._empty.clear()
+            raise overloaded("requests of this kind", running.held)
+
+        running = self._running[method]
         try:
-            yield
+            with running.holding(owner, self._most[method], refuse):
+                self._empty.clear()
+                yield
         finally:
-            self._running[method] -= 1
-            if not self._running.total():
+            if not any(each.held for each in self._running.values()):
                 self._empty.set()
 
     @contextmanager

@@ -65,7 +65,7 @@ class HotlineServicer:
     async def StreamCall(self, request_iterator: Any, context: Any) -> None:
         async with self.answering(context, "StreamCall", SENDS) as asked:
             who, context = asked.who, asked.context
-            with self._admission.admit(STREAMING, self._box.draining):
+            with self._admission.admit(STREAMING, who, self._box.draining):
                 first = await first_message(context, self._admission, self._idle_s)
                 if first is grpc.aio.EOF or first.WhichOneof("request") != "config":
                     raise InvalidRequest("open a call", "the first message must hold config")
@@ -140,7 +140,7 @@ class HotlineServicer:
         async with self.answering(context, "CreateRecording", SENDS) as asked:
             who, context = asked.who, asked.context
             with (
-                self._admission.admit(RECOGNIZE, self._box.draining),
+                self._admission.admit(RECOGNIZE, who, self._box.draining),
                 self._box.admission.upload(DOOR, who),
             ):
                 first = await self._read(context)

@@ -57,7 +57,7 @@ class RivaServicer:
     @asynccontextmanager
     async def _serving(self, context: Any, method: str) -> AsyncIterator[Asked]:
         async with self._doorman.answering(context, method, DOOR, SENDS) as asked:
-            with self._admission.admit(method, self._box.draining):
+            with self._admission.admit(method, asked.who, self._box.draining):
                 yield asked
 
     async def _only(self, context: Any, patience_s: float) -> Any:
