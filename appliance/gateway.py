@@ -37,6 +37,10 @@ from appliance.feed.replay import Replays
 from appliance.feed.subscriber import Subscriber, is_durable
 from appliance.messages import Level
 from appliance.metrics import Metrics
+from appliance.models.beside import BesideServing
+from appliance.models.lineup import Lineup
+from appliance.models.rollout import Rollout
+from appliance.models.serving import library_of
 from appliance.recordings.recordings import Recordings
 from appliance.settings import Settings
 from appliance.store.database import Also
@@ -91,6 +95,10 @@ class Gateway:
         self.box = Box(settings, self.engine, metrics, self.archive.keep)
         self.box.take_terms(terms_of_city(self.city.pack))
         self.terms = TenantTerms(store, self.box.take_terms)
+        library = library_of(settings)
+        lineup = Lineup(settings.models.library, library)
+        self.beside = BesideServing(library, lineup, self.box.switch)
+        self.rollout = Rollout(library, lineup, self.box.switch, settings.models.asr)
         self.access = Access(settings, store)
         self._quiet = SyntheticCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
@@ -105,7 +113,9 @@ class Gateway:
         self._grpc = GrpcServer(self.box, self.archive, self.access, self.orders)
         self._http = HttpServer(
             *(self.box, self.archive, self.access, self._history),
-            followed=Followed(self.lines, webhooks, replays, self.orders, self.terms),
+            followed=Followed(
+                *(self.lines, webhooks, replays, self.orders, self.terms, self.rollout, self.beside)
+            ),
         )
 
     def _tell_order(self, order: Order, event: OrderEvent) -> list[Also]:
@@ -125,7 +135,9 @@ class Gateway:
         await self.access.start()
         await self._condition.start()
         await self._history.start()
+        self.rollout.start()
         await self.box.start()
+        await self.beside.start()
         for runner in (self.recordings, *self._owed):
             runner.start()
         await self.terms.start()
@@ -150,6 +162,7 @@ class Gateway:
         await asyncio.gather(self._grpc.stop(grace_s), self._http.stop(grace_s))
         await self._quiet.close()
         await self.recordings.close()
+        await self.rollout.close()
         await self.box.close()
         await asyncio.gather(*(runner.close() for runner in self._owed))
         await asyncio.gather(*(subscriber.close() for subscriber in self.subscribers))

@@ -86,6 +86,7 @@ class CallConfig:
     least_speakers: int = 1
     most_speakers: int = 0  # 0: as the settings say
     leg_roles: tuple[LegRole, ...] = ()  # by leg; unknown where it is not said
+    model: str = ""  # "name version" of the speech model that was named; empty: whichever
     call_id: str = ""  # the caller's correlation id, if it gave one
     tenant: str = LOCAL_TENANT  # the hotline system whose call it is
     credential: str = ""  # by whose id it came; a system may have several

@@ -176,7 +176,7 @@ class Metrics:
         )
         self.canary_total = counter(
             "canary_total",
-            "canary inferences; late: no answer in time from an engine at work",
+            "canary inferences",
             "engine",
             "result",
         )
@@ -203,6 +203,13 @@ class Metrics:
         self.corrections_total = counter(
             "corrections_total", "terms put in where something like them was heard"
         )
+        self.shadow_windows_total = counter(
+            "shadow_windows_total", "windows that a bundle on trial was asked, too", "result"
+        )
+        self.shadow_agreement = gauge(
+            "shadow_agreement", "share of the characters that it and the leading one heard alike"
+        )
+        self.shadow_cost = gauge("shadow_cost", "its work, times that of the leading one")
         self.vad_batch_frames = histogram(
             "vad_batch_frames", "legs whose frames were judged together", buckets=BATCH_BUCKETS
         )

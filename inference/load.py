@@ -20,8 +20,9 @@ def load(
         BundleInvalid: the bundle is not whole, or of another kind.
         ModelUnusable: this device, or this build, cannot run it.
     """
-    if name not in MODELS:
+    kind = name.partition(".")[0]  # of a variant
+    if kind not in MODELS:
         raise ValueError(f"no model is called {name!r}")
-    loader = getattr(import_module(f"inference.{name}.load"), f"load_{name}")
+    loader = getattr(import_module(f"inference.{kind}.load"), f"load_{kind}")
     model: Model = loader(parameters, device, device_index)
     return model

@@ -1,8 +1,8 @@
 """A CPU worker process: frames of questions on stdin, frames of answers on stdout.
 
 `python -m inference.worker --bundle asr=DIR --bundle diarization=DIR`. The first frame it writes
-are the models' cards, in that order. It ends when stdin does. Each answer is a status byte and a
-payload: `ANSWERED` with a packed answer, `REFUSED` or `FAILED` with a message.
+are the models' names and cards, in that order. It ends when stdin does. Each answer is a status
+byte and a payload: `ANSWERED` with a packed answer, `REFUSED` or `FAILED` with a message.
 """
 
 from __future__ import annotations
@@ -57,14 +57,16 @@ def answer(models: Mapping[str, Model], parts: Sequence[bytes]) -> list[bytes]:
         except InvalidQuestion as error:
             answers[place] = _encode(error)
         else:
-            asked.setdefault(question.MODEL, []).append((place, question))
+            asked.setdefault(question.served_by, []).append((place, question))
     for name, questions in asked.items():
-        given = _ask(models[name], [question for _, question in questions])
+        given = _ask(models.get(name), [question for _, question in questions])
         answers.update(zip((place for place, _ in questions), given, strict=True))
     return [answers[place] for place in sorted(answers)]
 
 
-def _ask(model: Model, questions: list[Question[Any]]) -> list[bytes]:
+def _ask(model: Model | None, questions: list[Question[Any]]) -> list[bytes]:
+    if model is None:  # a variant that was just taken away
+        return [FAILED + b"no such model is served"] * len(questions)
     try:
         return [_encode(answer) for answer in model.answer(questions)]
     except Exception as error:  # this batch fails, the worker lives on
@@ -105,7 +107,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return BAD_BUNDLE
     cards = [to_bytes_tensor(model.card.pack()).tobytes() for model in models.values()]
-    _write(output, pack_frame(cards))
+    _write(output, pack_frame([json.dumps([*models]).encode(), *cards]))
     while (parts := read_frame(sys.stdin.buffer)) is not None:
         _write(output, pack_frame(answer(models, parts)))
     return 0

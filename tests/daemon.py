@@ -7,15 +7,16 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
-import urllib.request
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import numpy as np
 import psutil
 
@@ -52,10 +53,13 @@ class Daemon:
     http_port: int
     log_path: Path
     log_begin: int = 0  # bytes: what was in its log before
+    authority: Path | None = None  # whose certificate its HTTP door shows, where it has one
+    key: str = ""  # of an operator, where keys are asked for
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+        scheme = "https" if self.authority else "http"
+        return f"{scheme}://127.0.0.1:{self.http_port}"
 
     def log(self) -> str:
         return self.log_path.read_bytes()[self.log_begin :].decode()
@@ -77,8 +81,10 @@ class Daemon:
         return next(p for p in self.family() if p.name() == "tritonserver")
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
-            return str(answer.read().decode())
+        trusted = ssl.create_default_context(cafile=self.authority) if self.authority else True
+        headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
+        answer = httpx.get(f"{self.url}{path}", timeout=5, verify=trusted, headers=headers)
+        return answer.raise_for_status().text
 
     def metric(self, name: str, **labels: str) -> float:
         """A sample of /metrics; 0.0 if there is none."""

@@ -9,11 +9,14 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from appliance.engine.canary import Canary
 from appliance.engine.cost import CostModel
+from appliance.engine.lineup import Variants
 from appliance.errors import EngineTimeout, EngineUnavailable, InvalidRequest, Overloaded
 from appliance.health import Health
 from inference.tensors import (
@@ -79,6 +82,8 @@ class FakeEngine:
         self._busy = 0
         self._line: list[tuple[Priority, int, asyncio.Future[None]]] = []  # a heap
         self._numbers = itertools.count()
+        self.served: dict[str, Path] = {}
+        self.base: Path | None = None
         self.failed = 0  # windows that met it gone
         self.heard_voices = False  # whether it gave voiceprints away
         self.asked: list[tuple[Question[Any], Priority]] = []
@@ -93,6 +98,7 @@ class FakeEngine:
     ) -> AnswerT:
         if not self._started:
             raise EngineUnavailable("ask", "it does not run")
+        self.card(question.served_by)
         if not np.isfinite(question.audio).all():
             raise InvalidRequest("ask", "the audio holds NaN or infinity")
         if self.waiting[priority] >= self.queue:
@@ -175,7 +181,23 @@ class FakeEngine:
         self.heard_voices |= bool(active.any())
         return Voices(active, embeddings.astype(np.float32), **IDENTITY)
 
+    async def serve(self, variants: Variants) -> None:
+        if self.gone:
+            raise EngineUnavailable("load a model", "it is gone")
+        self.served = dict(variants)
+
+    def lead(self, variant: str, canary: Canary) -> None:
+        """It has no canaries."""
+
+    async def rebase(self, bundle: Path) -> None:
+        if self.gone:
+            raise EngineUnavailable("load a model", "it is gone")
+        self.base = bundle
+
     def card(self, model: str = ASR_MODEL) -> ModelCard:
+        variant = model.partition(".")[2]
+        if variant and variant not in self.served:
+            raise EngineUnavailable("describe a model", f"there is no {model}")
         if model == DIARIZATION_MODEL:
             sizes = {"window_s": WINDOW_S, "hop_s": HOP_S}
             return ModelCard("fake", "0", "Apache-2.0", tasks=("diarize",), demo=True, **sizes)

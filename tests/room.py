@@ -59,7 +59,7 @@ def lingting(folder: Path, *words: str, fails: bool = False) -> str:
 
 
 @contextlib.contextmanager
-def machine_room(folder: Path) -> Iterator[MachineRoom]:
+def machine_room(folder: Path, **environment: str) -> Iterator[MachineRoom]:
     port = free_port()
     (folder / "run").mkdir()
     pki = folder / "pki"
@@ -80,8 +80,10 @@ def machine_room(folder: Path) -> Iterator[MachineRoom]:
         "LINGTING_ACCESS__KEYS": "always",
         "LINGTING_ACCESS__ADMIN_TWO_FACTORS": "true",
         "LINGTING_TRITON__MODE": "off",
+        **environment,
     }
     with daemon(folder, **tls, **more) as box:
+        box.authority = pki / "ca.pem"
         room = MachineRoom(box, folder, port)
         room.lingting("access", "init", "--folder", str(folder / "admins"), "--pki", str(pki))
         yield room

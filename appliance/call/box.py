@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from appliance.call.lexicon import load_lexicon
 from appliance.call.pace import Pace
 from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
+from appliance.engine.switch import ModelSwitch
 from appliance.errors import LingtingError, NoEngine, Overloaded
 from appliance.health import Health
 from appliance.log_fields import CALL_ID, CALL_NAME, TRACE_ID
@@ -32,7 +34,7 @@ from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.settings.calls import CallPolicy
 from appliance.terms.correction import Terms
-from inference.tensors import ModelCard
+from inference.tensors import ASR_MODEL, ModelCard
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class Box:
         self._keep = keep  # who keeps live calls
         self._terms: dict[str, Terms] = {}
         self.settings, self.metrics = settings, metrics
-        self._engine = engine
+        self._engine, self.switch = engine, ModelSwitch(engine, metrics)
         self._vad, self._tagger = Vad(metrics), SoundTagger()
         pace = Pace(settings.call, metrics)
         self._ear = Ear(
@@ -92,6 +94,7 @@ class Box:
             await call.close()
         await self._vad.close()
         await self._tagger.close()
+        await self.switch.close()
         await self._engine.close()
 
     @contextlib.asynccontextmanager
@@ -134,7 +137,8 @@ class Box:
                 decoder = AudioDecoder(
                     config.audio, live=config.live, max_duration_s=longest_s, reserve=reserve
                 )
-                call = Call(config, self._ear, decoder, admit=admit, keeper=keeper)
+                ear = replace(self._ear, engine=stack.enter_context(self._pinned(config)))
+                call = Call(config, ear, decoder, admit=admit, keeper=keeper)
             except Exception as error:
                 if keeper:
                     await keeper.end(Ending.failed(str(error)))
@@ -154,6 +158,9 @@ class Box:
                 live_calls = self.metrics.system_live_calls.labels(system)
                 stack.enter_context(live_calls.track_inprogress())
             yield call
+
+    def _pinned(self, config: CallConfig) -> AbstractContextManager[SpeechEngine]:
+        return self.switch.pinned(config.model, config.tenant, config.language)
 
     @contextlib.contextmanager
     def _counting(self, config: CallConfig) -> Iterator[None]:
@@ -182,20 +189,19 @@ class Box:
             await call.wind_up(SETTLE_S)
 
     def models(self) -> tuple[ModelCard, ...]:
-        """Those that recognise speech."""
-        try:
-            return (self._engine.card(),)
-        except LingtingError:
-            return ()
+        """Those that recognise speech, the one that hears calls which name none first."""
+        return self.switch.cards()
 
     def cards(self) -> tuple[ModelCard, ...]:
         """Every model that answers, the speech model first."""
         return tuple(self._cards())
 
     def _cards(self) -> Iterator[ModelCard]:
+        yield from self.switch.cards()
         for name in self.settings.models.bundles():
-            with contextlib.suppress(LingtingError):
-                yield self._engine.card(name)
+            if name != ASR_MODEL:
+                with contextlib.suppress(LingtingError):
+                    yield self._engine.card(name)
 
     def health(self) -> dict[str, Health]:
         """By part of the box; "engine" decides whether it is ready."""

@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import access, adapt, audit, backup, city, engines, models, pki, serve, store
+from appliance.cli import (
+    access,
+    adapt,
+    audit,
+    backup,
+    beside,
+    city,
+    engines,
+    models,
+    pki,
+    serve,
+    store,
+)
 from appliance.cli.adapt_emotion import emotion
 from appliance.cli.canary import canary
 from appliance.cli.capacity import capacity
@@ -19,6 +31,7 @@ from appliance.cli.lexicon import lexicon
 from appliance.cli.replay import replay
 from appliance.cli.support import support_bundle
 from appliance.cli.transcribe import transcribe
+from appliance.cli.trials import abort, lead, trial, try_bundle
 
 app = typer.Typer(
     name="lingting",
@@ -66,6 +79,9 @@ app.add_typer(access.app, name="access")
 app.add_typer(pki.app, name="pki")
 app.add_typer(audit.app, name="audit")
 app.add_typer(city.app, name="city")
+models.app.command("try")(try_bundle)
+for _command in (trial, lead, abort, beside.serve, beside.unserve):
+    models.app.command()(_command)
 app.add_typer(models.app, name="models")
 app.add_typer(backup.app, name="backup")
 app.add_typer(store.app, name="store")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+from pathlib import Path
 
 import typer
 
@@ -14,17 +15,21 @@ from appliance.cli.serve import stop_signals, unless
 from appliance.cli.supervised import Supervisor, inherited_socket
 from appliance.engine.canary import load_canary
 from appliance.engine.cpu_service import CpuService, listen
+from appliance.engine.lineup import Variants
 from appliance.engine.triton import TritonEngine
 from appliance.engine.triton_server import TritonServer
-from appliance.errors import EngineUnavailable, SettingsError
+from appliance.errors import EngineUnavailable, LingtingError, SettingsError
 from appliance.metrics import Metrics
-from appliance.models.serving import serving_settings
+from appliance.models.library import ACTIVE
+from appliance.models.lineup import FILE as LINEUP
+from appliance.models.serving import lineup_of, serving_settings
 from appliance.settings import Settings
 
 log = logging.getLogger("lingting")
 
 PROBE_TIMEOUT_S = 10.0
 POLL_S = 0.2
+FOLLOW_S = 1.0  # between looks at what is to be served
 
 
 def triton() -> None:
@@ -45,9 +50,43 @@ async def _run_triton(settings: Settings) -> int:
         stack.callback(ended.cancel)
         probing = asyncio.create_task(_probe_triton(settings, server, supervisor))
         stack.callback(probing.cancel)
+        following = asyncio.create_task(_follow(settings, server))
+        stack.callback(following.cancel)
         code = await unless(stop, _first(ended, probing))
         supervisor.stopping()
         return 0 if code is None else 1
+
+
+def _serving() -> tuple[Settings, Variants]:
+    settings = serving_settings()
+    return settings, lineup_of(settings).variants()
+
+
+async def _follow(settings: Settings, server: TritonServer) -> None:
+    """Load and let go of bundles as the gateway's library says."""
+    stamps, base = None, settings.models.asr
+    library = settings.models.library
+    while True:
+        await asyncio.sleep(FOLLOW_S)
+        found = [_stamp(library / name) for name in (ACTIVE, LINEUP)]
+        if found == stamps:
+            continue
+        try:
+            now, variants = await asyncio.to_thread(_serving)
+            if now.models.asr != base:
+                await server.rebase(now.models.asr)
+                base = now.models.asr
+            await server.serve(variants)
+            stamps = found
+        except LingtingError as error:
+            log.warning("%s", error)
+
+
+def _stamp(path: Path) -> int:
+    """Changes whenever the file does."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns
+    return 0
 
 
 async def _first(ended: asyncio.Task[int], probing: asyncio.Task[None]) -> int:
@@ -102,7 +141,7 @@ async def _run_cpu(settings: Settings) -> None:
             raise SettingsError("open the CPU service", cause, "set cpu.socket to a path")
         listener = listen(settings.cpu.socket)
     stop, _ = stop_signals()
-    service = CpuService(settings, listener)
+    service = CpuService(settings, listener, _serving)
     pinging = asyncio.create_task(supervisor.keep_alive(service.progress))
     supervisor.ready("waiting for the gateway")
     log.info("ready: %d workers at most", settings.cpu.workers)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from appliance.engine.failover import READY
+from appliance.engine.switch import Shadow
 from appliance.metrics import Metrics
 from appliance.watch.history import by_label, value_of
 from inference.tensors import ModelCard
@@ -83,6 +84,7 @@ class BoxState:
 
     engines: tuple[EngineState, ...]
     models: tuple[ModelCard, ...]
+    shadow: Shadow | None  # a bundle that hears a share of the windows, too
     live: tuple[tuple[str, int], ...]  # calls by hotline system, most first
     legs: int
     capacity: int
@@ -121,6 +123,7 @@ def look(box: Box) -> BoxState:
     return BoxState(
         engines=tuple(_engines(box)),
         models=box.cards(),
+        shadow=box.switch.shadow,
         live=tuple(sorted(((s, int(n)) for s, n in live.items() if n), key=lambda pair: -pair[1])),
         legs=int(value_of(metrics.live_legs)),
         capacity=int(value_of(metrics.live_legs_capacity)),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from appliance.engine.protocol import SpeechEngine
 from appliance.errors import BundleError, EngineTimeout, LingtingError
 from inference.bundles import BundleInvalid, load_manifest, read_canary
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Window
+
+if TYPE_CHECKING:
+    from appliance.engine.protocol import SpeechEngine
 
 # Another device rounds differently: an answer this close to the known one is right.
 MAX_DISTANCE = 0.34  # share of characters
@@ -36,10 +39,11 @@ class Canary:
 
     audio: Audio
     text: str | None
+    variant: str = ""  # of the speech model that is asked
 
     @property
     def window(self) -> Window:
-        return Window(self.audio, word_times=False, retries=False)
+        return Window(self.audio, word_times=False, retries=False, variant=self.variant)
 
     async def probe(self, engine: SpeechEngine, timeout_s: float) -> Verdict:
         """Ask `engine`; never raises."""

@@ -31,7 +31,7 @@ class CostModel:
 
     def learn(self, question: Question[Any], priority: Priority, answer: Answer) -> None:
         """Take an answer's cost into account."""
-        cell = _cell(question.MODEL, priority, question.duration_s, answer.batch)
+        cell = _cell(question.served_by, priority, question.duration_s, answer.batch)
         known = self._cells.get(cell)
         cost_s = answer.work_s
         self._cells[cell] = cost_s if known is None else known + WEIGHT * (cost_s - known)
@@ -63,7 +63,14 @@ class CostModel:
 
     def of(self, question: Question[Any], priority: Priority, together: int = 1) -> float | None:
         """Seconds of one lane for this question."""
-        return self.seconds(question.duration_s, together, priority=priority, model=question.MODEL)
+        cost_s = self.seconds(
+            question.duration_s, together, priority=priority, model=question.served_by
+        )
+        if cost_s is None and question.variant:  # not met yet: as its like
+            return self.seconds(
+                question.duration_s, together, priority=priority, model=question.MODEL
+            )
+        return cost_s
 
     def longest_s(self) -> float | None:
         """What the longest window would take, s."""

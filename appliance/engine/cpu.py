@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from appliance.engine.canary import Canary
 from appliance.engine.cost import CostModel
 from appliance.engine.dispatch import Dispatcher, QueuedQuestion
+from appliance.engine.lineup import Variants, served, with_base
 from appliance.engine.process import ONE_BLAS_THREAD, leash
 from appliance.engine.sizing import cpu_workers
 from appliance.errors import (
@@ -53,9 +55,9 @@ RESTART_DELAY_S = (0.1, 5.0)  # first and longest pause before a dead worker is 
 ASKING = "ask a model on the CPU"
 
 
-def worker_command(settings: Settings) -> list[str]:
-    """The `inference.worker` that serves this box's bundles."""
-    cpu, bundles = settings.cpu, settings.models.bundles(standby=True)
+def worker_command(settings: Settings, variants: Variants) -> list[str]:
+    """The `inference.worker` that serves this box's bundles, and variants beside them."""
+    cpu, bundles = settings.cpu, {**settings.models.bundles(standby=True), **served(variants)}
     return [
         *leash("start a CPU worker"),
         *(sys.executable, "-m", "inference.worker"),
@@ -70,8 +72,9 @@ def worker_command(settings: Settings) -> list[str]:
 class Worker:
     """One `inference.worker` process: a child of ours, or of `lingting cpu` behind a socket."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, variants: Variants) -> None:
+        self._settings, self._variants = settings, variants
+        self.busy = asyncio.Lock()  # held while it answers
         self._process: asyncio.subprocess.Process | None = None
         self._answers: asyncio.StreamReader | None = None
         self._questions: asyncio.StreamWriter | None = None
@@ -84,7 +87,7 @@ class Worker:
             await self._connect(self._settings.cpu.socket)
         else:
             await self._spawn()
-        return dict(zip(self._settings.models.bundles(), await self._cards(), strict=True))
+        return await self._cards()
 
     async def _connect(self, path: Path) -> None:
         try:
@@ -97,7 +100,7 @@ class Worker:
 
     async def _spawn(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *worker_command(self._settings),
+            *worker_command(self._settings, self._variants),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -107,11 +110,11 @@ class Worker:
         assert self._process.stderr
         self._listening = asyncio.create_task(self._listen_to(self._process.stderr))
 
-    async def _cards(self) -> list[ModelCard]:
-        """The worker's first words, once its models are loaded."""
+    async def _cards(self) -> dict[str, ModelCard]:
+        """The worker's first words, once its models are loaded, by the names they answer to."""
         try:
             async with asyncio.timeout(self._settings.cpu.start_timeout_s):
-                packed = await self._read()
+                names, *packed = await self._read()
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
             code = await self._exit_code()
             reason = self._last_words()
@@ -121,7 +124,8 @@ class Worker:
             if isinstance(error, TimeoutError):
                 reason = "it did not load in time"
             raise EngineUnavailable("start a CPU worker", reason) from error
-        return [CARD.unpack(json.loads(card)) for card in packed]
+        cards = (CARD.unpack(json.loads(card)) for card in packed)
+        return dict(zip(json.loads(names), cards, strict=True))
 
     async def _exit_code(self) -> int | None:
         """How it ended, if it has."""
@@ -185,6 +189,8 @@ class CpuEngine:
         cpu = settings.cpu
         places = dict.fromkeys(Priority, cpu.queue)
         self._jobs = Dispatcher(self.cost, cpu.max_batch, places, ASKING)
+        self._variants: Variants = {}
+        self._changing = asyncio.Lock()
         self._workers: list[Worker] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._cards: dict[str, ModelCard] = {}
@@ -196,7 +202,7 @@ class CpuEngine:
             raise EngineUnavailable("start the CPU engine", "cpu.workers is 0")
         if self._tasks:
             return
-        self._workers = [Worker(self._settings) for _ in range(count)]
+        self._workers = [Worker(self._settings, self._variants) for _ in range(count)]
         try:
             cards = await asyncio.gather(*(worker.start() for worker in self._workers))
         except Exception as error:
@@ -206,22 +212,71 @@ class CpuEngine:
         self._cards, self._reason = cards[0], ""
         self.cost.lanes = sum(worker[ASR_MODEL].lanes for worker in cards)
         self._tasks = [
-            asyncio.create_task(self._serve(worker), name=f"cpu-worker-{i}")
-            for i, worker in enumerate(self._workers)
+            asyncio.create_task(self._work(place), name=f"cpu-worker-{place}")
+            for place in range(count)
         ]
+
+    async def serve(self, variants: Variants) -> None:
+        """Workers change one by one, each new one up before its old one goes.
+
+        A path with a standby bundle of its own stays with that alone.
+        """
+        if self._settings.models.asr_standby or dict(variants) == self._variants:
+            return
+        async with self._changing:
+            before, self._variants = self._variants, dict(variants)
+            gone = served(before).keys() - served(variants).keys()
+            for name in gone:
+                self._cards.pop(name, None)
+            try:
+                await self._change_all()
+            except BaseException:
+                self._variants = before
+                raise
+
+    async def rebase(self, bundle: Path) -> None:
+        """A standby bundle of its own stays."""
+        if self._settings.models.asr_standby:
+            return
+        async with self._changing:
+            before, self._settings = self._settings, with_base(self._settings, bundle)
+            try:
+                await self._change_all()
+            except BaseException:
+                self._settings = before
+                raise
+
+    async def _change_all(self) -> None:
+        cards = self._cards
+        for place in range(len(self._workers)):
+            cards = await self._change(place)
+        self._cards = cards
+
+    async def _change(self, place: int) -> dict[str, ModelCard]:
+        new = Worker(self._settings, self._variants)
+        try:
+            cards = await new.start()
+        except BaseException:
+            await new.stop()
+            raise
+        old, self._workers[place] = self._workers[place], new
+        async with old.busy:
+            await old.stop()
+        return cards
 
     async def ask(
         self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
-        self.card(question.MODEL)
+        self.card(question.served_by)
         if not self._tasks:
             raise EngineUnavailable(ASKING, self._reason or "not started")
         return await self._jobs.ask(question, priority, timeout_s)
 
-    async def _serve(self, worker: Worker) -> None:
-        """Feed one worker for ever; replace its process when it dies or hangs."""
+    async def _work(self, place: int) -> None:
+        """Feed the worker of one place for ever; replace its process when it dies or hangs."""
         while True:
             batch = await self._jobs.take()
+            worker = await self._taken(place)
             try:
                 questions = [job.question for job in batch]
                 async with asyncio.timeout(self._jobs.patience_s(batch)):
@@ -236,6 +291,17 @@ class CpuEngine:
                 log.warning("a CPU worker is replaced: %r", error)
                 await self._give_back(batch)
                 await self._replace(worker)
+            finally:
+                worker.busy.release()
+
+    async def _taken(self, place: int) -> Worker:
+        """The worker that has the place, for us alone."""
+        while True:
+            worker = self._workers[place]
+            await worker.busy.acquire()
+            if self._workers[place] is worker:
+                return worker
+            worker.busy.release()
 
     async def _give_back(self, batch: list[QueuedQuestion]) -> None:
         for job in batch:
@@ -267,6 +333,9 @@ class CpuEngine:
                 f"describe the model {model!r}", self._reason or "no bundle is set for it"
             )
         return self._cards[model]
+
+    def lead(self, variant: str, canary: Canary) -> None:
+        """Canaries are the failover's."""
 
     def health(self) -> Health:
         ready = bool(self._tasks) and not self._reason

@@ -1,7 +1,8 @@
 """`lingting cpu`: whoever connects to its socket gets a worker process of their own.
 
 The connection is the worker's stdin and stdout, so nothing is copied in between. A worker ends with
-its caller, even one that hangs; beyond `cpu.workers` at once, callers wait in the socket's backlog.
+its caller, even one that hangs; beyond `cpu.workers` and one at once, callers wait in the socket's
+backlog.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import os
 import select
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from appliance.engine.cpu import worker_command
+from appliance.engine.lineup import Variants
 from appliance.engine.process import ONE_BLAS_THREAD
 from appliance.errors import SettingsError
 from appliance.settings import Settings
@@ -35,10 +38,18 @@ class CpuService:
 
     Args:
         listener: a listening Unix socket, non-blocking.
+        serving: the settings and variants that a worker serves which starts now.
     """
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        self._command, self._most = worker_command(settings), settings.cpu.workers
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        serving: Callable[[], tuple[Settings, Variants]] | None = None,
+    ) -> None:
+        self._serving = serving or (lambda: (settings, {}))
+        # One more than work at once: a new worker is up before its old one goes.
+        self._most = settings.cpu.workers + 1
         self._listener = listener
         self._workers: dict[int, asyncio.Task[None]] = {}  # by process id
 
@@ -60,7 +71,7 @@ class CpuService:
     async def _spawn(self, caller: socket.socket) -> asyncio.subprocess.Process:
         caller.setblocking(True)  # the worker reads and writes it as a file
         return await asyncio.create_subprocess_exec(
-            *self._command,
+            *worker_command(*await asyncio.to_thread(self._serving)),
             stdin=caller.fileno(),
             stdout=caller.fileno(),
             env={**os.environ, **ONE_BLAS_THREAD},

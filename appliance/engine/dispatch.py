@@ -49,7 +49,7 @@ class QueuedQuestion:
 
     def goes_with(self, other: QueuedQuestion) -> bool:
         """Whether both may be answered in one batch."""
-        if self.alone or other.alone or self.question.MODEL != other.question.MODEL:
+        if self.alone or other.alone or self.question.served_by != other.question.served_by:
             return False
         return (self.priority is Priority.RECORDING) is (other.priority is Priority.RECORDING)
 

@@ -18,6 +18,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from appliance import traces
 from appliance.engine import capacity_file
@@ -25,6 +26,8 @@ from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
 from appliance.engine.capacity import legs_at, measure, most_legs
 from appliance.engine.cost import CostModel
+from appliance.engine.counted import count
+from appliance.engine.lineup import Variants
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.watched import Left, Watched
 from appliance.errors import (
@@ -41,12 +44,11 @@ from inference.tensors import (
     ASR_MODEL,
     DIARIZATION_MODEL,
     EMOTION_MODEL,
-    Answer,
     AnswerT,
-    Hypothesis,
     ModelCard,
     Priority,
     Question,
+    served_name,
 )
 
 log = logging.getLogger(__name__)
@@ -76,7 +78,7 @@ class FailoverEngine:
             own_canaries: of engines, by name, that serve another bundle.
             alike: so many of the first are as good as each other.
         """
-        own = own_canaries or {}
+        own = self._own = own_canaries or {}
         self._settings = settings.failover
         self._metrics = metrics
         self._engines = [
@@ -92,6 +94,8 @@ class FailoverEngine:
         self._known = capacity_file.read(settings.capacity_file)
         self._measuring = asyncio.Lock()  # engines share the machine: one is measured at a time
         self._last_window_at = -math.inf  # monotonic s
+        self._variants: Variants = {}
+        self._lead = ""  # the variant that canaries ask, and whose card is told
         for engine in engines:
             metrics.breaker_open.labels(engine.name).set(1)
 
@@ -129,6 +133,7 @@ class FailoverEngine:
             try:
                 if not watched.up:
                     await watched.engine.start()
+                    await watched.engine.serve(self._variants)
                     watched.up = True
                 await self._probe(watched)
                 if watched.breaker.closed:
@@ -243,6 +248,33 @@ class FailoverEngine:
 
     # --- serving
 
+    async def serve(self, variants: Variants) -> None:
+        """Engine by engine, who stands by first; one that is not up gets them when it comes up."""
+        before, self._variants = self._variants, dict(variants)
+        try:
+            for watched in sorted(self._engines, key=lambda w: w.order, reverse=True):
+                if watched.up:
+                    await watched.engine.serve(variants)
+        except LingtingError:
+            self._variants = before
+            for watched in self._engines:
+                if watched.up:
+                    with contextlib.suppress(LingtingError):
+                        await watched.engine.serve(before)
+            raise
+
+    async def rebase(self, bundle: Path) -> None:
+        """Engine by engine, who stands by first."""
+        for watched in sorted(self._engines, key=lambda w: w.order, reverse=True):
+            await watched.engine.rebase(bundle)
+
+    def lead(self, variant: str, canary: Canary) -> None:
+        """From now on canaries ask this variant, with its own audio and text."""
+        self._lead = variant
+        for watched in self._engines:
+            if watched.name not in self._own:
+                watched.canary = replace(canary, variant=variant)
+
     async def ask(
         self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
@@ -261,7 +293,7 @@ class FailoverEngine:
             if asked:
                 self._metrics.failovers_total.labels(asked, watched.name).inc()
             try:
-                return await self._ask(watched, question, priority, timeout_s)
+                return await self._ask(watched, watched.asked_as(question), priority, timeout_s)
             except Overloaded as error:
                 last = error
                 if priority is not Priority.FINAL:
@@ -275,7 +307,7 @@ class FailoverEngine:
                 last = error
             except EngineUnavailable as error:
                 last = error
-                if question.MODEL == ASR_MODEL:
+                if question.MODEL == ASR_MODEL and question.variant == self._lead:
                     self._failed(watched, str(error), "window")
             asked = watched.name
         raise last
@@ -318,30 +350,9 @@ class FailoverEngine:
             watched.heard_at = time.monotonic()
             watched.breaker.served()
             watched.engine.cost.learn(question, priority, answer)
-            self._count(watched.engine, question, priority, answer, time.monotonic() - begun)
+            took_s = time.monotonic() - begun
+            count(self._metrics, watched.engine, question, priority, answer, took_s)
         return replace(answer, engine=name)
-
-    def _count(
-        self,
-        engine: SpeechEngine,
-        question: Question[AnswerT],
-        priority: Priority,
-        answer: Answer,
-        took_s: float,
-    ) -> None:
-        metrics, example, worked_s = self._metrics, traces.exemplar(), min(answer.seconds, took_s)
-        name, model = engine.name, question.MODEL
-        labels = (name, model, priority.name.lower())
-        metrics.engine_windows_total.labels(*labels).inc()
-        metrics.engine_latency_seconds.labels(*labels).observe(took_s, example)
-        metrics.engine_queue_seconds.labels(*labels).observe(took_s - worked_s, example)
-        audio = metrics.engine_audio_seconds_total.labels(name, model, _device(engine, model))
-        audio.inc(question.duration_s)
-        metrics.engine_batch_windows.labels(name, model).observe(answer.batch)
-        if isinstance(answer, Hypothesis):
-            metrics.engine_retries_total.labels(name).inc(answer.retries)
-        traces.past("queue", took_s, worked_s)
-        traces.past("model", worked_s, 0, batch=answer.batch)
 
     @property
     def cost(self) -> CostModel:
@@ -355,12 +366,14 @@ class FailoverEngine:
 
     def card(self, model: str = ASR_MODEL) -> ModelCard:
         """From the engine in use, else from any that has it."""
+        leading = [served_name(model, self._lead)] if model == ASR_MODEL and self._lead else []
         last: LingtingError | None = None
         for watched in self._order():
-            try:
-                return watched.engine.card(model)
-            except EngineUnavailable as error:
-                last = last or error
+            for name in (*leading, model):
+                try:
+                    return watched.engine.card(name)
+                except EngineUnavailable as error:
+                    last = last or error
         assert last
         raise last
 
@@ -382,10 +395,3 @@ class FailoverEngine:
             task.cancel()
         await asyncio.gather(*self._tasks, *measuring, return_exceptions=True)
         await asyncio.gather(*(watched.engine.close() for watched in self._engines))
-
-
-def _device(engine: SpeechEngine, model: str) -> str:
-    """Where the model runs, for metrics; empty if its engine has just gone."""
-    with contextlib.suppress(EngineUnavailable):
-        return engine.card(model).device
-    return ""

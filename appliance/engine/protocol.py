@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
+from appliance.engine.canary import Canary
 from appliance.engine.cost import CostModel
+from appliance.engine.lineup import Variants
 from appliance.health import Health
 from inference.tensors import ASR_MODEL, AnswerT, ModelCard, Priority, Question
 
@@ -38,11 +41,24 @@ class SpeechEngine(Protocol):
         `timeout_s`: after which the answer is of no more use; None: whenever it comes.
         """
 
+    async def serve(self, variants: Variants) -> None:
+        """Load these speech bundles beside the one from the start, and let go of any other.
+
+        While it works the engine goes on answering. Raises BundleError or EngineUnavailable; what
+        it served before it then serves still.
+        """
+
+    async def rebase(self, bundle: Path) -> None:
+        """Serve this speech bundle in the place of the one from the start; as `serve` otherwise."""
+
     def card(self, model: str = ASR_MODEL) -> ModelCard:
         """A model that answers; raises EngineUnavailable if there is none of that name."""
 
     def health(self) -> Health:
         """What is known now, without asking anyone."""
+
+    def lead(self, variant: str, canary: Canary) -> None:
+        """From now on canaries ask this variant, if it asks any, and its card is told."""
 
     async def close(self) -> None:
         """Let go of every process, connection and task. Safe to call twice."""

@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from pathlib import Path
 from typing import Any
 
 import tritonclient.grpc.aio as grpcclient
 from tritonclient.utils import InferenceServerException
 
+from appliance.engine.canary import Canary
 from appliance.engine.cost import CostModel
 from appliance.engine.dispatch import Dispatcher, QueuedQuestion
+from appliance.engine.lineup import Variants, served, with_base
 from appliance.engine.sizing import triton_instances
 from appliance.engine.triton_server import TritonServer
 from appliance.errors import (
@@ -27,6 +30,7 @@ from appliance.health import Health
 from appliance.metrics import Metrics
 from appliance.pauses import doubling
 from appliance.settings import Settings
+from inference.bundles import Manifest, load_manifest
 from inference.tensors import (
     ASR_MODEL,
     AUDIO,
@@ -66,6 +70,7 @@ class TritonEngine:
         self._metrics = metrics
         self.cost = CostModel()
         self._dispatchers: dict[str, Dispatcher] = {}  # by model
+        self._variants: Variants = {}
         self._serving: list[asyncio.Task[None]] = []
         self.server: TritonServer | None = None
         self._client: grpcclient.InferenceServerClient | None = None
@@ -98,6 +103,7 @@ class TritonEngine:
         address = self._address
         if self._settings.triton.mode == "child":
             self.server = self.server or TritonServer(self._settings)
+            await self.server.serve(self._variants)
             await self.server.start()
             address = self.server.address
         if self._client is None:
@@ -119,7 +125,7 @@ class TritonEngine:
         """Whether the speech model tells its card; the others' are asked for on the way."""
         if self._client is None:
             return False
-        for model in self._settings.models.bundles():
+        for model in (*self._settings.models.bundles(), *served(self._variants)):
             try:
                 (fields,) = await self._infer([CARD], Priority.PROBE, CARD_TIMEOUT_S, model)
             except (InferenceServerException, asyncio.CancelledError) as error:
@@ -128,12 +134,65 @@ class TritonEngine:
                 self._cards.pop(model, None)
                 if model == ASR_MODEL:
                     return False
-                log.warning("Triton has no model %r: %s", model, error.message())
+                level = logging.DEBUG if "." in model else logging.WARNING  # it may come yet
+                log.log(level, "Triton has no model %r: %s", model, error.message())
             else:
                 self._cards[model] = CARD.unpack(fields)
         self._reason, self._failure = "", None
         self.cost.lanes = self._cards[ASR_MODEL].lanes * await self._instances()
         return True
+
+    async def serve(self, variants: Variants) -> None:
+        """A child loads them; one elsewhere follows the line-up by itself, and is waited for."""
+        before, self._variants = self._variants, dict(variants)
+        for name in served(before).keys() - served(variants).keys():
+            self._cards.pop(name, None)
+        try:
+            if self._settings.triton.mode == "child":
+                self.server = self.server or TritonServer(self._settings)
+                await self.server.serve(variants)
+            await self._until_served(served(variants).keys())
+        except LingtingError:
+            self._variants = before
+            if self.server:
+                with contextlib.suppress(LingtingError):
+                    await self.server.serve(before)
+            raise
+
+    async def rebase(self, bundle: Path) -> None:
+        """A child loads it; one elsewhere follows what is active, and is waited for."""
+        before, self._settings = self._settings, with_base(self._settings, bundle)
+        try:
+            if self.server:
+                await self.server.rebase(bundle)
+            await self._until_identity(load_manifest(bundle))
+        except LingtingError:
+            self._settings = before
+            if self.server:
+                with contextlib.suppress(LingtingError):
+                    await self.server.rebase(before.models.asr)
+            raise
+
+    async def _until_identity(self, wanted: Manifest) -> None:
+        """While it runs at all; raises EngineUnavailable after its time to start."""
+        deadline = time.monotonic() + self._settings.triton.start_timeout_s
+        while self._client and await self._answers():
+            card = self._cards[ASR_MODEL]
+            if (card.name, card.version) == (wanted.name, wanted.version):
+                return
+            if time.monotonic() > deadline:
+                cause = f"it still serves {card.name} {card.version}"
+                raise EngineUnavailable("load a model into Triton", cause)
+            await asyncio.sleep(POLL_S)
+
+    async def _until_served(self, names: Set[str]) -> None:
+        """While it runs at all; raises EngineUnavailable after its time to start."""
+        deadline = time.monotonic() + self._settings.triton.start_timeout_s
+        while self._client and await self._answers() and not names <= self._cards.keys():
+            if time.monotonic() > deadline:
+                missing = ", ".join(sorted(set(names) - self._cards.keys()))
+                raise EngineUnavailable("load a model into Triton", f"{missing} does not answer")
+            await asyncio.sleep(POLL_S)
 
     async def _instances(self) -> int:
         """Of the speech model, on all its devices, as Triton tells; one on a GPU runs on each."""
@@ -170,8 +229,8 @@ class TritonEngine:
     ) -> AnswerT:
         if self._client is None or (not self._cards and not await self._answers()):
             raise EngineUnavailable(ASKING, self._reason or "no answer")
-        self.card(question.MODEL)
-        return await self._jobs(question.MODEL).ask(question, priority, timeout_s)
+        self.card(question.served_by)
+        return await self._jobs(question.served_by).ask(question, priority, timeout_s)
 
     def _jobs(self, model: str) -> Dispatcher:
         """A model's queue; those who take from it are made with it."""
@@ -188,7 +247,8 @@ class TritonEngine:
         self._dispatchers[model] = jobs
         on_cpu = self._cards[model].device == "cpu"
         slots = self.cost.lanes if on_cpu else BATCHES_ON_GPU * self.cost.lanes
-        for _ in range(slots if model == ASR_MODEL else OTHERS):
+        hears = model.partition(".")[0] == ASR_MODEL
+        for _ in range(slots if hears else OTHERS):
             self._serving.append(asyncio.create_task(self._serve(jobs)))
         return jobs
 
@@ -251,7 +311,7 @@ class TritonEngine:
         options = grpcclient.InferInput(OPTIONS, packed.options.shape, "UINT8")
         options.set_data_from_numpy(packed.options)
         answer = await self._client.infer(
-            model or questions[0].MODEL,
+            model or questions[0].served_by,
             [audio, options],
             priority=int(priority),
             client_timeout=timeout_s,
@@ -276,6 +336,9 @@ class TritonEngine:
                 f"describe the model {model!r}", self._reason or "Triton does not have it"
             )
         return self._cards[model]
+
+    def lead(self, variant: str, canary: Canary) -> None:
+        """Canaries are the failover's."""
 
     def health(self) -> Health:
         dead_child = self.server is not None and not self.server.running

@@ -21,13 +21,17 @@ import sysconfig
 import tempfile
 import time
 from collections import deque
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
+from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
 
 from appliance.engine.keeper import ENDED
+from appliance.engine.lineup import Variants, served, with_base
 from appliance.engine.process import ONE_BLAS_THREAD, leash, shm_prefix, sweep, sweep_orphans
 from appliance.engine.sizing import triton_instances
 from appliance.errors import EngineUnavailable
@@ -43,6 +47,7 @@ POLL_S = 0.1  # between looks whether the child has ended
 LOOPBACK = "127.0.0.1"
 PACKAGED = PROJECT / "triton" / "pytriton" / "tritonserver"  # of an installed release
 ADMIN_APIS = "model-repository,shared-memory,trace,logging"
+ADMIN_HEADER = "triton-grpc-protocol-admin"
 
 
 def find_binary(settings: Settings) -> Path:
@@ -107,6 +112,9 @@ class TritonServer:
         self._killed = False  # the group of a child that has ended
         self._begun = 0.0  # s since 1970
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._variants: dict[str, Path] = {}  # by the name that Triton knows them by
+        # Whoever reaches the port may ask the models, and nothing else: nobody else has this word.
+        self._word = secrets.token_hex(16)
         address = settings.triton.address
         self.grpc_port = int(address.rpartition(":")[2]) or free_port()
         self.http_port = settings.triton.http_port or free_port()
@@ -162,9 +170,12 @@ class TritonServer:
 
     def _arguments(self, work: Path, binary: Path) -> list[str]:
         repository = render_repository(self._settings, work / "models")
+        for name, bundle in self._variants.items():
+            render_model(self._settings, ASR_MODEL, name, bundle, repository)
         arguments = [
             f"--model-repository={repository}",
-            "--model-control-mode=none",  # exactly what the repository holds, and no loading later
+            "--model-control-mode=explicit",  # what is named here, and what we load later
+            *(f"--load-model={model.name}" for model in sorted(repository.iterdir())),
             f"--grpc-address={LOOPBACK}",
             f"--grpc-port={self.grpc_port}",
             f"--http-address={LOOPBACK}",
@@ -175,12 +186,53 @@ class TritonServer:
             "--exit-timeout-secs=5",
             f"--backend-config=python,shm-region-prefix-name={self._prefix}",
             "--log-verbose=0",
-            # Whoever reaches the port may ask the models, and nothing else: nobody has this word.
-            f"--grpc-restricted-protocol={ADMIN_APIS}:admin={secrets.token_hex(16)}",
+            f"--grpc-restricted-protocol={ADMIN_APIS}:admin={self._word}",
             f"--http-restricted-api={ADMIN_APIS}:admin={secrets.token_hex(16)}",
         ]
         backends = _backends(binary, work / "backends")
         return [*arguments, *([f"--backend-directory={backends}"] if backends else [])]
+
+    async def rebase(self, bundle: Path) -> None:
+        """Triton loads the new one before it lets go of the old; raises EngineUnavailable."""
+        self._settings = with_base(self._settings, bundle)
+        if self.running and self._work is not None:
+            repository = Path(self._work.name) / "models"
+            render_model(self._settings, ASR_MODEL, ASR_MODEL, bundle, repository)
+            async with self._admin() as client:
+                await client.load_model(ASR_MODEL, headers={ADMIN_HEADER: self._word})
+
+    @contextlib.asynccontextmanager
+    async def _admin(self) -> AsyncIterator[InferenceServerClient]:
+        client = InferenceServerClient(self.address)
+        try:
+            yield client
+        except InferenceServerException as error:
+            doing, hint = "load a model into Triton", "the log of Triton says more"
+            raise EngineUnavailable(doing, error.message() or repr(error), hint) from error
+        finally:
+            await client.close()
+
+    async def serve(self, variants: Variants) -> None:
+        """Load these speech bundles beside the settings' and let go of any other.
+
+        One that is not running yet starts with them. Raises EngineUnavailable with Triton's reason.
+        """
+        wanted = served(variants)
+        gone = [name for name in self._variants if name not in wanted]
+        new = {name: folder for name, folder in wanted.items() if name not in self._variants}
+        if not self.running or self._work is None:
+            self._variants = wanted
+            return
+        repository = Path(self._work.name) / "models"
+        async with self._admin() as client:
+            for name, folder in new.items():
+                render_model(self._settings, ASR_MODEL, name, folder, repository)
+                await client.load_model(name, headers={ADMIN_HEADER: self._word})
+                self._variants[name] = folder
+            for name in gone:
+                self._variants.pop(name)
+                await client.unload_model(name, headers={ADMIN_HEADER: self._word})
+                shutil.rmtree(repository / name, ignore_errors=True)
 
     async def _read(self, log: IO[str] | None) -> None:
         assert self._process and self._process.stdout
@@ -278,26 +330,33 @@ def render_repository(settings: Settings, target: Path) -> Path:
     """Copy model_repo/ with each config.pbtxt completed from the settings; code is linked."""
     bundles = settings.models.bundles()
     for source in sorted(settings.triton.repository.resolve().iterdir()):
-        if source.name not in bundles:
-            continue
-        model = target / source.name
-        model.mkdir(parents=True)
-        for version in source.iterdir():
-            if version.is_dir():
-                (model / version.name).symlink_to(version)
-        text = (source / "config.pbtxt").read_text(encoding="utf-8")
-        (model / "config.pbtxt").write_text(complete_config(text, settings), encoding="utf-8")
+        if source.name in bundles:
+            render_model(settings, source.name, source.name, bundles[source.name], target)
     return target
 
 
-def complete_config(text: str, settings: Settings) -> str:
-    """config.pbtxt of the repository -> the one that is served."""
+def render_model(settings: Settings, kind: str, name: str, bundle: Path, target: Path) -> None:
+    """A model of model_repo/ as `name`, which serves a bundle; whatever was there is gone."""
+    source, model = settings.triton.repository.resolve() / kind, target / name
+    shutil.rmtree(model, ignore_errors=True)
+    model.mkdir(parents=True)
+    for version in source.iterdir():
+        if version.is_dir():
+            (model / version.name).symlink_to(version)
+    text = (source / "config.pbtxt").read_text(encoding="utf-8")
+    completed = complete_config(text, settings, name, bundle)
+    (model / "config.pbtxt").write_text(completed, encoding="utf-8")
+
+
+def complete_config(text: str, settings: Settings, name: str, bundle: Path) -> str:
+    """config.pbtxt of the repository -> the one that is served, as `name`, over a bundle."""
     triton = settings.triton
     config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    kind_of_model, config.name = config.name, name
     config.max_batch_size = triton.max_batch
     kinds = model_config_pb2.ModelInstanceGroup
     kind = {"auto": kinds.KIND_AUTO, "gpu": kinds.KIND_GPU, "cpu": kinds.KIND_CPU}[triton.kind]
-    instances = triton_instances(settings) if config.name == ASR_MODEL else 1
+    instances = triton_instances(settings) if kind_of_model == ASR_MODEL else 1
     config.instance_group.add(count=instances, kind=kind)
     queues = {
         Priority.PROBE: triton.queue_final,
@@ -310,14 +369,14 @@ def complete_config(text: str, settings: Settings) -> str:
         policy.max_queue_size = size
         policy.allow_timeout_override = True
     parameters = {
-        "bundle": str(settings.models.bundles()[config.name]),
+        "bundle": str(bundle),
         "threads": str(triton.threads),
         "cores": str(max(1, (os.cpu_count() or 1) // instances)),
         "compute_type": triton.compute_type,
         "tuning": str(settings.tuning_file),
         "runtime": "pyannote" if triton.pyannote else "onnx",
     }
-    if config.name == DIARIZATION_MODEL and triton.pyannote:
+    if kind_of_model == DIARIZATION_MODEL and triton.pyannote:
         parameters["EXECUTION_ENV_PATH"] = str(triton.pyannote.resolve())
     for key, value in parameters.items():
         config.parameters[key].string_value = value

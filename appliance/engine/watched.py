@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from appliance.engine.breaker import Breaker
@@ -80,11 +80,20 @@ class Watched:
         if not isinstance(question, Window):
             return True
         try:
-            card = self.engine.card()
+            card = self.engine.card(self.asked_as(question).served_by)
         except EngineUnavailable:
             return True
         language_known = not card.languages or question.language in (None, *card.languages)
         return language_known and (not card.tasks or question.task in card.tasks)
+
+    def asked_as(self, question: Question[AnswerT]) -> Question[AnswerT]:
+        """An engine that lacks the variant is asked for what it has."""
+        if question.variant:
+            try:
+                self.engine.card(question.served_by)
+            except EngineUnavailable:
+                return replace(question, variant="")
+        return question
 
     def probe_pause_s(self, *, standing_by: bool) -> float:
         """Until the next probe: soon if something is amiss; who stands by must not take much."""

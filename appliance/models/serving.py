@@ -8,6 +8,7 @@ from pathlib import Path
 
 from appliance.errors import LingtingError
 from appliance.models.library import SLOTS, ModelLibrary
+from appliance.models.lineup import Lineup
 from appliance.models.signing import TrustedKeys
 from appliance.settings import Settings, load_settings
 from appliance.settings.section import PROJECT
@@ -24,6 +25,11 @@ def library_of(settings: Settings) -> ModelLibrary:
     shipped = dict.fromkeys(folder.resolve() for folder in released)
     signers = TrustedKeys(models.trusted)
     return ModelLibrary(models.library, signers, [*shipped], version("lingting"))
+
+
+def lineup_of(settings: Settings) -> Lineup:
+    """What this box serves beside what is active."""
+    return Lineup(settings.models.library, library_of(settings))
 
 
 def serving_settings() -> Settings:

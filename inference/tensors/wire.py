@@ -77,6 +77,12 @@ class Question(ABC, Generic[AnswerT]):
     MODEL: ClassVar[str]  # its name in model_repo/
 
     audio: Audio
+    variant: str = field(default="", kw_only=True)  # of the model; empty: the one from the start
+
+    @property
+    def served_by(self) -> str:
+        """Name of the model that answers it, in Triton and in a worker."""
+        return served_name(self.MODEL, self.variant)
 
     @property
     def duration_s(self) -> float:
@@ -95,6 +101,11 @@ class Question(ABC, Generic[AnswerT]):
     @abstractmethod
     def unpack(cls, answer: dict[str, Any]) -> AnswerT:
         """The answer from its JSON."""
+
+
+def served_name(model: str, variant: str = "") -> str:
+    """As Triton and workers call a model's variant."""
+    return f"{model}.{variant}" if variant else model
 
 
 @dataclass(slots=True)

@@ -57,9 +57,10 @@ class TestModel:
 
     def test_configuration_can_be_completed(self, model: Path) -> None:
         text = (model / "config.pbtxt").read_text(encoding="utf-8")
-        served = complete_config(text, load_settings())
+        served = complete_config(text, load_settings(), f"{model.name}.town", Path("town"))
         config = text_format.Parse(served, model_config_pb2.ModelConfig())
-        assert config.instance_group and config.parameters["bundle"].string_value
+        assert config.instance_group and config.name == f"{model.name}.town"
+        assert config.parameters["bundle"].string_value == "town"
 
 
 def _is_text(node: ast.AST) -> bool:

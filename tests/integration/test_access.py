@@ -219,6 +219,11 @@ ACTS = {
         ("POST", "/api/v1/admin/bundles/rollback"),
         ("GET", "/api/v1/admin/bundles/x@1"),
         ("DELETE", "/api/v1/admin/bundles/x@1"),
+        ("POST", "/api/v1/admin/trial"),
+        ("POST", "/api/v1/admin/trial/lead"),
+        ("POST", "/api/v1/admin/trial/abort"),
+        ("PUT", "/api/v1/admin/beside"),
+        ("DELETE", "/api/v1/admin/beside/x@1"),
     ],
     AccessRole.SECURITY_ADMIN: [
         ("POST", "/api/v1/admin/credentials"),

@@ -403,6 +403,7 @@ ADMINISTRATION = (
     *("credentials", "credentials/{credential}/revoke", "credentials/{credential}/approve"),
     *("first", "audit", "audit/verify", "audit/export", "settings", "restart"),
     *("bundles", "bundles/activate", "bundles/rollback", "bundles/{ref}", "bundles/{ref}/verify"),
+    *("trial", "trial/lead", "trial/abort", "beside", "beside/{ref}"),
 )
 
 

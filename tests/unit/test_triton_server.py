@@ -15,10 +15,9 @@ TEXT = (PROJECT / "model_repo" / "asr" / "config.pbtxt").read_text()
 
 
 def completed(**triton: object) -> model_config_pb2.ModelConfig:
-    settings = Settings(
-        triton=TritonSettings(**triton), models=ModelsSettings(asr=Path("/bundles/asr"))
-    )
-    return text_format.Parse(complete_config(TEXT, settings), model_config_pb2.ModelConfig())
+    settings = Settings(triton=TritonSettings(**triton))
+    served = complete_config(TEXT, settings, "asr", Path("/bundles/asr"))
+    return text_format.Parse(served, model_config_pb2.ModelConfig())
 
 
 @pytest.mark.parametrize("kind", ["auto", "gpu", "cpu"])

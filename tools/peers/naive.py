@@ -16,7 +16,9 @@ from typing import Any
 
 from appliance.cli.logs import set_up_logs
 from appliance.cli.serve import run_gateway
+from appliance.engine.canary import Canary
 from appliance.engine.cost import CostModel
+from appliance.engine.lineup import Variants
 from appliance.errors import (
     BundleError,
     EngineUnavailable,
@@ -117,6 +119,17 @@ class NaiveEngine:
             vad_filter=False,
         )
         return _hypothesis(list(segments), info.language, self._card)
+
+    async def serve(self, variants: Variants) -> None:
+        """One bundle is all it has."""
+        if variants:
+            raise EngineUnavailable("load a model", "the naive engine has one")
+
+    def lead(self, variant: str, canary: Canary) -> None:
+        """It has no canaries."""
+
+    async def rebase(self, bundle: Path) -> None:
+        raise EngineUnavailable("load a model", "the naive engine has one")
 
     def card(self, model: str = ASR_MODEL) -> ModelCard:
         if self._card is None or model != ASR_MODEL:

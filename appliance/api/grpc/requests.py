@@ -74,6 +74,7 @@ def call_config(
         audio=audio_format(config),
         separate_legs=config.enable_separate_recognition_per_channel,
         language=language,
+        model=model_name(card) if config.model else "",
         task=_task(config, card),
         interim=interim,
         live=live,

@@ -15,6 +15,7 @@ from appliance.api.http import errors
 from appliance.api.http.admin import admin_routes
 from appliance.api.http.audio import audio_routes
 from appliance.api.http.auth import known_query
+from appliance.api.http.beside import beside_routes
 from appliance.api.http.bundles import bundle_routes
 from appliance.api.http.calls import call_routes
 from appliance.api.http.console import console_routes
@@ -27,6 +28,7 @@ from appliance.api.http.replays import replay_routes
 from appliance.api.http.status import root_routes, status_routes
 from appliance.api.http.terms import term_routes
 from appliance.api.http.texts import text_routes
+from appliance.api.http.trials import trial_routes
 from appliance.api.ws.realtime import realtime_routes
 from appliance.archive.texts import Texts
 from appliance.errors import LingtingError
@@ -84,7 +86,11 @@ def create_app(
         app.include_router(term_routes(followed.terms, access))
     if access:
         app.include_router(admin_routes(access, box.settings))
-        app.include_router(bundle_routes(library_of(box.settings), access))
+        library = library_of(box.settings)
+        app.include_router(bundle_routes(library, access))
+        if followed:
+            app.include_router(trial_routes(followed.rollout, library, access))
+            app.include_router(beside_routes(followed.beside, library, access))
     app.include_router(status_routes(box, access))
     if archive:
         history = history or History(box.metrics, GpuReader(box.settings.triton))

@@ -8,6 +8,8 @@ from appliance.archive.tenant_terms import TenantTerms
 from appliance.assist.orders.desk import OrderDesk
 from appliance.console.board import Lines
 from appliance.feed.replay import Replays
+from appliance.models.beside import BesideServing
+from appliance.models.rollout import Rollout
 from appliance.webhooks.webhooks import Webhooks
 
 
@@ -18,3 +20,5 @@ class Followed:
     replays: Replays
     orders: OrderDesk
     terms: TenantTerms
+    rollout: Rollout
+    beside: BesideServing

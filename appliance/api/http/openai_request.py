@@ -69,6 +69,7 @@ def read_asking(form: FormData, cards: Sequence[ModelCard], task: str, call_id: 
         hotwords=_hotwords(form),
         prompt=_text(form, "prompt"),
         temperature=_temperature(form),
+        model="" if _text(form, "model") in ALIASES else f"{card.name} {card.version}",
         call_id=call_id,
         door="openai",
     )

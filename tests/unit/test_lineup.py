@@ -1,0 +1,149 @@
+"""Which bundle hears which call, and bundles beside the active one, taken and let go of."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from appliance.engine.switch import ModelSwitch, ShadowTally
+from appliance.errors import BundleError, EngineUnavailable, InvalidRequest, NotFound
+from appliance.metrics import Metrics
+from appliance.models import beside as beside_module
+from appliance.models.beside import BesideServing
+from appliance.models.library import ModelLibrary
+from appliance.models.lineup import FILE, BesideBundle, Lineup, LineupState, choose
+from appliance.models.signing import TrustedKeys
+from appliance.settings.section import PROJECT
+from inference.tensors import Hypothesis, Priority, Window
+from tests.fakes import FakeEngine
+
+BUNDLES = PROJECT / "bundles"
+YUE = BesideBundle("yue@1", (), ("yue",))
+TOWN = BesideBundle("town@2", ("town-hotline",), ())
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        (("", "", None), None),
+        (("", "local", "zh"), None),
+        (("town", "local", "zh"), "town-2"),
+        (("town 2", "local", "zh"), "town-2"),
+        (("town@2", "local", "zh"), "town-2"),
+        (("town 3", "local", "zh"), None),
+        (("", "town-hotline", "zh"), "town-2"),
+        (("", "local", "yue"), "yue-1"),
+        (("yue", "town-hotline", "zh"), "yue-1"),  # what a caller names goes first
+        (("", "town-hotline", "yue"), "town-2"),  # then the system
+    ],
+)
+def test_a_call_gets_the_bundle_that_is_meant_for_it(
+    asked: tuple[str, str, str | None], chosen: str | None
+) -> None:
+    assert choose([YUE, TOWN], *asked) == chosen
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> ModelLibrary:
+    (tmp_path / "trusted").mkdir()
+    (tmp_path / "models").mkdir()
+    shipped = [BUNDLES / name for name in ("asr-demo", "whisper-base", "emotion-words")]
+    return ModelLibrary(tmp_path / "models", TrustedKeys(tmp_path / "trusted"), shipped, "0.1.0")
+
+
+@pytest.fixture
+def lineup(tmp_path: Path, library: ModelLibrary) -> Lineup:
+    return Lineup(tmp_path / "models", library)
+
+
+def test_the_file_is_read_as_it_was_written(tmp_path: Path, lineup: Lineup) -> None:
+    assert lineup.state() == LineupState()
+    lineup.put_beside([YUE, TOWN])
+    lineup.put_on_trial("new@1")
+    assert lineup.state() == LineupState("new@1", (YUE, TOWN))
+    assert lineup.state().refs == ["yue@1", "town@2", "new@1"]
+    assert lineup.variants() == {}  # the library has none of them
+    (tmp_path / "models" / FILE).write_text(json.dumps({"beside": [{}]}))
+    assert lineup.state() == LineupState()
+
+
+class BesideBox:
+    """An engine, its switch, and what is served beside."""
+
+    def __init__(self, library: ModelLibrary, lineup: Lineup) -> None:
+        self.engine = FakeEngine()
+        self.switch = ModelSwitch(self.engine, Metrics())
+        self.library, self.lineup = library, lineup
+        self.beside = BesideServing(library, lineup, self.switch)
+
+    async def variant_of(self, model: str = "", language: str | None = None) -> str:
+        """Which variant a call is heard by."""
+        window = Window(0.1 * np.ones(16_000, np.float32))
+        with self.switch.pinned(model, "local", language) as mine:
+            await mine.ask(window, Priority.FINAL, None)
+        return self.engine.asked[-1][0].variant
+
+
+@pytest.fixture
+async def box(library: ModelLibrary, lineup: Lineup, monkeypatch: pytest.MonkeyPatch) -> BesideBox:
+    """The fake hears no words: its canary is one without a text."""
+    real = beside_module.load_canary
+    monkeypatch.setattr(beside_module, "load_canary", lambda f: replace(real(f), text=None))
+    made = BesideBox(library, lineup)
+    await made.beside.start()
+    return made
+
+
+async def test_a_bundle_is_taken_for_some_calls_and_let_go_of(box: BesideBox) -> None:
+    demo = box.library.find("asr-demo")
+    await box.beside.add(demo, [], ["yue"])
+    variant = demo.ref.replace("@", "-")
+    assert await box.variant_of() == "" and await box.variant_of(language="yue") == variant
+    assert await box.variant_of(model="asr-demo") == variant
+    again = BesideBox(box.library, box.lineup)  # as after a restart
+    await again.beside.start()
+    assert await again.variant_of(language="yue") == variant
+    with box.switch.pinned("asr-demo"):
+        removing = asyncio.create_task(box.beside.remove(demo.ref))
+        await asyncio.sleep(0.3)
+        assert not removing.done() and variant in box.engine.served  # its call runs
+        assert await box.variant_of(language="yue") == ""
+    await removing
+    assert not box.engine.served and not box.lineup.state().beside
+    with pytest.raises(NotFound, match="is not served beside"):
+        await box.beside.remove(demo.ref)
+
+
+async def test_what_cannot_be_served_beside_changes_nothing(box: BesideBox) -> None:
+    with pytest.raises(InvalidRequest, match="does not recognise speech"):
+        await box.beside.add(box.library.find("emotion-words"), [], [])
+    box.engine.gone = True
+    with pytest.raises(EngineUnavailable):
+        await box.beside.add(box.library.find("asr-demo"), [], [])
+    box.engine.gone = False
+    assert box.beside.bundles == () and box.lineup.state() == LineupState()
+
+
+async def test_one_that_fails_its_canary_is_let_go_of(
+    box: BesideBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = "没有人说过的另外一句话"
+    canary = beside_module.load_canary(BUNDLES / "asr-demo")
+    monkeypatch.setattr(beside_module, "load_canary", lambda f: replace(canary, text=wrong))
+    with pytest.raises(BundleError, match="canary failed"):
+        await box.beside.add(box.library.find("asr-demo"), [], ["yue"])
+    assert not box.engine.served and await box.variant_of(language="yue") == ""
+
+
+def test_a_tally_tells_how_alike_and_at_what_cost() -> None:
+    tally = ShadowTally()
+    assert tally.agreement == 1 and tally.cost == 1
+    tally.add(Hypothesis("您好。", "zh", work_s=0.2), Hypothesis("您好", "zh", work_s=0.4))
+    assert tally.agreement == 1 and tally.cost == pytest.approx(2)
+    tally.add(Hypothesis("路灯坏了", "zh", work_s=0.2), Hypothesis("路灯", "zh", work_s=0.2))
+    assert tally.agreement == pytest.approx(1 - 2 / 6) and tally.windows == 2
