@@ -22,7 +22,7 @@ class Hearing:
 
     window: Window
     samples: int  # it is padded to
-    bare: bool = False  # asked without hotwords and prompts
+    bare: bool = False  # asked without prompts
     encoded: Encoded | None = None
     ask: PromptedAsk | None = None
     decoding: Decoding | None = None  # the best one

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from inference.asr.quality import echoes, lists, recites
+from inference.asr.quality import echoes, recites
 from inference.asr.tokenizer import WhisperTokenizer
 from inference.tensors import Window
 
-MAX_PREVIOUS = 223  # tokens of hotwords (half of it at most) and earlier text
+MAX_PREVIOUS = 223  # tokens of earlier text
 MAX_PREFIX = 100  # tokens of a forced beginning
 
 
@@ -36,7 +36,7 @@ class Prompter:
     prompts: Mapping[str, str] = field(default_factory=dict)  # the bundle's own, by language
 
     def ask(self, window: Window, language: str, *, bare: bool = False) -> PromptedAsk:
-        """`bare`: without hotwords, earlier text and the bundle's own prompt."""
+        """`bare`: without earlier text and the bundle's own prompt."""
         tokenizer, previous = self.tokenizer, [] if bare else self._previous(window, language)
         start = [tokenizer.sot]
         if self.multilingual:
@@ -51,19 +51,12 @@ class Prompter:
         )
 
     def _previous(self, window: Window, language: str) -> list[int]:
-        encode = self.tokenizer.encode
-        hotwords = encode("，".join(window.hotwords))[: MAX_PREVIOUS // 2]
         own = self.prompts.get(language, "") if window.task == "transcribe" else ""
-        room = MAX_PREVIOUS - len(hotwords)
-        return [*hotwords, *encode(own + window.prompt)[-room:]]
+        return self.tokenizer.encode(own + window.prompt)[-MAX_PREVIOUS:]
 
     def echoed(self, text: str, window: Window, language: str) -> bool:
         """Whether a text says what it was told before, not what it hears."""
-        return (
-            echoes(text, self.prompts.get(language, ""))
-            or recites(text, window.prompt)
-            or lists(text, window.hotwords)
-        )
+        return echoes(text, self.prompts.get(language, "")) or recites(text, window.prompt)
 
     def is_prompted(self, window: Window, language: str) -> bool:
         """Whether there is anything that a bare ask would leave out."""

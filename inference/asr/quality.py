@@ -16,7 +16,6 @@ MOST_UNLIKE_ECHO = 0.4  # share of characters in which an echo differs from its 
 LEAST_ECHO = 2  # letters of a piece of the bundle's prompt
 LEAST_RECITED = 5  # letters of a piece of the caller's prompt
 RECITED_SHARE = 0.6  # of a text, from which on it recites
-LEAST_LISTED = 3  # hotwords one behind another
 MIN_REPEATS = 4  # of the same phrase, side by side
 MIN_RUN = 12  # characters
 MAX_PHRASE = 20  # characters of a phrase looked for
@@ -140,25 +139,6 @@ def recites(text: str, prompt: str) -> bool:
         recited += size if size >= LEAST_RECITED else 0
         at += max(1, size)
     return recited >= RECITED_SHARE * len(said)
-
-
-def lists(text: str, hotwords: Sequence[str]) -> bool:
-    """Whether a text holds hotwords one behind another in the order they were given in."""
-    said = _letters(text)
-    words = [word for word in map(_letters, hotwords) if word and word in said]
-    if len(words) < LEAST_LISTED:
-        return False
-    ends: dict[int, tuple[int, int]] = {}  # where a run of them ends -> its last, how many
-    for at in range(len(said)):
-        last, count = ends.get(at, (-1, 0))
-        for number, word in enumerate(words):
-            if number >= last and said.startswith(word, at):
-                more = count + (number > last or not count)
-                if more >= LEAST_LISTED:
-                    return True
-                known = ends.get(at + len(word), (0, 0))
-                ends[at + len(word)] = max(known, (number, more), key=lambda run: run[1])
-    return False
 
 
 def better(old: Decoding, new: Decoding) -> Decoding:

@@ -292,7 +292,7 @@ class WhisperModel(Model):
             hearing.decoding = quality.better(hearing.decoded, decoding)
 
     def _ask_bare(self, part: list[Hearing]) -> None:
-        """Hotwords and prompts can silence a model, or be repeated: asked again without them."""
+        """Prompts can silence a model, or be repeated: asked again without them."""
         spoilt = [hearing for hearing in part if self._is_spoilt(hearing)]
         if not spoilt:
             return

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from inference.tensors.wire import Answer, Audio, Question, fields_of
+from inference.tensors.wire import Answer, Question, fields_of
 
 ASR_MODEL = "asr"
 
@@ -48,7 +48,6 @@ class Window(Question[Hypothesis]):
     language: str | None = None  # ISO 639-1; None lets the model detect it
     task: str = "transcribe"  # or "translate" (into English)
     prompt: str = ""  # text said before, for context
-    hotwords: tuple[str, ...] = ()
     prefix: str = ""  # text the answer must begin with
     beam_size: int = 1
     temperature: float = 0.0
@@ -56,10 +55,6 @@ class Window(Question[Hypothesis]):
     retries: bool = True  # decode again what fails the quality checks
     draft: bool = False  # text that will be replaced: heard with less margin
     margin_s: float | None = None  # of silence behind the audio; None: the bundle's
-
-    @classmethod
-    def parse(cls, audio: Audio, fields: dict[str, Any]) -> Self:
-        return cls(audio=audio, **{**fields, "hotwords": tuple(fields.get("hotwords", ()))})
 
     @classmethod
     def unpack(cls, answer: dict[str, Any]) -> Hypothesis:

@@ -98,15 +98,12 @@ def test_company_changes_nothing(model: WhisperModel, clip: np.ndarray) -> None:
     assert all(cer(b, a) <= 0.1 for a, b in texts), texts  # int8 rounds with the batch
 
 
-def test_prompts_and_hotwords_do_not_silence_it(model: WhisperModel, clip: np.ndarray) -> None:
-    hotwords = ("平城区", "云冈区", "热力公司", "供暖", "物业", "阳光花园", "御东新区", "社保卡")
-    asks = [
-        Window(clip, "zh", hotwords=hotwords),
-        Window(
-            clip, "zh", prompt="市民反映小区暖气不热，已经多次联系物业和热力公司未果，请尽快处理。"
-        ),
-    ]
-    for heard in model.listen(asks):
+def test_prompts_do_not_silence_it(model: WhisperModel, clip: np.ndarray) -> None:
+    prompts = (
+        "平城区，云冈区，热力公司，供暖，物业，阳光花园，御东新区，社保卡",
+        "市民反映小区暖气不热，已经多次联系物业和热力公司未果，请尽快处理。",
+    )
+    for heard in model.listen([Window(clip, "zh", prompt=prompt) for prompt in prompts]):
         assert isinstance(heard, Hypothesis) and len(normalise(heard.text)) >= 10, heard
 
 

@@ -100,7 +100,7 @@ async def engine(kind: str, tiny_settings: Settings) -> AsyncIterator[SpeechEngi
 
 async def test_it_answers_as_if_each_window_came_alone(engine: SpeechEngine) -> None:
     asks = [
-        window(0.5 + 0.4 * i, seed=i, beam_size=1 + i % 2, hotwords=("平城区",) * (i % 3))
+        window(0.5 + 0.4 * i, seed=i, beam_size=1 + i % 2, prompt="平城区" * (i % 3))
         for i in range(9)
     ]
     alone = [await engine.ask(w, Priority.FINAL, TIMEOUT_S) for w in asks]
@@ -263,11 +263,11 @@ def regions_of(port: int) -> list[Path]:
 
 
 async def test_what_was_asked_does_not_stay_in_tritons_memory(tiny_settings: Settings) -> None:
-    """Sound and hot words pass through /dev/shm, and so do answers until the next takes their
+    """Sound and prompts pass through /dev/shm, and so do answers until the next takes their
     place; nobody else may look."""
     made = TritonEngine(tiny_settings, Metrics())
     await made.start()
-    asked = window(2.0, seed=5, hotwords=("平城区机密",))
+    asked = window(2.0, seed=5, prompt="平城区机密")
     await made.ask(asked, Priority.FINAL, TIMEOUT_S)
     assert made.server
     regions = regions_of(made.server.grpc_port)

@@ -66,7 +66,7 @@ def test_what_the_converter_made_of_a_stock_model_loads() -> None:
     assert set(model.card.languages) == set(tiny_whisper.LANGUAGES)
     asks = [
         Window(noise(2), language="zh", retries=False),
-        Window(noise(3), language=None, hotwords=("平城区",), retries=False),
+        Window(noise(3), language=None, prompt="平城区", retries=False),
         Window(noise(1), language="en", task="translate", beam_size=3, retries=False),
     ]
     chinese, detected, english = model.listen(asks)
@@ -100,7 +100,7 @@ def test_different_requests_share_a_batch_and_answer_as_alone(model: WhisperMode
         Window(noise(1.0), language="zh", retries=False),
         Window(noise(4.0), language="en", task="translate", retries=False),
         Window(noise(2.0), language=None, beam_size=3, retries=False),
-        Window(noise(2.5), language="zh", hotwords=("平城区", "云冈区"), retries=False),
+        Window(noise(2.5), language="zh", prompt="平城区，云冈区", retries=False),
         Window(noise(2.5), language="zh", prompt="您好", beam_size=3, retries=False),
         Window(noise(3.0), language="zh", prefix="我要", retries=False),
     ]
@@ -171,7 +171,7 @@ def test_what_a_prompt_silenced_is_asked_without_it(
     alone = model.listen([Window(sound, language="zh", retries=False) for sound in sounds])
     sound, text = next((s, h.text) for s, h in zip(sounds, alone, strict=True) if h.text)
     monkeypatch.setattr(model._decoder, "decode", mute)
-    (heard,) = model.listen([Window(sound, language="zh", hotwords=("平城区",) * 8, retries=False)])
+    (heard,) = model.listen([Window(sound, language="zh", prompt="平城区" * 8, retries=False)])
     assert isinstance(heard, Hypothesis) and heard.text == text and heard.retries == 1
 
 

@@ -112,7 +112,6 @@ class NaiveEngine:
             beam_size=window.beam_size,
             temperature=TEMPERATURES if window.retries else 0.0,
             initial_prompt=window.prompt or None,
-            hotwords=" ".join(window.hotwords) or None,
             word_timestamps=window.word_times,
             without_timestamps=True,
             condition_on_previous_text=False,
