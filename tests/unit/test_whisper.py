@@ -274,12 +274,12 @@ def test_a_callers_text_is_no_token(tiny_bundle: Path) -> None:
 
 
 def test_tensors_carry_everything() -> None:
-    window = Window(noise(0.1), "zh", "transcribe", "前文", ("热词",), "开头", 5, 0.4, False, False)
+    window = Window(noise(0.1), "zh", "transcribe", "前文", "开头", 5, 0.4, False, False)
     packed = pack_question(window)
     unpacked = unpack_question(packed.audio, packed.options)
     assert isinstance(unpacked, Window)
     np.testing.assert_array_equal(unpacked.audio, window.audio)
-    for name in ("language", "task", "prompt", "hotwords", "prefix", "beam_size", "temperature"):
+    for name in ("language", "task", "prompt", "prefix", "beam_size", "temperature"):
         assert getattr(unpacked, name) == getattr(window, name)
     heard = Hypothesis("你好", "zh", confidence=0.5, model="m 1", demo=True)
     assert Window.unpack(from_bytes_tensor(to_bytes_tensor(heard.pack()))) == heard
