@@ -1,14 +1,15 @@
 """What the words of an utterance say of its mood: a city pack's lexicon, read with its grammar.
 
 Longest matches win. A negated word counts for nothing; a degree adverb before it raises or lowers
-its level. Swearing is evidence of anger, a demand made again of annoyance.
+its level. Swearing is evidence of anger, a demand made again of annoyance. Hints lean to a mood,
+and whoever is spoken to directly is more often scolded than thanked: neither is enough to tell one.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from appliance.messages import Cue, Emotion, Level
 FILE = "lexicon.toml"
 WEIGHTS = {Level.LOW: 0.5, Level.MEDIUM: 1.0, Level.HIGH: 1.6}
 SWEARING, REPEAT = 1.8, 0.8  # weights, for furious and for annoyed
+HINT, ADDRESS = 0.3, 0.2  # weights, too little for a mood to be told
+AROUSED = (Emotion.ANNOYED, Emotion.FURIOUS, Emotion.ANXIOUS)
 STRONG, WEAK = 1.35, 0.6  # factors of degree adverbs
 REACH = 3  # characters before a word in which a negation or an adverb belongs to it
 MOST = 4.0  # of one emotion: ten swear words are not ten times as furious
@@ -60,19 +63,24 @@ class Lexicon:
 
     def __init__(self, words: Mapping[str, tuple[Emotion, float]], grammar: Grammar) -> None:
         self._words, self._grammar = words, grammar
-        longest_first = sorted(words, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+        self._pattern = _any_of((*words, *grammar.neutral))
+        self._address = _any_of((*grammar.polite, *grammar.addresses))
 
     def read(self, text: str) -> LexiconEvidence:
         """LexiconEvidence in `text`, in the order it is said."""
         found = []
         for match in self._pattern.finditer(text):
             word = match[0]
+            if word in self._grammar.neutral:
+                continue
             emotion, weight = self._words[word]
             before = re.split("[，。？！]", text[: match.start()])[-1][-REACH:]
             factor = self._grammar.factor(before)
             if factor:
                 found.append(LexiconHit(word, emotion, weight * factor))
+        addressed = (match[0] for match in self._address.finditer(text))
+        if word := next((each for each in addressed if each not in self._grammar.polite), ""):
+            found += [LexiconHit(word, emotion, ADDRESS) for emotion in AROUSED]
         return LexiconEvidence(tuple(found))
 
 
@@ -83,6 +91,9 @@ class Grammar:
     negations: tuple[str, ...]
     strong: tuple[str, ...]
     weak: tuple[str, ...]
+    neutral: tuple[str, ...] = ()  # phrases with a word of the lexicon in them that carry nothing
+    addresses: tuple[str, ...] = ()  # words for whoever is spoken to
+    polite: tuple[str, ...] = ()  # phrases with one that scold nobody
 
     def factor(self, before: str) -> float:
         """0: negated."""
@@ -91,6 +102,12 @@ class Grammar:
         if any(adverb in before for adverb in self.strong):
             return STRONG
         return WEAK if any(adverb in before for adverb in self.weak) else 1.0
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """The longest first; nothing matches where there are none."""
+    longest_first = sorted(words, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
 
 def load_lexicon(pack: Path) -> Lexicon:
@@ -106,8 +123,10 @@ def load_lexicon(pack: Path) -> Lexicon:
 
 
 def _lexicon(raw: Mapping[str, Any]) -> Lexicon:
+    hints, address = raw.get("hints", {}), raw.get("address", {})
     words: dict[str, tuple[Emotion, float]] = {}
     for emotion in EMOTIONS:
+        words |= dict.fromkeys(_texts(hints.get(emotion.value, ())), (emotion, HINT))
         for level, weight in WEIGHTS.items():
             for word in _texts(raw.get(emotion.value, {}).get(level.value, ())):
                 words[word] = (emotion, weight)
@@ -117,6 +136,9 @@ def _lexicon(raw: Mapping[str, Any]) -> Lexicon:
         _texts(raw["negation"]["words"]),
         _texts(raw["degree"]["strong"]),
         _texts(raw["degree"]["weak"]),
+        _texts(raw.get("neutral", {}).get("words", ())),
+        _texts(address.get("words", ())),
+        _texts(address.get("polite", ())),
     )
     return Lexicon(words, grammar)
 

@@ -44,6 +44,7 @@ WORDS = PROJECT / "bundles" / "emotion-words"
 
 PACK = PROJECT / "provisioning" / "city_packs" / "demo"
 LEXICON = load_lexicon(PACK)
+DATONG = load_lexicon(PROJECT / "provisioning" / "city_packs" / "datong")
 SOUND: Audio = np.full(SAMPLE_RATE_HZ, 0.1, np.float32)
 ROLES = (LegRole.AGENT, LegRole.CITIZEN)
 
@@ -235,6 +236,8 @@ async def test_as_long_as_nobody_is_known_all_moods_are_told() -> None:
         ("气死了", Emotion.ANNOYED, 1.6, 1.6),
         ("打了好几次电话", Emotion.ANNOYED, 0.8, 0.8),
         ("今天天气很好", Emotion.HAPPY, 0.0, 0.0),
+        ("麻烦帮我查一下，恐怕不行", Emotion.ANNOYED, 0.0, 0.0),
+        ("麻烦你们了", Emotion.HAPPY, 0.5, 0.5),
         ("", Emotion.CALM, 0.0, 0.0),
     ],
 )
@@ -243,6 +246,22 @@ def test_words_are_read_with_their_grammar(
 ) -> None:
     score = LEXICON.read(text).scores[list(Emotion).index(emotion)]
     assert least <= score <= most
+
+
+@pytest.mark.parametrize(
+    ("text", "annoyed"),
+    [("你到底来不来", 0.5), ("你们来不来", 0.2), ("你好，麻烦你", 0.0), ("您什么时候来", 0.0)],
+)
+def test_who_is_spoken_to_directly_may_be_scolded(text: str, annoyed: float) -> None:
+    score = DATONG.read(text).scores[list(Emotion).index(Emotion.ANNOYED)]
+    assert score == pytest.approx(annoyed)
+
+
+@pytest.mark.parametrize("text", ["你们来不来", "你到底会不会", "孩子很可爱", "会不会漏水"])
+def test_a_hint_alone_tells_no_mood(text: str) -> None:
+    model = load_emotion({"bundle": str(WORDS)})
+    (felt,) = model.feel([EmotionWindow(SOUND, DATONG.read(text).scores)])
+    assert isinstance(felt, EmotionScores) and felt.emotion == ""
 
 
 def test_a_broken_lexicon_is_named(tmp_path: Path) -> None:
