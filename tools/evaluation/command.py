@@ -243,6 +243,10 @@ def emotion(
             "level; else the fixed synthetic utterances."
         ),
     ] = None,
+    heard: Annotated[
+        bool,
+        typer.Option("--heard", help="By what the recogniser hears, as in a call, not as given."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One flat JSON object.")] = False,
 ) -> None:
     """Recall and F1 over the seven moods, agreement of the levels, calibration, false alarms and
@@ -253,7 +257,7 @@ def emotion(
     console = Console(stderr=True)
     try:
         with recordings(data, MOODS, console) as folder, console.status("...") as status:
-            report = asyncio.run(_feel(settings, folder, status.update))
+            report = asyncio.run(_feel(settings, folder, status.update, heard=heard))
     except (LingtingError, ImportError) as error:
         raise failed(error, console) from error
     if as_json:
@@ -262,9 +266,13 @@ def emotion(
     _show_moods(report)
 
 
-async def _feel(settings: Settings, folder: Path, progress: Progress) -> eval_emotion.EmotionReport:
+async def _feel(
+    settings: Settings, folder: Path, progress: Progress, *, heard: bool
+) -> eval_emotion.EmotionReport:
     labelled = await eval_emotion.load_labelled(folder)
     async with started(CpuEngine(settings)) as engine:
+        if heard:
+            labelled = await eval_emotion.as_heard(engine, labelled, progress)
         return await eval_emotion.evaluate(engine, settings, labelled, progress)
 
 

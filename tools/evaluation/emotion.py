@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from appliance.messages import (
     Level,
 )
 from appliance.settings import Settings
-from inference.tensors import SAMPLE_RATE_HZ, Audio
+from inference.tensors import SAMPLE_RATE_HZ, Audio, Priority, Window
 from tools.evaluation.data import Progress
 
 LABELS = {"labels.csv": ",", "list.tsv": "\t"}  # and what stands between columns
@@ -38,6 +38,7 @@ COLUMNS = {"file", "speaker", "text", "emotion"}
 READING = "read labelled utterances"
 BINS = 10  # of confidence, for the calibration error
 EMOTIONS, LEVELS = list(Emotion), list(Level)
+MOST_SAMPLES = 30 * SAMPLE_RATE_HZ  # of a recogniser's window
 HARMLESS = (Emotion.CALM, Emotion.HAPPY)
 AROUSED = (Emotion.ANNOYED, Emotion.FURIOUS, Emotion.ANXIOUS)
 
@@ -178,6 +179,19 @@ def quadratic_kappa(pairs: Sequence[tuple[int, int]], levels: int) -> float:
     chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
     expected = float((weights * chance).sum())
     return 1.0 - float((weights * counts).sum()) / expected if expected else 0.0
+
+
+async def as_heard(
+    engine: SpeechEngine, labelled: Sequence[LabelledMood], progress: Progress
+) -> list[LabelledMood]:
+    """With the texts that the recogniser hears, not those given."""
+    found = []
+    for number, each in enumerate(labelled, 1):
+        progress(f"heard {number} of {len(labelled)}")
+        window = Window(each.audio[:MOST_SAMPLES], language="zh", word_times=False)
+        heard = await engine.ask(window, Priority.RECORDING, None)
+        found.append(replace(each, text=heard.text))
+    return found
 
 
 async def evaluate(
