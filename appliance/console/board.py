@@ -38,6 +38,7 @@ class Row:
     emotion: Emotion | None
     level: Level | None
     mood_role: LegRole  # whose mood
+    unsure: bool  # of the newest utterance none could be told
 
 
 class Lines(Subscriber):
@@ -67,14 +68,16 @@ class Line:
         self.call, self._lines = call, lines
         self.news = 0  # changes with everything that happens
         self._final: Final | None = None  # the last with words
-        self._mood: EmotionEstimate | None = None
+        self._mood: EmotionEstimate | None = None  # the last that was told
+        self._unsure = False
 
     async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
         self.news += 1
         if isinstance(told.event, Final) and told.event.text:
             self._final = told.event
-        elif isinstance(told.event, EmotionEstimate) and told.event.emotion:
-            self._mood = told.event
+        elif isinstance(told.event, EmotionEstimate):
+            self._unsure = told.event.emotion is None
+            self._mood = self._mood if self._unsure else told.event
         return ()
 
     def leave(self) -> None:
@@ -96,6 +99,7 @@ class Line:
             emotion=mood.emotion if mood else None,
             level=mood.level if mood else None,
             mood_role=self._role(mood.leg) if mood else LegRole.UNKNOWN,
+            unsure=self._unsure,
         )
 
     def _role(self, leg: int) -> LegRole:

@@ -137,6 +137,9 @@ async def test_a_row_that_comes_back_is_there_once(
         assert news.everything and ids(news) == ["id2", "id1"]
 
 
+UNSURE = EmotionEstimate(1, 1, 1000, 2000, None, None, {}, (), "m 1", True)
+
+
 async def test_a_row_tells_who_said_what_in_what_mood() -> None:
     call = line(1, tenant="a", leg_roles=(LegRole.AGENT, LegRole.CITIZEN))
     await tell(call, final("您好。"))
@@ -157,6 +160,16 @@ async def test_a_row_tells_who_said_what_in_what_mood() -> None:
     html = renderer("zh").row(row)
     assert "市民" in html and "生气 高" in html
     assert "citizen" in renderer("en").row(row)
+    await tell(call, UNSURE)  # of the next utterance
+    assert "此前 市民 <b" in renderer("zh").row(call.row())
+
+
+async def test_a_mood_that_cannot_be_told_is_shown_as_such() -> None:
+    call = line(1)
+    assert "未判定" not in renderer("zh").row(call.row())
+    await tell(call, UNSURE)
+    assert "情绪未判定" in renderer("zh").row(call.row())
+    assert "mood unsure" in renderer("en").row(call.row())
 
 
 async def test_what_is_said_is_never_a_program() -> None:
