@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from appliance.access.access import Access
 from appliance.api import ports
@@ -27,7 +28,7 @@ from appliance.assist.orders.timers import OrderTimers
 from appliance.assist.orders.watch import DangerWatch
 from appliance.call.box import Box
 from appliance.console.board import Lines
-from appliance.engine.build import build_engine
+from appliance.engine.build import build_engine, check_language
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.triton_server import free_port
 from appliance.errors import StoreUnavailable
@@ -39,6 +40,7 @@ from appliance.messages import Level
 from appliance.metrics import Metrics
 from appliance.models.beside import BesideServing
 from appliance.models.lineup import Lineup
+from appliance.models.loading import BundleLoading
 from appliance.models.rollout import Rollout
 from appliance.models.serving import library_of
 from appliance.recordings.recordings import Recordings
@@ -97,8 +99,11 @@ class Gateway:
         self.terms = TenantTerms(store, self.box.take_terms)
         library = library_of(settings)
         lineup = Lineup(settings.models.library, library)
-        self.beside = BesideServing(library, lineup, self.box.switch)
-        self.rollout = Rollout(library, lineup, self.box.switch, settings.models.asr)
+        fits = partial(check_language, settings.call.language)
+        switch, pace = self.box.switch, self.box.pace
+        self.loading = BundleLoading(library, lineup, switch, settings.models.asr, fits)
+        self.beside = BesideServing(self.loading, switch)
+        self.rollout = Rollout(self.loading, switch, lambda: pace.late_s)
         self.access = Access(settings, store)
         self._quiet = SyntheticCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
@@ -135,9 +140,9 @@ class Gateway:
         await self.access.start()
         await self._condition.start()
         await self._history.start()
-        self.rollout.start()
+        self.loading.start()
         await self.box.start()
-        await self.beside.start()
+        self.beside.start()
         for runner in (self.recordings, *self._owed):
             runner.start()
         await self.terms.start()
@@ -163,6 +168,7 @@ class Gateway:
         await self._quiet.close()
         await self.recordings.close()
         await self.rollout.close()
+        await self.beside.close()
         await self.box.close()
         await asyncio.gather(*(runner.close() for runner in self._owed))
         await asyncio.gather(*(subscriber.close() for subscriber in self.subscribers))

@@ -19,6 +19,7 @@ from appliance.engine.cost import CostModel
 from appliance.engine.lineup import Variants
 from appliance.errors import EngineTimeout, EngineUnavailable, InvalidRequest, Overloaded
 from appliance.health import Health
+from inference.bundles import load_manifest
 from inference.tensors import (
     ASR_MODEL,
     DIARIZATION_MODEL,
@@ -166,7 +167,16 @@ class FakeEngine:
         count = 0 if silent else max(1, int(window.duration_s / 0.2))
         text = (TEXT * (count // len(TEXT) + 1))[:count]
         words = tuple(Word(c, i * 200, (i + 1) * 200, 0.9) for i, c in enumerate(text))
-        return Hypothesis(text, window.language or "zh", words, confidence=0.9, **IDENTITY)
+        told = {**IDENTITY, "model": " ".join(self._bundle(window.variant))}
+        return Hypothesis(text, window.language or "zh", words, confidence=0.9, **told)
+
+    def _bundle(self, variant: str) -> tuple[str, str]:
+        """Name and version of what hears."""
+        folder = self.served.get(variant) if variant else self.base
+        if folder is None:
+            return "fake", "0"
+        manifest = load_manifest(folder)
+        return manifest.name, manifest.version
 
     def _voices(self, window: VoiceWindow) -> Voices:
         samples = int(FRAME_S * SAMPLE_RATE_HZ)
@@ -203,7 +213,8 @@ class FakeEngine:
             return ModelCard("fake", "0", "Apache-2.0", tasks=("diarize",), demo=True, **sizes)
         if model == EMOTION_MODEL:
             return ModelCard("fake", "0", "Apache-2.0", tasks=("emotion",), demo=True)
-        return ModelCard("fake", "0", "Apache-2.0", ("zh",), ("transcribe",), 30.0, demo=True)
+        named = self._bundle(variant)
+        return ModelCard(*named, "Apache-2.0", ("zh",), ("transcribe",), 30.0, demo=True)
 
     def health(self) -> Health:
         well = self._started and not self.gone

@@ -59,7 +59,7 @@ class Box:
         self.settings, self.metrics = settings, metrics
         self._engine, self.switch = engine, ModelSwitch(engine, metrics)
         self._vad, self._tagger = Vad(metrics), SoundTagger()
-        pace = Pace(settings.call, metrics)
+        self.pace = pace = Pace(settings.call, metrics)
         self._ear = Ear(
             *(engine, self._vad, self._tagger, settings.call, metrics, pace),
             *(settings.speakers, settings.emotions, load_lexicon(settings.city.pack)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import json
 import subprocess
@@ -102,7 +103,7 @@ def adapt(
     if data is None or out is None:
         raise typer.BadParameter("--data LIST and --out FOLDER are needed")
     folder = base_folder(base)
-    made = name or f"{folder.name}-local", version or time.strftime("%Y%m%d")
+    made = name or f"{folder.name}-local", version or _begun_as(out) or time.strftime("%Y%m%d")
     python = str(_with_torch(torch or TORCH))
     asked = AdaptationRequest(
         str(folder), *made, language, minutes, steps, curve, device.value, python, (), ()
@@ -128,6 +129,13 @@ def _adapted(
         _run(out, progress)
     report: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
     return report
+
+
+def _begun_as(out: Path) -> str:
+    """The version that was begun there, which may have been yesterday's date; empty: none was."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
+        return request.load(out).version
+    return ""
 
 
 def base_folder(base: str) -> Path:

@@ -15,6 +15,7 @@ from appliance.errors import EngineUnavailable, InvalidRequest, SettingsError
 from appliance.settings import Settings, load_settings
 
 TIMEOUT_S = 30.0
+PATIENT = httpx.Timeout(TIMEOUT_S, read=None)  # bundles are hashed and loaded: however long
 DOING = "ask the box"
 
 Server = Annotated[
@@ -38,7 +39,11 @@ class AdminClient:
         key_file: Path | None = None,
         certificate: Path | None = None,
         authority: Path | None = None,
+        *,
+        patient: bool = False,
     ) -> None:
+        """`patient`: wait however long the box works on it."""
+        self._timeout = PATIENT if patient else httpx.Timeout(TIMEOUT_S)
         self._headers = {"authorization": f"Bearer {_key(key_file)}"} if key_file else {}
         self._url, self._transport = _where(server, certificate, authority)
 
@@ -86,7 +91,7 @@ class AdminClient:
         return httpx.Client(
             transport=self._transport,
             base_url=self._url,
-            timeout=TIMEOUT_S,
+            timeout=self._timeout,
             headers=self._headers,
         )
 

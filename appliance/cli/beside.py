@@ -33,7 +33,7 @@ def serve(
 
     It hears calls that name it as their model, and those of the systems and languages given.
     """
-    box = AdminClient(server, key_file, certificate, authority)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
     wanted = {"ref": ref, "tenants": tenant or [], "languages": language or []}
     _show(box.ask("PUT", ROUTE, wanted))
 
@@ -46,7 +46,7 @@ def unserve(
     authority: Authority = None,
 ) -> None:
     """Let go of a bundle that is served beside, once its calls have ended."""
-    box = AdminClient(server, key_file, certificate, authority)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
     box.delete(f"{ROUTE}/{ref}")
     _show(box.ask("GET", ROUTE))
 

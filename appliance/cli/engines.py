@@ -20,9 +20,8 @@ from appliance.engine.triton import TritonEngine
 from appliance.engine.triton_server import TritonServer
 from appliance.errors import EngineUnavailable, LingtingError, SettingsError
 from appliance.metrics import Metrics
-from appliance.models.library import ACTIVE
 from appliance.models.lineup import FILE as LINEUP
-from appliance.models.serving import lineup_of, serving_settings
+from appliance.models.serving import lineup_of, loaded_settings
 from appliance.settings import Settings
 
 log = logging.getLogger("lingting")
@@ -34,7 +33,7 @@ FOLLOW_S = 1.0  # between looks at what is to be served
 
 def triton() -> None:
     """Run Triton alone in the foreground, with this box's models, for a gateway elsewhere."""
-    settings = serving_settings()
+    settings = loaded_settings()
     set_up_logs(settings.log)
     raise typer.Exit(asyncio.run(_run_triton(settings)))
 
@@ -58,18 +57,18 @@ async def _run_triton(settings: Settings) -> int:
 
 
 def _serving() -> tuple[Settings, Variants]:
-    settings = serving_settings()
+    settings = loaded_settings()
     return settings, lineup_of(settings).variants()
 
 
 async def _follow(settings: Settings, server: TritonServer) -> None:
-    """Load and let go of bundles as the gateway's library says."""
-    stamps, base = None, settings.models.asr
-    library = settings.models.library
+    """Load and let go of bundles as the gateway's line-up says."""
+    seen, base = None, settings.models.asr
+    path = settings.models.library / LINEUP
     while True:
         await asyncio.sleep(FOLLOW_S)
-        found = [_stamp(library / name) for name in (ACTIVE, LINEUP)]
-        if found == stamps:
+        found = _stamp(path)
+        if found == seen:
             continue
         try:
             now, variants = await asyncio.to_thread(_serving)
@@ -77,7 +76,7 @@ async def _follow(settings: Settings, server: TritonServer) -> None:
                 await server.rebase(now.models.asr)
                 base = now.models.asr
             await server.serve(variants)
-            stamps = found
+            seen = found
         except LingtingError as error:
             log.warning("%s", error)
 
@@ -102,11 +101,13 @@ async def _probe_triton(settings: Settings, server: TritonServer, supervisor: Su
     """Ready once the canary is answered, alive as long as it or other questions are."""
     remote = settings.triton.model_copy(update={"mode": "remote", "address": server.address})
     engine = TritonEngine(settings.model_copy(update={"triton": remote}), Metrics())
-    canary = load_canary(settings.models.asr)
+    base, canary = server.base, load_canary(server.base)
     heard = -1  # questions answered until the last look
 
     async def progress() -> bool:
-        nonlocal heard
+        nonlocal heard, base, canary
+        if server.base != base:
+            base, canary = server.base, load_canary(server.base)
         verdict = await canary.probe(engine, PROBE_TIMEOUT_S)
         before, heard = heard, await engine.answered()
         if not verdict.ok:
@@ -127,7 +128,7 @@ async def _probe_triton(settings: Settings, server: TritonServer, supervisor: Su
 
 def cpu() -> None:
     """Run the models on the CPU in the foreground, for a gateway that names cpu.socket."""
-    settings = serving_settings()
+    settings = loaded_settings()
     set_up_logs(settings.log)
     asyncio.run(_run_cpu(settings))
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from appliance.cli.admin_client import AdminClient, Authority, Certificate, KeyFile, Server
 from appliance.errors import BundleError, LingtingError
 from appliance.models import archive, signing
-from appliance.models.library import SLOTS
+from appliance.models.slots import SLOTS
 from appliance.settings import load_settings
 from inference.bundles import SIGNATURE, BundleInvalid, Manifest, verify
 
@@ -41,7 +41,7 @@ def list_bundles(
     as_json: AsJson = False,
 ) -> None:
     """What this box holds, and what of it serves."""
-    told = AdminClient(server, key_file, certificate, authority).ask("GET", ROUTE)
+    told = AdminClient(server, key_file, certificate, authority, patient=True).ask("GET", ROUTE)
     if as_json:
         print(json.dumps(told, ensure_ascii=False))
         return
@@ -66,7 +66,7 @@ def show(
     authority: Authority = None,
 ) -> None:
     """One bundle: what it is, whence, for whom, and who vouches for it."""
-    box = AdminClient(server, key_file, certificate, authority)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
     verdict = box.ask("GET", f"{ROUTE}/{ref}/verify")
     bundles = box.ask("GET", ROUTE)["bundles"]
     for name, value in next(b for b in bundles if b["ref"] == verdict["ref"]).items():
@@ -88,7 +88,7 @@ def verify_bundle(
         manifest = _checked(folder)
         told = {"ref": f"{manifest.name}@{manifest.version}", "signed_by": _signer(folder)}
     else:
-        box = AdminClient(server, key_file, certificate, authority)
+        box = AdminClient(server, key_file, certificate, authority, patient=True)
         told = box.ask("GET", f"{ROUTE}/{bundle}/verify")
     console.print(f"{told['ref']}: whole, signed by {told['signed_by']}")
 
@@ -105,7 +105,7 @@ def import_bundle(
     authority: Authority = None,
 ) -> None:
     """Bring a bundle onto the box, whole and signed by a trusted key; it does not serve yet."""
-    box = AdminClient(server, key_file, certificate, authority)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
     if folder.is_dir():
         manifest = _checked(folder)
         _signer(folder)
@@ -138,7 +138,7 @@ def activate(
 ) -> None:
     """Let a bundle serve, from the box's next start on (`systemctl restart lingting.target`)."""
     wanted = {"ref": ref, **({"slot": slot} if slot else {})}
-    box = AdminClient(server, key_file, certificate, authority)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
     _tell(box.ask("POST", f"{ROUTE}/activate", wanted))
 
 
@@ -151,7 +151,7 @@ def rollback(
     authority: Authority = None,
 ) -> None:
     """Let what served before serve again, from the box's next start on."""
-    box = AdminClient(server, key_file, certificate, authority)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
     _tell(box.ask("POST", f"{ROUTE}/rollback", {"slot": slot}))
 
 
@@ -164,7 +164,7 @@ def remove(
     authority: Authority = None,
 ) -> None:
     """Delete a bundle that serves nowhere and is no way back."""
-    AdminClient(server, key_file, certificate, authority).delete(f"{ROUTE}/{ref}")
+    AdminClient(server, key_file, certificate, authority, patient=True).delete(f"{ROUTE}/{ref}")
     console.print(f"removed: {ref}")
 
 
@@ -178,7 +178,8 @@ def export(
     authority: Authority = None,
 ) -> None:
     """Write a bundle with its signatures into one file, for another box."""
-    AdminClient(server, key_file, certificate, authority).download(f"{ROUTE}/{ref}", target)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
+    box.download(f"{ROUTE}/{ref}", target)
     console.print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
 
 

@@ -16,9 +16,10 @@ import typer
 from appliance.cli.logs import set_up_logs
 from appliance.cli.supervised import Supervisor
 from appliance.engine.build import build_engine
+from appliance.errors import BundleError, EngineUnavailable
 from appliance.gateway import BuildEngine, Gateway
 from appliance.messages import DEMO_NOTICE
-from appliance.models.serving import serving_settings
+from appliance.models.serving import library_of, serving_settings
 from appliance.settings import Settings
 from appliance.traces import set_up_traces
 
@@ -36,6 +37,7 @@ async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> 
     try:
         bound = await unless(stop, gateway.start())
         if bound is not None:
+            await asyncio.to_thread(library_of(settings).prove)
             _announce(gateway, *bound, time.monotonic() - begun)
             supervisor.ready(f"serving by {gateway.box.health()['engine'].in_use}")
             pinging = asyncio.create_task(supervisor.keep_alive(gateway.progress))
@@ -121,6 +123,10 @@ def serve(
     send_last_spans = set_up_traces(settings.traces)
     try:
         asyncio.run(run_gateway(settings))
+    except (BundleError, EngineUnavailable):
+        for ref in library_of(settings).take_back():
+            log.error("the box did not come up with %s, just activated: it is taken back", ref)
+        raise
     finally:
         send_last_spans()
 

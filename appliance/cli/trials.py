@@ -56,7 +56,7 @@ def try_bundle(
 
     Ctrl-C ends the watching, not the trial. Exit code 1: it went back, the reason is told.
     """
-    box = AdminClient(server, key_file, certificate, authority)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
     wanted = {"ref": ref, "share": share, "windows": windows, "automatic": automatic}
     wanted |= {"least_agreement": least_agreement, "most_cost": most_cost}
     told = box.ask("POST", ROUTE, wanted)
@@ -71,7 +71,7 @@ def trial(
     authority: Authority = None,
 ) -> None:
     """How the trial under way gets on, or how the last one ended."""
-    box = AdminClient(server, key_file, certificate, authority)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
     told = box.ask("GET", ROUTE)
     _end(_watched(box, told, automatic=False) if wait else told)
 
@@ -88,7 +88,7 @@ def lead(
     The old one goes on hearing a share of them, and takes over again by itself if the two do not
     agree or the new one is too slow. When its last call has ended it is let go of.
     """
-    box = AdminClient(server, key_file, certificate, authority)
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
     told = box.ask("POST", f"{ROUTE}/lead")
     _end(_watched(box, told, automatic=True) if wait else told)
 
@@ -100,7 +100,8 @@ def abort(
     authority: Authority = None,
 ) -> None:
     """Back to the old bundle; calls under way end as they began."""
-    _show(AdminClient(server, key_file, certificate, authority).ask("POST", f"{ROUTE}/abort"))
+    box = AdminClient(server, key_file, certificate, authority, patient=True)
+    _show(box.ask("POST", f"{ROUTE}/abort"))
 
 
 def _watched(box: AdminClient, told: dict[str, Any], *, automatic: bool) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def build_engine(settings: Settings, metrics: Metrics) -> FailoverEngine:
     standby = settings.models.asr_standby
     own = {CpuEngine.name: load_canary(standby)} if standby else {}
     for bundle in filter(None, (settings.models.asr, standby)):
-        _check_language(settings.call.language, bundle)
+        check_language(settings.call.language, bundle)
     return FailoverEngine(engines, canary, settings, metrics, own, alike=max(1, tritons))
 
 
@@ -50,8 +50,11 @@ def _tritons(settings: Settings) -> int:
     return 0 if triton.mode == "off" else max(1, len(triton.addresses))
 
 
-def _check_language(language: str, bundle: Path) -> None:
-    """Whichever engine hears a call, it must know the language of calls that name none."""
+def check_language(language: str, bundle: Path) -> None:
+    """Whichever engine hears a call, it must know the language of calls that name none.
+
+    Raises BundleError.
+    """
     known = load_manifest(bundle).languages
     if language != AUTO and known and language not in known:
         raise BundleError(

@@ -6,9 +6,10 @@ import contextlib
 
 from appliance import traces
 from appliance.engine.protocol import SpeechEngine
+from appliance.engine.watched import Watched
 from appliance.errors import EngineUnavailable
 from appliance.metrics import Metrics
-from inference.tensors import Answer, AnswerT, Hypothesis, Priority, Question
+from inference.tensors import Answer, AnswerT, Hypothesis, ModelCard, Priority, Question
 
 
 def count(
@@ -33,6 +34,16 @@ def count(
         metrics.engine_retries_total.labels(name).inc(answer.retries)
     traces.past("queue", took_s, worked_s)
     traces.past("model", worked_s, 0, batch=answer.batch)
+
+
+def tell_model(metrics: Metrics, watched: Watched, model: str, card: ModelCard) -> None:
+    """What an engine hears with now."""
+    info, before = metrics.model_info, watched.told.get(model)
+    labels = (watched.name, card.name, card.version, card.device, str(card.demo).lower())
+    if before and before != labels:  # it has another one now
+        info.remove(*before)
+    info.labels(*labels).set(1)
+    watched.told[model] = labels
 
 
 def _device(engine: SpeechEngine, model: str) -> str:

@@ -73,7 +73,7 @@ class Worker:
     """One `inference.worker` process: a child of ours, or of `lingting cpu` behind a socket."""
 
     def __init__(self, settings: Settings, variants: Variants) -> None:
-        self._settings, self._variants = settings, variants
+        self.settings, self.variants = settings, variants
         self.busy = asyncio.Lock()  # held while it answers
         self._process: asyncio.subprocess.Process | None = None
         self._answers: asyncio.StreamReader | None = None
@@ -83,8 +83,8 @@ class Worker:
 
     async def start(self) -> dict[str, ModelCard]:
         """Spawn and load; raises BundleError or EngineUnavailable with the worker's own words."""
-        if self._settings.cpu.socket:
-            await self._connect(self._settings.cpu.socket)
+        if self.settings.cpu.socket:
+            await self._connect(self.settings.cpu.socket)
         else:
             await self._spawn()
         return await self._cards()
@@ -100,7 +100,7 @@ class Worker:
 
     async def _spawn(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *worker_command(self._settings, self._variants),
+            *worker_command(self.settings, self.variants),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -113,7 +113,7 @@ class Worker:
     async def _cards(self) -> dict[str, ModelCard]:
         """The worker's first words, once its models are loaded, by the names they answer to."""
         try:
-            async with asyncio.timeout(self._settings.cpu.start_timeout_s):
+            async with asyncio.timeout(self.settings.cpu.start_timeout_s):
                 names, *packed = await self._read()
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
             code = await self._exit_code()
@@ -221,7 +221,7 @@ class CpuEngine:
 
         A path with a standby bundle of its own stays with that alone.
         """
-        if self._settings.models.asr_standby or dict(variants) == self._variants:
+        if self._settings.models.asr_standby:
             return
         async with self._changing:
             before, self._variants = self._variants, dict(variants)
@@ -248,8 +248,9 @@ class CpuEngine:
 
     async def _change_all(self) -> None:
         cards = self._cards
-        for place in range(len(self._workers)):
-            cards = await self._change(place)
+        for place, worker in enumerate(self._workers):
+            if (worker.settings, worker.variants) != (self._settings, self._variants):
+                cards = await self._change(place)
         self._cards = cards
 
     async def _change(self, place: int) -> dict[str, ModelCard]:
@@ -290,7 +291,7 @@ class CpuEngine:
             except Exception as error:  # whatever it is, this process is of no more use
                 log.warning("a CPU worker is replaced: %r", error)
                 await self._give_back(batch)
-                await self._replace(worker)
+                await self._replace(place, worker)
             finally:
                 worker.busy.release()
 
@@ -311,16 +312,25 @@ class CpuEngine:
                 job.alone = True
                 await self._jobs.put(job)
 
-    async def _replace(self, worker: Worker) -> None:
+    async def _replace(self, place: int, worker: Worker) -> None:
+        """Until it is up again, or another one has its place; without a variant that is broken."""
         for pause_s in doubling(*RESTART_DELAY_S):
             await worker.stop()
             await asyncio.sleep(pause_s)
+            if self._workers[place] is not worker:
+                return
             try:
-                await worker.start()
-            except (BundleError, EngineUnavailable, OSError) as error:
+                cards = await worker.start()
+            except BundleError as error:
+                self._reason = str(error)
+                if worker.variants:
+                    log.error("a worker starts without what is served beside: %s", error)
+                    worker.variants = {}
+            except (EngineUnavailable, OSError) as error:
                 self._reason = str(error)
             else:
                 self._reason = ""
+                self._cards = {name: self._cards.get(name, card) for name, card in cards.items()}
                 return
 
     def pids(self) -> list[int]:

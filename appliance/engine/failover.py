@@ -26,7 +26,7 @@ from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
 from appliance.engine.capacity import legs_at, measure, most_legs
 from appliance.engine.cost import CostModel
-from appliance.engine.counted import count
+from appliance.engine.counted import count, tell_model
 from appliance.engine.lineup import Variants
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.watched import Left, Watched
@@ -133,8 +133,8 @@ class FailoverEngine:
             try:
                 if not watched.up:
                     await watched.engine.start()
-                    await watched.engine.serve(self._variants)
                     watched.up = True
+                    await watched.catch_up(self._variants)
                 await self._probe(watched)
                 if watched.breaker.closed:
                     self._measure_if_due(watched)
@@ -178,16 +178,12 @@ class FailoverEngine:
         self._metrics.breaker_open.labels(watched.name).set(0)
         for model in (ASR_MODEL, DIARIZATION_MODEL, EMOTION_MODEL):
             with contextlib.suppress(EngineUnavailable):
-                self._tell_model(watched, model, watched.engine.card(model))
+                tell_model(self._metrics, watched, model, watched.engine.card(self._asked(model)))
         log.info("%s is ready", watched.name)
 
-    def _tell_model(self, watched: Watched, model: str, card: ModelCard) -> None:
-        info, before = self._metrics.model_info, watched.told.get(model)
-        labels = (watched.name, card.name, card.version, card.device, str(card.demo).lower())
-        if before and before != labels:  # a remote Triton has another one now
-            info.remove(*before)
-        info.labels(*labels).set(1)
-        watched.told[model] = labels
+    def _asked(self, model: str) -> str:
+        """What canaries ask of a model."""
+        return served_name(model, self._lead) if model == ASR_MODEL else model
 
     async def _restart(self, watched: Watched) -> None:
         """It runs, and does not work: what waiting has not mended a new start may."""
@@ -264,16 +260,21 @@ class FailoverEngine:
             raise
 
     async def rebase(self, bundle: Path) -> None:
-        """Engine by engine, who stands by first."""
+        """Engine by engine, who stands by first; what each carries is measured anew."""
         for watched in sorted(self._engines, key=lambda w: w.order, reverse=True):
             await watched.engine.rebase(bundle)
+            if watched.name not in self._own:
+                watched.measured, watched.best_probe_s = False, None
 
     def lead(self, variant: str, canary: Canary) -> None:
-        """From now on canaries ask this variant, with its own audio and text."""
+        """From now on canaries ask this variant, by its own audio and text; its card is told."""
         self._lead = variant
         for watched in self._engines:
             if watched.name not in self._own:
                 watched.canary = replace(canary, variant=variant)
+                with contextlib.suppress(EngineUnavailable):
+                    card = watched.engine.card(self._asked(ASR_MODEL))
+                    tell_model(self._metrics, watched, ASR_MODEL, card)
 
     async def ask(
         self, question: Question[AnswerT], priority: Priority, timeout_s: float | None

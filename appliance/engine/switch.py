@@ -1,7 +1,7 @@
 """The engine as calls see it: each stays with the speech bundle that led when it began.
 
-While another bundle is tried, a share of the windows that calls are waiting for anyway is asked of
-it, too, behind everything else; its answers are compared, and nobody else gets them.
+While another bundle is tried, a share of the windows that calls have been answered is asked of it,
+too, as recordings are; its answers are compared, and nobody else gets them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from appliance.engine.canary import Canary
 from appliance.engine.cost import CostModel
 from appliance.engine.lineup import Variants
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import EngineUnavailable, LingtingError, Overloaded
+from appliance.errors import EngineTimeout, EngineUnavailable, LingtingError, Overloaded
 from appliance.health import Health
 from appliance.metrics import Metrics
 from inference.cer import normalise
@@ -48,10 +49,12 @@ Choose = Callable[[str, str, str | None], str | None]  # model, tenant, language
 
 @dataclass(slots=True)
 class ShadowTally:
-    """How two bundles hear the same windows."""
+    """How two bundles hear the same windows; silence, and answers of others, do not count."""
 
-    windows: int = 0
-    failed: int = 0  # of the shadow
+    windows: int = 0  # heard by both
+    failed: int = 0  # that the shadow could not answer
+    led: int = 0  # that the leading one answered, heard twice or not
+    stood_in: int = 0  # that another one had to answer for it
     edits: int = 0
     characters: int = 0  # of the longer text of each
     leading_s: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))  # work
@@ -59,6 +62,8 @@ class ShadowTally:
 
     def add(self, leading: Hypothesis, shadow: Hypothesis) -> None:
         one, other = normalise(leading.text), normalise(shadow.text)
+        if not one and not other:
+            return
         self.windows += 1
         self.edits += Levenshtein.distance(one, other)
         self.characters += max(len(one), len(other))
@@ -82,6 +87,8 @@ class Shadow:
     """A bundle that is tried beside the leading one."""
 
     variant: str
+    hears: str  # name and version of its bundle, as answers tell them
+    leads: str  # of the leading one's
     share: float  # of the windows, 0..1
     tally: ShadowTally = field(default_factory=ShadowTally)
 
@@ -140,30 +147,48 @@ class ModelSwitch:
     ) -> AnswerT:
         """Of a call that is pinned; its windows are shadowed."""
         answer = await self.engine.ask(question, priority, timeout_s)
-        shadow = self.shadow
+        shadow = self.shadow if priority in SHADOWED else None
         if shadow and isinstance(question, Window) and isinstance(answer, Hypothesis):
-            wanted = priority in SHADOWED and question.variant == self.leading
-            if wanted and len(self._tasks) < UNDER_WAY and self._random.random() < shadow.share:
-                task = asyncio.create_task(self._heard_by(shadow, question, answer))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            self._follow(shadow, question, answer)
         return answer
+
+    def _follow(self, shadow: Shadow, window: Window, answer: Hypothesis) -> None:
+        if window.variant != self.leading:
+            return
+        if answer.model != shadow.leads:
+            shadow.tally.stood_in += 1
+            return
+        shadow.tally.led += 1
+        if len(self._tasks) < UNDER_WAY and self._random.random() < shadow.share:
+            task = asyncio.create_task(self._heard_by(shadow, window, answer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _heard_by(self, shadow: Shadow, window: Window, answer: Hypothesis) -> None:
         asked = replace(window, variant=shadow.variant)
         try:
             heard = await self.engine.ask(asked, Priority.RECORDING, TIMEOUT_S)
-        except Overloaded:
-            log.debug("a window was not shadowed: the engine is full")
+        except (Overloaded, EngineTimeout):
+            log.debug("a window was not shadowed: the engine is busy")
         except LingtingError as error:
             log.info("a shadowed window was not answered: %s", error)
             shadow.tally.failed += 1
             self._metrics.shadow_windows_total.labels("failed").inc()
         else:
+            if heard.model != shadow.hears:
+                log.debug("a window was not shadowed: %s answered", heard.model)
+                return
             shadow.tally.add(answer, heard)
             self._metrics.shadow_windows_total.labels("heard").inc()
             self._metrics.shadow_agreement.set(shadow.tally.agreement)
             self._metrics.shadow_cost.set(shadow.tally.cost)
+
+    def follow(self, shadow: Shadow | None) -> None:
+        """Let it hear along from now on; None: nobody does."""
+        self.shadow = shadow
+        if shadow is None:
+            self._metrics.shadow_agreement.set(math.nan)
+            self._metrics.shadow_cost.set(math.nan)
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -103,7 +103,6 @@ class TritonEngine:
         address = self._address
         if self._settings.triton.mode == "child":
             self.server = self.server or TritonServer(self._settings)
-            await self.server.serve(self._variants)
             await self.server.start()
             address = self.server.address
         if self._client is None:
@@ -120,6 +119,16 @@ class TritonEngine:
                 )
             await asyncio.sleep(POLL_S)
         self._reason = ""
+        if self.server:
+            await self._load_again(self.server)
+
+    async def _load_again(self, server: TritonServer) -> None:
+        """What is served beside the base, after a start."""
+        try:
+            await server.serve(self._variants)
+            await self._answers()
+        except LingtingError as error:
+            log.error("Triton runs without what is served beside: %s", error)
 
     async def _answers(self) -> bool:
         """Whether the speech model tells its card; the others' are asked for on the way."""

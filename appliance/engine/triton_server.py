@@ -112,7 +112,7 @@ class TritonServer:
         self._killed = False  # the group of a child that has ended
         self._begun = 0.0  # s since 1970
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
-        self._variants: dict[str, Path] = {}  # by the name that Triton knows them by
+        self._loaded: set[str] = set()  # beside the settings', by the names that Triton knows
         # Whoever reaches the port may ask the models, and nothing else: nobody else has this word.
         self._word = secrets.token_hex(16)
         address = settings.triton.address
@@ -120,6 +120,11 @@ class TritonServer:
         self.http_port = settings.triton.http_port or free_port()
         self.metrics_port = settings.triton.metrics_port or free_port()
         self._prefix = shm_prefix(self.grpc_port)
+
+    @property
+    def base(self) -> Path:
+        """The speech bundle that it was told to serve."""
+        return self._settings.models.asr
 
     @property
     def address(self) -> str:
@@ -147,6 +152,7 @@ class TritonServer:
     async def start(self, log: IO[str] | None = None) -> None:
         """Spawn the child; it is not ready yet. Its output goes to `log`, else is kept in part."""
         self._killed = False
+        self._loaded.clear()
         binary = find_binary(self._settings)
         check_libpython(binary)
         self._work = tempfile.TemporaryDirectory(prefix="lingting-triton-")
@@ -170,8 +176,6 @@ class TritonServer:
 
     def _arguments(self, work: Path, binary: Path) -> list[str]:
         repository = render_repository(self._settings, work / "models")
-        for name, bundle in self._variants.items():
-            render_model(self._settings, ASR_MODEL, name, bundle, repository)
         arguments = [
             f"--model-repository={repository}",
             "--model-control-mode=explicit",  # what is named here, and what we load later
@@ -215,22 +219,25 @@ class TritonServer:
     async def serve(self, variants: Variants) -> None:
         """Load these speech bundles beside the settings' and let go of any other.
 
-        One that is not running yet starts with them. Raises EngineUnavailable with Triton's reason.
+        It starts without any: one that cannot be loaded must not keep it from starting. Nothing
+        happens while it does not run. Raises EngineUnavailable with Triton's reason.
         """
-        wanted = served(variants)
-        gone = [name for name in self._variants if name not in wanted]
-        new = {name: folder for name, folder in wanted.items() if name not in self._variants}
         if not self.running or self._work is None:
-            self._variants = wanted
             return
+        wanted = served(variants)
+        new = {name: folder for name, folder in wanted.items() if name not in self._loaded}
         repository = Path(self._work.name) / "models"
         async with self._admin() as client:
             for name, folder in new.items():
                 render_model(self._settings, ASR_MODEL, name, folder, repository)
-                await client.load_model(name, headers={ADMIN_HEADER: self._word})
-                self._variants[name] = folder
-            for name in gone:
-                self._variants.pop(name)
+                self._loaded.add(name)  # also if whoever waits for it goes away
+                try:
+                    await client.load_model(name, headers={ADMIN_HEADER: self._word})
+                except InferenceServerException:
+                    self._loaded.discard(name)
+                    raise
+            for name in self._loaded - wanted.keys():
+                self._loaded.discard(name)
                 await client.unload_model(name, headers={ADMIN_HEADER: self._word})
                 shutil.rmtree(repository / name, ignore_errors=True)
 

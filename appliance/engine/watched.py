@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Coroutine
@@ -13,8 +14,9 @@ from appliance.engine.breaker import Breaker
 from appliance.engine.canary import Canary
 from appliance.engine.capacity import LEAST_LEGS, legs_at
 from appliance.engine.cost import MOST_BATCH_S
+from appliance.engine.lineup import Variants
 from appliance.engine.protocol import SpeechEngine
-from appliance.errors import EngineTimeout, EngineUnavailable
+from appliance.errors import EngineTimeout, EngineUnavailable, LingtingError
 from inference.tensors import AnswerT, Question, Window
 
 FIRST_PROBE_S = 30.0  # until an engine has answered once: large weights on a CPU take their time
@@ -22,6 +24,8 @@ STANDBY_SHARE = 0.03  # of the time, at most, an engine that stands by is busy w
 SUSPICION_S = 0.2  # between probes of an engine in use that has just failed one
 SLOWER = 5  # times its best probe, or its longest window, before an engine counts as late
 ASKING = "ask a model"
+
+log = logging.getLogger(__name__)
 
 
 class Left(EngineUnavailable):
@@ -94,6 +98,13 @@ class Watched:
             except EngineUnavailable:
                 return replace(question, variant="")
         return question
+
+    async def catch_up(self, variants: Variants) -> None:
+        """It has just come up: what is served beside the base, or that it does without."""
+        try:
+            await self.engine.serve(variants)
+        except LingtingError as error:
+            log.error("%s does without what is served beside: %s", self.name, error)
 
     def probe_pause_s(self, *, standing_by: bool) -> float:
         """Until the next probe: soon if something is amiss; who stands by must not take much."""

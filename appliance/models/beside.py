@@ -3,42 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
-from appliance.engine.canary import Canary, load_canary
 from appliance.engine.switch import ModelSwitch
-from appliance.errors import BundleError, Conflict, InvalidRequest, LingtingError, NotFound
-from appliance.models.library import SLOTS, HeldBundle, ModelLibrary
-from appliance.models.lineup import BesideBundle, Lineup, choose
+from appliance.errors import BundleError, Conflict, LingtingError, NotFound
+from appliance.models.library import HeldBundle
+from appliance.models.lineup import BesideBundle, choose
+from appliance.models.loading import BundleLoading
 
 log = logging.getLogger(__name__)
 
 DOING = "serve a bundle beside another"
 MOST = 8
-CANARY_S = 60.0
 POLL_S = 0.2
 
 
 class BesideServing:
-    """Of a gateway."""
+    """Of a gateway; `start` and `close` it."""
 
-    def __init__(self, library: ModelLibrary, lineup: Lineup, switch: ModelSwitch) -> None:
-        self._library, self._lineup, self._switch = library, lineup, switch
+    def __init__(self, loading: BundleLoading, switch: ModelSwitch) -> None:
+        self._loading, self._switch = loading, switch
         self._changing = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self.bundles: tuple[BesideBundle, ...] = ()
 
-    async def start(self) -> None:
-        """As it was before; what cannot be loaded is told in the log, and its calls are heard by
-        what is active."""
+    def start(self) -> None:
+        """As it was before, a while after this returns: calls do not wait for it, and are heard by
+        what is active until then."""
         self._switch.choose = self._chosen
-        self._take(self._lineup.state().beside)
-        if self.bundles:
-            try:
-                await self._serve()
-            except LingtingError as error:
-                log.error("not all bundles are served: %s", error)
+        self._take(self._loading.state().beside)
+        self._starting = asyncio.create_task(self._load(), name="load-beside")
+
+    async def close(self) -> None:
+        if self._starting:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+
+    async def _load(self) -> None:
+        if not self.bundles:
+            return
+        try:
+            await self._loading.load()
+        except LingtingError as error:
+            log.error("not all bundles are served: %s", error)
 
     def _chosen(self, model: str, tenant: str, language: str | None) -> str | None:
         return choose(self.bundles, model, tenant, language)
@@ -50,58 +59,43 @@ class BesideServing:
 
         Raises InvalidRequest, Conflict, BundleError or EngineUnavailable; nothing is changed then.
         """
-        if bundle.manifest.kind != SLOTS["asr"]:
-            raise InvalidRequest(DOING, f"{bundle.ref} does not recognise speech")
         wanted = BesideBundle(bundle.ref, tuple(tenants), tuple(languages))
         async with self._changing:
-            others = tuple(each for each in self.bundles if each.ref != bundle.ref)
+            before = self.bundles
+            others = tuple(each for each in before if each.ref != bundle.ref)
             if len(others) >= MOST:
                 raise Conflict(DOING, f"there are {MOST} already", "let go of one")
-            await asyncio.to_thread(self._library.check, bundle)
-            canary = load_canary(bundle.folder)
-            await self._change((*others, wanted), lambda: self._heard(wanted, canary))
+            canary = await self._loading.checked(bundle)
+            await self._loading.change(lambda state: replace(state, beside=(*others, wanted)))
+            if reason := await self._loading.hear(canary):
+                await self._loading.change(lambda state: replace(state, beside=before))
+                cause = f"{bundle.ref}: its canary failed: {reason}"
+                raise BundleError(DOING, cause, "import it again")
+            self._take((*others, wanted))
 
-    async def remove(self, ref: str) -> None:
+    async def remove(self, name: str) -> None:
         """Its calls are heard by what is active from now on; those under way end as they began.
+
+        Args:
+            name: name@version, or the name alone.
 
         Raises NotFound.
         """
         async with self._changing:
-            others = tuple(each for each in self.bundles if each.ref != ref)
-            if len(others) == len(self.bundles):
-                there = ", ".join(each.ref for each in self.bundles) or "nothing"
-                raise NotFound(DOING, f"{ref} is not served beside", f"there is {there}")
-            gone = next(each for each in self.bundles if each.ref == ref)
+            gone = self._named(name)
+            others = tuple(each for each in self.bundles if each is not gone)
             self._take(others)
             while self._switch.users(gone.variant):
                 await asyncio.sleep(POLL_S)
-            self._lineup.put_beside(others)
-            await self._serve()
+            await self._loading.change(lambda state: replace(state, beside=others))
 
-    async def _change(
-        self, bundles: tuple[BesideBundle, ...], check: Callable[[], Awaitable[None]]
-    ) -> None:
-        self._lineup.put_beside(bundles)
-        try:
-            await self._serve()
-            await check()
-        except BaseException:
-            self._lineup.put_beside(self.bundles)
-            with contextlib.suppress(LingtingError):
-                await self._serve()
-            raise
-        self._take(bundles)
+    def _named(self, name: str) -> BesideBundle:
+        for each in self.bundles:
+            if name in (each.ref, each.ref.partition("@")[0]):
+                return each
+        there = ", ".join(each.ref for each in self.bundles) or "nothing"
+        raise NotFound(DOING, f"{name} is not served beside", f"there is {there}")
 
     def _take(self, bundles: tuple[BesideBundle, ...]) -> None:
         self.bundles = bundles
         self._switch.beside = tuple(each.variant for each in bundles)
-
-    async def _heard(self, wanted: BesideBundle, canary: Canary) -> None:
-        own = Canary(canary.audio, canary.text, wanted.variant)
-        verdict = await own.probe(self._switch.engine, CANARY_S)
-        if not verdict.ok:
-            cause = f"{wanted.ref}: its canary failed: {verdict.reason}"
-            raise BundleError(DOING, cause, "import it again")
-
-    async def _serve(self) -> None:
-        await self._switch.engine.serve(await asyncio.to_thread(self._lineup.variants))

@@ -12,43 +12,34 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
 from appliance.errors import BundleError, Conflict, InvalidRequest, NotFound
-from appliance.files import sync_folder, write_atomic
+from appliance.files import sync_folder
 from appliance.models.archive import unpack
 from appliance.models.signing import TrustedKeys
+from appliance.models.slots import SLOTS, SlotsFile, SlotState
 from inference.bundles import (
     MANIFEST,
     SIGNATURE,
-    WHISPER,
     BundleInvalid,
     Manifest,
     load_manifest,
     verify,
 )
 
-ACTIVE, LOCK, DRAFT = "active.json", ".lock", ".draft-"
-FORMAT = 1
+LOCK, DRAFT = ".lock", ".draft-"
 SPARE_BYTES = 200 << 20  # left free on the disk
 RELEASE = "release"  # who vouches for what came with it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# What may serve where.
-SLOTS = {
-    "asr": WHISPER,
-    "asr_standby": WHISPER,
-    "diarization": "pyannote-diarization",
-    "emotion": "lingting-emotion",
-}
 IMPORTING, ACTIVATING, REMOVING = "import a bundle", "activate a bundle", "remove a bundle"
 
 
@@ -70,14 +61,6 @@ class HeldBundle:
         return sum(sealed.size for sealed in self.manifest.files.values())
 
 
-@dataclass(frozen=True, slots=True)
-class SlotState:
-    """What serves in a slot, and what `rollback` goes back to; "" for what the settings name."""
-
-    active: str = ""
-    before: str = ""
-
-
 class ModelLibrary:
     """One folder of bundles.
 
@@ -93,6 +76,7 @@ class ModelLibrary:
     ) -> None:
         self._folder, self._signers = folder, signers
         self._shipped, self._release = shipped, release
+        self._slots = SlotsFile(folder)
 
     # --- what is here
 
@@ -184,10 +168,17 @@ class ModelLibrary:
         sync_folder(target.parent)
         return HeldBundle(target, manifest, shipped=False)
 
-    def remove(self, ref: str) -> HeldBundle:
-        """Delete one that serves nowhere and is no way back; raises NotFound or Conflict."""
+    def remove(self, ref: str, loaded: Callable[[str], bool] = lambda ref: False) -> HeldBundle:
+        """Delete one that serves nowhere and is no way back; raises NotFound or Conflict.
+
+        Args:
+            loaded: whether the engines have it.
+        """
         with self._locked():
             bundle = self.find(ref)
+            if loaded(bundle.ref):
+                hint = "let go of it first: lingting models unserve, abort, or a restart"
+                raise Conflict(REMOVING, f"{bundle.ref} is loaded", hint)
             if bundle.shipped:
                 cause = f"{bundle.ref} came with the release"
                 raise Conflict(REMOVING, cause, "it goes with the release")
@@ -196,7 +187,7 @@ class ModelLibrary:
                     use = "serves as" if bundle.ref == state.active else "is the way back of"
                     hint = "activate another one there first"
                     raise Conflict(REMOVING, f"{bundle.ref} {use} {slot}", hint)
-            gone = bundle.folder.with_name(f"{DRAFT}{bundle.manifest.version}")
+            gone = self._folder / f"{DRAFT}{bundle.manifest.name}-{bundle.manifest.version}"
             bundle.folder.rename(gone)
             sync_folder(gone.parent)
             shutil.rmtree(gone)
@@ -206,35 +197,35 @@ class ModelLibrary:
 
     def slots(self) -> dict[str, SlotState]:
         """Of every slot; raises BundleError if the file is damaged."""
-        path = self._folder / ACTIVE
-        if not path.is_file():
-            return {slot: SlotState() for slot in SLOTS}
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            if raw["format"] != FORMAT:
-                raise ValueError(f"format {raw['format']!r} is not known here")
-            return {slot: SlotState(**raw["slots"].get(slot, {})) for slot in SLOTS}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            hint = f"delete {path}: then what the settings name serves"
-            raise BundleError("read what serves", f"{path}: {error}", hint) from error
+        return self._slots.read()
 
     def activate(self, slot: str, ref: str) -> HeldBundle:
         """Let a bundle serve; it is checked whole once more.
 
         Raises BundleError, InvalidRequest or NotFound; what served goes on serving then.
         """
-        kind = _kind(slot)
         with self._locked():
             bundle = self.find(ref)
-            if bundle.manifest.kind != kind:
-                cause = f"{bundle.ref} is a {bundle.manifest.kind}, {slot} takes a {kind}"
-                raise InvalidRequest(ACTIVATING, cause, "name one of that kind")
-            _check_dates(ACTIVATING, bundle.manifest)
+            self.check_slot(slot, bundle)
             self.check(bundle)
             state = self.slots()[slot]
             before = state.before if state.active == bundle.ref else state.active
-            self._write(slot, SlotState(bundle.ref, before))
+            self._slots.write(slot, replace(state, active=bundle.ref, before=before))
         return bundle
+
+    def check_slot(self, slot: str, bundle: HeldBundle) -> None:
+        """Whether a bundle may serve there; raises InvalidRequest, or BundleError if it expired."""
+        kind = _kind(slot)
+        if bundle.manifest.kind != kind:
+            cause = f"{bundle.ref} is a {bundle.manifest.kind}, {slot} takes a {kind}"
+            raise InvalidRequest(ACTIVATING, cause, "name one of that kind")
+        _check_dates(ACTIVATING, bundle.manifest)
+
+    def restore(self, slot: str, state: SlotState) -> None:
+        """A slot as it was."""
+        with self._locked():
+            if self.slots()[slot] != state:
+                self._slots.write(slot, state)
 
     def roll_back(self, slot: str) -> SlotState:
         """Let what served before serve again; raises Conflict if nothing did."""
@@ -245,9 +236,32 @@ class ModelLibrary:
                 raise Conflict("roll back", f"nothing was activated as {slot}")
             if state.before:
                 self.check(self.find(state.before))
-            turned = SlotState(state.before, state.active)
-            self._write(slot, turned)
+            turned = replace(state, active=state.before, before=state.active)
+            self._slots.write(slot, turned)
         return turned
+
+    def prove(self) -> None:
+        """The box has come up with what is active everywhere."""
+        if not self._slots.is_kept:
+            return
+        with self._locked():
+            for slot, state in self.slots().items():
+                if state.active != state.proven:
+                    self._slots.write(slot, replace(state, proven=state.active))
+
+    def take_back(self) -> list[str]:
+        """What was activated since the box came up last is not, from the next start on; the refs.
+
+        For a box that does not come up: what it came up with serves again.
+        """
+        gone = []
+        for slot, state in self.slots().items():
+            if state.active and state.active != state.proven:
+                with self._locked():
+                    turned = replace(state, active=state.before, before=state.active)
+                    self._slots.write(slot, turned)
+                gone.append(state.active)
+        return gone
 
     def active_folder(self, slot: str) -> Path | None:
         """Of what was activated in a slot; None: what the settings name. Raises NotFound."""
@@ -255,12 +269,6 @@ class ModelLibrary:
         return self.find(ref).folder if ref else None
 
     # --- details
-
-    def _write(self, slot: str, state: SlotState) -> None:
-        slots = {**self.slots(), slot: state}
-        told = {"format": FORMAT, "slots": {name: asdict(each) for name, each in slots.items()}}
-        self._open()
-        write_atomic(self._folder / ACTIVE, (json.dumps(told, indent=1) + "\n").encode(), 0o640)
 
     def _readable(self, source: Path) -> Manifest:
         try:

@@ -1,9 +1,11 @@
-"""Speech bundles loaded beside the one that is active: one on trial, and those of some calls.
+"""Which speech bundles are loaded: what calls begin with, one on trial, those of some calls.
 
     FOLDER/lineup.json   of a library; the models' services follow it
 
-Some calls may have a bundle of their own: whoever names it as their model, a hotline system, or a
-language. What is on trial is forgotten when a gateway starts: after a kill what is active serves.
+The gateway alone writes it, and the base changes only when no call is heard by the old one any
+more, or at a start of the gateway: what was activated then becomes the base, and what was on trial
+is forgotten. Some calls may have a bundle of their own: whoever names it as their model, a hotline
+system, or a language.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from appliance.errors import LingtingError
@@ -43,11 +45,13 @@ class BesideBundle:
 
 @dataclass(frozen=True, slots=True)
 class LineupState:
-    trial: str = ""  # name@version
+    base: str = ""  # name@version; empty: what the settings name
+    trial: str = ""
     beside: tuple[BesideBundle, ...] = ()
 
     @property
     def refs(self) -> list[str]:
+        """Beside the base."""
         return [*(each.ref for each in self.beside), *([self.trial] if self.trial else [])]
 
 
@@ -65,7 +69,7 @@ class Lineup:
                 BesideBundle(each["ref"], tuple(each["tenants"]), tuple(each["languages"]))
                 for each in told["beside"]
             )
-            return LineupState(str(told["trial"]), tuple(beside))
+            return LineupState(str(told["base"]), str(told["trial"]), tuple(beside))
         except FileNotFoundError:
             return LineupState()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -73,18 +77,29 @@ class Lineup:
             return LineupState()
 
     def write(self, state: LineupState) -> None:
-        """Whole or not at all."""
-        if state == LineupState() and not self._path.exists():
+        """Whole or not at all; nothing is written as long as there is nothing to tell."""
+        if state == LineupState() and not self.is_kept:
             return
+        self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         content = json.dumps({"format": FORMAT, **asdict(state)}, indent=1) + "\n"
         write_atomic(self._path, content.encode(), MODE)
 
-    def put_on_trial(self, ref: str) -> None:
-        """Empty: nothing is."""
-        self.write(replace(self.state(), trial=ref))
+    def base(self) -> Path | None:
+        """Its folder, whole and vouched for; None: what the settings name.
 
-    def put_beside(self, beside: Sequence[BesideBundle]) -> None:
-        self.write(replace(self.state(), beside=tuple(beside)))
+        Raises BundleError or NotFound.
+        """
+        ref = self.state().base
+        if not ref:
+            return None
+        bundle = self._library.find(ref)
+        self._library.check(bundle)
+        return bundle.folder
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a gateway has written one yet."""
+        return self._path.is_file()
 
     def variants(self) -> dict[str, Path]:
         """Folders by variant, each whole and vouched for; what is not is left out."""
@@ -114,5 +129,5 @@ def choose(
 
 
 def variant_name(ref: str) -> str:
-    """As Triton can call a model."""
-    return ref.replace("@", "-")
+    """As Triton can call a model; of no other bundle, for none has a + in its name."""
+    return ref.replace("@", "+")

@@ -4,12 +4,13 @@
     canary     it must hear its own canary
     shadow     a share of the real windows is asked of it, too; nobody gets its answers
     ready      it has heard enough alike; whoever began it may let it lead
-    leading    calls that begin now are hers; the old one is the shadow now, and takes over
-               again by itself if they do not hear alike, or the new one is too slow or fails
+    leading    calls that begin now are its; the old one is the shadow now, and takes over again by
+               itself if they do not hear alike, or the new one is too slow or does not answer
     settling   calls of the old one end; then the new one is loaded in its place
     done, back
 
-Whatever happens the one that is active serves: at every moment that is the old or the new.
+Whatever happens, the old one or the new one serves. What decides that is never cut off in its
+middle: the way forward may be cancelled at any moment, what follows it is not.
 """
 
 from __future__ import annotations
@@ -17,25 +18,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 
 from appliance.engine.canary import Canary, load_canary
 from appliance.engine.switch import ModelSwitch, Shadow, ShadowTally
-from appliance.errors import Conflict, EngineUnavailable, LingtingError
-from appliance.models.library import HeldBundle, ModelLibrary
-from appliance.models.lineup import Lineup, variant_name
+from appliance.errors import Conflict, LingtingError
+from appliance.models.library import HeldBundle
+from appliance.models.lineup import variant_name
+from appliance.models.loading import SLOT, BundleLoading
+from appliance.models.slots import SlotState
+from inference.bundles import Manifest, load_manifest
 from inference.tensors import ASR_MODEL, served_name
 
 log = logging.getLogger(__name__)
 
-SLOT = "asr"
 POLL_S = 0.2
+AGAIN_S = 30.0  # before the engines are asked again to take the new one for good
 FIRST_JUDGED = 10  # windows heard twice before anything is judged by them
-CANARY_S = 60.0
 OLD = ""  # the variant from the start
 DOING = "try a bundle"
+CALLED_OFF = "it was called off"
 
 
 class RolloutStage(StrEnum):
@@ -51,6 +55,7 @@ class RolloutStage(StrEnum):
 
 
 OVER = (RolloutStage.NONE, RolloutStage.DONE, RolloutStage.BACK)
+TRYING = (RolloutStage.SHADOW, RolloutStage.READY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class RolloutState:
     stage: RolloutStage
     ref: str = ""
     before: str = ""
-    reason: str = ""  # why it went back
+    reason: str = ""  # why it went back, or does not settle
     windows: int = 0
     failed: int = 0
     agreement: float = 1.0
@@ -77,28 +82,46 @@ class RolloutState:
     old_calls: int = 0  # that still run with the one before
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is tried, and all that the way back needs."""
+
+    bundle: HeldBundle
+    policy: RolloutPolicy
+    slot: SlotState  # as it was
+    base: Manifest
+    base_canary: Canary
+    late: bool  # whether finals were late already
+
+    @property
+    def variant(self) -> str:
+        return variant_name(self.bundle.ref)
+
+
 class WentBack(Exception):
     """The old one serves; the message says why."""
 
 
 class Rollout:
-    """Of the box's speech bundle; one at a time."""
+    """Of the box's speech bundle; one at a time.
+
+    Args:
+        late_s: how late finals of live calls come; 0: they do not.
+    """
 
     def __init__(
-        self, library: ModelLibrary, lineup: Lineup, switch: ModelSwitch, current: Path
+        self, loading: BundleLoading, switch: ModelSwitch, late_s: Callable[[], float] = lambda: 0.0
     ) -> None:
-        """`current`: folder of the bundle that serves from the start."""
-        self._library, self._lineup, self._switch = library, lineup, switch
-        self._current = current
+        self._loading, self._switch, self._late_s = loading, switch, late_s
+        self._library = loading.library
         self._stage, self._ref, self._reason = RolloutStage.NONE, "", ""
         self._before = ""
         self._tally = ShadowTally()
         self._wanted = asyncio.Event()  # somebody lets it lead
+        self._decided = asyncio.Event()  # which one serves
+        self._forward: asyncio.Task[None] | None = None
+        self._activating: asyncio.Task[HeldBundle] | None = None
         self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Nothing is tried after a start."""
-        self._lineup.put_on_trial("")
 
     def state(self) -> RolloutState:
         tally, old = self._tally, self._switch.users(OLD)
@@ -107,169 +130,216 @@ class Rollout:
             *(round(tally.agreement, 4), round(tally.cost, 3), old),
         )
 
+    @property
+    def under_way(self) -> bool:
+        """Until the old one has gone, or the new one."""
+        return bool(self._task and not self._task.done())
+
     def begin(self, bundle: HeldBundle, policy: RolloutPolicy) -> RolloutState:
-        """Raises Conflict while another runs, or if it serves already."""
-        if self._task and not self._task.done():
-            raise Conflict(DOING, f"{self._ref} is being tried ({self._stage})", "abort it first")
-        if bundle.folder.resolve() == self._current.resolve():
+        """Raises Conflict while another is under way, or if it serves already."""
+        if self.under_way:
+            hint = "its calls must end first" if self._decided.is_set() else "abort it first"
+            raise Conflict(DOING, f"{self._ref} is being tried ({self._stage})", hint)
+        if bundle.folder.resolve() == self._loading.base.resolve():
             raise Conflict(DOING, f"{bundle.ref} serves already", "name another")
+        trial = self._trial(bundle, policy)
         self._ref, self._reason, self._tally = bundle.ref, "", ShadowTally()
-        self._before = self._library.slots()[SLOT].active
+        self._before, self._stage = trial.slot.active, RolloutStage.LOADING
         self._wanted.clear()
-        self._stage = RolloutStage.LOADING
-        self._task = asyncio.create_task(self._run(bundle, policy), name="rollout")
+        self._decided.clear()
+        self._activating = None
+        self._forward = asyncio.create_task(self._go(trial), name="rollout-forward")
+        self._task = asyncio.create_task(self._run(trial, self._forward), name="rollout")
         return self.state()
+
+    def _trial(self, bundle: HeldBundle, policy: RolloutPolicy) -> Trial:
+        base, slot = self._loading.base, self._library.slots()[SLOT]
+        late = bool(self._late_s())
+        return Trial(bundle, policy, slot, load_manifest(base), load_canary(base), late)
+
+    def check_free(self, slot: str) -> None:
+        """Raises Conflict while a trial is about to change what serves there."""
+        if slot == SLOT and self.under_way:
+            cause = f"{self._ref} is being tried ({self._stage})"
+            raise Conflict("change what serves", cause, "lingting models lead, or abort")
+
+    def loads(self, ref: str) -> bool:
+        """Whether the engines have that bundle."""
+        return self._loading.uses(ref)
 
     def promote(self) -> RolloutState:
         """Let it lead, although it has not heard enough yet; raises Conflict if it cannot."""
-        if self._stage not in (RolloutStage.SHADOW, RolloutStage.READY):
+        if self._stage not in TRYING:
             raise Conflict("let a bundle lead", f"none is ready ({self._stage})", "try one first")
         self._wanted.set()
         return self.state()
 
-    async def abort(self, reason: str = "it was called off") -> RolloutState:
-        """Back to the old one, unless the new one has taken over for good."""
-        if self._stage in (*OVER, RolloutStage.SETTLING):
-            raise Conflict("call off a trial", f"none is under way ({self._stage})")
-        self._reason = reason
+    async def abort(self) -> RolloutState:
+        """Back to the old one; raises Conflict unless it can still go back."""
+        if not self.under_way or self._decided.is_set():
+            cause = f"{self._ref} has taken over" if self.under_way else "none is under way"
+            raise Conflict("call off a trial", f"{cause} ({self._stage})")
         await self._turn_back()
         return self.state()
 
     async def close(self) -> None:
         """Wait for nobody's call to end."""
         await self._turn_back()
-        if self._task and not self._task.done():
+        if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _turn_back(self) -> None:
-        """Until the old one leads; calls of the new one may still run."""
-        if self._task and self._may_turn(self._task):
-            self._task.cancel()
-            while self._may_turn(self._task):
-                await asyncio.sleep(POLL_S / 4)
-
-    def _may_turn(self, task: asyncio.Task[None]) -> bool:
-        return not task.done() and self._stage is not RolloutStage.BACK
+        """Until it is decided which one serves; if it is not yet, the old one."""
+        if self._forward and self.under_way:
+            if not self._forward.cancelling():
+                self._forward.cancel()
+            await self._decided.wait()
 
     # --- the way
 
-    async def _run(self, bundle: HeldBundle, policy: RolloutPolicy) -> None:
-        variant = variant_name(bundle.ref)
-        try:
-            canary = await self._load(bundle, variant)
-            await self._shadowed(variant, policy)
-            await self._lead(bundle, variant, canary, policy)
-        except asyncio.CancelledError:
-            await self._back(variant, self._reason or "the box was stopped")
-            raise
-        except (WentBack, LingtingError) as error:
-            await self._back(variant, str(error))
-        except Exception as error:
-            log.exception("a trial failed")
-            await self._back(variant, repr(error))
+    async def _run(self, trial: Trial, forward: asyncio.Task[None]) -> None:
+        await asyncio.wait([forward])
+        if why := _why(forward):
+            await self._back(trial, why)
+            await self._until_free(trial.variant)
         else:
-            await self._settle(bundle, variant)
+            await self._settle(trial)
+        try:
+            await self._loading.change(lambda state: replace(state, trial=""))
+        except LingtingError as error:
+            log.warning("%s is still loaded beside: %s", trial.bundle.ref, error)
+        if self._stage is RolloutStage.SETTLING:
+            self._stage = RolloutStage.DONE
 
-    async def _load(self, bundle: HeldBundle, variant: str) -> Canary:
-        await asyncio.to_thread(self._library.check, bundle)
-        canary = load_canary(bundle.folder)
-        self._lineup.put_on_trial(bundle.ref)
-        await self._serve()
-        self._check_window(variant)
+    async def _go(self, trial: Trial) -> None:
+        """Until it leads for good; raises what keeps it from that."""
+        canary = await self._loading.checked(trial.bundle)
+        ref = trial.bundle.ref
+        await self._loading.change(lambda state: replace(state, trial=ref))
+        self._check_window(trial)
         self._stage = RolloutStage.CANARY
-        own = Canary(canary.audio, canary.text, variant)
-        verdict = await own.probe(self._switch.engine, CANARY_S)
-        if not verdict.ok:
-            raise WentBack(f"its canary failed: {verdict.reason}")
-        return canary
+        if reason := await self._loading.hear(canary):
+            raise WentBack(f"its canary failed: {reason}")
+        self._stage = RolloutStage.SHADOW
+        await self._shadowed(trial)
+        self._stage = RolloutStage.READY
+        if not trial.policy.automatic:
+            await self._wanted.wait()
+        await self._lead(trial, canary)
 
-    def _check_window(self, variant: str) -> None:
+    def _check_window(self, trial: Trial) -> None:
         """Utterances are cut for the one from the start: it must take as long ones."""
         engine = self._switch.engine
-        new, old = engine.card(served_name(ASR_MODEL, variant)), engine.card()
+        new, old = engine.card(served_name(ASR_MODEL, trial.variant)), engine.card()
         if new.window_s < old.window_s:
             told = f"it takes windows of {new.window_s:g} s, calls bring up to {old.window_s:g} s"
             raise WentBack(f"{told}: activate it, and restart")
 
-    async def _serve(self) -> None:
-        variants = await asyncio.to_thread(self._lineup.variants)
-        await self._switch.engine.serve(variants)
-
-    async def _shadowed(self, variant: str, policy: RolloutPolicy) -> None:
-        self._stage = RolloutStage.SHADOW
-        await self._compared(variant, policy, until_wanted=True)
-        self._stage = RolloutStage.READY
-        if not policy.automatic:
-            await self._wanted.wait()
-
-    async def _compared(
-        self, shadow: str, policy: RolloutPolicy, *, until_wanted: bool = False
-    ) -> None:
-        """Until enough was heard twice; raises WentBack as soon as that is not alike."""
-        watched = Shadow(shadow, policy.share)
-        self._tally, self._switch.shadow = watched.tally, watched
-        try:
-            while watched.tally.windows < policy.windows:
-                if until_wanted and self._wanted.is_set():
+    async def _shadowed(self, trial: Trial) -> None:
+        """Until it has heard enough alike, or somebody will not wait for that."""
+        new, old = trial.bundle.manifest, trial.base
+        shadow = Shadow(trial.variant, label(new), label(old), trial.policy.share)
+        with self._following(shadow) as tally:
+            while not self._wanted.is_set():
+                if tally.failed > max(2, tally.windows // 10):
+                    raise WentBack(f"{tally.failed} windows were not answered")
+                if judged(tally, trial.policy, leading=False):
                     return
-                if watched.tally.failed > max(2, watched.tally.windows // 10):
-                    raise WentBack(f"{watched.tally.failed} windows were not answered")
-                if not self._switch.engine.health().ok:
-                    raise WentBack("no engine answers its canary")
-                if watched.tally.windows >= FIRST_JUDGED:
-                    self._judge(watched.tally, policy, leading=not until_wanted)
                 await asyncio.sleep(POLL_S)
-            self._judge(watched.tally, policy, leading=not until_wanted)
-        finally:
-            self._switch.shadow = None
 
-    def _judge(self, tally: ShadowTally, policy: RolloutPolicy, *, leading: bool) -> None:
-        if tally.agreement < policy.least_agreement:
-            told = f"{tally.agreement:.0%} of the characters are heard alike"
-            raise WentBack(f"{told}, {policy.least_agreement:.0%} are the least")
-        cost = 1 / tally.cost if leading and tally.cost else tally.cost
-        if cost > policy.most_cost:
-            raise WentBack(f"it takes {cost:.1f} times the work, {policy.most_cost:g} at most")
-
-    async def _lead(
-        self, bundle: HeldBundle, variant: str, canary: Canary, policy: RolloutPolicy
-    ) -> None:
-        await asyncio.to_thread(self._library.activate, SLOT, bundle.ref)
-        self._switch.lead(variant, canary)
+    async def _lead(self, trial: Trial, canary: Canary) -> None:
+        """Until enough of what it answers was heard alike by the old one."""
+        bundle, new, old = trial.bundle, trial.bundle.manifest, trial.base
+        self._activating = asyncio.create_task(
+            asyncio.to_thread(self._library.activate, SLOT, bundle.ref)
+        )
+        await asyncio.shield(self._activating)
+        self._switch.lead(trial.variant, canary)
         self._stage = RolloutStage.LEADING
         log.info("%s leads", bundle.ref)
-        await self._compared(OLD, policy)
+        with self._following(Shadow(OLD, label(old), label(new), trial.policy.share)) as tally:
+            while not judged(tally, trial.policy, leading=True):
+                if tally.stood_in > max(2, tally.led):
+                    raise WentBack(f"{tally.stood_in} windows had to be answered by another bundle")
+                if not self._switch.engine.health().ok:
+                    raise WentBack("no engine answers its canary")
+                if (late_s := self._late_s()) and not trial.late:
+                    raise WentBack(f"finals come {late_s:.1f} s late")
+                await asyncio.sleep(POLL_S)
 
-    async def _settle(self, bundle: HeldBundle, variant: str) -> None:
-        """For good: the old one's calls end, the new one takes its place, its variant goes."""
-        self._stage = RolloutStage.SETTLING
-        engine = self._switch.engine
+    @contextlib.contextmanager
+    def _following(self, shadow: Shadow) -> Iterator[ShadowTally]:
+        self._tally = shadow.tally
+        self._switch.follow(shadow)
         try:
-            await self._until_free(OLD)
-            await engine.rebase(bundle.folder)
-            self._current = bundle.folder
-            self._switch.lead("", load_canary(bundle.folder))
-            await self._until_free(variant)
-            self._lineup.put_on_trial("")
-            await self._serve()
-        except LingtingError as error:  # both are loaded, and the new one leads: it goes on so
-            log.warning("%s leads, but the old bundle is still loaded: %s", bundle.ref, error)
-        self._stage = RolloutStage.DONE
+            yield shadow.tally
+        finally:
+            self._switch.follow(None)
+
+    async def _back(self, trial: Trial, why: str) -> None:
+        log.warning("%s goes back: %s", trial.bundle.ref, why)
+        self._reason = why
+        self._switch.lead(OLD, trial.base_canary)  # first: calls begin all the while
+        try:
+            if self._activating:
+                await asyncio.wait([self._activating])
+                await asyncio.to_thread(self._library.restore, SLOT, trial.slot)
+        except (LingtingError, OSError) as error:
+            log.error("%s would serve from the next start on: %s", trial.bundle.ref, error)
+        finally:
+            self._stage = RolloutStage.BACK
+            self._decided.set()
+
+    async def _settle(self, trial: Trial) -> None:
+        """For good: the old one's calls end, the new one takes its place, its variant's end."""
+        self._stage = RolloutStage.SETTLING
+        self._decided.set()
+        await self._until_free(OLD)
+        while True:
+            try:
+                await self._loading.rebase(trial.bundle)
+                break
+            except Exception as error:  # both are loaded, and the new one leads: it goes on so
+                self._reason = f"the old one is still loaded: {error}"
+                log.warning("%s leads, but %s", trial.bundle.ref, self._reason)
+                await asyncio.sleep(AGAIN_S)
+        self._reason = ""
+        self._switch.lead(OLD, load_canary(trial.bundle.folder))
+        await self._until_free(trial.variant)
 
     async def _until_free(self, variant: str) -> None:
         while self._switch.users(variant):
             await asyncio.sleep(POLL_S)
 
-    async def _back(self, variant: str, reason: str) -> None:
-        log.warning("%s goes back: %s", self._ref, reason)
-        self._reason = reason
-        if self._stage is RolloutStage.LEADING:
-            with contextlib.suppress(LingtingError):
-                await asyncio.to_thread(self._library.roll_back, SLOT)
-            self._switch.lead("", load_canary(self._current))
-        self._stage = RolloutStage.BACK
-        await self._until_free(variant)
-        self._lineup.put_on_trial("")
-        with contextlib.suppress(EngineUnavailable):
-            await self._serve()
+
+def label(manifest: Manifest) -> str:
+    """As answers name who heard."""
+    return f"{manifest.name} {manifest.version}"
+
+
+def judged(tally: ShadowTally, policy: RolloutPolicy, *, leading: bool) -> bool:
+    """Whether enough was heard by both; raises WentBack if that speaks against the new one.
+
+    Args:
+        leading: the new one leads, and the tally's shadow is the old one.
+    """
+    if tally.windows < min(FIRST_JUDGED, policy.windows):
+        return False
+    if tally.agreement < policy.least_agreement:
+        told = f"{tally.agreement:.0%} of the characters are heard alike"
+        raise WentBack(f"{told}, {policy.least_agreement:.0%} are the least")
+    cost = 1 / tally.cost if leading and tally.cost else tally.cost
+    if cost > policy.most_cost:
+        raise WentBack(f"it takes {cost:.1f} times the work, {policy.most_cost:g} at most")
+    return tally.windows >= policy.windows
+
+
+def _why(forward: asyncio.Task[None]) -> str:
+    """What kept it from leading for good; empty: nothing."""
+    if forward.cancelled():
+        return CALLED_OFF
+    error = forward.exception()
+    if error and not isinstance(error, WentBack | LingtingError):
+        log.error("a trial met a bug", exc_info=error)
+    return "" if error is None else str(error) or repr(error)

@@ -7,9 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from appliance.errors import LingtingError
-from appliance.models.library import SLOTS, ModelLibrary
+from appliance.models.library import ModelLibrary
 from appliance.models.lineup import Lineup
 from appliance.models.signing import TrustedKeys
+from appliance.models.slots import SLOTS
 from appliance.settings import Settings, load_settings
 from appliance.settings.section import PROJECT
 
@@ -44,6 +45,22 @@ def serving_settings() -> Settings:
     if not chosen:
         return settings
     return settings.model_copy(update={"models": settings.models.model_copy(update=chosen)})
+
+
+def loaded_settings() -> Settings:
+    """For the services that hold the models: as `serving_settings`, but with the recogniser that
+    the gateway wants now, which changes when no call is heard by the one before any more."""
+    settings, wanted = serving_settings(), load_settings()
+    lineup = lineup_of(settings)
+    if not lineup.is_kept:
+        return settings
+    try:
+        base = lineup.base() or wanted.models.asr
+    except LingtingError as error:
+        log.error("%s", error)
+        return settings
+    models = settings.models.model_copy(update={"asr": base})
+    return settings.model_copy(update={"models": models})
 
 
 def _folder(library: ModelLibrary, slot: str) -> Path | None:

@@ -22,7 +22,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from inference.adaptation import adapters, curriculum, release, request
+from inference.adaptation import adapters, curriculum, release, request, whole
 from inference.adaptation import clips as speech
 from inference.adaptation import report as reports
 from inference.adaptation.adapters import Adapters, AdaptersUnusable
@@ -88,6 +88,9 @@ class Adaptation:
         if seconds < curriculum.LEAST_S:
             cause = _too_little(seconds, material.aside)
             raise CannotAdapt(cause, "bring more recordings with their text")
+        if not material.local_held:
+            cause = "there are too few recordings to hold some out, by which it is judged"
+            raise CannotAdapt(cause, "bring shorter ones, or more of them")
         before = self._heard(self._model, material, "before")
         points = curriculum.points(seconds, self._asked.minutes)
         points = points if self._asked.curve else points[-1:]
@@ -193,13 +196,15 @@ class Adaptation:
         """In the Python that has torch, going on where it was cut off."""
         command = [self._asked.torch, "-m", "inference.adaptation.training", str(job)]
         stage = f"learn from {minutes:g} min"
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as training:
-            assert training.stdout and training.stderr
-            for line in training.stdout:
-                point = json.loads(line)
-                tell(stage=stage, done=point["step"], of=point["steps"], note=_loss(point))
-            said = training.stderr.read().strip().splitlines()
+        with tempfile.TemporaryFile("w+") as errors:  # a pipe that nobody reads would fill up
+            pipe = subprocess.PIPE
+            with subprocess.Popen(command, stdout=pipe, stderr=errors, text=True) as training:
+                assert training.stdout
+                for line in training.stdout:
+                    point = json.loads(line)
+                    tell(stage=stage, done=point["step"], of=point["steps"], note=_loss(point))
+            errors.seek(0)
+            said = errors.read().strip().splitlines()
         if training.returncode:
             cause = said[-1] if said else f"exit {training.returncode}"
             raise CannotAdapt(f"training ended: {cause}", "run the same command again: it goes on")
@@ -364,9 +369,7 @@ def _quiet(done: int, of: int) -> None:
 
 
 def _write(path: Path, content: Any) -> None:
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    draft.replace(path)
+    whole.write(path, json.dumps(content, ensure_ascii=False))
 
 
 def main() -> int:

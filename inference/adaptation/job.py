@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from inference.adaptation import whole
 from inference.adaptation.waveform import Audio
 
 FILE = "job.json"
@@ -92,7 +93,7 @@ class AdaptationJob:
 
     def save(self, folder: Path) -> None:
         text = json.dumps(asdict(self), ensure_ascii=False)
-        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        whole.write(folder / FILE, text + "\n")
 
 
 def load(folder: Path) -> AdaptationJob:

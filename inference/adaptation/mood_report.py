@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from inference.adaptation import whole
 from inference.adaptation.page import document
 from inference.emotion.model import log_softmax
 from inference.tensors import EMOTIONS
@@ -103,8 +104,8 @@ class MoodReport:
 
     def save(self, folder: Path) -> None:
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
-        (folder / JSON).write_text(text + "\n", encoding="utf-8")
-        (folder / PAGE).write_text(self._page(), encoding="utf-8")
+        whole.write(folder / PAGE, self._page())
+        whole.write(folder / JSON, text + "\n")
 
     def card(self) -> str:
         after = self.after

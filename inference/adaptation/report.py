@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 
+from inference.adaptation import whole
 from inference.adaptation.clips import SetAside
 from inference.adaptation.page import bullets, document
 from inference.adaptation.trial import HeardFigures
@@ -65,8 +66,8 @@ class AdaptationReport:
 
     def save(self, folder: Path) -> None:
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
-        (folder / JSON).write_text(text + "\n", encoding="utf-8")
-        (folder / PAGE).write_text(page(self), encoding="utf-8")
+        whole.write(folder / PAGE, page(self))
+        whole.write(folder / JSON, text + "\n")  # last: then it is done
 
 
 def page(told: AdaptationReport) -> str:

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from inference.adaptation import whole
+
 FILE = "request.json"
 
 
@@ -38,9 +40,7 @@ class AdaptationRequest:
 
     def save(self, folder: Path) -> None:
         """Whole or not at all: a folder with it is one that can be gone on with."""
-        draft = folder / f".{FILE}"
-        draft.write_text(json.dumps(asdict(self), ensure_ascii=False), encoding="utf-8")
-        draft.replace(folder / FILE)
+        whole.write(folder / FILE, json.dumps(asdict(self), ensure_ascii=False))
 
 
 def load(folder: Path) -> AdaptationRequest:

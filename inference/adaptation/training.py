@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from inference.adaptation import whole
 from inference.adaptation.adapters import Adapters
 from inference.adaptation.batches import IGNORED, Batches, WindowBatch
 from inference.adaptation.job import DONE, AdaptationJob, load, look_file
@@ -96,7 +97,7 @@ class Training:
             if progress.step % plan.check_every == 0 or progress.step == plan.steps:
                 self._look(sum(losses) / len(losses))
                 losses.clear()
-        (self._folder / DONE).write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
+        whole.write(self._folder / DONE, json.dumps(asdict(progress)) + "\n")
         return progress
 
     def _step(self, batch: WindowBatch) -> float:

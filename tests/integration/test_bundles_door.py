@@ -83,7 +83,7 @@ async def test_from_a_stick_to_the_box_and_back(admin: Administrator, tmp_path: 
     assert "tiny@2" in await admin.says("activate", "tiny@2", "--slot", "asr")
     assert "tiny@3" in await admin.says("rollback", "asr")
     told = json.loads(await admin.says("list", "--json"))
-    assert told["slots"]["asr"] == {"active": "tiny@3", "before": "tiny@2"}
+    assert told["slots"]["asr"] == {"active": "tiny@3", "before": "tiny@2", "proven": ""}
     assert {b["ref"]: b["serves"] for b in told["bundles"]}["tiny@3"] == ["asr"]
     assert "way back" in await admin.says("remove", "tiny@2")
     await admin.says("export", "tiny@3", str(tmp_path / "tiny.tar"))

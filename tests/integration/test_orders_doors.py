@@ -62,6 +62,14 @@ async def step(web: httpx.AsyncClient, order_id: str, **body: Any) -> httpx.Resp
     return await web.post(f"/api/v1/orders/{order_id}/transitions", json=body)
 
 
+async def drafts_of(web: httpx.AsyncClient, call: str) -> Any:
+    """Once they are there: the order is made in another transaction."""
+    async with asyncio.timeout(20):
+        while not (told := (await web.get(f"/api/v1/calls/{call}/order")).json())["drafts"]:
+            await asyncio.sleep(0.05)
+    return told
+
+
 async def test_a_text_becomes_an_order(web: httpx.AsyncClient) -> None:
     made = await order(web)
     assert made["state"] == "draft" and made["channel"] == "wechat"
@@ -72,7 +80,7 @@ async def test_a_text_becomes_an_order(web: httpx.AsyncClient) -> None:
         assert value["evidence"][0]["words"] in HEAT
     call = (await web.get(f"/api/v1/calls/{made['call']}")).json()
     assert call["state"] == "finished" and "".join(u["text"] for u in call["utterances"]) == HEAT
-    drafts = (await web.get(f"/api/v1/calls/{made['call']}/order")).json()
+    drafts = await drafts_of(web, made["call"])
     assert drafts["drafts"][0]["fields"]["address"] and drafts["orders"][0]["id"] == made["id"]
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from appliance.errors import BundleError, Conflict, InvalidRequest, NotFound, SettingsError
 from appliance.models import library as library_module
-from appliance.models.library import ModelLibrary, SlotState, version_key
+from appliance.models.library import ModelLibrary, version_key
 from appliance.models.signing import TrustedKeys, create_key, sign
+from appliance.models.slots import SlotState
 from inference.bundles import MANIFEST, SIGNATURE, seal
 
 Make = Callable[..., Path]
@@ -269,3 +270,15 @@ def test_a_kill_leaves_the_old_or_the_new(
         library.take(third)
     library.activate("asr", "tiny@3")
     assert not list((tmp_path / "models").glob(".draft-*"))
+
+
+def test_what_the_box_did_not_come_up_with_is_taken_back(
+    library: ModelLibrary, stick: Make
+) -> None:
+    library.take(stick("2"))
+    library.activate("asr", "tiny@0")
+    library.prove()
+    assert library.take_back() == []
+    library.activate("asr", "tiny@2")
+    assert library.take_back() == ["tiny@2"]
+    assert library.slots()["asr"].active == "tiny@0" and library.take_back() == []

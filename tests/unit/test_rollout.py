@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from appliance.engine.protocol import SpeechEngine
 from appliance.engine.switch import ModelSwitch
 from appliance.errors import Conflict, EngineUnavailable
 from appliance.metrics import Metrics
+from appliance.models import loading as loading_module
 from appliance.models.library import HeldBundle, ModelLibrary
-from appliance.models.lineup import FILE, Lineup
+from appliance.models.lineup import FILE, Lineup, variant_name
+from appliance.models.loading import BundleLoading
 from appliance.models.rollout import Rollout, RolloutPolicy, RolloutStage
 from appliance.models.signing import TrustedKeys
 from appliance.settings.section import PROJECT
@@ -61,8 +65,11 @@ class Stage:
     def __init__(self, folder: Path, library: ModelLibrary) -> None:
         self.engine, self.library = TwoEars(), library
         self.switch = ModelSwitch(self.engine, Metrics())
-        self.lineup = Lineup(folder, library)
-        self.rollout = Rollout(library, self.lineup, self.switch, SERVES)
+        self.lineup, self.late_s = Lineup(folder, library), 0.0
+        self.engine.base = SERVES
+        self.loading = BundleLoading(library, self.lineup, self.switch, SERVES)
+        self.loading.start()
+        self.rollout = Rollout(self.loading, self.switch, lambda: self.late_s)
         self.bundle: HeldBundle = library.find("whisper-base")
 
     async def until(self, *stages: RolloutStage) -> None:
@@ -100,10 +107,8 @@ async def stage(tmp_path: Path, library: ModelLibrary) -> AsyncIterator[Stage]:
 @pytest.fixture
 def deaf_canary(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake does not hear words: its canary is one without a text."""
-    real = __import__("appliance.models.rollout", fromlist=["load_canary"]).load_canary
-    monkeypatch.setattr(
-        "appliance.models.rollout.load_canary", lambda folder: replace(real(folder), text=None)
-    )
+    real = loading_module.load_canary
+    monkeypatch.setattr(loading_module, "load_canary", lambda f: replace(real(f), text=None))
 
 
 @pytest.mark.usefixtures("deaf_canary")
@@ -184,10 +189,125 @@ async def test_one_that_cannot_be_loaded_is_told_and_the_old_goes_on(stage: Stag
 
 
 async def test_a_start_after_a_kill_tries_nothing(stage: Stage, tmp_path: Path) -> None:
-    stage.lineup.put_on_trial(stage.bundle.ref)
+    await stage.loading.change(lambda state: replace(state, trial=stage.bundle.ref))
     assert [*stage.lineup.variants().values()] == [stage.bundle.folder]
     (tmp_path / "models" / FILE).write_text("{")
     assert stage.lineup.variants() == {}
-    stage.lineup.put_on_trial(stage.bundle.ref)
-    stage.rollout.start()
-    assert stage.lineup.variants() == {}
+    await stage.loading.change(lambda state: replace(state, trial=stage.bundle.ref))
+    stage.loading.start()
+    assert stage.lineup.variants() == {} and stage.lineup.base() is None
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_it_is_called_off_while_it_is_being_activated(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashing gigabytes takes its time, and cannot be cut off."""
+    real = stage.library.activate
+
+    def slowly(slot: str, ref: str) -> HeldBundle:
+        time.sleep(0.5)
+        return real(slot, ref)
+
+    monkeypatch.setattr(stage.library, "activate", slowly)
+    stage.rollout.begin(stage.bundle, replace(POLICY, automatic=False))
+    await stage.until(STAGE.READY)
+    stage.rollout.promote()
+    await asyncio.sleep(0.25)
+    await asyncio.gather(*(stage.rollout.abort() for _ in range(3)), return_exceptions=True)
+    assert stage.rollout.state().stage is STAGE.BACK
+    assert stage.library.slots()["asr"].active == "" and stage.switch.leading == ""
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_whoever_calls_it_off_again_and_again_changes_nothing(stage: Stage) -> None:
+    stage.rollout.begin(stage.bundle, replace(POLICY, windows=1000, automatic=False))
+    await stage.until(STAGE.SHADOW)
+    stage.rollout.promote()
+    await stage.until(STAGE.LEADING)
+    calls = (stage.rollout.abort() for _ in range(5))
+    told = await asyncio.gather(*calls, return_exceptions=True)
+    assert any(not isinstance(each, Exception) for each in told)
+    await stage.until(STAGE.BACK)
+    await stage.call()
+    assert stage.asked == "" and stage.library.slots()["asr"].active == ""
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_the_way_back_is_as_it_was_before(stage: Stage) -> None:
+    """What `rollback` would go back to is not the bundle that was thrown out."""
+    stage.library.activate("asr", SERVES.name)
+    before = stage.library.slots()["asr"]
+    stage.rollout.begin(stage.bundle, POLICY)
+    await stage.until(STAGE.LEADING)
+    with pytest.raises(Conflict, match="being tried"):
+        stage.rollout.check_free("asr")
+    stage.engine.new_hears = lambda heard: replace(heard, text="突然不对了")
+    await stage.until(STAGE.BACK)
+    assert stage.library.slots()["asr"] == before
+    stage.rollout.check_free("emotion")
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_one_that_another_has_to_stand_in_for_goes_back(stage: Stage) -> None:
+    """Behind a standby of its own the engines are well, and every window is answered."""
+    stage.rollout.begin(stage.bundle, POLICY)
+    await stage.until(STAGE.LEADING)
+    stage.engine.new_hears = lambda heard: replace(heard, model="standby 1")
+    await stage.until(STAGE.BACK)
+    assert "another bundle" in stage.rollout.state().reason
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_what_another_has_heard_is_not_taken_for_its(stage: Stage) -> None:
+    stage.rollout.begin(stage.bundle, POLICY)
+    await stage.until(STAGE.SHADOW)
+    stage.engine.new_hears = lambda heard: replace(heard, model="standby 1")
+    for _ in range(20):
+        await stage.call()
+    assert stage.rollout.state().windows < POLICY.windows
+    assert stage.rollout.state().stage is STAGE.SHADOW
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_one_that_cannot_answer_does_not_lead(stage: Stage) -> None:
+    stage.rollout.begin(stage.bundle, POLICY)
+    await stage.until(STAGE.SHADOW)
+    stage.engine.broken = variant_name(stage.bundle.ref)
+    await stage.until(STAGE.BACK)
+    assert "not answered" in stage.rollout.state().reason
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_one_that_makes_finals_late_goes_back(stage: Stage) -> None:
+    stage.rollout.begin(stage.bundle, replace(POLICY, windows=1000, automatic=False))
+    await stage.until(STAGE.SHADOW)
+    stage.rollout.promote()
+    await stage.until(STAGE.LEADING)
+    stage.late_s = 4.0
+    await stage.until(STAGE.BACK)
+    assert "4.0 s late" in stage.rollout.state().reason
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_one_that_cannot_take_the_place_leads_on_beside_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.models.rollout.AGAIN_S", 0.2)
+    real, refused = stage.engine.rebase, EngineUnavailable("load a model", "no memory")
+    monkeypatch.setattr(stage.engine, "rebase", AsyncMock(side_effect=refused))
+    stage.rollout.begin(stage.bundle, POLICY)
+    await stage.until(STAGE.SETTLING)
+    async with asyncio.timeout(5):
+        while not stage.rollout.state().reason:
+            await stage.call()
+    assert "no memory" in stage.rollout.state().reason
+    await stage.call()
+    assert stage.asked == variant_name(stage.bundle.ref)
+    with pytest.raises(Conflict, match="must end first"):
+        stage.rollout.begin(stage.bundle, POLICY)
+    with pytest.raises(Conflict, match="has taken over"):
+        await stage.rollout.abort()
+    monkeypatch.setattr(stage.engine, "rebase", real)
+    await stage.until(STAGE.DONE)
+    assert stage.switch.leading == "" and not stage.rollout.state().reason

@@ -87,7 +87,8 @@ def create_app(
     if access:
         app.include_router(admin_routes(access, box.settings))
         library = library_of(box.settings)
-        app.include_router(bundle_routes(library, access))
+        rollout = followed.rollout if followed else None
+        app.include_router(bundle_routes(library, access, rollout))
         if followed:
             app.include_router(trial_routes(followed.rollout, library, access))
             app.include_router(beside_routes(followed.beside, library, access))

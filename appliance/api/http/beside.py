@@ -13,7 +13,7 @@ from appliance.access.access import Access
 from appliance.access.roles import AccessRole, Principal
 from appliance.api.http.auth import Needs
 from appliance.api.http.body import checked, read_json, takes
-from appliance.api.http.bundles import REF
+from appliance.api.http.bundles import REF, refusing
 from appliance.api.http.promises import PROBLEMS
 from appliance.models.beside import BesideServing
 from appliance.models.library import ModelLibrary
@@ -66,7 +66,7 @@ def beside_routes(beside: BesideServing, library: ModelLibrary, access: Access) 
     async def serve(request: Request, who: Principal = system) -> BesideList:
         """Load a bundle beside the active one, for the calls named; running calls go on."""
         wanted = checked(BesideWanted, await read_json(request))
-        async with access.doing(who, "bundle.serve", wanted.ref):
+        async with refusing(), access.doing(who, "bundle.serve", wanted.ref):
             bundle = await run_in_threadpool(library.find, wanted.ref)
             await beside.add(bundle, wanted.tenants, wanted.languages)
         return told()

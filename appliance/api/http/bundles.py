@@ -20,7 +20,9 @@ from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.upload import IDLE_TIMEOUT_S, Inlet
 from appliance.errors import BundleError, InvalidRequest
 from appliance.models import archive
-from appliance.models.library import SLOTS, HeldBundle, ModelLibrary
+from appliance.models.library import HeldBundle, ModelLibrary
+from appliance.models.rollout import Rollout
+from appliance.models.slots import SLOTS
 
 MOST_BYTES = 64 << 30
 REF = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
@@ -46,6 +48,7 @@ class BundleSchema(BaseModel):
 class SlotSchema(BaseModel):
     active: str = Field(description="name@version; empty: what the settings name")
     before: str = Field(description="what a rollback goes back to; empty: what the settings name")
+    proven: str = Field(description="what the box came up with last; empty: what the settings name")
 
 
 class BundleList(BaseModel):
@@ -67,11 +70,13 @@ class RollbackWanted(BaseModel, extra="forbid"):
     slot: str = Field(pattern=SLOT)
 
 
-def bundle_routes(library: ModelLibrary, access: Access) -> APIRouter:
+def bundle_routes(
+    library: ModelLibrary, access: Access, rollout: Rollout | None = None
+) -> APIRouter:
     router = APIRouter(prefix="/api/v1/admin/bundles", tags=["admin"])
     _add_reading(router, library, access)
-    _add_keeping(router, library, access)
-    _add_serving(router, library, access)
+    _add_keeping(router, library, access, rollout)
+    _add_serving(router, library, access, rollout)
     return router
 
 
@@ -105,7 +110,9 @@ def _add_reading(router: APIRouter, library: ModelLibrary, access: Access) -> No
         return StreamingResponse(pieces, media_type="application/x-tar", headers=size)
 
 
-def _add_keeping(router: APIRouter, library: ModelLibrary, access: Access) -> None:
+def _add_keeping(
+    router: APIRouter, library: ModelLibrary, access: Access, rollout: Rollout | None
+) -> None:
     system = Depends(Needs(access, [AccessRole.SYSTEM_ADMIN]))
 
     @router.post(
@@ -122,22 +129,29 @@ def _add_keeping(router: APIRouter, library: ModelLibrary, access: Access) -> No
     ) -> BundleSchema:
         """Import a bundle: the tar that an export gives, whole or not at all."""
         size = _declared(request)
-        async with _refusing(), access.doing(who, "bundle.import", f"{size} bytes"):
+        async with refusing(), access.doing(who, "bundle.import", f"{size} bytes"):
             return await _received(library, request, size, allow_downgrade=allow_downgrade)
 
     @router.delete("/{ref}", status_code=204, response_model=None, responses=PROBLEMS)
     async def remove(ref: str, who: Principal = system) -> Response:
         """Delete one that serves nowhere and is no way back."""
-        async with _refusing(), access.doing(who, "bundle.remove", ref[:140]):
-            await run_in_threadpool(library.remove, ref)
+        async with refusing(), access.doing(who, "bundle.remove", ref[:140]):
+            loaded = [rollout.loads] if rollout else []
+            await run_in_threadpool(library.remove, ref, *loaded)
         return Response(status_code=204)
 
 
-def _add_serving(router: APIRouter, library: ModelLibrary, access: Access) -> None:
+def _add_serving(
+    router: APIRouter, library: ModelLibrary, access: Access, rollout: Rollout | None
+) -> None:
     system = Depends(Needs(access, [AccessRole.SYSTEM_ADMIN]))
 
-    async def change(who: Principal, act: str, what: str, work: Callable[[], Any]) -> BundleList:
-        async with _refusing(), access.doing(who, act, what):
+    async def change(
+        who: Principal, act: str, slot: str, what: str, work: Callable[[], Any]
+    ) -> BundleList:
+        async with refusing(), access.doing(who, act, what):
+            if rollout:
+                rollout.check_free(slot)
             await run_in_threadpool(work)
         return await run_in_threadpool(_listed, library)
 
@@ -152,7 +166,7 @@ def _add_serving(router: APIRouter, library: ModelLibrary, access: Access) -> No
         wanted = checked(ActivationWanted, await read_json(request))
         slot = wanted.slot or await run_in_threadpool(_slot_of, library, wanted.ref)
         ref, told = wanted.ref, f"{slot} {wanted.ref}"
-        return await change(who, "bundle.activate", told, lambda: library.activate(slot, ref))
+        return await change(who, "bundle.activate", slot, told, lambda: library.activate(slot, ref))
 
     @router.post(
         "/rollback",
@@ -163,7 +177,7 @@ def _add_serving(router: APIRouter, library: ModelLibrary, access: Access) -> No
     async def rollback(request: Request, who: Principal = system) -> BundleList:
         """Let what served before serve again, from the next start on."""
         slot = checked(RollbackWanted, await read_json(request)).slot
-        return await change(who, "bundle.rollback", slot, lambda: library.roll_back(slot))
+        return await change(who, "bundle.rollback", slot, slot, lambda: library.roll_back(slot))
 
 
 async def _received(
@@ -189,7 +203,7 @@ def _declared(request: Request) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _refusing() -> AsyncIterator[None]:
+async def refusing() -> AsyncIterator[None]:
     """A bundle that is no good is the fault of whoever brings it, not of the box."""
     try:
         yield

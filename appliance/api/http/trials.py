@@ -12,7 +12,7 @@ from appliance.access.access import Access
 from appliance.access.roles import AccessRole, Principal
 from appliance.api.http.auth import Needs
 from appliance.api.http.body import checked, read_json, takes
-from appliance.api.http.bundles import REF
+from appliance.api.http.bundles import REF, refusing
 from appliance.api.http.promises import PROBLEMS
 from appliance.models.library import ModelLibrary
 from appliance.models.rollout import Rollout, RolloutPolicy, RolloutStage
@@ -71,7 +71,7 @@ def trial_routes(rollout: Rollout, library: ModelLibrary, access: Access) -> API
         """Load a bundle beside the one that serves, and ask it a share of the real windows."""
         wanted = checked(TrialWanted, await read_json(request)).model_dump()
         ref = wanted.pop("ref")
-        async with access.doing(who, "bundle.try", ref):
+        async with refusing(), access.doing(who, "bundle.try", ref):
             bundle = await run_in_threadpool(library.find, ref)
             rollout.begin(bundle, RolloutPolicy(**wanted))
         return told()
