@@ -29,7 +29,7 @@ from rich.progress import (
 from rich.table import Table
 
 from appliance.audio.listed import decode, read_rows
-from appliance.audio.trimming import trimmed
+from appliance.audio.trimming import pieces
 from appliance.audio.vad import Vad
 from appliance.errors import LingtingError, SettingsError
 from appliance.models.serving import library_of
@@ -41,7 +41,8 @@ from inference.tensors import SAMPLE_RATE_HZ, Audio
 
 DOING = "adapt the recogniser"
 TORCH = PROJECT / ".venv-pyannote" / "bin" / "python"
-LONGEST_S = 120.0  # of one recording; longer ones cannot be learned from uncut
+LONGEST_S = 900.0  # of one recording
+PIECE_S = 12.0  # of what long ones are cut into
 SPARE = 1.4  # of the speech asked for, that is read: some is held out, some set aside
 LEAST_MIN, MOST_MIN = 0.5, 120.0
 GENERAL_MIN = 20.0  # of general speech, at most
@@ -199,11 +200,11 @@ def _brought(
         for number in order:
             if seconds < minutes * 60:
                 file = f"clips/{part}-{number:05d}.npy"
-                each, audio = await one(path, rows[number], file, vad)
-                if not each.refused:
-                    np.save(out / file, (np.clip(audio, -1, 1) * PEAK).astype(np.int16))
-                seconds += len(audio) / SAMPLE_RATE_HZ
-                found.append(each)
+                for each, audio in await one(path, rows[number], file, vad):
+                    if not each.refused:
+                        np.save(out / each.file, (np.clip(audio, -1, 1) * PEAK).astype(np.int16))
+                    seconds += len(audio) / SAMPLE_RATE_HZ
+                    found.append(each)
             progress.advance(task)
         await vad.close()
         return tuple(found)
@@ -213,20 +214,30 @@ def _brought(
 
 async def one(
     path: Path, row: dict[str, str], file: str, vad: Vad
-) -> tuple[SpokenRecording, Audio]:
-    """One recording; one that cannot be read is refused and costs the others nothing."""
+) -> list[tuple[SpokenRecording, Audio]]:
+    """One recording, a long one in pieces; one that cannot be read costs the others nothing."""
     source, text = row.get("file") or "", (row.get("text") or "").strip()
     each = SpokenRecording(file, source, text, row.get("speaker") or "-")
-    nothing = np.zeros(0, np.float32)
+
+    def refused(why: str) -> list[tuple[SpokenRecording, Audio]]:
+        return [(replace(each, refused=why), np.zeros(0, np.float32))]
+
     if not text:
-        return replace(each, refused="no text"), nothing
+        return refused("no text")
     try:
-        audio = await trimmed(await decode(path.parent / source, LONGEST_S), vad)
+        audio = await decode(path.parent / source, LONGEST_S)
     except OSError as error:
-        return replace(each, refused=error.strerror or str(error)), nothing
+        return refused(error.strerror or str(error))
     except LingtingError as error:
-        return replace(each, refused=error.cause), nothing
-    return (each, audio) if len(audio) else (replace(each, refused="nobody speaks"), nothing)
+        return refused(error.cause)
+    cut = await pieces(audio, vad, PIECE_S)
+    if len(cut) < 2:
+        return [(each, cut[0])] if cut else refused("nobody speaks")
+    name = file.removesuffix(".npy")
+    return [
+        (replace(each, file=f"{name}-{number}.npy", pieces=len(cut)), piece)
+        for number, piece in enumerate(cut, 1)
+    ]
 
 
 def _run(out: Path, progress: Progress) -> None:

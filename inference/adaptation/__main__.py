@@ -146,8 +146,12 @@ class Adaptation:
         aside = [SetAside(each.source, each.refused) for each in everything if each.refused]
         kept = {}
         for name, some in parts.items():
-            heard, refused = looked[name]
-            kept[name] = [replace(c, heard=heard[c.name]) for c in some if c.name in heard]
+            told, refused = looked[name]
+            kept[name] = [
+                replace(c, heard=told[c.name][0], text=told[c.name][1])
+                for c in some
+                if c.name in told
+            ]
             aside += [SetAside(sources[clip], why) for clip, why in refused]
         local, local_held = speech.split(kept["local"])
         general, general_held = speech.split(kept["general"])
@@ -161,14 +165,16 @@ class Adaptation:
         for each in recordings:
             if not each.refused:
                 path = (self._folder / each.file).resolve()
-                audio = read_samples(path)
-                found.append(SpeechClip(path.stem, audio, each.text, each.speaker, str(path)))
+                said = (read_samples(path), each.text, each.speaker, str(path))
+                whole = each.source if each.pieces > 1 else ""
+                found.append(SpeechClip(path.stem, *said, whole=whole))
         return found
 
     def _sorted_out(self, name: str, clips: Sequence[SpeechClip]) -> Any:
         look = _teller(f"listen to {name} speech")
         kept, aside = speech.sorted_out(clips, self._model, self._asked.language, look)
-        return {clip.name: clip.heard for clip in kept}, [(a.name, a.reason) for a in aside]
+        told = {clip.name: (clip.heard, clip.text) for clip in kept}
+        return told, [(each.name, each.reason) for each in aside]
 
     # --- learning
 

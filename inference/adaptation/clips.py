@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from inference.adaptation.spread import spread
 from inference.adaptation.waveform import RATE_HZ, Audio
 from inference.asr.whisper import WhisperModel
 from inference.cer import cer, normalise
@@ -38,6 +39,7 @@ class SpeechClip:
     speaker: str
     file: str = ""  # where its samples lie: .npy, int16, 16 kHz
     heard: str = ""  # by the weights that are to be adapted
+    whole: str = ""  # of a piece: the recording it was cut from, whose text it has
 
     @property
     def seconds(self) -> float:
@@ -72,7 +74,7 @@ def looked_at(clip: SpeechClip) -> str:
     if clip.seconds < SHORTEST_S:
         return f"{clip.seconds:.1f} s of speech, {SHORTEST_S:g} s are the least"
     if clip.seconds > LONGEST_S:
-        return f"{clip.seconds:.0f} s of speech, {LONGEST_S:g} s are the most: cut it up"
+        return f"{clip.seconds:.0f} s of speech, {LONGEST_S:g} s without a pause are the most"
     if float(abs(clip.audio).max()) < SILENT_PEAK:
         return "silence"
     if characters / clip.seconds > FASTEST:
@@ -84,6 +86,7 @@ def sorted_out(
     clips: Sequence[SpeechClip], model: WhisperModel, language: str, look: Look
 ) -> tuple[list[SpeechClip], list[SetAside]]:
     """What can be learned from, with what the model hears in it now, and what cannot."""
+    clips = _with_their_texts(clips, model, language, look)
     reasons = [looked_at(clip) for clip in clips]
     aside = [SetAside(c.name, why) for c, why in zip(clips, reasons, strict=True) if why]
     whole = [clip for clip, why in zip(clips, reasons, strict=True) if not why]
@@ -95,6 +98,20 @@ def sorted_out(
             why = f"another recording's text fits it as well; {heard[:40] or 'nothing'} is heard"
             aside.append(SetAside(clip.name, why))
     return kept, aside
+
+
+def _with_their_texts(
+    clips: Sequence[SpeechClip], model: WhisperModel, language: str, look: Look
+) -> list[SpeechClip]:
+    """Pieces of a recording with the part of its text that each says."""
+    cut = [clip for clip in clips if clip.whole]
+    heard = dict(zip((c.name for c in cut), listened(cut, model, language, look), strict=True))
+    parts: dict[str, str] = {}
+    for whole in dict.fromkeys(clip.whole for clip in cut):
+        mine = [clip for clip in cut if clip.whole == whole]
+        texts = spread(mine[0].text, [heard[clip.name] for clip in mine])
+        parts |= {clip.name: text for clip, text in zip(mine, texts, strict=True)}
+    return [replace(clip, text=parts.get(clip.name, clip.text)) for clip in clips]
 
 
 def right(text: str, heard: str) -> bool:

@@ -20,6 +20,7 @@ class SpokenRecording:
     text: str
     speaker: str
     refused: str = ""  # why it cannot be used
+    pieces: int = 1  # that the recording was cut into; each has the text of the whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,24 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from appliance.audio.listed import decode
+from appliance.audio.trimming import pieces
+from appliance.audio.vad import Vad
 from appliance.cli import adapt
 from appliance.cli.app import app
+from appliance.settings.section import PROJECT
 from inference.adaptation import curriculum, request
 from inference.adaptation.clips import SetAside, SpeechClip, looked_at, sorted_out, split
 from inference.adaptation.report import AdaptationReport, Cost, CurvePoint, page
 from inference.adaptation.request import AdaptationRequest, SpokenRecording
+from inference.adaptation.spread import spread
 from inference.adaptation.trial import (
     Choice,
     HeardFigures,
     smallest_margin,
     strongest_that_spoils_nothing,
 )
-from inference.tensors import Hypothesis, Window
+from inference.tensors import SAMPLE_RATE_HZ, Hypothesis, Window
 
 SAID = ("小区暖气三天没有热", "路灯坏了没有人修", "楼上半夜施工太吵了", "垃圾堆了一个星期")
 
@@ -221,10 +226,61 @@ async def test_a_recording_that_cannot_be_read_costs_the_others_nothing(tmp_path
     (tmp_path / "x.wav").write_bytes(b"RIFF nothing")
 
     async def reason(row: dict[str, str]) -> str:
-        each, audio = await adapt.one(tmp_path / "l.tsv", row, "f", None)  # type: ignore[arg-type]
+        made = await adapt.one(tmp_path / "l.tsv", row, "f", None)  # type: ignore[arg-type]
+        ((each, audio),) = made
         assert not len(audio)
         return each.refused
 
     assert await reason({"file": "a.wav", "text": " "}) == "no text"
     assert "No such file" in await reason({"file": "a.wav", "text": "您好"})
     assert await reason({"file": "x.wav", "text": "您好"})
+
+
+async def test_a_long_recording_is_cut_at_its_pauses(tmp_path: Path) -> None:
+    """The demo call, both legs in one."""
+    call = PROJECT / "bundles" / "demo-call" / "call.wav"
+    audio = (await decode(call))[: 40 * SAMPLE_RATE_HZ]
+    vad = Vad()
+    cut = await pieces(audio, vad, 12.0)
+    whole = await pieces(audio, vad, 1000.0)
+    nothing = await pieces(np.zeros(SAMPLE_RATE_HZ, np.float32), vad, 8.0)
+    await vad.close()
+    assert len(cut) > 3 and all(len(piece) <= 12.6 * SAMPLE_RATE_HZ for piece in cut)
+    assert len(whole) == 1 and not nothing
+    assert sum(map(len, cut)) < len(whole[0]) + len(cut) * 0.5 * SAMPLE_RATE_HZ
+
+
+@pytest.mark.parametrize(
+    ("text", "heard", "parts"),
+    [
+        ("暖气不热。三天了！", ["暖器不热", "三天了"], ["暖气不热。", "三天了！"]),
+        ("暖气不热，已经三天了。路灯也坏了。", ["暖气不热", "已经三天", "路灯坏了"], None),
+        ("我家暖气不热", ["", "我家暖气不热"], ["", "我家暖气不热"]),
+        ("一二三四", ["一二", "三四"], ["一二", "三四"]),
+        ("一二三四", ["", ""], None),
+    ],
+)
+def test_a_text_is_spread_over_the_pieces_it_was_said_in(
+    text: str, heard: list[str], parts: list[str] | None
+) -> None:
+    found = spread(text, heard)
+    assert "".join(found) == text and len(found) == len(heard)
+    if parts:
+        assert found == parts
+
+
+def test_marks_tell_where_a_piece_ends() -> None:
+    text = "暖气不热，已经三天了。路灯也坏了。"
+    found = spread(text, ["暖气不热", "已经三天", "路灯坏了"])
+    assert found == ["暖气不热，", "已经三天了。", "路灯也坏了。"]
+
+
+def test_pieces_are_judged_by_their_own_part_of_the_text() -> None:
+    clips = [
+        replace(spoken("a", SAID[0] + "，" + SAID[1], level=0.1), whole="long.wav"),
+        replace(spoken("b", SAID[0] + "，" + SAID[1], level=0.2), whole="long.wav"),
+        spoken("c", SAID[2], level=0.3),
+    ]
+    ears = Ears(SAID[:3], SAID[:3])
+    kept, aside = sorted_out(clips, ears, "zh", quiet)  # type: ignore[arg-type]
+    assert [clip.text for clip in kept] == [SAID[0] + "，", SAID[1], SAID[2]] and not aside
