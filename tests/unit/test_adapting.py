@@ -69,7 +69,7 @@ def quiet(done: int, of: int) -> None:
         (spoken("a", "hello there"), "no Chinese text"),
         (spoken("a", "你\x00好"), "holds"),
         (spoken("a", seconds=0.2), "0.2 s of speech"),
-        (spoken("a", seconds=30), "cut it up"),
+        (spoken("a", seconds=30), "without a pause"),
         (spoken("a", level=0.0), "silence"),
         (spoken("a", "您好" * 40), "more text than was said"),
     ],
