@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -18,10 +19,10 @@ from appliance.engine.cpu_service import CpuService, listen
 from appliance.engine.lineup import Variants
 from appliance.engine.triton import TritonEngine
 from appliance.engine.triton_server import TritonServer
-from appliance.errors import EngineUnavailable, LingtingError, SettingsError
+from appliance.errors import EngineUnavailable, SettingsError
 from appliance.metrics import Metrics
 from appliance.models.lineup import FILE as LINEUP
-from appliance.models.serving import lineup_of, loaded_settings
+from appliance.models.serving import lineup_of, loaded_settings, serving_settings
 from appliance.settings import Settings
 
 log = logging.getLogger("lingting")
@@ -33,7 +34,7 @@ FOLLOW_S = 1.0  # between looks at what is to be served
 
 def triton() -> None:
     """Run Triton alone in the foreground, with this box's models, for a gateway elsewhere."""
-    settings = loaded_settings()
+    settings = serving_settings()
     set_up_logs(settings.log)
     raise typer.Exit(asyncio.run(_run_triton(settings)))
 
@@ -56,8 +57,9 @@ async def _run_triton(settings: Settings) -> int:
         return 0 if code is None else 1
 
 
-def _serving() -> tuple[Settings, Variants]:
-    settings = loaded_settings()
+def _serving(since: Settings) -> tuple[Settings, Variants]:
+    """What a service that began with those settings has to serve now."""
+    settings = loaded_settings(since)
     return settings, lineup_of(settings).variants()
 
 
@@ -71,14 +73,14 @@ async def _follow(settings: Settings, server: TritonServer) -> None:
         if found == seen:
             continue
         try:
-            now, variants = await asyncio.to_thread(_serving)
+            now, variants = await asyncio.to_thread(_serving, settings)
             if now.models.asr != base:
                 await server.rebase(now.models.asr)
                 base = now.models.asr
             await server.serve(variants)
             seen = found
-        except LingtingError as error:
-            log.warning("%s", error)
+        except Exception as error:  # it is tried again; nothing may end the following
+            log.warning("what is served does not change: %r", error)
 
 
 def _stamp(path: Path) -> int:
@@ -128,7 +130,7 @@ async def _probe_triton(settings: Settings, server: TritonServer, supervisor: Su
 
 def cpu() -> None:
     """Run the models on the CPU in the foreground, for a gateway that names cpu.socket."""
-    settings = loaded_settings()
+    settings = serving_settings()
     set_up_logs(settings.log)
     asyncio.run(_run_cpu(settings))
 
@@ -142,7 +144,7 @@ async def _run_cpu(settings: Settings) -> None:
             raise SettingsError("open the CPU service", cause, "set cpu.socket to a path")
         listener = listen(settings.cpu.socket)
     stop, _ = stop_signals()
-    service = CpuService(settings, listener, _serving)
+    service = CpuService(settings, listener, partial(_serving, settings))
     pinging = asyncio.create_task(supervisor.keep_alive(service.progress))
     supervisor.ready("waiting for the gateway")
     log.info("ready: %d workers at most", settings.cpu.workers)

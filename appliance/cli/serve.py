@@ -16,10 +16,11 @@ import typer
 from appliance.cli.logs import set_up_logs
 from appliance.cli.supervised import Supervisor
 from appliance.engine.build import build_engine
-from appliance.errors import BundleError, EngineUnavailable
+from appliance.errors import BundleError, EngineUnavailable, LingtingError
 from appliance.gateway import BuildEngine, Gateway
 from appliance.messages import DEMO_NOTICE
 from appliance.models.serving import library_of, serving_settings
+from appliance.models.slots import SLOTS
 from appliance.settings import Settings
 from appliance.traces import set_up_traces
 
@@ -37,7 +38,7 @@ async def run_gateway(settings: Settings, build: BuildEngine = build_engine) -> 
     try:
         bound = await unless(stop, gateway.start())
         if bound is not None:
-            await asyncio.to_thread(library_of(settings).prove)
+            await asyncio.to_thread(_prove, settings)
             _announce(gateway, *bound, time.monotonic() - begun)
             supervisor.ready(f"serving by {gateway.box.health()['engine'].in_use}")
             pinging = asyncio.create_task(supervisor.keep_alive(gateway.progress))
@@ -124,11 +125,28 @@ def serve(
     try:
         asyncio.run(run_gateway(settings))
     except (BundleError, EngineUnavailable):
-        for ref in library_of(settings).take_back():
-            log.error("the box did not come up with %s, just activated: it is taken back", ref)
+        _take_back(settings)
         raise
     finally:
         send_last_spans()
+
+
+def _prove(settings: Settings) -> None:
+    """What was activated has come up."""
+    folders = [folder for slot in SLOTS if (folder := getattr(settings.models, slot))]
+    try:
+        library_of(settings).prove(folders)
+    except (LingtingError, OSError) as error:
+        log.error("%s", error)
+
+
+def _take_back(settings: Settings) -> None:
+    """What was activated has not come up: what did before serves from the next start on."""
+    try:
+        for ref in library_of(settings).take_back():
+            log.error("the box did not come up with %s, just activated: it is taken back", ref)
+    except (LingtingError, OSError) as error:
+        log.error("%s", error)
 
 
 def _days(keep_audio: str, calls_days: float) -> float:

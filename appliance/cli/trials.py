@@ -124,7 +124,8 @@ def _line(told: dict[str, Any]) -> str:
     heard += f"{told['cost']:.2f} times the work"
     calls = f"; {told['old_calls']} calls of the old one" if told["old_calls"] else ""
     counted = heard if told["windows"] else ""
-    return f"{told['ref']} {stage}: {MEANING[stage]}{counted}{calls}"
+    why = f"; {told['reason']}" if stage is RolloutStage.SETTLING and told["reason"] else ""
+    return f"{told['ref']} {stage}: {MEANING[stage]}{counted}{calls}{why}"
 
 
 def _show(told: dict[str, Any]) -> None:

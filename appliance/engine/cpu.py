@@ -202,19 +202,29 @@ class CpuEngine:
             raise EngineUnavailable("start the CPU engine", "cpu.workers is 0")
         if self._tasks:
             return
-        self._workers = [Worker(self._settings, self._variants) for _ in range(count)]
         try:
-            cards = await asyncio.gather(*(worker.start() for worker in self._workers))
-        except Exception as error:
-            self._reason = str(error)
-            await self.close()
-            raise
+            cards = await self._start_workers(count)
+        except BundleError as error:
+            if not self._variants:
+                raise
+            log.error("the CPU starts without what is served beside: %s", error)
+            self._variants = {}
+            cards = await self._start_workers(count)
         self._cards, self._reason = cards[0], ""
         self.cost.lanes = sum(worker[ASR_MODEL].lanes for worker in cards)
         self._tasks = [
             asyncio.create_task(self._work(place), name=f"cpu-worker-{place}")
             for place in range(count)
         ]
+
+    async def _start_workers(self, count: int) -> list[dict[str, ModelCard]]:
+        self._workers = [Worker(self._settings, self._variants) for _ in range(count)]
+        try:
+            return list(await asyncio.gather(*(worker.start() for worker in self._workers)))
+        except Exception as error:
+            self._reason = str(error)
+            await self.close()
+            raise
 
     async def serve(self, variants: Variants) -> None:
         """Workers change one by one, each new one up before its old one goes.
@@ -251,7 +261,7 @@ class CpuEngine:
         for place, worker in enumerate(self._workers):
             if (worker.settings, worker.variants) != (self._settings, self._variants):
                 cards = await self._change(place)
-        self._cards = cards
+        self._cards, self._reason = cards, ""
 
     async def _change(self, place: int) -> dict[str, ModelCard]:
         new = Worker(self._settings, self._variants)

@@ -24,6 +24,7 @@ from appliance.engine.lineup import Variants
 from appliance.engine.process import ONE_BLAS_THREAD
 from appliance.errors import SettingsError
 from appliance.settings import Settings
+from inference.tensors import BAD_BUNDLE
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class CpuService:
         # One more than work at once: a new worker is up before its old one goes.
         self._most = settings.cpu.workers + 1
         self._listener = listener
+        self._spoilt = False  # the last worker found a bundle broken: the next starts without any
         self._workers: dict[int, asyncio.Task[None]] = {}  # by process id
 
     async def serve(self) -> None:
@@ -70,8 +72,11 @@ class CpuService:
 
     async def _spawn(self, caller: socket.socket) -> asyncio.subprocess.Process:
         caller.setblocking(True)  # the worker reads and writes it as a file
+        settings, variants = await asyncio.to_thread(self._serving)
+        if self._spoilt or settings.models.asr_standby:  # one of its own stays alone
+            variants = {}
         return await asyncio.create_subprocess_exec(
-            *worker_command(*await asyncio.to_thread(self._serving)),
+            *worker_command(settings, variants),
             stdin=caller.fileno(),
             stdout=caller.fileno(),
             env={**os.environ, **ONE_BLAS_THREAD},
@@ -82,6 +87,7 @@ class CpuService:
     ) -> None:
         try:
             await _until_over(process, caller)
+            self._spoilt = process.returncode == BAD_BUNDLE and not self._spoilt
         finally:
             self._workers.pop(process.pid, None)
             places.release()

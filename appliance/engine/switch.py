@@ -54,7 +54,7 @@ class ShadowTally:
     windows: int = 0  # heard by both
     failed: int = 0  # that the shadow could not answer
     led: int = 0  # that the leading one answered, heard twice or not
-    stood_in: int = 0  # that another one had to answer for it
+    stood_in: int = 0  # that it did not answer, or another one for it
     edits: int = 0
     characters: int = 0  # of the longer text of each
     leading_s: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))  # work
@@ -146,8 +146,13 @@ class ModelSwitch:
         self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
         """Of a call that is pinned; its windows are shadowed."""
-        answer = await self.engine.ask(question, priority, timeout_s)
         shadow = self.shadow if priority in SHADOWED else None
+        try:
+            answer = await self.engine.ask(question, priority, timeout_s)
+        except EngineUnavailable:
+            if shadow and isinstance(question, Window) and question.variant == self.leading:
+                shadow.tally.stood_in += 1
+            raise
         if shadow and isinstance(question, Window) and isinstance(answer, Hypothesis):
             self._follow(shadow, question, answer)
         return answer

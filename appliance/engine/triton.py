@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +119,11 @@ class TritonEngine:
                 )
             await asyncio.sleep(POLL_S)
         self._reason = ""
+        models = self._settings.models
         if self.server:
             await self._load_again(self.server)
+        elif models.asr.is_relative_to(models.library):  # it may still have the one before
+            await self._until_identity(load_manifest(models.asr))
 
     async def _load_again(self, server: TritonServer) -> None:
         """What is served beside the base, after a start."""
@@ -160,7 +163,7 @@ class TritonEngine:
             if self._settings.triton.mode == "child":
                 self.server = self.server or TritonServer(self._settings)
                 await self.server.serve(variants)
-            await self._until_served(served(variants).keys())
+            await self._until_served(served(variants).keys() - served(before).keys())
         except LingtingError:
             self._variants = before
             if self.server:
@@ -183,24 +186,23 @@ class TritonEngine:
             raise
 
     async def _until_identity(self, wanted: Manifest) -> None:
-        """While it runs at all; raises EngineUnavailable after its time to start."""
-        deadline = time.monotonic() + self._settings.triton.start_timeout_s
-        while self._client and await self._answers():
+        def reached() -> bool:
             card = self._cards[ASR_MODEL]
-            if (card.name, card.version) == (wanted.name, wanted.version):
-                return
-            if time.monotonic() > deadline:
-                cause = f"it still serves {card.name} {card.version}"
-                raise EngineUnavailable("load a model into Triton", cause)
-            await asyncio.sleep(POLL_S)
+            return (card.name, card.version) == (wanted.name, wanted.version)
+
+        await self._until(reached, f"it does not serve {wanted.name} {wanted.version}")
 
     async def _until_served(self, names: Set[str]) -> None:
-        """While it runs at all; raises EngineUnavailable after its time to start."""
+        await self._until(lambda: names <= self._cards.keys(), f"{', '.join(names)} is missing")
+
+    async def _until(self, reached: Callable[[], bool], otherwise: str) -> None:
+        """One that is down follows later; else EngineUnavailable after its time to start."""
+        if not await self._answers():
+            return
         deadline = time.monotonic() + self._settings.triton.start_timeout_s
-        while self._client and await self._answers() and not names <= self._cards.keys():
+        while not (await self._answers() and reached()):
             if time.monotonic() > deadline:
-                missing = ", ".join(sorted(set(names) - self._cards.keys()))
-                raise EngineUnavailable("load a model into Triton", f"{missing} does not answer")
+                raise EngineUnavailable("load a model into Triton", otherwise)
             await asyncio.sleep(POLL_S)
 
     async def _instances(self) -> int:

@@ -198,12 +198,13 @@ class TritonServer:
 
     async def rebase(self, bundle: Path) -> None:
         """Triton loads the new one before it lets go of the old; raises EngineUnavailable."""
-        self._settings = with_base(self._settings, bundle)
+        settings = with_base(self._settings, bundle)
         if self.running and self._work is not None:
             repository = Path(self._work.name) / "models"
-            render_model(self._settings, ASR_MODEL, ASR_MODEL, bundle, repository)
+            render_model(settings, ASR_MODEL, ASR_MODEL, bundle, repository)
             async with self._admin() as client:
                 await client.load_model(ASR_MODEL, headers={ADMIN_HEADER: self._word})
+        self._settings = settings
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[InferenceServerClient]:

@@ -65,12 +65,17 @@ class BesideServing:
             others = tuple(each for each in before if each.ref != bundle.ref)
             if len(others) >= MOST:
                 raise Conflict(DOING, f"there are {MOST} already", "let go of one")
+            if self._loading.state().trial == bundle.ref:
+                raise Conflict(DOING, f"{bundle.ref} is being tried", "wait, or abort that")
             canary = await self._loading.checked(bundle)
             await self._loading.change(lambda state: replace(state, beside=(*others, wanted)))
-            if reason := await self._loading.hear(canary):
+            try:
+                if reason := await self._loading.hear(canary):
+                    cause = f"{bundle.ref}: its canary failed: {reason}"
+                    raise BundleError(DOING, cause, "import it again")
+            except BaseException:
                 await self._loading.change(lambda state: replace(state, beside=before))
-                cause = f"{bundle.ref}: its canary failed: {reason}"
-                raise BundleError(DOING, cause, "import it again")
+                raise
             self._take((*others, wanted))
 
     async def remove(self, name: str) -> None:

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -183,7 +183,7 @@ class ModelLibrary:
                 cause = f"{bundle.ref} came with the release"
                 raise Conflict(REMOVING, cause, "it goes with the release")
             for slot, state in self.slots().items():
-                if bundle.ref in (state.active, state.before):
+                if bundle.ref in (state.active, state.before, state.proven):
                     use = "serves as" if bundle.ref == state.active else "is the way back of"
                     hint = "activate another one there first"
                     raise Conflict(REMOVING, f"{bundle.ref} {use} {slot}", hint)
@@ -240,13 +240,15 @@ class ModelLibrary:
             self._slots.write(slot, turned)
         return turned
 
-    def prove(self) -> None:
-        """The box has come up with what is active everywhere."""
+    def prove(self, folders: Collection[Path]) -> None:
+        """The box serves what is in these folders: of what is active, that is proven."""
         if not self._slots.is_kept:
             return
+        served = {folder.resolve() for folder in folders}
         with self._locked():
             for slot, state in self.slots().items():
-                if state.active != state.proven:
+                there = not state.active or self.find(state.active).folder.resolve() in served
+                if there and state.active != state.proven:
                     self._slots.write(slot, replace(state, proven=state.active))
 
     def take_back(self) -> list[str]:
@@ -258,7 +260,7 @@ class ModelLibrary:
         for slot, state in self.slots().items():
             if state.active and state.active != state.proven:
                 with self._locked():
-                    turned = replace(state, active=state.before, before=state.active)
+                    turned = replace(state, active=state.proven, before=state.active)
                     self._slots.write(slot, turned)
                 gone.append(state.active)
         return gone

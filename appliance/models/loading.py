@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from appliance.engine.canary import Canary, load_canary
 from appliance.engine.switch import ModelSwitch
-from appliance.errors import LingtingError
+from appliance.errors import EngineUnavailable, LingtingError
 from appliance.models.library import HeldBundle, ModelLibrary
 from appliance.models.lineup import Lineup, LineupState, variant_name
 from appliance.models.slots import SlotState
 from inference.tensors import ASR_MODEL, served_name
+
+log = logging.getLogger(__name__)
 
 CANARY_S = 60.0
 SLOT = "asr"
@@ -46,8 +49,11 @@ class BundleLoading:
         """What is served from now on; nothing is on trial after a start."""
         base = self.base.resolve()
         held = (b.ref for b in self.library.held() if b.folder.resolve() == base)
-        ref = next(held, "") if self.library.slots()[SLOT] != SlotState() else ""
-        self._lineup.write(replace(self._lineup.state(), base=ref, trial=""))
+        try:
+            ref = next(held, "") if self.library.slots()[SLOT] != SlotState() else ""
+            self._lineup.write(replace(self._lineup.state(), base=ref, trial=""))
+        except (LingtingError, OSError) as error:  # calls matter more
+            log.error("the models' services are not told what to serve: %s", error)
 
     def state(self) -> LineupState:
         return self._lineup.state()
@@ -57,14 +63,17 @@ class BundleLoading:
         base, held = self.base.resolve(), self.library.find(ref).folder.resolve()
         return held == base or ref in self._lineup.state().refs
 
+    def check_base(self, bundle: HeldBundle) -> None:
+        """Whether it could hear every call of this box; raises BundleError or InvalidRequest."""
+        self.library.check_slot(SLOT, bundle)
+        self._fits(bundle.folder)
+
     async def checked(self, bundle: HeldBundle) -> Canary:
-        """Whole, vouched for, of the right kind, in date, and of a language of this box's calls;
-        the canary that its variant must hear.
+        """Whole, vouched for, of the right kind and in date; the canary that its variant must hear.
 
         Raises BundleError or InvalidRequest.
         """
         self.library.check_slot(SLOT, bundle)
-        self._fits(bundle.folder)
         await asyncio.to_thread(self.library.check, bundle)
         canary = load_canary(bundle.folder)
         return Canary(canary.audio, canary.text, variant_name(bundle.ref))
@@ -108,7 +117,10 @@ class BundleLoading:
 
     async def hear(self, canary: Canary) -> str:
         """Why a variant's canary is not answered as it should be; empty: it is."""
-        card = self.switch.engine.card(served_name(ASR_MODEL, canary.variant))
+        try:
+            card = self.switch.engine.card(served_name(ASR_MODEL, canary.variant))
+        except EngineUnavailable as error:
+            return str(error)
         verdict = await canary.probe(self.switch.engine, CANARY_S)
         if not verdict.ok:
             return verdict.reason

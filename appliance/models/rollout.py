@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from appliance.engine.canary import Canary, load_canary
+from appliance.engine.failover import READY
 from appliance.engine.switch import ModelSwitch, Shadow, ShadowTally
 from appliance.errors import Conflict, LingtingError
 from appliance.models.library import HeldBundle
@@ -92,6 +93,7 @@ class Trial:
     base: Manifest
     base_canary: Canary
     late: bool  # whether finals were late already
+    ready: frozenset[str]  # engines that answered
 
     @property
     def variant(self) -> str:
@@ -136,12 +138,16 @@ class Rollout:
         return bool(self._task and not self._task.done())
 
     def begin(self, bundle: HeldBundle, policy: RolloutPolicy) -> RolloutState:
-        """Raises Conflict while another is under way, or if it serves already."""
+        """Raises Conflict while another is under way, or if it serves already; BundleError or
+        InvalidRequest if it cannot hear this box's calls."""
         if self.under_way:
             hint = "its calls must end first" if self._decided.is_set() else "abort it first"
             raise Conflict(DOING, f"{self._ref} is being tried ({self._stage})", hint)
         if bundle.folder.resolve() == self._loading.base.resolve():
             raise Conflict(DOING, f"{bundle.ref} serves already", "name another")
+        if bundle.ref in (each.ref for each in self._loading.state().beside):
+            raise Conflict(DOING, f"{bundle.ref} is served beside", "lingting models unserve")
+        self._loading.check_base(bundle)
         trial = self._trial(bundle, policy)
         self._ref, self._reason, self._tally = bundle.ref, "", ShadowTally()
         self._before, self._stage = trial.slot.active, RolloutStage.LOADING
@@ -154,8 +160,13 @@ class Rollout:
 
     def _trial(self, bundle: HeldBundle, policy: RolloutPolicy) -> Trial:
         base, slot = self._loading.base, self._library.slots()[SLOT]
-        late = bool(self._late_s())
-        return Trial(bundle, policy, slot, load_manifest(base), load_canary(base), late)
+        late, ready = bool(self._late_s()), self._ready()
+        return Trial(bundle, policy, slot, load_manifest(base), load_canary(base), late, ready)
+
+    def _ready(self) -> frozenset[str]:
+        """Engines that answer."""
+        parts = self._switch.engine.health().parts
+        return frozenset(name for name, state in parts.items() if state == READY)
 
     def check_free(self, slot: str) -> None:
         """Raises Conflict while a trial is about to change what serves there."""
@@ -164,8 +175,8 @@ class Rollout:
             raise Conflict("change what serves", cause, "lingting models lead, or abort")
 
     def loads(self, ref: str) -> bool:
-        """Whether the engines have that bundle."""
-        return self._loading.uses(ref)
+        """Whether the engines have that bundle, or are about to."""
+        return self._loading.uses(ref) or (self.under_way and ref == self._ref)
 
     def promote(self) -> RolloutState:
         """Let it lead, although it has not heard enough yet; raises Conflict if it cannot."""
@@ -207,10 +218,13 @@ class Rollout:
             await self._settle(trial)
         try:
             await self._loading.change(lambda state: replace(state, trial=""))
-        except LingtingError as error:
-            log.warning("%s is still loaded beside: %s", trial.bundle.ref, error)
-        if self._stage is RolloutStage.SETTLING:
-            self._stage = RolloutStage.DONE
+            if self._stage is RolloutStage.SETTLING:
+                await asyncio.to_thread(self._library.prove, [trial.bundle.folder])
+        except Exception as error:  # it is over all the same
+            log.warning("%s: it is over, but: %r", trial.bundle.ref, error)
+        finally:
+            if self._stage is RolloutStage.SETTLING:
+                self._stage = RolloutStage.DONE
 
     async def _go(self, trial: Trial) -> None:
         """Until it leads for good; raises what keeps it from that."""
@@ -224,9 +238,15 @@ class Rollout:
         self._stage = RolloutStage.SHADOW
         await self._shadowed(trial)
         self._stage = RolloutStage.READY
-        if not trial.policy.automatic:
-            await self._wanted.wait()
+        while not (trial.policy.automatic or self._wanted.is_set()):
+            self._check_engines(trial)
+            await asyncio.sleep(POLL_S)
         await self._lead(trial, canary)
+
+    def _check_engines(self, trial: Trial) -> None:
+        """One that was well before must not die of it, though another stands in."""
+        if gone := trial.ready - self._ready():
+            raise WentBack(f"{', '.join(sorted(gone))} does not answer any more")
 
     def _check_window(self, trial: Trial) -> None:
         """Utterances are cut for the one from the start: it must take as long ones."""
@@ -244,6 +264,7 @@ class Rollout:
             while not self._wanted.is_set():
                 if tally.failed > max(2, tally.windows // 10):
                     raise WentBack(f"{tally.failed} windows were not answered")
+                self._check_engines(trial)
                 if judged(tally, trial.policy, leading=False):
                     return
                 await asyncio.sleep(POLL_S)
@@ -260,8 +281,9 @@ class Rollout:
         log.info("%s leads", bundle.ref)
         with self._following(Shadow(OLD, label(old), label(new), trial.policy.share)) as tally:
             while not judged(tally, trial.policy, leading=True):
-                if tally.stood_in > max(2, tally.led):
-                    raise WentBack(f"{tally.stood_in} windows had to be answered by another bundle")
+                if tally.stood_in > max(2, tally.led // 10):
+                    raise WentBack(f"{tally.stood_in} windows it did not answer itself")
+                self._check_engines(trial)
                 if not self._switch.engine.health().ok:
                     raise WentBack("no engine answers its canary")
                 if (late_s := self._late_s()) and not trial.late:
@@ -280,13 +302,13 @@ class Rollout:
     async def _back(self, trial: Trial, why: str) -> None:
         log.warning("%s goes back: %s", trial.bundle.ref, why)
         self._reason = why
-        self._switch.lead(OLD, trial.base_canary)  # first: calls begin all the while
         try:
+            self._switch.lead(OLD, trial.base_canary)  # first: calls begin all the while
             if self._activating:
                 await asyncio.wait([self._activating])
                 await asyncio.to_thread(self._library.restore, SLOT, trial.slot)
-        except (LingtingError, OSError) as error:
-            log.error("%s would serve from the next start on: %s", trial.bundle.ref, error)
+        except Exception as error:
+            log.error("%s would serve from the next start on: %r", trial.bundle.ref, error)
         finally:
             self._stage = RolloutStage.BACK
             self._decided.set()

@@ -47,20 +47,22 @@ def serving_settings() -> Settings:
     return settings.model_copy(update={"models": settings.models.model_copy(update=chosen)})
 
 
-def loaded_settings() -> Settings:
-    """For the services that hold the models: as `serving_settings`, but with the recogniser that
-    the gateway wants now, which changes when no call is heard by the one before any more."""
-    settings, wanted = serving_settings(), load_settings()
-    lineup = lineup_of(settings)
+def loaded_settings(since: Settings) -> Settings:
+    """For a service that holds the models: as it began, but with the recogniser that the gateway
+    wants now, which changes when no call is heard by the one before any more.
+
+    Args:
+        since: `serving_settings` at its start.
+    """
+    lineup = lineup_of(since)
     if not lineup.is_kept:
-        return settings
+        return since
     try:
-        base = lineup.base() or wanted.models.asr
+        base = lineup.base() or load_settings().models.asr
     except LingtingError as error:
         log.error("%s", error)
-        return settings
-    models = settings.models.model_copy(update={"asr": base})
-    return settings.model_copy(update={"models": models})
+        return since
+    return since.model_copy(update={"models": since.models.model_copy(update={"asr": base})})
 
 
 def _folder(library: ModelLibrary, slot: str) -> Path | None:
@@ -68,6 +70,8 @@ def _folder(library: ModelLibrary, slot: str) -> Path | None:
         state = library.slots()[slot]
     except LingtingError as error:
         log.error("%s", error)
+        return None
+    if not state.active:
         return None
     for ref in filter(None, (state.active, state.before)):
         try:

@@ -51,7 +51,7 @@ class SlotsFile:
             raw = json.loads(self._path.read_text(encoding="utf-8"))
             if raw["format"] != FORMAT:
                 raise ValueError(f"format {raw['format']!r} is not known here")
-            return {slot: SlotState(**raw["slots"].get(slot, {})) for slot in SLOTS}
+            return {slot: _slot(raw["slots"].get(slot, {})) for slot in SLOTS}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             hint = f"delete {self._path}: then what the settings name serves"
             raise BundleError("read what serves", f"{self._path}: {error}", hint) from error
@@ -61,3 +61,8 @@ class SlotsFile:
         slots = {**self.read(), slot: state}
         told = {"format": FORMAT, "slots": {name: asdict(each) for name, each in slots.items()}}
         write_atomic(self._path, (json.dumps(told, indent=1) + "\n").encode(), MODE)
+
+
+def _slot(told: dict[str, str]) -> SlotState:
+    """Before releases told what is proven, whatever was active was."""
+    return SlotState(**{"proven": told.get("active", ""), **told})

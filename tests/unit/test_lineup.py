@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from appliance.engine.canary import Canary
 from appliance.engine.switch import ModelSwitch, ShadowTally
 from appliance.errors import BundleError, EngineUnavailable, InvalidRequest, NotFound
 from appliance.metrics import Metrics
@@ -143,6 +144,29 @@ async def test_changes_come_one_after_another(box: BesideBox) -> None:
         loading.change(lambda state: replace(state, trial="")),
     )
     assert [*box.engine.served] == [demo.ref.replace("@", "+")]
+
+
+async def test_one_of_another_language_is_served_beside(box: BesideBox) -> None:
+    """Whatever the language of calls that name none."""
+
+    def fits(folder: Path) -> None:
+        raise BundleError("choose a language", "it knows yue alone")
+
+    box.loading._fits = fits
+    await box.beside.add(box.library.find("asr-demo"), [], ["yue"])
+    assert len(box.beside.bundles) == 1
+
+
+async def test_what_goes_away_while_it_is_heard_is_let_go_of(
+    box: BesideBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hear(canary: Canary) -> str:
+        raise EngineUnavailable("ask", "it has just gone")
+
+    monkeypatch.setattr(box.loading, "hear", hear)
+    with pytest.raises(EngineUnavailable):
+        await box.beside.add(box.library.find("asr-demo"), [], ["yue"])
+    assert not box.lineup.state().beside and not box.engine.served
 
 
 async def test_what_cannot_be_served_beside_changes_nothing(box: BesideBox) -> None:

@@ -16,6 +16,7 @@ import pytest
 from appliance.errors import BundleError, Conflict, InvalidRequest, NotFound, SettingsError
 from appliance.models import library as library_module
 from appliance.models.library import ModelLibrary, version_key
+from appliance.models.serving import _folder
 from appliance.models.signing import TrustedKeys, create_key, sign
 from appliance.models.slots import SlotState
 from inference.bundles import MANIFEST, SIGNATURE, seal
@@ -275,10 +276,33 @@ def test_a_kill_leaves_the_old_or_the_new(
 def test_what_the_box_did_not_come_up_with_is_taken_back(
     library: ModelLibrary, stick: Make
 ) -> None:
-    library.take(stick("2"))
+    taken = [library.take(stick(version)) for version in ("2", "3")]
     library.activate("asr", "tiny@0")
-    library.prove()
+    library.prove([library.find("tiny@0").folder])
     assert library.take_back() == []
     library.activate("asr", "tiny@2")
-    assert library.take_back() == ["tiny@2"]
+    library.activate("asr", "tiny@3")
+    library.prove([taken[0].folder])  # which is not what is active
+    with pytest.raises(Conflict, match="tiny@2"):
+        library.remove("tiny@2")
+    assert library.take_back() == ["tiny@3"]
     assert library.slots()["asr"].active == "tiny@0" and library.take_back() == []
+
+
+def test_what_the_settings_name_serves_again_after_the_first_is_taken_back(
+    library: ModelLibrary, stick: Make
+) -> None:
+    library.take(stick("2"))
+    library.activate("asr", "tiny@2")
+    assert library.take_back() == ["tiny@2"]
+    assert library.slots()["asr"].active == ""
+    assert _folder(library, "asr") is None
+
+
+def test_what_was_active_before_releases_told_is_proven(
+    library: ModelLibrary, stick: Make, tmp_path: Path
+) -> None:
+    library.take(stick("2"))
+    slots = {"asr": {"active": "tiny@2", "before": ""}}
+    (tmp_path / "models" / "active.json").write_text(json.dumps({"format": 1, "slots": slots}))
+    assert library.take_back() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -13,9 +14,11 @@ from unittest.mock import AsyncMock
 import numpy as np
 import pytest
 
+from appliance.engine.failover import READY
 from appliance.engine.protocol import SpeechEngine
 from appliance.engine.switch import ModelSwitch
-from appliance.errors import Conflict, EngineUnavailable
+from appliance.errors import BundleError, Conflict, EngineUnavailable, InvalidRequest
+from appliance.health import Health
 from appliance.metrics import Metrics
 from appliance.models import loading as loading_module
 from appliance.models.library import HeldBundle, ModelLibrary
@@ -55,8 +58,8 @@ class TwoEars(FakeEngine):
 def library(tmp_path: Path) -> ModelLibrary:
     trusted = tmp_path / "trusted"
     trusted.mkdir()
-    new = PROJECT / "bundles" / "whisper-base"
-    return ModelLibrary(tmp_path / "models", TrustedKeys(trusted), [SERVES, new], "0.1.0")
+    shipped = [SERVES, *(PROJECT / "bundles" / name for name in ("whisper-base", "emotion-words"))]
+    return ModelLibrary(tmp_path / "models", TrustedKeys(trusted), shipped, "0.1.0")
 
 
 class Stage:
@@ -255,7 +258,52 @@ async def test_one_that_another_has_to_stand_in_for_goes_back(stage: Stage) -> N
     await stage.until(STAGE.LEADING)
     stage.engine.new_hears = lambda heard: replace(heard, model="standby 1")
     await stage.until(STAGE.BACK)
-    assert "another bundle" in stage.rollout.state().reason
+    assert "did not answer itself" in stage.rollout.state().reason
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_one_that_fails_calls_while_it_leads_goes_back(stage: Stage) -> None:
+    """Its canary passes, real windows do not: nobody stands in."""
+    stage.rollout.begin(stage.bundle, POLICY)
+    await stage.until(STAGE.LEADING)
+    stage.engine.broken = variant_name(stage.bundle.ref)
+    async with asyncio.timeout(10):
+        while stage.rollout.state().stage is not STAGE.BACK:
+            with contextlib.suppress(EngineUnavailable):
+                await stage.call()
+    assert "did not answer itself" in stage.rollout.state().reason
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_an_engine_that_dies_of_it_sends_it_back(stage: Stage) -> None:
+    parts = {"triton": READY, "cpu": READY}
+    stage.engine.health = lambda: Health(True, parts=parts)  # type: ignore[method-assign]
+    stage.rollout.begin(stage.bundle, replace(POLICY, automatic=False))
+    await stage.until(STAGE.READY)
+    parts["triton"] = "open: it is gone"
+    await stage.until(STAGE.BACK)
+    assert "triton does not answer" in stage.rollout.state().reason
+
+
+async def test_what_could_not_hear_every_call_is_not_tried(stage: Stage) -> None:
+    with pytest.raises(InvalidRequest, match="takes a"):
+        stage.rollout.begin(stage.library.find("emotion-words"), POLICY)
+
+    def fits(folder: Path) -> None:
+        raise BundleError("choose a language", "it knows yue alone")
+
+    stage.loading._fits = fits
+    with pytest.raises(BundleError, match="yue"):
+        stage.rollout.begin(stage.bundle, POLICY)
+
+
+@pytest.mark.usefixtures("deaf_canary")
+async def test_a_damaged_file_of_what_serves_keeps_nobody_from_starting(
+    stage: Stage, tmp_path: Path
+) -> None:
+    (tmp_path / "models" / "active.json").write_text("{")
+    stage.loading.start()
+    assert not stage.rollout.under_way
 
 
 @pytest.mark.usefixtures("deaf_canary")
