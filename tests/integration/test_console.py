@@ -54,7 +54,7 @@ async def lines(client: httpx.AsyncClient, until: str, most_s: float = 10) -> st
 async def test_programs_are_told_where_to_look_and_browsers_get_the_page(
     box: RunningGateway,
 ) -> None:
-    async with httpx.AsyncClient(base_url=box.http) as client:
+    async with httpx.AsyncClient(base_url=box.http, timeout=30) as client:
         assert (await client.get("/")).json()["name"] == "lingting"
         page = await client.get("/", headers=HTML)
         assert page.status_code == 200 and 'lang="zh-CN"' in page.text
@@ -67,7 +67,7 @@ async def test_programs_are_told_where_to_look_and_browsers_get_the_page(
 
 
 async def test_only_the_pages_own_files_are_given(closed: RunningGateway) -> None:
-    async with httpx.AsyncClient(base_url=closed.http) as client:
+    async with httpx.AsyncClient(base_url=closed.http, timeout=30) as client:
         script = await client.get("/console/static/page.js")
         assert script.status_code == 200 and "javascript" in script.headers["content-type"]
         for path in ("../page.py", "..%2Fpage.py", "%2e%2e/page.py", "/etc/passwd", "", "vendor"):
@@ -75,7 +75,7 @@ async def test_only_the_pages_own_files_are_given(closed: RunningGateway) -> Non
 
 
 async def test_a_cookie_opens_what_its_key_opens(closed: RunningGateway) -> None:
-    async with httpx.AsyncClient(base_url=closed.http) as client:
+    async with httpx.AsyncClient(base_url=closed.http, timeout=30) as client:
         asked = await client.get("/", headers=HTML)
         assert asked.status_code == 401 and "<form" in asked.text
         assert (await client.post("/console/session")).status_code == 401
@@ -103,11 +103,11 @@ async def test_each_sees_what_its_roles_see(closed: RunningGateway) -> None:
         (AccessRole.AGENT, "event: calls", "event: condition"),
     ):
         mine = {"authorization": f"Bearer {await key(closed, role, tenant='*')}"}
-        async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+        async with httpx.AsyncClient(base_url=closed.http, timeout=30, headers=mine) as client:
             said = await lines(client, sees)
             assert sees in said and not_sees not in said
     mine = {"authorization": f"Bearer {await key(closed, AccessRole.AUDIT_ADMIN, tenant='*')}"}
-    async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+    async with httpx.AsyncClient(base_url=closed.http, timeout=30, headers=mine) as client:
         assert (await client.get("/console/events")).status_code in (401, 403)
 
 
@@ -125,7 +125,7 @@ async def test_a_role_that_is_not_known_here_allows_nothing(
     await table.change(made.credential.id, roles=roles)
     await closed.access.refresh()
     mine = {"authorization": f"Bearer {made.key}"}
-    async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+    async with httpx.AsyncClient(base_url=closed.http, timeout=30, headers=mine) as client:
         assert sees in (await client.get("/", headers=HTML)).text
         assert (await client.get("/metrics")).status_code == (200 if "operator" in roles else 403)
         assert (await client.get("/api/v1/calls")).status_code == 403
@@ -138,14 +138,14 @@ async def test_calls_of_another_hotline_system_are_not_there(closed: RunningGate
         await call.accept(alaw(1))
         for tenant, seen in (("a", True), ("b", False), (EVERY_TENANT, True)):
             mine = {"authorization": f"Bearer {await key(closed, AccessRole.AGENT, tenant=tenant)}"}
-            async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+            async with httpx.AsyncClient(base_url=closed.http, timeout=30, headers=mine) as client:
                 said = await lines(client, 'id="more"')
                 assert ("secret-1" in said) is seen, tenant
 
 
 async def test_looking_and_signing_in_and_out_are_in_the_audit_log(closed: RunningGateway) -> None:
     mine = {"authorization": f"Bearer {await key(closed, AccessRole.AGENT)}"}
-    async with httpx.AsyncClient(base_url=closed.http, headers=mine) as client:
+    async with httpx.AsyncClient(base_url=closed.http, timeout=30, headers=mine) as client:
         await client.post("/console/session")
         await lines(client, "event: calls")
         for _ in range(2):  # the second time there is nothing to end
@@ -162,7 +162,10 @@ async def test_one_key_does_not_take_every_place(
         {"authorization": f"Bearer {await key(closed, AccessRole.OPERATOR, tenant='*')}"}
         for _ in range(2)
     ]
-    async with httpx.AsyncClient(base_url=closed.http) as client, AsyncExitStack() as stack:
+    async with (
+        httpx.AsyncClient(base_url=closed.http, timeout=30) as client,
+        AsyncExitStack() as stack,
+    ):
         for status in (200, 200, 429):
             stream = client.stream("GET", "/console/events", headers=greedy)
             assert (await stack.enter_async_context(stream)).status_code == status
@@ -182,7 +185,7 @@ async def test_what_callers_make_up_becomes_no_label(box: RunningGateway) -> Non
         async with box.box.open_call(config) as call:
             await call.accept(alaw(0.1))
 
-    async with httpx.AsyncClient(base_url=box.http) as client:
+    async with httpx.AsyncClient(base_url=box.http, timeout=30) as client:
         for number in range(MOST_SYSTEMS + 1):
             await ask(client, number)
         await client.get("/metrics")
@@ -198,7 +201,7 @@ def series(answer: httpx.Response) -> list[str]:
 
 
 async def test_a_stream_ends_with_its_session_and_with_the_box(closed: RunningGateway) -> None:
-    async with httpx.AsyncClient(base_url=closed.http) as client:
+    async with httpx.AsyncClient(base_url=closed.http, timeout=30) as client:
         mine = {"authorization": f"Bearer {await key(closed, AccessRole.OPERATOR, tenant='*')}"}
         await client.post("/console/session", headers=mine)
         following = asyncio.create_task(lines(client, "never said"))
@@ -216,7 +219,7 @@ async def test_only_so_many_pages_are_open(
     box: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view, "MOST_VIEWERS", 1)
-    async with httpx.AsyncClient(base_url=box.http) as client:
+    async with httpx.AsyncClient(base_url=box.http, timeout=30) as client:
         async with client.stream("GET", "/console/events") as events:
             reading = aiter(events.aiter_lines())
             while "condition" not in await anext(reading):
@@ -228,7 +231,7 @@ async def test_only_so_many_pages_are_open(
 
 
 async def test_odd_questions_get_clear_answers(box: RunningGateway) -> None:
-    async with httpx.AsyncClient(base_url=box.http) as client:
+    async with httpx.AsyncClient(base_url=box.http, timeout=30) as client:
         for since in ("never", "nan", "1e999", "-1"):
             answer = await client.get(f"/console/history?since={since}")
             assert answer.status_code in (200, 400, 422), since

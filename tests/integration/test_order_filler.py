@@ -281,12 +281,13 @@ async def test_a_call_of_three_hours_holds_nobody_up(city: CurrentCity) -> None:
     texts = [f"我住在{places[n % 5]}{n}号楼，电话是138{n:08d}。" for n in range(3000)]
     record = [Said(f"{n}", C, text, n * 4000, n * 4000 + 3000) for n, text in enumerate(texts)]
     filling = asyncio.create_task(asyncio.to_thread(city.filler.fill, record, CallContext(AT)))
-    late = 0.0
+    late, started = 0.0, time.monotonic()
     while not filling.done():
         begun = time.monotonic()
         await asyncio.sleep(0.01)
         late = max(late, time.monotonic() - begun)
-    assert await filling and late < 2.0  # it is not the loop that fills
+    # It is not the loop that fills, however busy the machine.
+    assert await filling and late < (time.monotonic() - started) / 2
 
 
 def test_the_pack_is_the_same_for_all_gateways_of_a_process(city: CurrentCity) -> None:
