@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from inference.adaptation import whole
 from inference.adaptation.page import document
+from inference.calibration import auc, calibration_error
 from inference.emotion.model import log_softmax
 from inference.tensors import EMOTIONS
 
@@ -19,11 +20,10 @@ JSON, PAGE = "report.json", "report.html"
 NEGATIVE = ("annoyed", "furious", "disappointed", "sad", "anxious")
 AROUSED = ("annoyed", "furious", "anxious")
 HARMLESS = ("calm", "happy")
-BINS = 10  # of confidence
 TOLD = {
     "told_right": "判断了的，判断对的 · told and right",
     "abstain_rate": "不作判断的 · told nothing",
-    "false_alarm_rate": "平静、高兴被说成负面 · false alarms",
+    "false_alarm_rate": "平静、高兴被说成负面（不论程度）· false alarms, at any level",
     "ece": "置信度偏差 · calibration error",
     "auc_aroused": "激动与否，AUC · aroused, AUC",
 }
@@ -53,7 +53,7 @@ class MoodFigures:
         """
         told = np.exp(log_softmax(scores))
         sure, best = told.max(axis=1), told.argmax(axis=1)
-        said = sure >= least
+        said, aroused = sure >= least, _numbers(AROUSED)
         right = best == truth
         harmless = np.isin(truth, _numbers(HARMLESS))
         alarms = said & np.isin(best, _numbers(NEGATIVE)) & harmless
@@ -63,31 +63,14 @@ class MoodFigures:
             round(float(right[said].mean()) if said.any() else 0.0, 4),
             round(1 - float(said.mean()), 4),
             round(float(alarms.sum() / max(1, harmless.sum())), 4),
-            round(_calibration_error(sure, right), 4),
-            round(_auc(told[:, _numbers(AROUSED)].sum(axis=1), truth), 4),
+            round(calibration_error(sure, right), 4),
+            round(auc(told[:, aroused].sum(axis=1), np.isin(truth, aroused)), 4),
             tuple(tuple(int(n) for n in row) for row in confusion),
         )
 
 
 def _numbers(names: tuple[str, ...]) -> list[int]:
     return [EMOTIONS.index(name) for name in names]
-
-
-def _calibration_error(sure: Array, right: npt.NDArray[np.bool_]) -> float:
-    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(sure[bins == b].mean() - right[bins == b].mean()) * (bins == b).sum()
-        for b in np.unique(bins)
-    ]
-    return float(sum(gaps) / len(sure))
-
-
-def _auc(scores: Array, truth: Numbers) -> float:
-    aroused = np.isin(truth, _numbers(AROUSED))
-    if aroused.all() or not aroused.any():
-        return 0.5
-    above = np.sign(np.subtract.outer(scores[aroused], scores[~aroused]))
-    return float((above + 1).mean() / 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,13 @@ from appliance.messages import (
     Level,
 )
 from appliance.settings import Settings
+from inference.calibration import auc, calibration_error
 from inference.tensors import SAMPLE_RATE_HZ, Audio, Priority, Window
 from tools.evaluation.data import Progress
 
 LABELS = {"labels.csv": ",", "list.tsv": "\t"}  # and what stands between columns
 COLUMNS = {"file", "speaker", "text", "emotion"}
 READING = "read labelled utterances"
-BINS = 10  # of confidence, for the calibration error
 EMOTIONS, LEVELS = list(Emotion), list(Level)
 MOST_SAMPLES = 30 * SAMPLE_RATE_HZ  # of a recogniser's window
 HARMLESS = (Emotion.CALM, Emotion.HAPPY)
@@ -142,23 +142,13 @@ class EmotionReport:
         sure = np.array([max(mood.probabilities.values()) for mood in self.told])
         best = [max(m.probabilities, key=lambda e: m.probabilities[e]) for m in self.told]
         right = np.array([t.emotion is b for t, b in zip(self.truth, best, strict=True)])
-        bins = np.minimum((sure * BINS).astype(int), BINS - 1)
-        gaps = [
-            abs(sure[bins == b].mean() - right[bins == b].mean()) * (bins == b).sum()
-            for b in np.unique(bins)
-        ]
-        return float(sum(gaps) / len(sure))
+        return calibration_error(sure, right)
 
     def _auc_aroused(self) -> float:
         """How well annoyed, furious and anxious are told from the rest, told or not: the chance
         that one of them has more of their probability than one of the others; 0.5 without any."""
-        sums = [sum(mood.probabilities[e] for e in AROUSED) for mood in self.told]
-        aroused = [s for s, t in zip(sums, self.truth, strict=True) if t.emotion in AROUSED]
-        others = [s for s, t in zip(sums, self.truth, strict=True) if t.emotion not in AROUSED]
-        if not aroused or not others:
-            return 0.5
-        above = np.sign(np.subtract.outer(aroused, others))
-        return float((above + 1).mean() / 2)
+        sums = np.array([sum(mood.probabilities[e] for e in AROUSED) for mood in self.told])
+        return auc(sums, np.array([each.emotion in AROUSED for each in self.truth]))
 
     def _false_alarm_rate(self) -> float:
         """Of calm and happy utterances, those told as negative at medium or high."""
