@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 
 NAME = "triton"
 POLL_S = 0.05  # between looks at a server that is loading
+SEEK_S = 1.0  # between looks for what a running one has not loaded yet
 RESTART_DELAY_S = (0.5, 30.0)  # first and longest pause before a dead child is started again
 CARD_TIMEOUT_S = 1.0
 QUEUE_FULL = "maximum queue size"  # in Triton's message
@@ -66,15 +67,15 @@ class TritonEngine:
         addresses = settings.triton.addresses or (settings.triton.address,)
         self._address = addresses[number - 1]
         self.name = NAME if number == 1 else f"{NAME}-{number}"
-        self._settings = settings
-        self._metrics = metrics
+        self._settings, self._metrics = settings, metrics
+        self._is_child = settings.triton.mode == "child"
         self.cost = CostModel()
         self._dispatchers: dict[str, Dispatcher] = {}  # by model
         self._variants: Variants = {}
         self._serving: list[asyncio.Task[None]] = []
         self.server: TritonServer | None = None
         self._client: grpcclient.InferenceServerClient | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._tending: list[asyncio.Task[None]] = []  # from the first start on
         self._cards: dict[str, ModelCard] = {}
         self._reason = "not started"
         self._failure: LingtingError | None = None  # that the reason tells of
@@ -85,7 +86,7 @@ class TritonEngine:
         Called again it only asks: a child is kept alive by its keeper.
         """
         try:
-            if self._keeper is None:
+            if not (self._tending and self._is_child):
                 await self._come_up()
             elif not await self._answers():
                 raise self._failure or EngineUnavailable("reach Triton", "no answer")
@@ -93,15 +94,16 @@ class TritonEngine:
             self._fail(error)
             raise
         finally:
-            if self._settings.triton.mode == "child" and self._keeper is None:
-                self._keeper = asyncio.create_task(self._keep(), name="triton-keeper")
+            if not self._tending:
+                jobs = [self._seek(), *([self._keep()] if self._is_child else [])]
+                self._tending = [asyncio.create_task(job) for job in jobs]
 
     def _fail(self, error: LingtingError) -> None:
         self._failure, self._reason = error, str(error)
 
     async def _come_up(self) -> None:
         address = self._address
-        if self._settings.triton.mode == "child":
+        if self._is_child:
             self.server = self.server or TritonServer(self._settings)
             await self.server.start()
             address = self.server.address
@@ -110,13 +112,10 @@ class TritonEngine:
         deadline = time.monotonic() + self._settings.triton.start_timeout_s
         while not await self._answers():
             if self.server and not self.server.running:
-                raise EngineUnavailable("start Triton", _last_error(self.server.log_tail()))
+                raise EngineUnavailable("start Triton", self.server.last_error())
             if time.monotonic() > deadline:
-                raise EngineUnavailable(
-                    "reach Triton",
-                    f"no answer from {address}",
-                    "is it running, is the model loaded?",
-                )
+                hint = "is it running, is the model loaded?"
+                raise EngineUnavailable("reach Triton", f"no answer from {address}", hint)
             await asyncio.sleep(POLL_S)
         self._reason = ""
         models = self._settings.models
@@ -138,21 +137,35 @@ class TritonEngine:
         if self._client is None:
             return False
         for model in (*self._settings.models.bundles(), *served(self._variants)):
-            try:
-                (fields,) = await self._infer([CARD], Priority.PROBE, CARD_TIMEOUT_S, model)
-            except (InferenceServerException, asyncio.CancelledError) as error:
-                if isinstance(error, asyncio.CancelledError):
-                    raise
-                self._cards.pop(model, None)
-                if model == ASR_MODEL:
-                    return False
-                level = logging.DEBUG if "." in model else logging.WARNING  # it may come yet
-                log.log(level, "Triton has no model %r: %s", model, error.message())
-            else:
-                self._cards[model] = CARD.unpack(fields)
+            if not await self._has(model) and model == ASR_MODEL:
+                return False
         self._reason, self._failure = "", None
         self.cost.lanes = self._cards[ASR_MODEL].lanes * await self._instances()
         return True
+
+    async def _has(self, model: str) -> bool:
+        """Whether it tells its card; one that is only late is kept as it was."""
+        try:
+            (fields,) = await self._infer([CARD], Priority.PROBE, CARD_TIMEOUT_S, model)
+        except InferenceServerException as error:
+            if model == ASR_MODEL or not isinstance(_translate(error), EngineTimeout):
+                self._cards.pop(model, None)
+            level = logging.DEBUG if "." in model else logging.WARNING  # it may come yet
+            log.log(level, "Triton has no model %r: %s", model, error.message())
+            return False
+        self._cards[model] = CARD.unpack(fields)
+        return True
+
+    async def _seek(self) -> None:
+        """Calls get what is served beside the base as soon as a Triton elsewhere has loaded it."""
+        while True:
+            await asyncio.sleep(SEEK_S)
+            missing = served(self._variants).keys() - self._cards.keys()
+            for model in missing if self._client else ():
+                try:
+                    await self._has(model)
+                except Exception:  # a card that nobody understands must not end the seeking
+                    log.exception("Triton's card of %r is none", model)
 
     async def serve(self, variants: Variants) -> None:
         """A child loads them; one elsewhere follows the line-up by itself, and is waited for."""
@@ -160,7 +173,7 @@ class TritonEngine:
         for name in served(before).keys() - served(variants).keys():
             self._cards.pop(name, None)
         try:
-            if self._settings.triton.mode == "child":
+            if self._is_child:
                 self.server = self.server or TritonServer(self._settings)
                 await self.server.serve(variants)
             await self._until_served(served(variants).keys() - served(before).keys())
@@ -222,7 +235,7 @@ class TritonEngine:
             if self.server and self.server.running:
                 await self.server.wait()
                 self._reason = f"Triton {self.server.how_it_ended()} and is being started again"
-                log.warning("%s; %s", self._reason, _last_error(self.server.log_tail()))
+                log.warning("%s; %s", self._reason, self.server.last_error())
             await asyncio.sleep(next(pauses))
             self._metrics.triton_restarts_total.inc()
             try:
@@ -283,9 +296,8 @@ class TritonEngine:
 
     async def _answer(self, batch: list[QueuedQuestion], patience_s: float) -> None:
         """Settle a batch; once every caller has given up it is taken back from Triton."""
-        asking = asyncio.create_task(
-            self._infer([job.question for job in batch], batch[0].priority)
-        )
+        questions = [job.question for job in batch]
+        asking = asyncio.create_task(self._infer(questions, batch[0].priority))
 
         def given_up(_: object) -> None:
             if all(job.answer.cancelled() for job in batch):
@@ -297,8 +309,7 @@ class TritonEngine:
             async with asyncio.timeout(patience_s):
                 rows = await asking
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task and task.cancelling():
+            if (task := asyncio.current_task()) and task.cancelling():
                 raise
             return
         for job, fields in list(zip(batch, rows, strict=True)):
@@ -343,9 +354,8 @@ class TritonEngine:
 
     def card(self, model: str = ASR_MODEL) -> ModelCard:
         if model not in self._cards:
-            raise EngineUnavailable(
-                f"describe the model {model!r}", self._reason or "Triton does not have it"
-            )
+            reason = self._reason or "Triton does not have it"
+            raise EngineUnavailable(f"describe the model {model!r}", reason)
         return self._cards[model]
 
     def lead(self, variant: str, canary: Canary) -> None:
@@ -357,16 +367,12 @@ class TritonEngine:
         return Health(not reason, reason)
 
     async def close(self) -> None:
-        if self._keeper:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-            self._keeper = None
-        for task in self._serving:
+        for task in (*self._tending, *self._serving):
             task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await asyncio.gather(*self._tending, *self._serving, return_exceptions=True)
         for jobs in self._dispatchers.values():
             jobs.refuse(EngineUnavailable(ASKING, "the engine is closed"))
-        self._serving, self._dispatchers = [], {}
+        self._tending, self._serving, self._dispatchers = [], [], {}
         if self._client:
             with contextlib.suppress(InferenceServerException):
                 await self._client.close()
@@ -391,9 +397,3 @@ def _translate(error: InferenceServerException) -> LingtingError:
     if status.endswith("DEADLINE_EXCEEDED"):
         return EngineTimeout(ASKING, "no answer in time")
     return EngineUnavailable(ASKING, f"{status}: {message}")
-
-
-def _last_error(tail: str) -> str:
-    """The line of Triton's output that says why it ended."""
-    lines = [line for line in tail.splitlines() if line.startswith(("error", "E"))]
-    return f"its last error line: {lines[-1]}" if lines else "it wrote no error"

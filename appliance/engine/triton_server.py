@@ -146,8 +146,10 @@ class TritonServer:
                 return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return "was killed"
 
-    def log_tail(self) -> str:
-        return "\n".join(self._lines)
+    def last_error(self) -> str:
+        """The line of its output that says why it ended."""
+        lines = [line for line in self._lines if line.startswith(("error", "E"))]
+        return f"its last error line: {lines[-1]}" if lines else "it wrote no error"
 
     async def start(self, log: IO[str] | None = None) -> None:
         """Spawn the child; it is not ready yet. Its output goes to `log`, else is kept in part."""

@@ -110,6 +110,7 @@ class Service(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._environment, self._log = {**os.environ, **environment}, log
         self._over = threading.Event()
+        self.away_s = 0.0  # between an end and the next start
         self.process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> None:
@@ -120,6 +121,7 @@ class Service(threading.Thread):
                     command, env=self._environment, stdout=log, stderr=subprocess.STDOUT
                 )
                 self.process.wait()
+                self._over.wait(self.away_s)
 
     def server(self) -> psutil.Process:
         """Triton's own process."""
@@ -190,10 +192,12 @@ def test_some_calls_have_a_bundle_of_their_own(admin: SystemAdmin, tmp_path: Pat
     assert ref in admin.models("serve", ref)
     assert admin.heard_by(spoken) == "whisper-base 2"
     assert admin.heard_by(spoken, "town") == "town 2"
+    admin.triton.away_s = 10  # the gateway gives it up meanwhile
     admin.triton.server().kill()  # started anew it serves both
     admin.room.box.until_in_use("triton", used=False)
     assert admin.heard_by(spoken, "town") == "town 2"  # by the CPU
     admin.room.box.until_in_use("triton")
+    admin.triton.away_s = 0
     deadline = time.monotonic() + PATIENCE_S
     while admin.heard_by(spoken, "town") != "town 2":
         assert time.monotonic() < deadline
