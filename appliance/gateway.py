@@ -103,8 +103,9 @@ class Gateway:
         switch, pace = self.box.switch, self.box.pace
         self.loading = BundleLoading(library, lineup, switch, settings.models.asr, fits)
         self.beside = BesideServing(self.loading, switch)
-        self.rollout = Rollout(self.loading, switch, lambda: pace.late_s)
         self.access = Access(settings, store)
+        late_s, tell = (lambda: pace.late_s), self.access.tell
+        self.rollout = Rollout(self.loading, switch, late_s, tell)
         self._quiet = SyntheticCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
         recordings = Recordings(store, self.box, self.archive.running)

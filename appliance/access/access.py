@@ -312,8 +312,12 @@ class Access:
     async def _write(self, entry: AuditEntry) -> None:
         await asyncio.to_thread(self._audit.append, entry)
 
+    async def tell(self, act: str, about: str, detail: str = "") -> None:
+        """Log what the box has done by itself; that it cannot be logged undoes nothing."""
+        await self._note(AuditEntry("lingting", act, about, detail=detail))
+
     async def _note(self, entry: AuditEntry) -> None:
-        """Of an act that did not happen: the answer goes out even if this cannot be logged."""
+        """Of an act that did not happen, or has: things go on even if this cannot be logged."""
         try:
             await self._write(entry)
         except LingtingError as error:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -104,17 +104,29 @@ class WentBack(Exception):
     """The old one serves; the message says why."""
 
 
+Tell = Callable[[str, str, str], Awaitable[None]]  # act, bundle, detail
+
+
+async def nobody(act: str, ref: str, detail: str) -> None:
+    """Is told."""
+
+
 class Rollout:
     """Of the box's speech bundle; one at a time.
 
     Args:
         late_s: how late finals of live calls come; 0: they do not.
+        tell: is told what changes by itself.
     """
 
     def __init__(
-        self, loading: BundleLoading, switch: ModelSwitch, late_s: Callable[[], float] = lambda: 0.0
+        self,
+        loading: BundleLoading,
+        switch: ModelSwitch,
+        late_s: Callable[[], float] = lambda: 0.0,
+        tell: Tell = nobody,
     ) -> None:
-        self._loading, self._switch, self._late_s = loading, switch, late_s
+        self._loading, self._switch, self._late_s, self._tell = loading, switch, late_s, tell
         self._library = loading.library
         self._stage, self._ref, self._reason = RolloutStage.NONE, "", ""
         self._before = ""
@@ -213,9 +225,11 @@ class Rollout:
         await asyncio.wait([forward])
         if why := _why(forward):
             await self._back(trial, why)
+            await self._tell("bundle.back", trial.bundle.ref, why)
             await self._until_free(trial.variant)
         else:
             await self._settle(trial)
+            await self._tell("bundle.settled", trial.bundle.ref, "")
         try:
             await self._loading.change(lambda state: replace(state, trial=""))
             if self._stage is RolloutStage.SETTLING:
@@ -279,6 +293,7 @@ class Rollout:
         self._switch.lead(trial.variant, canary)
         self._stage = RolloutStage.LEADING
         log.info("%s leads", bundle.ref)
+        await self._tell("bundle.leads", bundle.ref, f"instead of {label(old)}")
         with self._following(Shadow(OLD, label(old), label(new), trial.policy.share)) as tally:
             while not judged(tally, trial.policy, leading=True):
                 if tally.stood_in > max(2, tally.led // 10):

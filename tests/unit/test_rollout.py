@@ -72,8 +72,12 @@ class Stage:
         self.engine.base = SERVES
         self.loading = BundleLoading(library, self.lineup, self.switch, SERVES)
         self.loading.start()
-        self.rollout = Rollout(self.loading, self.switch, lambda: self.late_s)
+        self.rollout = Rollout(self.loading, self.switch, lambda: self.late_s, self.tell)
+        self.told: list[tuple[str, ...]] = []
         self.bundle: HeldBundle = library.find("whisper-base")
+
+    async def tell(self, *what: str) -> None:
+        self.told.append(what)
 
     async def until(self, *stages: RolloutStage) -> None:
         async with asyncio.timeout(10):
@@ -128,6 +132,7 @@ async def test_it_takes_over_and_the_old_ones_calls_end_as_they_began(stage: Sta
         assert stage.asked == variant
         assert stage.rollout.state().old_calls == 1
     await stage.until(STAGE.DONE)
+    assert [act for act, *_ in stage.told] == ["bundle.leads", "bundle.settled"]
     assert stage.engine.base == stage.bundle.folder and not stage.engine.served
     assert stage.switch.leading == "" and not stage.lineup.variants()
     with pytest.raises(Conflict, match="serves already"):
@@ -159,6 +164,8 @@ async def test_one_that_turns_bad_once_it_leads_goes_back_by_itself(stage: Stage
     await stage.until(STAGE.LEADING)
     stage.engine.new_hears = lambda heard: replace(heard, text="突然不对了")
     await stage.until(STAGE.BACK)
+    act, ref, why = stage.told[-1]
+    assert (act, ref) == ("bundle.back", stage.bundle.ref) and "alike" in why
     assert stage.library.slots()["asr"].active == "" and stage.switch.leading == ""
     await stage.call()
     assert stage.asked == ""
