@@ -29,7 +29,7 @@ from appliance.assist.orders.watch import DangerWatch
 from appliance.call.box import Box
 from appliance.console.board import Lines
 from appliance.engine.build import build_engine, check_language
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine
 from appliance.engine.triton_server import free_port
 from appliance.errors import StoreUnavailable
 from appliance.feed.neighbours import Neighbours
@@ -55,7 +55,7 @@ from appliance.watch.synthetic_call import SyntheticCalls
 from appliance.webhooks.webhooks import Webhooks
 from appliance.work.runner import Runner
 
-BuildEngine = Callable[[Settings, Metrics], SpeechEngine]
+BuildEngine = Callable[[Settings, Metrics], ManagedEngine]
 
 DOORS_GRACE_S = 5.0  # for the doors to close once the calls are over
 

@@ -24,7 +24,7 @@ from appliance.call.keeping import Ending, Keep, Keeper, keep_nothing
 from appliance.call.lexicon import load_lexicon
 from appliance.call.pace import Pace
 from appliance.engine.failover import READY
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine, SpeechEngine
 from appliance.engine.switch import ModelSwitch
 from appliance.errors import LingtingError, NoEngine, Overloaded
 from appliance.health import Health
@@ -50,7 +50,7 @@ class Box:
     def __init__(
         self,
         settings: Settings,
-        engine: SpeechEngine,
+        engine: ManagedEngine,
         metrics: Metrics,
         keep: Keep = keep_nothing,
     ) -> None:

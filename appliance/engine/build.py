@@ -7,7 +7,7 @@ from pathlib import Path
 from appliance.engine.canary import load_canary
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.failover import FailoverEngine
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine
 from appliance.engine.sizing import check_memory
 from appliance.engine.triton import TritonEngine
 from appliance.errors import BundleError, SettingsError
@@ -21,7 +21,7 @@ def build_engine(settings: Settings, metrics: Metrics) -> FailoverEngine:
     """Tritons first, the CPU behind them; raises BundleError if the bundle cannot be read."""
     check_memory(settings)
     tritons = _tritons(settings)
-    engines: list[SpeechEngine] = [
+    engines: list[ManagedEngine] = [
         TritonEngine(settings, metrics, number) for number in range(1, tritons + 1)
     ]
     if settings.cpu.workers:

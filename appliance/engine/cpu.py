@@ -179,7 +179,7 @@ class Worker:
 
 
 class CpuEngine:
-    """SpeechEngine over a pool of workers."""
+    """ManagedEngine over a pool of workers."""
 
     name = "cpu"
 

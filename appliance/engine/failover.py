@@ -28,7 +28,7 @@ from appliance.engine.capacity import legs_at, measure, most_legs
 from appliance.engine.cost import CostModel
 from appliance.engine.counted import count, tell_model
 from appliance.engine.lineup import Variants
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine, SpeechEngine
 from appliance.engine.watched import Left, Watched
 from appliance.errors import (
     BundleError,
@@ -60,13 +60,13 @@ QUIET_S = 10.0  # without a real window, before an engine is measured a second t
 
 
 class FailoverEngine:
-    """SpeechEngine over a list of engines, best first."""
+    """ManagedEngine over a list of engines, best first."""
 
     name = "failover"
 
     def __init__(
         self,
-        engines: list[SpeechEngine],
+        engines: list[ManagedEngine],
         canary: Canary,
         settings: Settings,
         metrics: Metrics,

@@ -1,4 +1,4 @@
-"""The one seam between a call and the models."""
+"""The one seam between a call and the models, and how the models are looked after."""
 
 from __future__ import annotations
 
@@ -30,9 +30,6 @@ class SpeechEngine(Protocol):
     def cost(self) -> CostModel:
         """What questions have cost it; whoever hears its answers keeps it up to date."""
 
-    async def start(self) -> None:
-        """Come up far enough to answer; raises EngineUnavailable or BundleError."""
-
     async def ask(
         self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
@@ -40,6 +37,19 @@ class SpeechEngine(Protocol):
 
         `timeout_s`: after which the answer is of no more use; None: whenever it comes.
         """
+
+    def card(self, model: str = ASR_MODEL) -> ModelCard:
+        """A model that answers; raises EngineUnavailable if there is none of that name."""
+
+    def health(self) -> Health:
+        """What is known now, without asking anyone."""
+
+
+class ManagedEngine(SpeechEngine, Protocol):
+    """A SpeechEngine as whoever looks after it has it: calls have no business with this."""
+
+    async def start(self) -> None:
+        """Come up far enough to answer; raises EngineUnavailable or BundleError."""
 
     async def serve(self, variants: Variants) -> None:
         """Load these speech bundles beside the one from the start, and let go of any other.
@@ -50,12 +60,6 @@ class SpeechEngine(Protocol):
 
     async def rebase(self, bundle: Path) -> None:
         """Serve this speech bundle in the place of the one from the start; as `serve` otherwise."""
-
-    def card(self, model: str = ASR_MODEL) -> ModelCard:
-        """A model that answers; raises EngineUnavailable if there is none of that name."""
-
-    def health(self) -> Health:
-        """What is known now, without asking anyone."""
 
     def lead(self, variant: str, canary: Canary) -> None:
         """From now on canaries ask this variant, if it asks any, and its card is told."""

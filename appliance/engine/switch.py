@@ -14,14 +14,12 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
 
 from appliance.engine.canary import Canary
 from appliance.engine.cost import CostModel
-from appliance.engine.lineup import Variants
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine, SpeechEngine
 from appliance.errors import EngineTimeout, EngineUnavailable, LingtingError, Overloaded
 from appliance.health import Health
 from appliance.metrics import Metrics
@@ -96,7 +94,7 @@ class Shadow:
 class ModelSwitch:
     """Around the engine of a box."""
 
-    def __init__(self, engine: SpeechEngine, metrics: Metrics) -> None:
+    def __init__(self, engine: ManagedEngine, metrics: Metrics) -> None:
         self.engine, self._metrics = engine, metrics
         self.leading = ""  # the variant that new calls begin with
         self.beside: tuple[str, ...] = ()  # variants of some calls alone
@@ -213,12 +211,6 @@ class PinnedEngine:
     def cost(self) -> CostModel:
         return self._switch.engine.cost
 
-    async def start(self) -> None:
-        """It runs already."""
-
-    async def serve(self, variants: Variants) -> None:
-        await self._switch.engine.serve(variants)
-
     async def ask(
         self, question: Question[AnswerT], priority: Priority, timeout_s: float | None
     ) -> AnswerT:
@@ -226,20 +218,11 @@ class PinnedEngine:
             question = replace(question, variant=self._variant)
         return await self._switch.ask(question, priority, timeout_s)
 
-    async def rebase(self, bundle: Path) -> None:
-        await self._switch.engine.rebase(bundle)
-
     def card(self, model: str = ASR_MODEL) -> ModelCard:
         if self._variant and model == ASR_MODEL:
             with contextlib.suppress(EngineUnavailable):
                 return self._switch.engine.card(served_name(model, self._variant))
         return self._switch.engine.card(model)
 
-    def lead(self, variant: str, canary: Canary) -> None:
-        """Not for a call to say."""
-
     def health(self) -> Health:
         return self._switch.engine.health()
-
-    async def close(self) -> None:
-        """Others use it."""

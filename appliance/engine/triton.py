@@ -1,4 +1,4 @@
-"""SpeechEngine over Triton; with triton_server.py the only user of tritonclient."""
+"""ManagedEngine over Triton; with triton_server.py the only user of tritonclient."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from appliance.engine.canary import Canary
 from appliance.engine.capacity import LEAST_LEGS, legs_at
 from appliance.engine.cost import MOST_BATCH_S
 from appliance.engine.lineup import Variants
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine
 from appliance.errors import EngineTimeout, EngineUnavailable, LingtingError
 from inference.tensors import AnswerT, Question, Window
 
@@ -36,7 +36,7 @@ class Left(EngineUnavailable):
 class Watched:
     """An engine and what is known of it."""
 
-    engine: SpeechEngine
+    engine: ManagedEngine
     breaker: Breaker
     canary: Canary
     rank: int = 0  # of those that answer the lowest are used

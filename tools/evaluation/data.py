@@ -14,7 +14,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine
 from appliance.errors import LingtingError, SettingsError
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
@@ -55,7 +55,7 @@ def spoken(module: str, progress: Progress) -> Iterator[Path]:
 
 
 @contextlib.asynccontextmanager
-async def started(engine: SpeechEngine) -> AsyncIterator[SpeechEngine]:
+async def started(engine: ManagedEngine) -> AsyncIterator[ManagedEngine]:
     await engine.start()
     try:
         yield engine
