@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from appliance.audio.vad import FRAME, Vad, VadState
+from appliance.audio.vad import FRAME, Vad
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
 SPEECH = 0.5  # probability of a frame
@@ -27,7 +27,7 @@ async def pieces(audio: Audio, vad: Vad, most_s: float) -> list[Audio]:
         return []
     padded = np.zeros(frames * FRAME, np.float32)
     padded[: len(audio)] = audio
-    heard, _ = await vad.judge(padded, VadState.fresh())
+    heard, _ = await vad.judge(padded, None)
     spoken = np.asarray(heard >= SPEECH)
     most = int(most_s * SAMPLE_RATE_HZ / FRAME)
     around = int(KEPT_S * SAMPLE_RATE_HZ)

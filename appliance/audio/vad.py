@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FRAME = 512  # samples, 32 ms
 CONTEXT = 64  # samples of the frame before that the model sees again
 HIDDEN = 128
+SETTLING = 16  # frames of silence before a leg: without any it misses words in its first 0.5 s
 MOST_TOGETHER = 64  # legs in one run
 LONG_RUN = 16  # frames from which a leg is judged by itself, in runs
 RUN_FRAMES = 256  # 13 ms of one core; then others get their turn
@@ -52,10 +53,6 @@ class VadState:
 
     memory: NDArray[np.float32] = field(default_factory=lambda: _zeros(2, HIDDEN))  # LSTM h and c
     context: Audio = field(default_factory=lambda: _zeros(CONTEXT))  # [64]: end of the last frame
-
-    @staticmethod
-    def fresh() -> VadState:
-        return VadState()
 
 
 @dataclass(slots=True)
@@ -79,18 +76,22 @@ class Vad:
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         self._models = _Models()
+        self._settled: VadState | None = None
         self._metrics = metrics
         self._waiting: deque[_Job] = deque()
         self._server: asyncio.Task[None] | None = None
         self._batches = ThreadPoolExecutor(1, "vad-batch")
         self._runs = ThreadPoolExecutor(1, "vad-run")
 
-    async def judge(self, audio: Audio, state: VadState) -> tuple[Probabilities, VadState]:
+    async def judge(self, audio: Audio, state: VadState | None) -> tuple[Probabilities, VadState]:
         """Speech probability of each frame, and the state after the last.
 
         Args:
             audio: [k * 512], k >= 1.
+            state: after what came before; None: a leg begins.
         """
+        if state is None:
+            state = self._settled = self._settled or await self._silence()
         frames = _with_context(audio, state.context)
         if len(frames) >= LONG_RUN:
             heard, memory = await self._run(frames, state.memory)
@@ -104,8 +105,13 @@ class Vad:
     async def warm(self) -> None:
         """Load both models now (some 0.2 s), so that the first call does not wait for them."""
         silence = _zeros(FRAME * LONG_RUN)
-        await self.judge(silence, VadState.fresh())
-        await self.judge(silence[:FRAME], VadState.fresh())
+        await self.judge(silence, None)
+        await self.judge(silence[:FRAME], None)
+
+    async def _silence(self) -> VadState:
+        """As if nobody had spoken for half a second."""
+        _, state = await self.judge(_zeros(FRAME * SETTLING), VadState())
+        return state
 
     async def close(self) -> None:
         """Wait for what runs; no `judge` may be called any more."""

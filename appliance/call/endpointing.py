@@ -21,6 +21,8 @@ STOP_THRESHOLD = 0.98
 EOU_SHARE = 0.45  # the early sign comes after this share of the stop history
 SHRINK_FROM_S, SHRINK_TO_S = 3.0, 15.0  # utterance lengths between which the stop history shrinks
 SILENCE_RATIO = 0.7  # below this share of the speech threshold a frame is silence (hysteresis)
+ONSET_RATIO = 0.35  # down to this share, frames before the first that is speech belong to it
+ONSET_MS = 400  # and no more of them
 CUT_SEARCH_S = 3.0  # an overlong utterance is cut at its quietest place in its last seconds
 
 
@@ -57,6 +59,7 @@ class Endpointer:
     _history: deque[bool] = field(default_factory=deque)  # speech (idle) or silence (speaking)
     _probabilities: deque[float] = field(default_factory=deque)
     _last_speech: int = 0
+    _ended: int = 0  # first frame after the last utterance
     _early: bool = False
 
     def feed(self, probability: float) -> Mark | None:
@@ -74,10 +77,20 @@ class Endpointer:
         needed = (START_THRESHOLD if threshold is None else threshold) * history
         if sum(self._history) < max(1, needed):
             return None
-        self.started = self.frame - len(self._history) + self._history.index(True)
+        self.started = self._onset(self.frame - len(self._history) + self._history.index(True))
         self._last_speech = self.frame
         self._history.clear()
         return Mark(Signal.START, self.started)
+
+    def _onset(self, first: int) -> int:
+        """The first frame of the sound that the first frame of speech belongs to."""
+        known = list(self._probabilities)
+        begin = self.frame - len(known)
+        earliest = max(begin, self._ended, first - _frames(ONSET_MS))
+        least = self.policy.speech_threshold * ONSET_RATIO
+        while first > earliest and known[first - 1 - begin] >= least:
+            first -= 1
+        return first
 
     def _speaking(self, probability: float) -> Mark | None:
         silent = probability < self.policy.speech_threshold * SILENCE_RATIO
@@ -134,7 +147,7 @@ class Endpointer:
         return mark
 
     def _end(self, signal: Signal, frame: int) -> Mark:
-        self.started = None
+        self.started, self._ended = None, frame
         self._early = False
         self._history.clear()
         return Mark(signal, frame)

@@ -35,7 +35,7 @@ from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Windo
 log = logging.getLogger(__name__)
 
 PAD = int(0.2 * SAMPLE_RATE_HZ)  # samples kept before and after the speech of an utterance
-PRE_ROLL = int(0.6 * SAMPLE_RATE_HZ)  # samples remembered while nobody speaks
+PRE_ROLL = int(0.8 * SAMPLE_RATE_HZ)  # samples remembered while nobody speaks
 MIN_PARTIAL = int(0.4 * SAMPLE_RATE_HZ)  # no partial of less audio than this
 LANGUAGE_FROM = int(2.0 * SAMPLE_RATE_HZ)  # samples that tell a language
 LIVE_FINALS, RECORDED_FINALS = 4, 16  # finals one leg may have under way
@@ -58,7 +58,7 @@ class LegPipeline:
         self._config, self._ear, self._log = config, ear, log
         self._language = config.language  # None until it was heard
         self._track = Track()
-        self._vad_state = VadState.fresh()
+        self._vad_state: VadState | None = None
         self._pending = np.zeros(0, np.float32)  # less than a frame
         self._endpointer = Endpointer(config.endpointing, ear.policy)
         history_ms = config.endpointing.start_history_ms or 0

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.call.endpointing import FRAME_MS, Endpointer, Mark, Signal
+from appliance.call.endpointing import FRAME_MS, ONSET_MS, Endpointer, Mark, Signal
 from appliance.messages import Endpointing
 from appliance.settings.calls import CallPolicy
 
@@ -28,6 +28,14 @@ def test_speech_then_silence_is_one_utterance() -> None:
     assert signals(marks) == [Signal.START, Signal.EARLY_END, Signal.END]
     assert marks[0][1].frame == 20
     assert marks[-1][1].frame == 60
+
+
+def test_the_sound_before_the_first_speech_belongs_to_it() -> None:
+    doubtful = 0.3
+    marks = run([SILENCE] * 20 + [doubtful] * 5 + [SPEECH] * 20 + [SILENCE] * 60)
+    assert marks[0][1].frame == 20
+    long = run([SILENCE] * 20 + [doubtful] * 60 + [SPEECH] * 20 + [SILENCE] * 60)
+    assert long[0][1].frame == 80 - frames(ONSET_MS)
 
 
 def test_a_click_is_no_utterance() -> None:

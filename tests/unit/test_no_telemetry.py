@@ -11,12 +11,12 @@ import onnxruntime
 
 LISTEN = """
 import asyncio, numpy as np
-from appliance.audio.vad import FRAME, Vad, VadState
+from appliance.audio.vad import FRAME, Vad
 from appliance.metrics import Metrics
 
 async def main():
     vad = Vad(Metrics())
-    await vad.judge(np.zeros(FRAME, np.float32), VadState.fresh())
+    await vad.judge(np.zeros(FRAME, np.float32), None)
     await vad.close()
 
 asyncio.run(main())

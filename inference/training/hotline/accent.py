@@ -9,18 +9,15 @@ that an accent can be learned, not how well a city's own will be.
 from __future__ import annotations
 
 import argparse
-import csv
 import random
 import re
-import wave
 from pathlib import Path
 
-import numpy as np
-
-from inference.adaptation.waveform import RATE_HZ, Audio
+from inference.adaptation.waveform import RATE_HZ
 from inference.training.hotline.sentences import HotlineSentences
 from inference.training.hotline.speak import HELD_OUT, voice_of
 from inference.training.kokoro import Kokoro
+from inference.training.recordings import write_list, write_wav
 
 RULES = (
     (re.compile(r"(?<![→↗↘↓ɐ-ʯa-zʰŋ])n(?=[iauyɤə])"), "l"),  # 南 as 蓝
@@ -32,7 +29,6 @@ RULES = (
     (re.compile(r"f"), "xw"),  # 飞 as 灰
 )
 TONES = str.maketrans({"→": "↓", "↓": "↘", "↘": "→"})  # 阴平 low, 上声 falling, 去声 high
-LIST = "list.tsv"
 
 
 def accented(phonemes: str) -> str:
@@ -51,22 +47,10 @@ def write(out: Path, kokoro: Kokoro, minutes: float, held_out: bool, seed: int) 
         text, speed = sentences.draw(), round(rng.uniform(0.9, 1.15), 2)
         audio = kokoro.say(text, voice, speed, accented)
         file = f"{len(rows):04d}.wav"
-        _write_wav(out / file, audio)
+        write_wav(out / file, audio)
         seconds += len(audio) / RATE_HZ
         rows.append((file, text, "+".join(sorted(voice))))
-    with (out / LIST).open("w", encoding="utf-8", newline="") as listed:
-        table = csv.writer(listed, delimiter="\t", lineterminator="\n")
-        table.writerow(("file", "text", "speaker"))
-        table.writerows(rows)
-
-
-def _write_wav(path: Path, audio: Audio) -> None:
-    scaled = audio / max(1.0, float(np.abs(audio).max()))
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes((scaled * 32767).astype("<i2").tobytes())
+    write_list(out, ("file", "text", "speaker"), rows)
 
 
 def main() -> None:

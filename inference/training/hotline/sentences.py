@@ -32,10 +32,10 @@ class HotlineSentences:
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
         self._drawn = Sentences(seed)
-        self._examples = _column("examples.csv", "text")
-        self._places = _column("places.csv", "name")
-        self._divisions = _column("divisions.csv", "name")
-        self._units = _column("units.csv", "name")[:MOST_UNITS]
+        self._examples = column("examples.csv", "text")
+        self._places = column("places.csv", "name")
+        self._divisions = column("divisions.csv", "name")
+        self._units = column("units.csv", "name")[:MOST_UNITS]
         self._kinds: dict[Callable[[], str], int] = {
             self._example: 34,
             self._place: 12,
@@ -85,6 +85,6 @@ class HotlineSentences:
         return frame
 
 
-def _column(file: str, name: str) -> list[str]:
+def column(file: str, name: str) -> list[str]:
     with (PACK / file).open(encoding="utf-8", newline="") as rows:
         return [row[name] for row in csv.DictReader(rows)]
