@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from inference.adaptation.waveform import RATE_HZ, Audio, as_audio, resample
 
+BANDS = 2  # of pitch that are blotted out at once
+SPAN_EVERY, LONGEST_SPAN = 200, 25  # frames of 10 ms
+
 
 def alaw_round_trip(audio: Audio) -> Audio:
     """16 kHz -> 8 kHz -> G.711 A-law -> 16 kHz. The same length comes back."""
@@ -61,6 +64,24 @@ def reverberated(audio: Audio, rng: np.random.Generator, seconds: float) -> Audi
 def tilted(audio: Audio, share: float) -> Audio:
     """Each sample less a share of the one before: above 0 brighter, below it duller."""
     return as_audio(audio - share * np.concatenate(([0.0], audio[:-1])))
+
+
+def mask(mel: npt.NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Blot out bands of pitch and short spans of time of [b, mels, frames], in place.
+
+    SpecAugment (Park et al. 2019): what is left must do, so that no clip is learned by heart.
+    """
+    mels, frames = mel.shape[1:]
+    for window in mel:
+        usual = float(window.mean())
+        for _ in range(BANDS):
+            height = int(rng.integers(0, mels // 5))
+            at = int(rng.integers(0, mels - height))
+            window[at : at + height] = usual
+        for _ in range(round(frames / SPAN_EVERY)):
+            width = int(rng.integers(0, LONGEST_SPAN))
+            at = int(rng.integers(0, max(1, frames - width)))
+            window[:, at : at + width] = usual
 
 
 def coloured_noise(rng: np.random.Generator, samples: int, slope: float) -> Audio:

@@ -38,6 +38,7 @@ class LabelledWindow:
     before: tuple[int, ...]  # prompt and start
     text: tuple[int, ...]  # with the end
     marked: bool
+    kept: bool = False  # as of its source
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class WindowBatch:
     inputs: NDArray[np.int64]  # [b, n]
     targets: NDArray[np.int64]  # [b, n]; IGNORED where nothing is to be learned
     marked: NDArray[np.bool_]  # [b]
+    kept: NDArray[np.bool_]  # [b]
 
 
 class Batches:
@@ -64,7 +66,11 @@ class Batches:
             pool = sorted((self._draw() for _ in range(POOL)), key=lambda w: len(w.audio))
             dealt = list(self._dealt(pool))
             self._rng.shuffle(dealt)
-            yield from (self._collated(windows, self._margin_s()) for windows in dealt)
+            for windows in dealt:
+                batch = self._collated(windows, self._margin_s())
+                if self._job.plan.masked:
+                    augment.mask(batch.mel, self._noise)
+                yield batch
 
     def held_out(self) -> Iterator[WindowBatch]:
         """Clean and plain, and always the same."""
@@ -101,8 +107,8 @@ class Batches:
         at = rng.choices(range(len(weights)), weights)[0]
         clips = self._together(at)
         audio = self._spoiled(self._spoken(clips))
-        text = self._text(clips)
-        return LabelledWindow(audio, self._before(), text, all(c.marked for c in clips))
+        text, marked = self._text(clips), all(c.marked for c in clips)
+        return LabelledWindow(audio, self._before(), text, marked, self._job.sources[at].kept)
 
     def _together(self, at: int) -> list[TrainingClip]:
         """A clip, and sometimes more of the same speaker's."""
@@ -174,8 +180,10 @@ class Batches:
             whole = (*window.before, *window.text)
             inputs[row, : len(whole) - 1] = whole[:-1]
             targets[row, len(window.before) - 1 : len(whole) - 1] = window.text
-        marked = np.array([window.marked for window in windows])
-        return WindowBatch(self._mel(audio), inputs, targets, marked)
+        marked, kept = (
+            np.array([getattr(w, name) for w in windows]) for name in ("marked", "kept")
+        )
+        return WindowBatch(self._mel(audio), inputs, targets, marked, kept)
 
 
 def _by_speaker(source: ClipSource) -> dict[str, list[TrainingClip]]:

@@ -27,6 +27,7 @@ GENERAL_SHARE = 0.5  # of what is drawn, against forgetting
 # More speech is learned for longer, though not as much longer.
 STEPS_AT_1_MIN, STEPS_A_MIN, MOST_STEPS = 50, 26, 500
 PEAK_RATE, CHECKS, PATIENCE = 6e-4, 8, 6
+DROPOUT, FOLLOWING = 0.1, 1.0  # against learning few clips by heart, and against forgetting
 JOINED = (0, 2)  # more clips of the same speaker behind one
 
 
@@ -85,12 +86,16 @@ class Curriculum:
             peak_rate=PEAK_RATE,
             check_every=max(10, most // CHECKS),
             patience=PATIENCE,
+            masked=True,
+            dropout=DROPOUT,
+            following=FOLLOWING,
             device=self._asked.device,
         )
         share = GENERAL_SHARE if general else 0.0
         sources = [ClipSource(LOCAL, 1 - share, self._taught(local), JOINED)]
         if general:
-            sources.append(ClipSource(GENERAL, share, self._taught(general), JOINED))
+            taught = self._taught(general)
+            sources.append(ClipSource(GENERAL, share, taught, JOINED, kept=True))
         base, held = str(self._base.resolve()), self._taught(held_out)
         job = AdaptationJob(base, plan, self._tokens, tuple(sources), held)
         folder = self._folder / name

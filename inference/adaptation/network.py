@@ -6,8 +6,9 @@ out. Windows may be of any length up to the position table; stock implementation
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -30,21 +31,22 @@ class Linear(nn.Module):
         self.bias = None if bias is None else nn.Buffer(_tensor(bias))
         self.down: nn.Parameter | None = None  # [rank, in]
         self.up: nn.Parameter | None = None  # [out, rank]
-        self.scale = 0.0
+        self.scale, self.dropout = 0.0, 0.0
 
-    def adapt(self, rank: int, scale: float) -> None:
+    def adapt(self, rank: int, scale: float, dropout: float = 0.0) -> None:
         """Add an adapter that changes nothing yet."""
         out, into = self.weight.shape
         self.down = nn.Parameter(torch.empty(rank, into))
         nn.init.kaiming_uniform_(self.down, a=5**0.5)
         self.up = nn.Parameter(torch.zeros(out, rank))
-        self.scale = scale
+        self.scale, self.dropout = scale, dropout
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs = functional.linear(inputs, self.weight, self.bias)
-        if self.down is None or self.up is None:
+        if self.down is None or self.up is None or not self.scale:
             return outputs
-        learned = functional.linear(functional.linear(inputs, self.down), self.up)
+        given = functional.dropout(inputs, self.dropout, self.training)
+        learned = functional.linear(functional.linear(given, self.down), self.up)
         return outputs + self.scale * learned
 
 
@@ -170,11 +172,22 @@ class WhisperNetwork(nn.Module):
         self.vocabulary = nn.Buffer(_tensor(tensors["decoder/projection/weight"]))
         self.requires_grad_(False)
 
-    def adapt(self, rank: int, scale: float, part: str = "") -> None:
+    def adapt(self, rank: int, scale: float, part: str = "", dropout: float = 0.0) -> None:
         """Give every projection whose name begins so an adapter; it changes nothing untrained."""
         for linear in self.linears():
             if linear.name.startswith(part):
-                linear.adapt(rank, scale)
+                linear.adapt(rank, scale, dropout)
+
+    @contextlib.contextmanager
+    def unadapted(self) -> Iterator[None]:
+        """As it was before anything was learned."""
+        linears = [linear for linear in self.linears() if linear.down is not None]
+        scales = [linear.scale for linear in linears]
+        for linear in linears:
+            linear.scale = 0.0
+        yield
+        for linear, scale in zip(linears, scales, strict=True):
+            linear.scale = scale
 
     def linears(self) -> list[Linear]:
         return [module for module in self.modules() if isinstance(module, Linear)]

@@ -66,7 +66,7 @@ class Training:
         base = float_weights(Path(self._job.base))
         self._base = ct2.content_sha256(base)
         self._network = WhisperNetwork(base)
-        self._network.adapt(plan.rank, plan.scale, plan.part)
+        self._network.adapt(plan.rank, plan.scale, plan.part, plan.dropout)
         self._network.to(plan.device)
         self._learned = [p for p in self._network.parameters() if p.requires_grad]
         self._average = [p.detach().clone() for p in self._learned]
@@ -121,21 +121,32 @@ class Training:
 
     def _loss(self, batch: WindowBatch) -> Tensor:
         """Mean over the tokens to be said; no mark is taught where the text has none."""
-        device = self._job.plan.device
-        mel, inputs, targets, marks = (
+        device, following = self._job.plan.device, self._job.plan.following
+        mel, inputs, targets, marks, kept = (
             torch.from_numpy(part).to(device)
-            for part in (batch.mel, batch.inputs, batch.targets, batch.marked)
+            for part in (batch.mel, batch.inputs, batch.targets, batch.marked, batch.kept)
         )
         wanted = _wanted(targets)
         said = targets.flatten()[wanted]
-        with torch.autocast(device, torch.bfloat16):
+        scores = self._scores(mel, inputs, wanted)
+        marked, kept = (w[:, None].expand_as(targets).flatten()[wanted] for w in (marks, kept))
+        unmarked = ~marked & (self._marks[said.clamp(min=0)] == 0)
+        taught = scores + self._marks * unmarked[:, None]
+        loss = functional.cross_entropy(taught, said, ignore_index=IGNORED)
+        kept &= said != IGNORED
+        if not (following and self._network.training and kept.any()):
+            return loss
+        with torch.no_grad(), self._network.unadapted():
+            before = self._scores(mel, inputs, wanted)
+        share = kept.sum() / (said != IGNORED).sum()
+        return loss + following * share * _distance(before[kept], scores[kept])
+
+    def _scores(self, mel: Tensor, inputs: Tensor, wanted: Tensor) -> Tensor:
+        """Of the next token at every place that is wanted."""
+        with torch.autocast(self._job.plan.device, torch.bfloat16):
             states = self._network.decoder(inputs, self._network.encoder(mel))
             chosen = states.flatten(0, 1)[wanted]
-            scores = functional.linear(chosen, self._network.vocabulary).float()
-        marked = marks[:, None].expand_as(targets).flatten()[wanted]
-        unmarked = ~marked & (self._marks[said.clamp(min=0)] == 0)
-        scores = scores + self._marks * unmarked[:, None]
-        return functional.cross_entropy(scores, said, ignore_index=IGNORED)
+            return functional.linear(chosen, self._network.vocabulary).float()
 
     @torch.no_grad()
     def _look(self, loss: float) -> None:
@@ -156,8 +167,10 @@ class Training:
 
     def _held_out_loss(self) -> float:
         """By the averaged weights; NaN if nothing is held out."""
+        self._network.eval()
         with self._averaged():
             losses = [float(self._loss(batch)) for batch in self._batches.held_out()]
+        self._network.train()
         return sum(losses) / len(losses) if losses else math.nan
 
     def _averaged(self) -> _Swapped:
@@ -229,6 +242,12 @@ def _wanted(targets: Tensor) -> Tensor:
     order = torch.argsort(~flat, stable=True)
     count = -(-int(flat.sum()) // ROWS) * ROWS
     return order[:count]
+
+
+def _distance(before: Tensor, now: Tensor) -> Tensor:
+    """Kullback-Leibler divergence between what was expected next and what is now, a mean."""
+    was, became = before.log_softmax(-1), now.log_softmax(-1)
+    return functional.kl_div(became, was, reduction="batchmean", log_target=True)
 
 
 def _marks(job: AdaptationJob, size: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -146,3 +147,24 @@ def test_what_is_held_out_is_always_the_same(tmp_path: Path, made: AdaptationJob
     assert sum(len(batch.mel) for batch in first) == 2
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one.mel, other.mel)
+
+
+def test_spans_are_blotted_out_of_what_is_learned_from_alone(
+    tmp_path: Path, made: AdaptationJob
+) -> None:
+    masked = replace(made, plan=replace(made.plan, masked=True))
+    plain, blotted = drawn(tmp_path, made)[0].mel, drawn(tmp_path, masked)[0].mel
+    assert plain.shape == blotted.shape
+    assert 0.02 < np.mean(plain != blotted) < 0.5
+    held = [next(Batches(tmp_path, job, LogMel()).held_out()) for job in (made, masked)]
+    np.testing.assert_array_equal(held[0].mel, held[1].mel)
+
+
+def test_windows_say_whether_the_base_is_to_be_followed(
+    tmp_path: Path, made: AdaptationJob
+) -> None:
+    one, other = made.sources
+    marked_alone = replace(made, sources=(replace(one, kept=True), other))
+    for batch in drawn(tmp_path, marked_alone):
+        somebody = (batch.targets != IGNORED).sum(axis=1) > 1
+        np.testing.assert_array_equal(batch.kept[somebody], batch.marked[somebody])
