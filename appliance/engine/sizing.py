@@ -13,7 +13,7 @@ import psutil
 
 from appliance.errors import BundleError
 from appliance.settings import Settings
-from inference.tensors import ASR_MODEL
+from inference.tensors import ASR_MODEL, Priority
 
 MOST_COPIES = 4
 COPIES_SHARE = 0.05  # of the memory that copies beyond the first may take
@@ -37,6 +37,17 @@ def triton_instances(settings: Settings) -> int:
     if settings.triton.instances:
         return settings.triton.instances
     return 1 if on_gpu(settings) else _copies(settings.models.asr)
+
+
+def queue_places(settings: Settings) -> dict[Priority, int]:
+    """How many questions of each kind may wait for a model of Triton's."""
+    triton = settings.triton
+    return {
+        Priority.PROBE: triton.queue_final,
+        Priority.FINAL: triton.queue_final,
+        Priority.PARTIAL: triton.queue_partial,
+        Priority.RECORDING: triton.queue_recording,
+    }
 
 
 def cpu_workers(settings: Settings) -> int:

@@ -17,7 +17,7 @@ from appliance.engine.canary import Canary
 from appliance.engine.cost import CostModel
 from appliance.engine.dispatch import Dispatcher, QueuedQuestion
 from appliance.engine.lineup import Variants, served, with_base
-from appliance.engine.sizing import triton_instances
+from appliance.engine.sizing import queue_places, triton_instances
 from appliance.engine.triton_server import TritonServer
 from appliance.errors import (
     EngineTimeout,
@@ -77,6 +77,7 @@ class TritonEngine:
         self._client: grpcclient.InferenceServerClient | None = None
         self._tending: list[asyncio.Task[None]] = []  # from the first start on
         self._cards: dict[str, ModelCard] = {}
+        self._missed: set[str] = set()  # models that it did not have when last asked
         self._reason = "not started"
         self._failure: LingtingError | None = None  # that the reason tells of
 
@@ -150,10 +151,12 @@ class TritonEngine:
         except InferenceServerException as error:
             if model == ASR_MODEL or not isinstance(_translate(error), EngineTimeout):
                 self._cards.pop(model, None)
-            level = logging.DEBUG if "." in model else logging.WARNING  # it may come yet
-            log.log(level, "Triton has no model %r: %s", model, error.message())
+            if model not in self._missed:
+                log.warning("Triton has no model %r: %s", model, error.message())
+            self._missed.add(model)
             return False
         self._cards[model] = CARD.unpack(fields)
+        self._missed.discard(model)
         return True
 
     async def _seek(self) -> None:
@@ -261,12 +264,7 @@ class TritonEngine:
         if model in self._dispatchers:
             return self._dispatchers[model]
         triton = self._settings.triton
-        places = {
-            Priority.PROBE: triton.queue_final,
-            Priority.FINAL: triton.queue_final,
-            Priority.PARTIAL: triton.queue_partial,
-            Priority.RECORDING: triton.queue_recording,
-        }
+        places = queue_places(self._settings)
         jobs = Dispatcher(self.cost, triton.max_batch, places, ASKING)
         self._dispatchers[model] = jobs
         on_cpu = self._cards[model].device == "cpu"

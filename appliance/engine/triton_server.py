@@ -33,11 +33,11 @@ from tritonclient.utils import InferenceServerException
 from appliance.engine.keeper import ENDED
 from appliance.engine.lineup import Variants, served, with_base
 from appliance.engine.process import ONE_BLAS_THREAD, leash, shm_prefix, sweep, sweep_orphans
-from appliance.engine.sizing import triton_instances
+from appliance.engine.sizing import queue_places, triton_instances
 from appliance.errors import EngineUnavailable
 from appliance.settings import Settings
 from appliance.settings.section import PROJECT
-from inference.tensors import ASR_MODEL, DIARIZATION_MODEL, Priority
+from inference.tensors import ASR_MODEL, DIARIZATION_MODEL
 
 STUB = "triton_python_backend_stub"
 LOG_LINES = 50  # of the child's output kept for error messages
@@ -368,13 +368,7 @@ def complete_config(text: str, settings: Settings, name: str, bundle: Path) -> s
     kind = {"auto": kinds.KIND_AUTO, "gpu": kinds.KIND_GPU, "cpu": kinds.KIND_CPU}[triton.kind]
     instances = triton_instances(settings) if kind_of_model == ASR_MODEL else 1
     config.instance_group.add(count=instances, kind=kind)
-    queues = {
-        Priority.PROBE: triton.queue_final,
-        Priority.FINAL: triton.queue_final,
-        Priority.PARTIAL: triton.queue_partial,
-        Priority.RECORDING: triton.queue_recording,
-    }
-    for priority, size in queues.items():
+    for priority, size in queue_places(settings).items():
         policy = config.dynamic_batching.priority_queue_policy[priority]
         policy.max_queue_size = size
         policy.allow_timeout_override = True

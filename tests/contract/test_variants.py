@@ -149,3 +149,27 @@ async def test_it_takes_the_place_of_the_one_from_the_start(
     if kind != "fake":
         assert served.engine.card().name == NAME and await hear(served.engine) == NAME
         assert set(answers) <= {own, NAME}
+
+
+async def test_a_broken_variant_keeps_no_service_from_starting(
+    tiny_settings: Settings, tmp_path: Path
+) -> None:
+    """Its worker ends over it, and the next one begins without."""
+    broken = tmp_path / "broken"
+    shutil.copytree(OTHER, broken)
+    model = broken / "model.bin"
+    model.write_bytes(model.read_bytes()[:-1] + b"\x7f")
+    settings = served_by_socket(tiny_settings, tmp_path / "cpu.sock")
+    assert settings.cpu.socket
+    served = tiny_settings, {"other-1": broken}
+    service = CpuService(tiny_settings, listen(settings.cpu.socket), lambda: served)
+    serving = asyncio.create_task(service.serve())
+    engine = make("cpu service", settings)
+    async with asyncio.timeout(120):
+        while True:
+            with contextlib.suppress(EngineUnavailable):
+                await engine.start()
+                break
+    assert await hear(engine) == engine.card().name
+    await engine.close()
+    serving.cancel()

@@ -14,7 +14,8 @@ from appliance.engine.triton import TritonEngine
 from appliance.errors import EngineUnavailable
 from appliance.metrics import Metrics
 from appliance.settings import Settings
-from appliance.settings.engines import TritonSettings
+from appliance.settings.engines import ModelsSettings, TritonSettings
+from inference.bundles import load_manifest
 from inference.tensors import ASR_MODEL, ModelCard
 
 VARIANT = f"{ASR_MODEL}.town+1"
@@ -56,6 +57,7 @@ class Elsewhere:
 
     def __init__(self, *names: str) -> None:
         self.names, self.late = {*names}, set[str]()
+        self.called: tuple[str, str] | None = None  # else by their names
 
     async def infer(self, *args: Any) -> list[dict[str, Any]]:
         model = args[-1]
@@ -63,7 +65,8 @@ class Elsewhere:
             raise InferenceServerException("late", status="StatusCode.DEADLINE_EXCEEDED")
         if model not in self.names:
             raise InferenceServerException("unknown model", status="StatusCode.NOT_FOUND")
-        return [ModelCard(model, "1", "MIT", languages=("zh",)).pack()]
+        name, version = self.called or (model, "1")
+        return [ModelCard(name, version, "MIT", languages=("zh",)).pack()]
 
 
 async def started(monkeypatch: pytest.MonkeyPatch, there: Elsewhere, bundle: Path) -> TritonEngine:
@@ -103,4 +106,23 @@ async def test_one_that_is_only_late_is_kept(
     there.late = {VARIANT}
     await engine.serve({"town+1": tiny_bundle})
     assert engine.card(VARIANT).name == VARIANT
+    await engine.close()
+
+
+async def test_one_that_still_has_the_base_before_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+) -> None:
+    """Of a library: its service follows what was activated a moment after the gateway began."""
+    there = Elsewhere(ASR_MODEL)
+    addressed = TritonSettings(mode="remote", address="127.0.0.1:1", start_timeout_s=5)
+    models = ModelsSettings(asr=tiny_bundle, library=tiny_bundle.parent)
+    engine = TritonEngine(Settings(triton=addressed, models=models), Metrics())
+    monkeypatch.setattr(engine, "_infer", there.infer)
+    starting = asyncio.create_task(engine.start())
+    await asyncio.sleep(0.2)
+    assert not starting.done()
+    wanted = load_manifest(tiny_bundle)
+    there.called = wanted.name, wanted.version
+    await starting
+    assert engine.card().version == wanted.version
     await engine.close()

@@ -4,12 +4,14 @@ python -m inference.training.hotline.places --out DIR --kokoro SITE_PACKAGES VOI
 
 Writes list.tsv (file, text, place, speaker) and the recordings, 16 kHz. The places are the pack's:
 communities, villages, compounds and landmarks, with their district or town before half of them.
+Of names that two places have none is said: there the right answer is a question.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,9 +32,15 @@ def said(seed: int) -> Iterator[tuple[str, str]]:
     """Sentence and place, without end: a community or village, and one of the others, in turn."""
     rng = random.Random(seed)
     named = dict(zip(column("divisions.csv", "code"), column("divisions.csv", "name"), strict=True))
-    places = [(name, _before(named, code, rng)) for code, name in named.items() if _is_last(code)]
-    kinds = zip(column("places.csv", "name"), column("places.csv", "kind"), strict=True)
-    some = [(name, "") for name, kind in kinds if kind in KINDS]
+    listed = column("places.csv", "name")
+    often = Counter([*named.values(), *listed])
+    places = [
+        (name, _before(named, code, rng))
+        for code, name in named.items()
+        if _is_last(code) and often[name] == 1
+    ]
+    kinds = zip(listed, column("places.csv", "kind"), strict=True)
+    some = [(name, "") for name, kind in kinds if kind in KINDS and often[name] == 1]
     while True:
         rng.shuffle(places)
         rng.shuffle(some)
