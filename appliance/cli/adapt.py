@@ -45,7 +45,7 @@ LONGEST_S = 900.0  # of one recording
 PIECE_S = 12.0  # of what long ones are cut into
 SPARE = 1.4  # of the speech asked for, that is read: some is held out, some set aside
 LEAST_MIN, MOST_MIN = 0.5, 120.0
-GENERAL_MIN = 20.0  # of general speech, at most
+GENERAL_MIN = 60.0  # of general speech, at most
 PEAK = 32767
 NICENESS = 19
 console = Console(highlight=False)
@@ -73,7 +73,9 @@ def adapt(
     ] = "whisper-base",
     general: Annotated[
         Path | None,
-        typer.Option(help="List of general speech, learned beside it so that none is forgotten."),
+        typer.Option(
+            help="List of ordinary speech, beside it so that none is forgotten; an hour at most."
+        ),
     ] = None,
     minutes: Annotated[
         float, typer.Option(min=LEAST_MIN, max=MOST_MIN, help="Of speech to learn from, at most.")
