@@ -105,7 +105,7 @@ class Gateway:
         self.beside = BesideServing(self.loading, switch)
         self.access = Access(settings, store)
         late_s, tell = (lambda: pace.late_s), self.access.tell
-        self.rollout = Rollout(self.loading, switch, late_s, tell)
+        self.rollout = Rollout(self.loading, switch, late_s, tell=tell)
         self._quiet = SyntheticCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
         recordings = Recordings(store, self.box, self.archive.running)

@@ -314,7 +314,7 @@ class Access:
 
     async def tell(self, act: str, about: str, detail: str = "") -> None:
         """Log what the box has done by itself; that it cannot be logged undoes nothing."""
-        await self._note(AuditEntry("lingting", act, about, detail=detail))
+        await self._note(AuditEntry("box", act, about, detail=detail))
 
     async def _note(self, entry: AuditEntry) -> None:
         """Of an act that did not happen, or has: things go on even if this cannot be logged."""

@@ -19,7 +19,14 @@ from appliance.audio.vad import FRAME, VadState
 from appliance.call.agreement import Agreement
 from appliance.call.corrected import corrected
 from appliance.call.ear import Ear
-from appliance.call.endpointing import Endpointer, Mark, Signal
+from appliance.call.endpointing import (
+    FRAME_MS,
+    ONSET_MS,
+    START_HISTORY_MS,
+    Endpointer,
+    Mark,
+    Signal,
+)
 from appliance.call.final import dressed, final_of
 from appliance.call.finishing import Finishing
 from appliance.call.hints import terms_of
@@ -35,7 +42,8 @@ from inference.tensors import SAMPLE_RATE_HZ, Audio, Hypothesis, Priority, Windo
 log = logging.getLogger(__name__)
 
 PAD = int(0.2 * SAMPLE_RATE_HZ)  # samples kept before and after the speech of an utterance
-PRE_ROLL = int(0.8 * SAMPLE_RATE_HZ)  # samples remembered while nobody speaks
+# Samples remembered while nobody speaks: an utterance may begin as long before it is noticed.
+PRE_ROLL = PAD + (START_HISTORY_MS + ONSET_MS + 2 * FRAME_MS) * SAMPLE_RATE_HZ // 1000
 MIN_PARTIAL = int(0.4 * SAMPLE_RATE_HZ)  # no partial of less audio than this
 LANGUAGE_FROM = int(2.0 * SAMPLE_RATE_HZ)  # samples that tell a language
 LIVE_FINALS, RECORDED_FINALS = 4, 16  # finals one leg may have under way

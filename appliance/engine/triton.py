@@ -149,21 +149,21 @@ class TritonEngine:
         try:
             (fields,) = await self._infer([CARD], Priority.PROBE, CARD_TIMEOUT_S, model)
         except InferenceServerException as error:
-            if model == ASR_MODEL or not isinstance(_translate(error), EngineTimeout):
+            if not isinstance(_translate(error), EngineTimeout):
                 self._cards.pop(model, None)
-            if model not in self._missed:
-                log.warning("Triton has no model %r: %s", model, error.message())
-            self._missed.add(model)
+                if model not in {ASR_MODEL, *self._missed}:
+                    log.info("Triton has no model %r: %s", model, error.message())
+                    self._missed.add(model)
             return False
         self._cards[model] = CARD.unpack(fields)
         self._missed.discard(model)
         return True
 
     async def _seek(self) -> None:
-        """Calls get what is served beside the base as soon as a Triton elsewhere has loaded it."""
+        """Calls get a model as soon as a Triton elsewhere has loaded it."""
         while True:
             await asyncio.sleep(SEEK_S)
-            missing = served(self._variants).keys() - self._cards.keys()
+            missing = {*self._settings.models.bundles(), *served(self._variants)} - {*self._cards}
             for model in missing if self._client else ():
                 try:
                     await self._has(model)
@@ -175,6 +175,7 @@ class TritonEngine:
         before, self._variants = self._variants, dict(variants)
         for name in served(before).keys() - served(variants).keys():
             self._cards.pop(name, None)
+            self._missed.discard(name)
         try:
             if self._is_child:
                 self.server = self.server or TritonServer(self._settings)

@@ -12,12 +12,14 @@ from appliance.errors import BundleError, Conflict, LingtingError, NotFound
 from appliance.models.library import HeldBundle
 from appliance.models.lineup import BesideBundle, choose
 from appliance.models.loading import BundleLoading
+from appliance.pauses import doubling
 
 log = logging.getLogger(__name__)
 
 DOING = "serve a bundle beside another"
 MOST = 8
 POLL_S = 0.2
+AGAIN_S = (30.0, 600.0)  # first and longest pause before those from before are loaded again
 
 
 class BesideServing:
@@ -44,10 +46,13 @@ class BesideServing:
     async def _load(self) -> None:
         if not self.bundles:
             return
-        try:
-            await self._loading.load()
-        except LingtingError as error:
-            log.error("not all bundles are served: %s", error)
+        for pause_s in doubling(*AGAIN_S):
+            try:
+                await self._loading.load()
+                return
+            except LingtingError as error:
+                log.error("not all bundles are served: %s; again in %.0f s", error, pause_s)
+            await asyncio.sleep(pause_s)
 
     def _chosen(self, model: str, tenant: str, language: str | None) -> str | None:
         return choose(self.bundles, model, tenant, language)

@@ -18,9 +18,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from appliance.engine.canary import Canary, load_canary
 from appliance.engine.failover import READY
@@ -34,6 +35,8 @@ from inference.bundles import Manifest, load_manifest
 from inference.tensors import ASR_MODEL, served_name
 
 log = logging.getLogger(__name__)
+
+Tell = Callable[[str, str, str], Coroutine[Any, Any, None]]  # act, bundle, detail
 
 POLL_S = 0.2
 AGAIN_S = 30.0  # before the engines are asked again to take the new one for good
@@ -104,13 +107,6 @@ class WentBack(Exception):
     """The old one serves; the message says why."""
 
 
-Tell = Callable[[str, str, str], Awaitable[None]]  # act, bundle, detail
-
-
-async def nobody(act: str, ref: str, detail: str) -> None:
-    """Is told."""
-
-
 class Rollout:
     """Of the box's speech bundle; one at a time.
 
@@ -124,7 +120,8 @@ class Rollout:
         loading: BundleLoading,
         switch: ModelSwitch,
         late_s: Callable[[], float] = lambda: 0.0,
-        tell: Tell = nobody,
+        *,
+        tell: Tell,
     ) -> None:
         self._loading, self._switch, self._late_s, self._tell = loading, switch, late_s, tell
         self._library = loading.library
@@ -135,6 +132,7 @@ class Rollout:
         self._decided = asyncio.Event()  # which one serves
         self._forward: asyncio.Task[None] | None = None
         self._activating: asyncio.Task[HeldBundle] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     def state(self) -> RolloutState:
@@ -210,7 +208,7 @@ class Rollout:
         await self._turn_back()
         if self._task:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.gather(self._task, *self._telling, return_exceptions=True)
 
     async def _turn_back(self) -> None:
         """Until it is decided which one serves; if it is not yet, the old one."""
@@ -219,17 +217,24 @@ class Rollout:
                 self._forward.cancel()
             await self._decided.wait()
 
+    def _note(self, act: str, ref: str, detail: str = "") -> None:
+        """Nobody waits for it: a disk that hangs must not keep calls from being watched."""
+        task = asyncio.create_task(self._tell(act, ref, detail))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
     # --- the way
 
     async def _run(self, trial: Trial, forward: asyncio.Task[None]) -> None:
         await asyncio.wait([forward])
         if why := _why(forward):
             await self._back(trial, why)
-            await self._tell("bundle.back", trial.bundle.ref, why)
+            if why != CALLED_OFF:  # by somebody, whose act is known
+                self._note("bundle.back", trial.bundle.ref, why)
             await self._until_free(trial.variant)
         else:
             await self._settle(trial)
-            await self._tell("bundle.settled", trial.bundle.ref, "")
+            self._note("bundle.settled", trial.bundle.ref)
         try:
             await self._loading.change(lambda state: replace(state, trial=""))
             if self._stage is RolloutStage.SETTLING:
@@ -293,7 +298,7 @@ class Rollout:
         self._switch.lead(trial.variant, canary)
         self._stage = RolloutStage.LEADING
         log.info("%s leads", bundle.ref)
-        await self._tell("bundle.leads", bundle.ref, f"instead of {label(old)}")
+        self._note("bundle.leads", bundle.ref, f"instead of {label(old)}")
         with self._following(Shadow(OLD, label(old), label(new), trial.policy.share)) as tally:
             while not judged(tally, trial.policy, leading=True):
                 if tally.stood_in > max(2, tally.led // 10):

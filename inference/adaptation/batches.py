@@ -180,9 +180,8 @@ class Batches:
             whole = (*window.before, *window.text)
             inputs[row, : len(whole) - 1] = whole[:-1]
             targets[row, len(window.before) - 1 : len(whole) - 1] = window.text
-        marked, kept = (
-            np.array([getattr(w, name) for w in windows]) for name in ("marked", "kept")
-        )
+        marked = np.array([window.marked for window in windows])
+        kept = np.array([window.kept for window in windows])
         return WindowBatch(self._mel(audio), inputs, targets, marked, kept)
 
 

@@ -185,9 +185,11 @@ class WhisperNetwork(nn.Module):
         scales = [linear.scale for linear in linears]
         for linear in linears:
             linear.scale = 0.0
-        yield
-        for linear, scale in zip(linears, scales, strict=True):
-            linear.scale = scale
+        try:
+            yield
+        finally:
+            for linear, scale in zip(linears, scales, strict=True):
+                linear.scale = scale
 
     def linears(self) -> list[Linear]:
         return [module for module in self.modules() if isinstance(module, Linear)]

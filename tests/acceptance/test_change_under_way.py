@@ -110,7 +110,8 @@ class Service(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._environment, self._log = {**os.environ, **environment}, log
         self._over = threading.Event()
-        self.away_s = 0.0  # between an end and the next start
+        self.may_start = threading.Event()
+        self.may_start.set()
         self.process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> None:
@@ -121,7 +122,7 @@ class Service(threading.Thread):
                     command, env=self._environment, stdout=log, stderr=subprocess.STDOUT
                 )
                 self.process.wait()
-                self._over.wait(self.away_s)
+                self.may_start.wait()
 
     def server(self) -> psutil.Process:
         """Triton's own process."""
@@ -131,6 +132,7 @@ class Service(threading.Thread):
 
     def stop(self) -> None:
         self._over.set()
+        self.may_start.set()
         assert self.process
         self.process.terminate()
         self.join(30)
@@ -192,15 +194,20 @@ def test_some_calls_have_a_bundle_of_their_own(admin: SystemAdmin, tmp_path: Pat
     assert ref in admin.models("serve", ref)
     assert admin.heard_by(spoken) == "whisper-base 2"
     assert admin.heard_by(spoken, "town") == "town 2"
-    admin.triton.away_s = 10  # the gateway gives it up meanwhile
+    admin.triton.may_start.clear()
     admin.triton.server().kill()  # started anew it serves both
     admin.room.box.until_in_use("triton", used=False)
     assert admin.heard_by(spoken, "town") == "town 2"  # by the CPU
+    deadline = time.monotonic() + PATIENCE_S
+    while "triton is started anew" not in admin.room.box.log():  # given up, not only waited for
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    admin.triton.may_start.set()
     admin.room.box.until_in_use("triton")
-    admin.triton.away_s = 0
     deadline = time.monotonic() + PATIENCE_S
     while admin.heard_by(spoken, "town") != "town 2":
         assert time.monotonic() < deadline
+        time.sleep(0.2)
     assert "active bundle" in admin.models("unserve", ref)
     assert admin.heard_by(spoken) == "whisper-base 2"
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 import soxr
 
 from appliance.engine.cpu import CpuEngine
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine
 from appliance.engine.triton import TritonEngine
 from appliance.errors import EngineUnavailable, InvalidRequest
 from appliance.metrics import Metrics
@@ -52,11 +52,11 @@ def two_speakers() -> Audio:
 )
 async def engine(
     request: pytest.FixtureRequest, voices_settings: Settings
-) -> AsyncIterator[SpeechEngine]:
+) -> AsyncIterator[ManagedEngine]:
     settings, kind = voices_settings, request.param
     if kind == "triton-pyannote":
         settings = request.getfixturevalue("pyannote_settings")
-    made: SpeechEngine
+    made: ManagedEngine
     if kind == "fake":
         made = FakeEngine()
     else:
@@ -66,7 +66,7 @@ async def engine(
     await made.close()
 
 
-async def hear(engine: SpeechEngine, audio: Audio) -> list[Voices]:
+async def hear(engine: ManagedEngine, audio: Audio) -> list[Voices]:
     """Every window of `audio`, asked together."""
     card = engine.card(DIARIZATION_MODEL)
     hop, length = (int(s * SAMPLE_RATE_HZ) for s in (card.hop_s, card.window_s))
@@ -77,13 +77,13 @@ async def hear(engine: SpeechEngine, audio: Audio) -> list[Voices]:
     )
 
 
-async def gather(engine: SpeechEngine, audio: Audio, **hints: int) -> tuple[Turn, ...]:
+async def gather(engine: ManagedEngine, audio: Audio, **hints: int) -> tuple[Turn, ...]:
     voices = tuple(await hear(engine, audio))
     question = Clustering(NOTHING, voices=voices, length_s=len(audio) / SAMPLE_RATE_HZ, **hints)
     return (await engine.ask(question, Priority.FINAL, TIMEOUT_S)).turns
 
 
-async def test_a_window_is_heard_as_if_it_came_alone(engine: SpeechEngine) -> None:
+async def test_a_window_is_heard_as_if_it_came_alone(engine: ManagedEngine) -> None:
     audio = two_speakers()
     together = await hear(engine, audio)
     card = engine.card(DIARIZATION_MODEL)
@@ -99,14 +99,14 @@ async def test_a_window_is_heard_as_if_it_came_alone(engine: SpeechEngine) -> No
     )
 
 
-async def test_two_speakers_take_turns(engine: SpeechEngine) -> None:
+async def test_two_speakers_take_turns(engine: ManagedEngine) -> None:
     turns = await gather(engine, two_speakers(), least=2, most=2)
     assert {turn.speaker for turn in turns} == {0, 1} and turns[0].speaker == 0
     assert all(0 <= turn.start_s < turn.end_s <= 40 for turn in turns)
     assert [turn.start_s for turn in turns] == sorted(turn.start_s for turn in turns)
 
 
-async def test_more_speakers_than_can_be_told_apart_are_bounded(engine: SpeechEngine) -> None:
+async def test_more_speakers_than_can_be_told_apart_are_bounded(engine: ManagedEngine) -> None:
     """Thirty voices: one person's words at thirty heights, two seconds each."""
     said = two_speakers()[SAMPLE_RATE_HZ:][: 4 * SAMPLE_RATE_HZ]
     rates = np.linspace(0.6, 1.8, 30) * SAMPLE_RATE_HZ
@@ -116,34 +116,34 @@ async def test_more_speakers_than_can_be_told_apart_are_bounded(engine: SpeechEn
     assert all(0 <= turn.start_s < turn.end_s <= 60 for turn in turns)
 
 
-async def test_the_hint_bounds_the_speakers(engine: SpeechEngine) -> None:
+async def test_the_hint_bounds_the_speakers(engine: ManagedEngine) -> None:
     if isinstance(engine, FakeEngine):
         return  # it takes no hints
     turns = await gather(engine, two_speakers(), least=1, most=1)
     assert {turn.speaker for turn in turns} == {0}
 
 
-async def test_silence_has_no_speakers(engine: SpeechEngine) -> None:
+async def test_silence_has_no_speakers(engine: ManagedEngine) -> None:
     silence = np.zeros(15 * SAMPLE_RATE_HZ, np.float32)
     assert await gather(engine, silence) == ()
     nothing = Clustering(NOTHING)
     assert (await engine.ask(nothing, Priority.FINAL, TIMEOUT_S)).turns == ()
 
 
-async def test_a_moment_of_speech_is_enough(engine: SpeechEngine) -> None:
+async def test_a_moment_of_speech_is_enough(engine: ManagedEngine) -> None:
     await gather(engine, two_speakers()[: SAMPLE_RATE_HZ // 4])
 
 
 @pytest.mark.parametrize("seconds", [0, 10.1])
 async def test_windows_of_the_wrong_length_are_refused(
-    engine: SpeechEngine, seconds: float
+    engine: ManagedEngine, seconds: float
 ) -> None:
     audio = np.zeros(int(seconds * SAMPLE_RATE_HZ), np.float32)
     with pytest.raises(InvalidRequest, match=r"empty|long"):
         await engine.ask(VoiceWindow(audio), Priority.FINAL, TIMEOUT_S)
 
 
-async def test_a_bad_window_costs_its_neighbours_nothing(engine: SpeechEngine) -> None:
+async def test_a_bad_window_costs_its_neighbours_nothing(engine: ManagedEngine) -> None:
     broken = two_speakers()[: 5 * SAMPLE_RATE_HZ].copy()
     broken[100] = np.nan
     good = VoiceWindow(two_speakers()[: 10 * SAMPLE_RATE_HZ])

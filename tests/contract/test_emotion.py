@@ -11,7 +11,7 @@ import pytest_asyncio
 import soxr
 
 from appliance.engine.cpu import CpuEngine
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine
 from appliance.engine.triton import TritonEngine
 from appliance.errors import InvalidRequest
 from appliance.metrics import Metrics
@@ -44,10 +44,10 @@ def utterance(start_s: float, end_s: float, leg: int = 1) -> Audio:
 @pytest_asyncio.fixture(params=["fake", "cpu", "triton"], scope="module", loop_scope="module")
 async def engine(
     request: pytest.FixtureRequest, tiny_settings: Settings, voices_settings: Settings
-) -> AsyncIterator[SpeechEngine]:
+) -> AsyncIterator[ManagedEngine]:
     models = tiny_settings.models.model_copy(update={"emotion": voices_settings.models.emotion})
     settings = tiny_settings.model_copy(update={"models": models})
-    made: SpeechEngine
+    made: ManagedEngine
     if request.param == "fake":
         made = FakeEngine()
     else:
@@ -57,11 +57,11 @@ async def engine(
     await made.close()
 
 
-async def feel(engine: SpeechEngine, question: EmotionWindow) -> EmotionScores:
+async def feel(engine: ManagedEngine, question: EmotionWindow) -> EmotionScores:
     return await engine.ask(question, Priority.FINAL, TIMEOUT_S)
 
 
-async def test_an_utterance_feels_as_if_it_came_alone(engine: SpeechEngine) -> None:
+async def test_an_utterance_feels_as_if_it_came_alone(engine: ManagedEngine) -> None:
     asks = [EmotionWindow(utterance(6.4 + i, 9.4 + 2 * i)) for i in range(5)]
     alone = [await feel(engine, ask) for ask in asks]
     together = await asyncio.gather(*(feel(engine, ask) for ask in asks))
@@ -71,7 +71,7 @@ async def test_an_utterance_feels_as_if_it_came_alone(engine: SpeechEngine) -> N
     assert len({felt.prosody for felt in alone}) == len(alone), "different sounds, other prosody"
 
 
-async def test_an_answer_is_whole(engine: SpeechEngine) -> None:
+async def test_an_answer_is_whole(engine: ManagedEngine) -> None:
     felt = await feel(engine, EmotionWindow(utterance(6.4, 11.2), ANNOYED))
     assert abs(sum(felt.probabilities) - 1) < 0.01 and len(felt.probabilities) == len(EMOTIONS)
     assert felt.emotion in ("", *EMOTIONS) and felt.level in ("", *LEVELS)
@@ -79,7 +79,7 @@ async def test_an_answer_is_whole(engine: SpeechEngine) -> None:
     assert felt.demo and felt.model.startswith(engine.card(EMOTION_MODEL).name)
 
 
-async def test_words_count(engine: SpeechEngine) -> None:
+async def test_words_count(engine: ManagedEngine) -> None:
     sound = utterance(6.4, 11.2)
     plain, angry = [
         await feel(engine, EmotionWindow(sound, words)) for words in ((0.0,) * 7, ANNOYED)
@@ -90,7 +90,7 @@ async def test_words_count(engine: SpeechEngine) -> None:
     assert angry.words_share > plain.words_share == 0
 
 
-async def test_a_baseline_counts_and_is_the_prosody_of_before(engine: SpeechEngine) -> None:
+async def test_a_baseline_counts_and_is_the_prosody_of_before(engine: ManagedEngine) -> None:
     if isinstance(engine, FakeEngine):
         return  # it only listens to words
     sound = utterance(6.4, 11.2)
@@ -102,13 +102,13 @@ async def test_a_baseline_counts_and_is_the_prosody_of_before(engine: SpeechEngi
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 60.0])
-async def test_silence_and_odd_lengths_are_answered(engine: SpeechEngine, seconds: float) -> None:
+async def test_silence_and_odd_lengths_are_answered(engine: ManagedEngine, seconds: float) -> None:
     silence = np.zeros(int(seconds * SAMPLE_RATE_HZ), np.float32)
     felt = await feel(engine, EmotionWindow(silence))
     assert isinstance(engine, FakeEngine) or felt.emotion == "", "unsure of what has no voice"
 
 
-async def test_a_bad_question_costs_its_neighbours_nothing(engine: SpeechEngine) -> None:
+async def test_a_bad_question_costs_its_neighbours_nothing(engine: ManagedEngine) -> None:
     broken = utterance(6.4, 8.4).copy()
     broken[7] = np.inf
     good = EmotionWindow(utterance(6.4, 8.4))
@@ -118,6 +118,6 @@ async def test_a_bad_question_costs_its_neighbours_nothing(engine: SpeechEngine)
     assert all(isinstance(answer, InvalidRequest) for answer in answers[1:3])
 
 
-async def test_nothing_to_hear_is_refused(engine: SpeechEngine) -> None:
+async def test_nothing_to_hear_is_refused(engine: ManagedEngine) -> None:
     with pytest.raises(InvalidRequest):
         await feel(engine, EmotionWindow(np.zeros(0, np.float32)))

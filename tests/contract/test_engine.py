@@ -18,7 +18,7 @@ from appliance.engine.build import build_engine
 from appliance.engine.cpu import CpuEngine
 from appliance.engine.cpu_service import CpuService, listen
 from appliance.engine.process import SHARED_MEMORY, shm_prefix, sweep_orphans
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine
 from appliance.engine.triton import TritonEngine
 from appliance.errors import EngineUnavailable, InvalidRequest, Overloaded
 from appliance.metrics import Metrics
@@ -43,7 +43,7 @@ def window(seconds: float = 1.0, seed: int = 0, **options: object) -> Window:
     return Window(sound(seconds, seed), **{"language": "zh", "retries": False, **options})
 
 
-def make(kind: str, settings: Settings) -> SpeechEngine:
+def make(kind: str, settings: Settings) -> ManagedEngine:
     if kind == "fake":
         return FakeEngine(queue=settings.cpu.queue, started=False)
     if kind == "failover":
@@ -56,7 +56,7 @@ def served_by_socket(settings: Settings, path: Path) -> Settings:
     return settings.model_copy(update={"cpu": settings.cpu.model_copy(update={"socket": path})})
 
 
-def make_narrow(kind: str, settings: Settings, **more: int) -> SpeechEngine:
+def make_narrow(kind: str, settings: Settings, **more: int) -> ManagedEngine:
     """One that works on one window at a time.
 
     Args:
@@ -72,7 +72,7 @@ def make_narrow(kind: str, settings: Settings, **more: int) -> SpeechEngine:
     return made
 
 
-def slow_down(engine: SpeechEngine, delay_s: float) -> None:
+def slow_down(engine: ManagedEngine, delay_s: float) -> None:
     """The fake answers at once unless told otherwise; the others are slow enough by nature."""
     if isinstance(engine, FakeEngine):
         engine.delay_s = delay_s
@@ -84,7 +84,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(kind: str, tiny_settings: Settings) -> AsyncIterator[SpeechEngine]:
+async def engine(kind: str, tiny_settings: Settings) -> AsyncIterator[ManagedEngine]:
     async with contextlib.AsyncExitStack() as stack:
         if kind == "cpu service":
             folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -98,7 +98,7 @@ async def engine(kind: str, tiny_settings: Settings) -> AsyncIterator[SpeechEngi
         await made.close()
 
 
-async def test_it_answers_as_if_each_window_came_alone(engine: SpeechEngine) -> None:
+async def test_it_answers_as_if_each_window_came_alone(engine: ManagedEngine) -> None:
     asks = [
         window(0.5 + 0.4 * i, seed=i, beam_size=1 + i % 2, prompt="平城区" * (i % 3))
         for i in range(9)
@@ -110,19 +110,19 @@ async def test_it_answers_as_if_each_window_came_alone(engine: SpeechEngine) -> 
     assert len({h.text for h in alone}) > 1, "different sounds must not all sound the same"
 
 
-async def test_its_card_tells_demo_weights(engine: SpeechEngine) -> None:
+async def test_its_card_tells_demo_weights(engine: ManagedEngine) -> None:
     card = engine.card()
     assert card.demo and card.name and "zh" in card.languages
     heard = await engine.ask(window(), Priority.FINAL, TIMEOUT_S)
     assert heard.demo and heard.model == f"{card.name} {card.version}"
 
 
-async def test_silence_is_no_text(engine: SpeechEngine) -> None:
+async def test_silence_is_no_text(engine: ManagedEngine) -> None:
     silence = Window(np.zeros(SAMPLE_RATE_HZ, np.float32), language="zh")
     assert (await engine.ask(silence, Priority.FINAL, TIMEOUT_S)).text == ""
 
 
-async def test_a_bad_window_costs_its_neighbours_nothing(engine: SpeechEngine) -> None:
+async def test_a_bad_window_costs_its_neighbours_nothing(engine: ManagedEngine) -> None:
     broken = sound(1.0)
     broken[100] = np.nan
     asks = [window(seed=1), Window(broken, language="zh"), window(seed=2)]
@@ -133,14 +133,14 @@ async def test_a_bad_window_costs_its_neighbours_nothing(engine: SpeechEngine) -
     assert heard[0].language == heard[2].language == "zh"
 
 
-async def test_times_are_ordered_and_inside_the_window(engine: SpeechEngine) -> None:
+async def test_times_are_ordered_and_inside_the_window(engine: ManagedEngine) -> None:
     heard = await engine.ask(window(3.0), Priority.FINAL, TIMEOUT_S)
     times = [t for word in heard.words for t in (word.start_ms, word.end_ms)]
     assert times == sorted(times) and all(0 <= t <= 3000 for t in times)
     assert all(0 <= word.confidence <= 1 for word in heard.words)
 
 
-async def test_too_little_time_is_an_unavailable_engine(engine: SpeechEngine) -> None:
+async def test_too_little_time_is_an_unavailable_engine(engine: ManagedEngine) -> None:
     slow_down(engine, 1.0)
     with pytest.raises(EngineUnavailable) as caught:
         await engine.ask(window(20.0), Priority.FINAL, 0.001)
@@ -148,7 +148,7 @@ async def test_too_little_time_is_an_unavailable_engine(engine: SpeechEngine) ->
     assert caught.value.retryable
 
 
-async def test_cancelling_frees_the_place(engine: SpeechEngine) -> None:
+async def test_cancelling_frees_the_place(engine: ManagedEngine) -> None:
     slow_down(engine, 1.0)
     tasks = [
         asyncio.create_task(engine.ask(window(5.0, i), Priority.RECORDING, TIMEOUT_S))

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from appliance.engine.cpu_service import CpuService, listen
 from appliance.engine.lineup import with_base
-from appliance.engine.protocol import SpeechEngine
+from appliance.engine.protocol import ManagedEngine
 from appliance.errors import BundleError, EngineUnavailable
 from appliance.settings import Settings
 from appliance.settings.section import PROJECT
@@ -32,7 +32,7 @@ NAME = load_manifest(OTHER).name
 class ServedEngine:
     """An engine, and what its service would be told to serve."""
 
-    engine: SpeechEngine
+    engine: ManagedEngine
     settings: Settings
     variants: dict[str, Path] = field(default_factory=dict)
 
@@ -75,14 +75,14 @@ async def served(
         await made.engine.close()
 
 
-async def hear(engine: SpeechEngine, variant: str = "") -> str:
+async def hear(engine: ManagedEngine, variant: str = "") -> str:
     """Which bundle heard it."""
     answer = await engine.ask(window(1.2, variant=variant), Priority.FINAL, 60)
     return answer.model.partition(" ")[0]
 
 
 @contextlib.asynccontextmanager
-async def asked_all_the_while(engine: SpeechEngine) -> AsyncIterator[list[str]]:
+async def asked_all_the_while(engine: ManagedEngine) -> AsyncIterator[list[str]]:
     """Whatever is loaded or let go of, the bundle from the start answers."""
     answers: list[str] = []
 
@@ -162,14 +162,17 @@ async def test_a_broken_variant_keeps_no_service_from_starting(
     settings = served_by_socket(tiny_settings, tmp_path / "cpu.sock")
     assert settings.cpu.socket
     served = tiny_settings, {"other-1": broken}
-    service = CpuService(tiny_settings, listen(settings.cpu.socket), lambda: served)
-    serving = asyncio.create_task(service.serve())
     engine = make("cpu service", settings)
-    async with asyncio.timeout(120):
-        while True:
-            with contextlib.suppress(EngineUnavailable):
-                await engine.start()
-                break
-    assert await hear(engine) == engine.card().name
-    await engine.close()
-    serving.cancel()
+    with contextlib.closing(listen(settings.cpu.socket)) as listener:
+        service = CpuService(tiny_settings, listener, lambda: served)
+        serving = asyncio.create_task(service.serve())
+        try:
+            async with asyncio.timeout(120):
+                while not engine.health().ok:
+                    with contextlib.suppress(EngineUnavailable):
+                        await engine.start()
+            assert await hear(engine) == engine.card().name
+        finally:
+            await engine.close()
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)

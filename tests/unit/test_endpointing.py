@@ -93,10 +93,19 @@ def test_force_ends_only_what_runs() -> None:
     assert endpointer.force() is None
 
 
-@given(st.lists(st.floats(0, 1), max_size=1500))
-def test_utterances_never_overlap_and_never_run_backwards(probabilities: list[float]) -> None:
+def test_the_sound_of_the_utterance_before_is_not_taken_again() -> None:
+    asked = Endpointing(stop_history_ms=64)
+    marks = run([SPEECH] * 10 + [0.3] * 4 + [SPEECH] * 10, asked)
+    first, end, second = (mark for _, mark in marks if mark.signal is not Signal.EARLY_END)
+    assert second.signal is Signal.START and second.frame == end.frame > first.frame
+
+
+@given(st.lists(st.floats(0, 1), max_size=1500), st.sampled_from([None, 64, 320]))
+def test_utterances_never_overlap_and_never_run_backwards(
+    probabilities: list[float], stop_history_ms: int | None
+) -> None:
     speaking, last = False, 0
-    for _, mark in run(probabilities):
+    for _, mark in run(probabilities, Endpointing(stop_history_ms=stop_history_ms)):
         if mark.signal is Signal.START:
             assert not speaking
             speaking = True

@@ -72,7 +72,7 @@ class Stage:
         self.engine.base = SERVES
         self.loading = BundleLoading(library, self.lineup, self.switch, SERVES)
         self.loading.start()
-        self.rollout = Rollout(self.loading, self.switch, lambda: self.late_s, self.tell)
+        self.rollout = Rollout(self.loading, self.switch, lambda: self.late_s, tell=self.tell)
         self.told: list[tuple[str, ...]] = []
         self.bundle: HeldBundle = library.find("whisper-base")
 

@@ -16,7 +16,7 @@ from appliance.settings import Settings
 from appliance.settings.engines import ModelsSettings
 
 
-class Server:
+class FailingTriton:
     """A Triton that fails to load what it is told so often."""
 
     def __init__(self, failures: int) -> None:
@@ -44,7 +44,7 @@ async def test_a_base_that_failed_is_tried_again(
     )
     beside: Variants = {"town+1": tiny_bundle}
     monkeypatch.setattr(engines, "_serving", lambda since: (wanted, beside))
-    server = Server(failures)
+    server = FailingTriton(failures)
     following = asyncio.create_task(engines._follow(began, cast(Any, server)))
     async with asyncio.timeout(10):
         while not server.variants:

@@ -103,9 +103,9 @@ async def test_one_that_is_only_late_is_kept(
 ) -> None:
     there = Elsewhere(ASR_MODEL, VARIANT)
     engine = await started(monkeypatch, there, tiny_bundle)
-    there.late = {VARIANT}
+    there.late = {ASR_MODEL, VARIANT}
     await engine.serve({"town+1": tiny_bundle})
-    assert engine.card(VARIANT).name == VARIANT
+    assert engine.card(VARIANT).name == VARIANT and engine.card().name == ASR_MODEL
     await engine.close()
 
 

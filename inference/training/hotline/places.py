@@ -3,7 +3,7 @@
 python -m inference.training.hotline.places --out DIR --kokoro SITE_PACKAGES VOICES [--count N]
 
 Writes list.tsv (file, text, place, speaker) and the recordings, 16 kHz. The places are the pack's:
-communities, villages, compounds and landmarks, with their district or town before half of them.
+communities and villages, half of them with their district or town, compounds and landmarks.
 Of names that two places have none is said: there the right answer is a question.
 """
 
