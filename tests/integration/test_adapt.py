@@ -20,6 +20,7 @@ from inference.tensors import Hypothesis, Window
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SPOKEN = PROJECT / "tools" / "evaluation" / "spoken_names"  # 48 clips of a synthetic voice or more
+TORCH = PROJECT / ".venv-pyannote" / "bin" / "python"
 STEPS = 4  # enough to see that all of it works, too few to learn from
 
 
@@ -43,7 +44,7 @@ def command(listed: Path, out: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "appliance", "adapt", "--data", str(listed), "--out", str(out)),
         *("--steps", str(STEPS), "--no-curve", "--name", "local", "--version", "1", "--json"),
-        *("--torch", str(PROJECT / ".venv-pyannote" / "bin" / "python")),
+        *("--general", str(listed), "--torch", str(TORCH)),
     ]
 
 
@@ -64,6 +65,7 @@ def test_killed_in_the_middle_it_goes_on_and_brings_a_bundle(listed: Path, tmp_p
     assert any("fits it as well" in reason for reason in reasons.values()), reasons
     assert len(reasons) <= 5, reasons
     assert told["learned_s"] > 30 and told["after"]["local_alaw"]["clips"] > 1
+    assert told["after"]["general"]["clips"] > 1
     assert told["curve"][0]["steps"] == STEPS and told["cost"]["core_hours"] > 0
     assert "<svg" in (out / "report.html").read_text(encoding="utf-8")
     manifest = verify(out / "bundle")
@@ -73,3 +75,10 @@ def test_killed_in_the_middle_it_goes_on_and_brings_a_bundle(listed: Path, tmp_p
     assert clip is not None
     (heard,) = model.listen([Window(clip, language="zh")])
     assert isinstance(heard, Hypothesis) and heard.text == manifest.canary.text
+
+
+def test_what_adapters_change_of_a_network() -> None:
+    bundle = PROJECT / "tests" / "stock_whisper_bundle"
+    checked = [str(TORCH), "-m", "tests.adapted_network", str(bundle)]
+    done = subprocess.run(checked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
