@@ -120,7 +120,10 @@ class Training:
         return plan.peak_rate * ramp * (0.51 + 0.49 * math.cos(math.pi * falling))
 
     def _loss(self, batch: WindowBatch) -> Tensor:
-        """Mean over the tokens to be said; no mark is taught where the text has none."""
+        """Mean over the tokens to be said; no mark is taught where the text has none.
+
+        In training, what comes of kept windows must also stay near what the base expects.
+        """
         device, following = self._job.plan.device, self._job.plan.following
         mel, inputs, targets, marks, kept = (
             torch.from_numpy(part).to(device)
