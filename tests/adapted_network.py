@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 
+from inference.adaptation import precision
 from inference.adaptation.network import WhisperNetwork
 from inference.adaptation.training import _distance
 from inference.adaptation.weights import float_weights
@@ -48,5 +50,15 @@ def check(bundle: Path) -> None:
     assert float(_distance(likely, sure)) > float(_distance(sure, likely))
 
 
+def check_precision() -> None:
+    """The faster of the two is taken, whichever it is on this machine."""
+    for faster in (torch.float32, torch.bfloat16):
+        times = {torch.float32: 2.0, torch.bfloat16: 2.0, faster: 1.0}
+        with patch.object(precision, "_seconds", lambda _, dtype, times=times: times[dtype]):
+            assert precision.fastest_dtype("cpu") == faster
+    assert precision.fastest_dtype("cpu") in (torch.float32, torch.bfloat16)
+
+
 if __name__ == "__main__":
     check(Path(sys.argv[1]))
+    check_precision()

@@ -27,6 +27,7 @@ from inference.adaptation.adapters import Adapters
 from inference.adaptation.batches import IGNORED, Batches, WindowBatch
 from inference.adaptation.job import DONE, AdaptationJob, load, look_file
 from inference.adaptation.network import WhisperNetwork
+from inference.adaptation.precision import fastest_dtype
 from inference.adaptation.weights import float_weights
 from inference.asr import ct2
 from inference.asr.features import LogMel
@@ -68,6 +69,7 @@ class Training:
         self._network = WhisperNetwork(base)
         self._network.adapt(plan.rank, plan.scale, plan.part, plan.dropout)
         self._network.to(plan.device)
+        self._dtype = fastest_dtype(plan.device)
         self._learned = [p for p in self._network.parameters() if p.requires_grad]
         self._average = [p.detach().clone() for p in self._learned]
         self._optimiser = torch.optim.AdamW(
@@ -146,7 +148,8 @@ class Training:
 
     def _scores(self, mel: Tensor, inputs: Tensor, wanted: Tensor) -> Tensor:
         """Of the next token at every place that is wanted."""
-        with torch.autocast(self._job.plan.device, torch.bfloat16):
+        halved = self._dtype != torch.float32
+        with torch.autocast(self._job.plan.device, self._dtype, enabled=halved):
             states = self._network.decoder(inputs, self._network.encoder(mel))
             chosen = states.flatten(0, 1)[wanted]
             return functional.linear(chosen, self._network.vocabulary).float()
