@@ -43,17 +43,27 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 async def decode(path: Path, longest_s: float = LONGEST_S) -> Audio:
-    """One leg of a recording in any format the box takes, 16 kHz; raises OSError, LingtingError."""
+    """A recording in any format the box takes, its legs mixed, 16 kHz.
+
+    Raises OSError or LingtingError.
+    """
+    return _mono(await decode_legs(path, longest_s))
+
+
+async def decode_legs(path: Path, longest_s: float = LONGEST_S) -> list[Audio]:
+    """Each leg of it, [n] at 16 kHz; raises OSError or LingtingError."""
     decoder = AudioDecoder(AudioFormat(), live=False, max_duration_s=longest_s)
-    pieces: list[Audio] = []
+    pieces: list[Sequence[Audio]] = []
     try:
         for chunk in _chunks(path):
-            pieces.append(_mono(await decoder.feed(chunk)))
+            pieces.append(await decoder.feed(chunk))
         async for legs in decoder.drain():
-            pieces.append(_mono(legs))
+            pieces.append(legs)
     finally:
         await decoder.close()
-    return np.concatenate(pieces).astype(np.float32) if pieces else np.zeros(0, np.float32)
+    return [
+        np.concatenate(leg).astype(np.float32) for leg in zip(*filter(None, pieces), strict=True)
+    ]
 
 
 def _mono(legs: Sequence[Audio]) -> Audio:

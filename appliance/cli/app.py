@@ -23,6 +23,7 @@ from appliance.cli import (
     serve,
     store,
 )
+from appliance.cli.adapt_draft import draft
 from appliance.cli.adapt_emotion import emotion
 from appliance.cli.canary import canary
 from appliance.cli.capacity import capacity
@@ -73,6 +74,7 @@ app.command()(capacity)
 app.command()(support_bundle)
 app.command()(lexicon)
 app.command()(replay)
+adapt.app.command()(draft)
 adapt.app.command()(emotion)
 app.add_typer(adapt.app, name="adapt")
 app.add_typer(access.app, name="access")
