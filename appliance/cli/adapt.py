@@ -37,6 +37,7 @@ from appliance.settings import load_settings
 from appliance.settings.section import PROJECT
 from inference.adaptation import request
 from inference.adaptation.request import AdaptationRequest, SpokenRecording
+from inference.bundles import load_manifest
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
 DOING = "adapt the recogniser"
@@ -84,7 +85,7 @@ def adapt(
     version: Annotated[str, typer.Option(help="Of the new bundle; else today.")] = "",
     language: Annotated[str, typer.Option(help="ISO 639-1.")] = "zh",
     steps: Annotated[
-        int, typer.Option(min=0, max=5000, help="Of learning, some 3 s each; 0: by the minutes.")
+        int, typer.Option(min=0, max=5000, help="Of learning, some 5 s each; 0: by the minutes.")
     ] = 0,
     curve: Annotated[
         bool, typer.Option(help="Learn from 1, 2, 5 ... minutes, too: what more would bring.")
@@ -106,7 +107,7 @@ def adapt(
     if data is None or out is None:
         raise typer.BadParameter("--data LIST and --out FOLDER are needed")
     folder = base_folder(base)
-    made = name or f"{folder.name}-local", version or _begun_as(out) or time.strftime("%Y%m%d")
+    made = name or default_name(folder), version or _begun_as(out) or time.strftime("%Y%m%d")
     python = str(_with_torch(torch or TORCH))
     asked = AdaptationRequest(
         str(folder), *made, language, minutes, steps, curve, device.value, python, (), ()
@@ -146,6 +147,11 @@ def base_folder(base: str) -> Path:
     if not (folder / "manifest.json").is_file():
         folder = library_of(load_settings()).find(base).folder
     return folder.resolve()
+
+
+def default_name(base: Path) -> str:
+    """Of what is made of a bundle."""
+    return f"{load_manifest(base).name}-local"
 
 
 def _with_torch(python: Path) -> Path:

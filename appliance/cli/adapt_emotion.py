@@ -15,12 +15,13 @@ import psutil
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
 from appliance.audio.listed import decode, read_rows
 from appliance.call.lexicon import load_lexicon
-from appliance.cli.adapt import NICENESS, PEAK, base_folder
+from appliance.cli.adapt import NICENESS, PEAK, base_folder, default_name
 from appliance.errors import LingtingError, SettingsError
 from appliance.messages import Emotion
 from appliance.settings import load_settings
@@ -60,13 +61,15 @@ def emotion(
     if out.exists():
         raise SettingsError(DOING, f"{out} exists", "name a new folder")
     rows = read_rows(data)
-    told = {"base": str(folder), "name": name or f"{folder.name}-local"}
+    told = {"base": str(folder), "name": name or default_name(folder)}
     told |= {"version": version or time.strftime("%Y%m%d")}
     (out / "clips").mkdir(parents=True)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("read utterances", total=len(rows))
-        read = asyncio.run(_read(out, data, rows, lambda: progress.advance(task)))
-    request = {**told, "utterances": read}
+        read, aside = asyncio.run(_read(out, data, rows, lambda: progress.advance(task)))
+    for each in aside:
+        console.print(f"[yellow]{escape(each)}[/yellow]")
+    request = {**told, "utterances": read, "set_aside": aside}
     (out / FILE).write_text(json.dumps(request, ensure_ascii=False), encoding="utf-8")
     command = [sys.executable, "-m", "inference.adaptation.moods", str(out)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -80,9 +83,11 @@ def emotion(
         _show(report, out)
 
 
-async def _read(out: Path, path: Path, rows: list[dict[str, str]], advance: Any) -> list[Any]:
-    """Utterances that can be learned from, decoded; the others are told and left out."""
-    lexicon, kept = load_lexicon(load_settings().city.pack), []
+async def _read(
+    out: Path, path: Path, rows: list[dict[str, str]], advance: Any
+) -> tuple[list[Any], list[str]]:
+    """Utterances that can be learned from, decoded; and why the others are left out."""
+    lexicon, kept, aside = load_lexicon(load_settings().city.pack), list[Any](), list[str]()
     for number, row in enumerate(rows):
         line, file = f"{path.name}, line {number + 2}", f"clips/{number:05d}.npy"
         try:
@@ -90,14 +95,14 @@ async def _read(out: Path, path: Path, rows: list[dict[str, str]], advance: Any)
             audio = await decode(path.parent / row["file"], LONGEST_S)
         except (ValueError, OSError, LingtingError) as error:
             cause = error.cause if isinstance(error, LingtingError) else str(error)
-            console.print(f"[yellow]{line} is left out: {cause}[/yellow]")
+            aside.append(f"{line} is left out: {cause}")
         else:
             np.save(out / file, (np.clip(audio, -1, 1) * PEAK).astype(np.int16))
             scores = lexicon.read(text).scores
             speaker = row.get("speaker") or "-"
             kept.append({"file": file, "speaker": speaker, "emotion": mood, "lexical": scores})
         advance()
-    return kept
+    return kept, aside
 
 
 def _show(report: dict[str, Any], out: Path) -> None:

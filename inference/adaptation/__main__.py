@@ -29,10 +29,10 @@ from inference.adaptation.adapters import Adapters, AdaptersUnusable
 from inference.adaptation.clips import SetAside, SpeechClip
 from inference.adaptation.curriculum import Curriculum
 from inference.adaptation.job import DONE, LOOKS, look_file, read_samples
+from inference.adaptation.notes import notes
 from inference.adaptation.report import AdaptationReport, Cost, CurvePoint
 from inference.adaptation.tokens import prompt_tokens
 from inference.adaptation.trial import (
-    LAST_MARGIN_S,
     LATEST,
     MARGINS_S,
     STRENGTHS,
@@ -109,11 +109,13 @@ class Adaptation:
         model: WhisperModel,
     ) -> AdaptationReport:
         taken = curriculum.nested(material.local, curve[-1].minutes)
-        after = self._heard(model, material, "after")
         margins = {
             when: self._by_margin(each, material.local_held, when)
             for when, each in (("before", self._model), ("after", model))
         }
+        margin_s = smallest_margin(margins["after"])
+        served = self._loaded(self._best(curve[-1]), serving=self._serving(margin_s))
+        after = self._heard(served, material, "after")
         return AdaptationReport(
             base=load_manifest(self._base).name,
             bundle=f"{self._asked.name}@{self._asked.version}",
@@ -126,10 +128,10 @@ class Adaptation:
             after=after,
             curve=tuple(curve),
             margins=margins,
-            margin_s=smallest_margin(margins["after"]),
+            margin_s=margin_s,
             cost=self._cost(curve),
             set_aside=tuple(material.aside),
-            notes=tuple(_notes(material)),
+            notes=tuple(notes(before, after, material.by_speaker)),
         )
 
     # --- what there is to learn from
@@ -234,9 +236,9 @@ class Adaptation:
         unspoilt = before["general"].cer if material.general_held else None
         return strongest_that_spoils_nothing(tried, unspoilt)
 
-    def _loaded(self, learned: Adapters) -> WhisperModel:
+    def _loaded(self, learned: Adapters, **facts: Any) -> WhisperModel:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            return model_of(self._base, learned, Path(folder), self._threads)
+            return model_of(self._base, learned, Path(folder), self._threads, facts)
 
     def _best(self, point: CurvePoint) -> Adapters:
         job = self._folder / _job_name(point.minutes)
@@ -287,18 +289,19 @@ class Adaptation:
         learned.save(self._folder / ADAPTERS)
         tell(stage="write the bundle", done=1, of=1, note="")
 
+    def _serving(self, margin_s: float) -> dict[str, Any]:
+        told = load_manifest(self._base).serving
+        least = min(margin_s, told.min_margin_s)
+        return {**asdict(told), "margin_s": margin_s, "min_margin_s": least}
+
     def _facts(self, told: AdaptationReport) -> dict[str, Any]:
         base = load_manifest(self._base)
-        serving = {**asdict(base.serving)}
-        if told.margin_s < LAST_MARGIN_S:
-            serving["margin_s"] = told.margin_s
-            serving["min_margin_s"] = min(told.margin_s, base.serving.min_margin_s)
         after = told.after["local"]
         return {
             "name": self._asked.name,
             "version": self._asked.version,
             "description": f"{base.name}, adapted to {told.learned_s / 60:.1f} min of local speech",
-            "serving": serving,
+            "serving": self._serving(told.margin_s),
             "notice": "",
             "measured": {
                 "set": f"{after.clips} clips of {after.speakers} people, held out",
@@ -330,25 +333,6 @@ def _too_little(seconds: float, aside: Sequence[SetAside]) -> str:
     told = "; ".join(f"{count}: {reason}" for reason, count in reasons.most_common(3))
     left = f"{seconds:.0f} s of speech to learn from, {curriculum.LEAST_S:.0f} s are the least"
     return f"{left}; set aside {told}" if told else left
-
-
-def _notes(material: Material) -> list[str]:
-    notes = [
-        "强度与尾部静音是按同一批留出的录音选的，所以这里的数字略偏乐观。"
-        " Strength and margin were chosen by the recordings that the figures are of: they are a "
-        "little too good."
-    ]
-    if not material.by_speaker:
-        notes.append(
-            "说话人少于 4 位：留出的录音与所学的出自同一些人，对别人会差一些。"
-            " Fewer than 4 speakers: others will be heard worse than these figures say."
-        )
-    if not material.general:
-        notes.append(
-            "没有给普通话录音（--general）：没有测它是否忘了普通话。"
-            " No general speech was given (--general): what it forgot was not measured."
-        )
-    return notes
 
 
 def _card(told: AdaptationReport) -> str:
@@ -389,7 +373,10 @@ def main() -> int:
         cause, hint = error.args
         tell(error=cause, hint=hint)
         return 1
-    except (BundleInvalid, ModelUnusable, AdaptersUnusable, OSError, ValueError) as error:
+    except BundleInvalid as error:
+        tell(error=str(error), hint="name another base, or learn less: fewer --steps")
+        return 1
+    except (ModelUnusable, AdaptersUnusable, OSError, ValueError) as error:
         tell(error=str(error), hint="run the same command again to go on from there")
         return 1
     tell(report=str((folder / reports.PAGE).resolve()))

@@ -38,7 +38,7 @@ class LabelledWindow:
     before: tuple[int, ...]  # prompt and start
     text: tuple[int, ...]  # with the end
     marked: bool
-    kept: bool = False  # as of its source
+    followed: bool = False  # as of its source
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,20 @@ class WindowBatch:
     inputs: NDArray[np.int64]  # [b, n]
     targets: NDArray[np.int64]  # [b, n]; IGNORED where nothing is to be learned
     marked: NDArray[np.bool_]  # [b]
-    kept: NDArray[np.bool_]  # [b]
+    followed: NDArray[np.bool_]  # [b]
 
 
 class Batches:
-    """Draws without end; `held_out` goes once through what is kept apart."""
+    """Draws without end; `held_out` goes once through what is kept apart.
 
-    def __init__(self, folder: Path, job: AdaptationJob, mel: LogMel) -> None:
+    Args:
+        step: from which it is gone on with; what is drawn is not drawn again.
+    """
+
+    def __init__(self, folder: Path, job: AdaptationJob, mel: LogMel, step: int = 0) -> None:
         self._folder, self._job, self._mel = folder, job, mel
-        self._rng = random.Random(job.plan.seed)
-        self._noise = np.random.default_rng(job.plan.seed)
+        self._rng = random.Random(job.plan.seed + step)
+        self._noise = np.random.default_rng(job.plan.seed + step)
         self._mates = [_by_speaker(source) for source in job.sources]
 
     def __iter__(self) -> Iterator[WindowBatch]:
@@ -108,7 +112,7 @@ class Batches:
         clips = self._together(at)
         audio = self._spoiled(self._spoken(clips))
         text, marked = self._text(clips), all(c.marked for c in clips)
-        return LabelledWindow(audio, self._before(), text, marked, self._job.sources[at].kept)
+        return LabelledWindow(audio, self._before(), text, marked, self._job.sources[at].followed)
 
     def _together(self, at: int) -> list[TrainingClip]:
         """A clip, and sometimes more of the same speaker's."""
@@ -181,8 +185,8 @@ class Batches:
             inputs[row, : len(whole) - 1] = whole[:-1]
             targets[row, len(window.before) - 1 : len(whole) - 1] = window.text
         marked = np.array([window.marked for window in windows])
-        kept = np.array([window.kept for window in windows])
-        return WindowBatch(self._mel(audio), inputs, targets, marked, kept)
+        followed = np.array([window.followed for window in windows])
+        return WindowBatch(self._mel(audio), inputs, targets, marked, followed)
 
 
 def _by_speaker(source: ClipSource) -> dict[str, list[TrainingClip]]:

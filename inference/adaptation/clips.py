@@ -18,6 +18,7 @@ from inference.asr.whisper import WhisperModel
 from inference.cer import cer, normalise
 from inference.tensors import Hypothesis, Window
 
+CHINESE = "zh"
 SHORTEST_S, LONGEST_S = 0.4, 14.0
 SILENT_PEAK = 0.003  # of full scale
 FASTEST = 12.0  # characters a second that nobody speaks
@@ -62,12 +63,12 @@ class SetAside:
 Look = Callable[[int, int], None]  # so many done, of so many
 
 
-def looked_at(clip: SpeechClip) -> str:
+def looked_at(clip: SpeechClip, language: str = CHINESE) -> str:
     """Why a clip cannot be learned from, before it is heard; empty if it can."""
     characters = len(normalise(clip.text))
     if not characters:
         return "no text"
-    if not _HAN.search(clip.text):
+    if language == CHINESE and not _HAN.search(clip.text):
         return "no Chinese text"
     if unknown := [c for c in clip.text if unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs")]:
         return f"its text holds {unknown[0]!r}"
@@ -87,7 +88,7 @@ def sorted_out(
 ) -> tuple[list[SpeechClip], list[SetAside]]:
     """What can be learned from, with what the model hears in it now, and what cannot."""
     clips = _with_their_texts(clips, model, language, look)
-    reasons = [looked_at(clip) for clip in clips]
+    reasons = [looked_at(clip, language) for clip in clips]
     aside = [SetAside(c.name, why) for c, why in zip(clips, reasons, strict=True) if why]
     whole = [clip for clip, why in zip(clips, reasons, strict=True) if not why]
     kept: list[SpeechClip] = []

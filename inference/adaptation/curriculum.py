@@ -95,7 +95,7 @@ class Curriculum:
         sources = [ClipSource(LOCAL, 1 - share, self._taught(local), JOINED)]
         if general:
             taught = self._taught(general)
-            sources.append(ClipSource(GENERAL, share, taught, JOINED, kept=True))
+            sources.append(ClipSource(GENERAL, share, taught, JOINED, followed=True))
         base, held = str(self._base.resolve()), self._taught(held_out)
         job = AdaptationJob(base, plan, self._tokens, tuple(sources), held)
         folder = self._folder / name

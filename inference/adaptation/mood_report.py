@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,12 +45,12 @@ class MoodFigures:
     confusion: tuple[tuple[int, ...], ...]  # truth, told; the last column: nothing was told
 
     @staticmethod
-    def of(scores: Array, truth: Numbers, least: float) -> MoodFigures:
+    def of(scores: Array, truth: Numbers, least: npt.NDArray[Any]) -> MoodFigures:
         """
         Args:
             scores: [n, emotions], whose softmax are the probabilities.
             truth: [n], of EMOTIONS.
-            least: probability from which a mood is told.
+            least: [n] or [1], probability from which a mood is told.
         """
         told = np.exp(log_softmax(scores))
         sure, best = told.max(axis=1), told.argmax(axis=1)
@@ -84,6 +85,7 @@ class MoodReport:
     threshold: float
     before: MoodFigures
     after: MoodFigures
+    set_aside: tuple[str, ...] = ()  # which utterances, and why
 
     def save(self, folder: Path) -> None:
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
@@ -111,12 +113,15 @@ class MoodReport:
             self.bundle,
             (
                 f"<h1>{escape(self.bundle)}</h1>",
-                f"<p>{self.utterances} 句，{self.speakers} 人；每个数字都出自没有学过的说话人。 "
+                f"<p>{self.utterances} 句，{self.speakers} 人；"
+                "每个数字都出自既没有学过、也没有用来选择参数的说话人。 "
                 f"{self.utterances} utterances of {self.speakers} speakers; every figure is of "
-                "speakers that nothing was learned from.</p>",
+                "speakers that nothing was learned from, or chosen by.</p>",
                 f"<table>{head}{rows}</table>",
                 "<h2>真实与判断 · Truth and what was told</h2>",
                 self._confusion(),
+                f"<h2>没有采用 · Set aside: {len(self.set_aside)}</h2>",
+                f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in self.set_aside)}</ul>",
             ),
         )
 

@@ -5,7 +5,8 @@ python -m inference.adaptation.moods WORK
 WORK/moods.json holds the utterances, WORK/clips their sound; it writes WORK/bundle and
 WORK/report.json, report.html. What is learned stays near the base: its weights are the mean of a
 Gaussian prior, whose strength is chosen by speakers that were left out, and so are the temperature
-and the threshold below which nothing is told. Every figure of the report is of left-out speakers.
+and the threshold below which nothing is told. The report's figures are of speakers that were left
+out of all of that, too.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ LEAST_UTTERANCES, LEAST_SPEAKERS, LEAST_MOODS = 40, 3, 2
 FOLDS = 5  # of speakers
 PRIORS = (1000.0, 100.0, 30.0, 10.0, 3.0)  # the larger, the nearer to the base
 TEMPERATURES = np.exp(np.linspace(np.log(0.5), np.log(4.0), 25))
+MORE = "bring more calls, of more people and moods"
 KEPT_RIGHT = 0.7  # of what is told
 BASELINE_UTTERANCES = 12
 
@@ -58,6 +60,7 @@ class MoodRequest:
     name: str
     version: str
     utterances: tuple[MoodUtterance, ...]
+    set_aside: tuple[str, ...] = ()  # which, and why
 
     def save(self, folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(asdict(self), ensure_ascii=False), encoding="utf-8")
@@ -68,11 +71,12 @@ def load(folder: Path) -> MoodRequest:
     told = tuple(
         MoodUtterance(**{**each, "lexical": tuple(each["lexical"])}) for each in raw["utterances"]
     )
-    return MoodRequest(**{**raw, "utterances": told})
+    aside = tuple(raw.get("set_aside", ()))
+    return MoodRequest(**{**raw, "utterances": told, "set_aside": aside})
 
 
 class CannotLearn(ValueError):
-    """There is too little, or too much of one kind; the message says of what."""
+    """(cause, hint): there is too little, or too much of one kind, where no hint says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,8 @@ def of_head(head: Head) -> MoodWeights:
     count = len(EMOTIONS)
     sound, words = head.fusion[:count], head.fusion[count:]
     if not np.allclose(sound, np.eye(count)) or not np.allclose(words, np.diag(np.diag(words))):
-        raise CannotLearn("the base fuses sound and words in a way that cannot be learned on")
+        cause = "the base fuses sound and words in a way that cannot be learned on"
+        raise CannotLearn(cause, "take --base emotion-words")
     bias = head.bias + head.fusion_bias
     return MoodWeights(head.weight.astype(float), bias.astype(float), np.diag(words).astype(float))
 
@@ -180,12 +185,17 @@ def fitted(samples: Samples, base: MoodWeights, prior: float) -> MoodWeights:
     return base.like(found.x)
 
 
+def folds(samples: Samples) -> list[Flags]:
+    """The rows of some speakers each, every speaker in one of them."""
+    speakers = np.unique(samples.speaker)
+    count = min(FOLDS, len(speakers))
+    return [np.isin(samples.speaker, speakers[fold::count]) for fold in range(count)]
+
+
 def left_out(samples: Samples, base: MoodWeights, prior: float) -> Array:
     """[n, emotions] scores of each utterance by weights that have not heard its speaker."""
-    speakers = np.unique(samples.speaker)
     scores = np.zeros((len(samples.emotion), len(EMOTIONS)))
-    for fold in range(min(FOLDS, len(speakers))):
-        out = np.isin(samples.speaker, speakers[fold::FOLDS])
+    for out in folds(samples):
         scores[out] = fitted(samples.of(~out), base, prior).scores(samples.of(out))
     return scores
 
@@ -210,17 +220,41 @@ def threshold(scores: Array, samples: Samples) -> float:
     return float(sure[order][np.flatnonzero(enough)[-1]]) if enough.any() else 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class MoodSettings:
+    """What is chosen by speakers that were left out."""
+
+    prior: float  # how near to the base it stays
+    temperature: float
+    threshold: float  # probability from which a mood is told
+
+
+def chosen(samples: Samples, base: MoodWeights) -> MoodSettings:
+    tried = {prior: left_out(samples, base, prior) for prior in PRIORS}
+    prior = max(PRIORS, key=lambda p: likelihood(tried[p], samples))
+    degree = temperature(tried[prior], samples)
+    return MoodSettings(prior, degree, threshold(tried[prior] / degree, samples))
+
+
+def judged(samples: Samples, base: MoodWeights) -> MoodFigures:
+    """Of speakers that neither weights nor settings were chosen by: each fold's by the others'."""
+    scores, least = np.zeros((len(samples.emotion), len(EMOTIONS))), np.ones(len(samples.emotion))
+    for out in folds(samples):
+        others = samples.of(~out)
+        settings = chosen(others, base)
+        learned = fitted(others, base, settings.prior)
+        scores[out] = learned.scores(samples.of(out)) / settings.temperature
+        least[out] = settings.threshold
+    return MoodFigures.of(scores, samples.emotion, least)
+
+
 def learn(samples: Samples, head: Head) -> tuple[Head, MoodReport]:
     """The head, and what it brings to speakers that it has not heard."""
     check(samples)
     base = of_head(head)
-    tried = {prior: left_out(samples, base, prior) for prior in PRIORS}
-    prior = max(PRIORS, key=lambda p: likelihood(tried[p], samples))
-    degree = temperature(tried[prior], samples)
-    scores = tried[prior] / degree
-    least = threshold(scores, samples)
-    learned = fitted(samples, base, prior)
-    count = len(EMOTIONS)
+    settings = chosen(samples, base)
+    learned = fitted(samples, base, settings.prior)
+    degree, count = settings.temperature, len(EMOTIONS)
     fusion = np.concatenate([np.eye(count), np.diag(learned.words / degree)])
     made = replace(
         head,
@@ -228,12 +262,13 @@ def learn(samples: Samples, head: Head) -> tuple[Head, MoodReport]:
         bias=(learned.bias / degree).astype(np.float32),
         fusion=fusion.astype(np.float32),
         fusion_bias=np.zeros(count, np.float32),
-        threshold=np.array([least], np.float32),
+        threshold=np.array([settings.threshold], np.float32),
     )
-    before = MoodFigures.of(base.scores(samples), samples.emotion, float(head.threshold[0]))
-    after = MoodFigures.of(scores, samples.emotion, least)
-    speakers = len(set(samples.speaker))
-    return made, MoodReport("", "", len(scores), speakers, prior, degree, least, before, after)
+    before = MoodFigures.of(base.scores(samples), samples.emotion, head.threshold)
+    speakers, after = len(set(samples.speaker)), judged(samples, base)
+    counted = len(samples.emotion), speakers
+    how = settings.prior, settings.temperature, settings.threshold
+    return made, MoodReport("", "", *counted, *how, before, after)
 
 
 def write(folder: Path, asked: MoodRequest, head: Head, told: MoodReport) -> None:
@@ -273,13 +308,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asked = load(folder)
         head = load_head(Path(asked.base))
         if len(head.weight) != 2 * len(NAMES) + 1:
-            raise CannotLearn("the base hears an encoder: adapt emotion-words")
+            raise CannotLearn("the base hears an encoder", "take --base emotion-words")
         made, told = learn(samples_of(head, asked, folder), head)
-        told = replace(told, base=Path(asked.base).name, bundle=f"{asked.name}@{asked.version}")
+        named = load_manifest(Path(asked.base)).name
+        made_as = f"{asked.name}@{asked.version}"
+        told = replace(told, base=named, bundle=made_as, set_aside=asked.set_aside)
         write(folder, asked, made, told)
         told.save(folder)
-    except (CannotLearn, BundleInvalid, OSError) as error:
-        answer = {"error": str(error), "hint": "bring more calls, of more people and moods"}
+    except CannotLearn as error:
+        answer = {"error": error.args[0], "hint": (*error.args, MORE)[1]}
+    except (BundleInvalid, OSError) as error:
+        answer = {"error": str(error), "hint": "name another base, or see to the disk"}
     else:
         answer = {"report": str(folder / "report.html")}
     print(json.dumps(answer, ensure_ascii=False))

@@ -28,8 +28,18 @@ def write(base: Path, learned: Adapters, folder: Path, facts: Mapping[str, Any],
 
     Raises:
         AdaptersUnusable: they stand on other weights.
-        BundleInvalid: the base's manifest is none.
+        BundleInvalid: the base's manifest is none, or they hear nothing in the clip.
     """
+    fill(base, learned, folder, facts)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    told = {**_told(base), **facts}
+    if canary := load_manifest(base).canary:
+        told["canary"] = {"audio": canary.audio, "text": heard_in_canary(folder)}
+    seal(folder, **told)
+
+
+def fill(base: Path, learned: Adapters, folder: Path, facts: Mapping[str, Any]) -> None:
+    """The same, with the base's canary: for a trial. Raises as `write` does."""
     weights = float_weights(base)
     if ct2.content_sha256(weights) != learned.base:
         raise AdaptersUnusable(f"they were trained on other weights than those of {base}")
@@ -41,13 +51,13 @@ def write(base: Path, learned: Adapters, folder: Path, facts: Mapping[str, Any],
     for name in KEPT:
         if name in manifest.files:
             shutil.copy(base / name, folder / name)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    seal(folder, **{**_told(base), **facts})
+
+
+def _told(base: Path) -> dict[str, Any]:
+    """What a manifest says, but for its files."""
     told = json.loads((base / MANIFEST).read_text(encoding="utf-8"))
-    kept = {name: value for name, value in told.items() if name not in ("format", "files")}
-    seal(folder, **{**kept, **facts})
-    if manifest.canary:
-        canary = {"audio": manifest.canary.audio, "text": heard_in_canary(folder)}
-        seal(folder, **{**kept, **facts, "canary": canary})
+    return {name: value for name, value in told.items() if name not in ("format", "files")}
 
 
 def heard_in_canary(folder: Path) -> str:
@@ -55,10 +65,11 @@ def heard_in_canary(folder: Path) -> str:
 
     Raises BundleInvalid if that is nothing.
     """
-    clip = read_canary(folder, load_manifest(folder))
+    manifest = load_manifest(folder)
+    clip = read_canary(folder, manifest)
     assert clip is not None
     model = WhisperModel(folder, threads=1, compute_type="int8")
-    (heard,) = model.listen([Window(clip, language="zh")])
+    (heard,) = model.listen([Window(clip, language=(*manifest.languages, "zh")[0])])
     if not isinstance(heard, Hypothesis) or not heard.text:
         raise BundleInvalid(f"{folder} hears nothing in its canary: {heard}")
     return heard.text

@@ -75,12 +75,12 @@ class Training:
         self._optimiser = torch.optim.AdamW(
             self._learned, lr=plan.peak_rate, betas=BETAS, weight_decay=DECAY
         )
-        mels = base["encoder/conv1/weight"].shape[1]
-        self._batches = Batches(folder, self._job, LogMel(feature_size=mels))
         marks = _marks(self._job, len(base["decoder/projection/weight"]))
         self._marks = marks.to(plan.device)
         self.progress = Progress()
         self._resume()
+        mel = LogMel(feature_size=base["encoder/conv1/weight"].shape[1])
+        self._batches = Batches(folder, self._job, mel, self.progress.step)
 
     def run(self) -> Progress:
         """Until the plan's steps are done, or nothing gets better; returns where it stands."""
@@ -124,27 +124,29 @@ class Training:
     def _loss(self, batch: WindowBatch) -> Tensor:
         """Mean over the tokens to be said; no mark is taught where the text has none.
 
-        In training, what comes of kept windows must also stay near what the base expects.
+        In training, what comes of followed windows must also stay near what the base expects.
         """
         device, following = self._job.plan.device, self._job.plan.following
-        mel, inputs, targets, marks, kept = (
+        mel, inputs, targets, marks, followed = (
             torch.from_numpy(part).to(device)
-            for part in (batch.mel, batch.inputs, batch.targets, batch.marked, batch.kept)
+            for part in (batch.mel, batch.inputs, batch.targets, batch.marked, batch.followed)
         )
         wanted = _wanted(targets)
         said = targets.flatten()[wanted]
         scores = self._scores(mel, inputs, wanted)
-        marked, kept = (w[:, None].expand_as(targets).flatten()[wanted] for w in (marks, kept))
+        marked, followed = (
+            w[:, None].expand_as(targets).flatten()[wanted] for w in (marks, followed)
+        )
         unmarked = ~marked & (self._marks[said.clamp(min=0)] == 0)
         taught = scores + self._marks * unmarked[:, None]
         loss = functional.cross_entropy(taught, said, ignore_index=IGNORED)
-        kept &= said != IGNORED
-        if not (following and self._network.training and kept.any()):
+        followed &= said != IGNORED
+        if not (following and self._network.training and followed.any()):
             return loss
         with torch.no_grad(), self._network.unadapted():
             before = self._scores(mel, inputs, wanted)
-        share = kept.sum() / (said != IGNORED).sum()
-        return loss + following * share * _distance(before[kept], scores[kept])
+        share = followed.sum() / (said != IGNORED).sum()
+        return loss + following * share * _distance(before[followed], scores[followed])
 
     def _scores(self, mel: Tensor, inputs: Tensor, wanted: Tensor) -> Tensor:
         """Of the next token at every place that is wanted."""
@@ -263,16 +265,22 @@ def _marks(job: AdaptationJob, size: int) -> Tensor:
 
 
 def _ahead(batches: Iterator[WindowBatch]) -> Iterator[WindowBatch]:
-    """Made by a thread of their own while the last one is learned from."""
-    ready: queue.Queue[WindowBatch] = queue.Queue(READY)
+    """Made by a thread of their own while the last one is learned from; raises what it raises."""
+    ready: queue.Queue[WindowBatch | Exception] = queue.Queue(READY)
 
     def make() -> None:
-        for batch in batches:
-            ready.put(batch)
+        try:
+            for batch in batches:
+                ready.put(batch)
+        except Exception as error:
+            ready.put(error)
 
     threading.Thread(target=make, daemon=True).start()
     while True:
-        yield ready.get()
+        made = ready.get()
+        if isinstance(made, Exception):
+            raise made
+        yield made
 
 
 def main() -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from inference.adaptation import augment, release
 from inference.adaptation.adapters import Adapters
@@ -64,11 +65,14 @@ class Choice:
 
 
 def strongest_that_spoils_nothing(tried: Iterable[Choice], general_before: float | None) -> Choice:
-    """The one that hears local speech best, of those that forget next to nothing."""
+    """The one that hears local speech best, of those that forget next to nothing; if all forget
+    more than that, the one that forgets least."""
     choices = list(tried)
     bound = None if general_before is None else general_before + MOST_FORGOTTEN
     kept = [c for c in choices if bound is None or c.general is None or c.general <= bound]
-    return min(kept or choices, key=lambda c: (c.local, c.strength))
+    if not kept:
+        return min(choices, key=lambda c: (c.general or 0.0, c.local))
+    return min(kept, key=lambda c: (c.local, c.strength))
 
 
 def smallest_margin(by_margin: dict[float, float]) -> float:
@@ -81,7 +85,13 @@ def weakened(learned: Adapters, strength: float) -> Adapters:
     return replace(learned, scale=learned.scale * strength)
 
 
-def model_of(base: Path, learned: Adapters, folder: Path, threads: int) -> WhisperModel:
-    """The adapted weights, written into an empty folder that may go once they are loaded."""
-    release.write(base, learned, folder, {}, "")
+def model_of(
+    base: Path, learned: Adapters, folder: Path, threads: int, facts: Mapping[str, Any]
+) -> WhisperModel:
+    """The adapted weights, written into an empty folder that may go once they are loaded.
+
+    Args:
+        facts: of its manifest, where they are not the base's.
+    """
+    release.fill(base, learned, folder, facts)
     return WhisperModel(folder, threads=threads, compute_type="int8")

@@ -77,8 +77,8 @@ def test_killed_in_the_middle_it_goes_on_and_brings_a_bundle(listed: Path, tmp_p
     assert isinstance(heard, Hypothesis) and heard.text == manifest.canary.text
 
 
-def test_what_adapters_change_of_a_network() -> None:
+@pytest.mark.parametrize("module", ["tests.adapted_network", "tests.adapted_training"])
+def test_networks_and_training_in_the_python_that_has_torch(module: str) -> None:
     bundle = PROJECT / "tests" / "stock_whisper_bundle"
-    checked = [str(TORCH), "-m", "tests.adapted_network", str(bundle)]
-    done = subprocess.run(checked, capture_output=True, text=True)
+    done = subprocess.run([str(TORCH), "-m", module, str(bundle)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -141,6 +141,16 @@ def test_most_are_told_the_bundles_prompt(tmp_path: Path, made: AdaptationJob) -
     assert 0.7 < len(prompted) / len(starts) < 1
 
 
+def test_what_was_drawn_is_not_drawn_again_when_it_goes_on(
+    tmp_path: Path, made: AdaptationJob
+) -> None:
+    first, again, later = (
+        next(iter(Batches(tmp_path, made, LogMel(), step))) for step in (0, 0, 50)
+    )
+    np.testing.assert_array_equal(first.mel, again.mel)
+    assert first.mel.shape != later.mel.shape or (first.mel != later.mel).any()
+
+
 def test_what_is_held_out_is_always_the_same(tmp_path: Path, made: AdaptationJob) -> None:
     batches = Batches(tmp_path, made, LogMel())
     first, second = (list(batches.held_out()) for _ in range(2))
@@ -164,7 +174,7 @@ def test_windows_say_whether_the_base_is_to_be_followed(
     tmp_path: Path, made: AdaptationJob
 ) -> None:
     one, other = made.sources
-    marked_alone = replace(made, sources=(replace(one, kept=True), other))
+    marked_alone = replace(made, sources=(replace(one, followed=True), other))
     for batch in drawn(tmp_path, marked_alone):
         somebody = (batch.targets != IGNORED).sum(axis=1) > 1
-        np.testing.assert_array_equal(batch.kept[somebody], batch.marked[somebody])
+        np.testing.assert_array_equal(batch.followed[somebody], batch.marked[somebody])

@@ -19,6 +19,14 @@ from appliance.cli.app import app
 from appliance.settings.section import PROJECT
 from inference.adaptation import curriculum, request
 from inference.adaptation.clips import SetAside, SpeechClip, looked_at, sorted_out, split
+from inference.adaptation.notes import (
+    CHOSEN,
+    FEW_SPEAKERS,
+    FORGOTTEN,
+    NO_GENERAL,
+    NOTHING_GAINED,
+    notes,
+)
 from inference.adaptation.report import AdaptationReport, Cost, CurvePoint, page
 from inference.adaptation.request import AdaptationRequest, SpokenRecording
 from inference.adaptation.spread import spread
@@ -120,7 +128,30 @@ def test_what_forgets_is_not_chosen_however_well_it_hears() -> None:
     tried = [Choice("look", *each) for each in strengths]
     assert strongest_that_spoils_nothing(tried, 0.20).strength == 0.5
     assert strongest_that_spoils_nothing(tried, None).strength == 1.0
-    assert strongest_that_spoils_nothing(tried[2:], 0.20).strength == 1.0  # nothing else is there
+    # Where all forget more than is accepted, the one that forgets least.
+    assert strongest_that_spoils_nothing(tried, 0.10).strength == 0.25
+
+
+def heard(cer: float) -> HeardFigures:
+    return HeardFigures(cer, None, None, 30, 3, 120.0)
+
+
+@pytest.mark.parametrize(
+    ("local", "general", "by_speaker", "told"),
+    [
+        (0.2, None, True, [CHOSEN, NO_GENERAL]),
+        (0.2, 0.109, True, [CHOSEN]),
+        (0.2, 0.12, True, [CHOSEN, FORGOTTEN.format(points=2.0, most=1.0)]),
+        (0.4, 0.09, False, [CHOSEN, FEW_SPEAKERS, NOTHING_GAINED]),
+    ],
+)
+def test_what_an_adaptation_did_not_bring_is_said(
+    local: float, general: float | None, by_speaker: bool, told: list[str]
+) -> None:
+    before, after = {"local": heard(0.4)}, {"local": heard(local)}
+    if general is not None:
+        before["general"], after["general"] = heard(0.1), heard(general)
+    assert notes(before, after, by_speaker) == told
 
 
 def test_a_margin_shrinks_only_as_far_as_it_costs_nothing() -> None:

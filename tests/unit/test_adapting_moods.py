@@ -64,7 +64,7 @@ def test_figures_count_what_was_told() -> None:
     scores = np.full((4, len(EMOTIONS)), -9.0)
     scores[0, CALM] = scores[1, ANXIOUS] = scores[2, ANXIOUS] = 9.0
     scores[3] = 0.0  # sure of nothing
-    told = MoodFigures.of(scores, np.array([CALM, ANXIOUS, CALM, ANXIOUS]), 0.5)
+    told = MoodFigures.of(scores, np.array([CALM, ANXIOUS, CALM, ANXIOUS]), np.full(1, 0.5))
     assert told.told_right == pytest.approx(2 / 3, abs=1e-3)
     assert told.abstain_rate == 0.25 and told.false_alarm_rate == 0.5
     assert told.confusion[CALM][ANXIOUS] == 1 and told.confusion[ANXIOUS][-1] == 1
