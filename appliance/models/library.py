@@ -29,7 +29,6 @@ from appliance.models.signing import TrustedKeys
 from appliance.models.slots import SLOTS, SlotsFile, SlotState
 from inference.bundles import (
     MANIFEST,
-    SIGNATURE,
     BundleInvalid,
     Manifest,
     load_manifest,
@@ -112,23 +111,14 @@ class ModelLibrary:
 
     # --- in and out
 
-    def take(self, source: Path, *, allow_downgrade: bool = False) -> HeldBundle:
-        """Import a bundle's folder, from a stick for one.
+    def take(self, archive: BinaryIO, *, allow_downgrade: bool = False) -> HeldBundle:
+        """Import what `archive.pack` made, whole or not at all.
 
         Raises:
             BundleError: it is not whole, nobody vouches for it, it has expired, it is older than
                 what is here, or of a kind that no slot takes; or the disk is too small.
             Conflict: it is here already.
         """
-        manifest = self._readable(source)
-        self._check_fit(manifest, allow_downgrade)
-        with self._locked(), self._drafting() as draft:
-            self._check_new(manifest)
-            self._copy(source, manifest, draft)
-            return self._keep(draft, manifest)
-
-    def take_archive(self, archive: BinaryIO, *, allow_downgrade: bool = False) -> HeldBundle:
-        """Import what `archive.pack` made; raises as `take`."""
         with self._locked(), self._drafting() as draft:
             unpack(archive, draft)
             manifest = self._readable(draft)
@@ -276,7 +266,7 @@ class ModelLibrary:
         try:
             manifest = load_manifest(source)
         except BundleInvalid as error:
-            raise BundleError(IMPORTING, str(error), "name a bundle's folder") from error
+            raise BundleError(IMPORTING, str(error), "make it by lingting models export") from error
         for part in (manifest.name, manifest.version, *manifest.files):
             if not NAME.fullmatch(part):
                 cause = f"{source / MANIFEST} names {part!r:.80}: letters, digits, . _ - are taken"
@@ -312,19 +302,6 @@ class ModelLibrary:
             cause = f"{ref} takes {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
             hint = f"{SPARE_BYTES >> 20} MB must stay free: remove what no longer serves"
             raise BundleError(IMPORTING, cause, hint)
-
-    def _copy(self, source: Path, manifest: Manifest, draft: Path) -> None:
-        names = [MANIFEST, *manifest.files]
-        names += [SIGNATURE] if (source / SIGNATURE).exists() else []
-        for name in names:
-            try:
-                with (source / name).open("rb") as given, (draft / name).open("xb") as file:
-                    shutil.copyfileobj(given, file, 1 << 20)
-                    _finish(file)
-            except OSError as error:
-                cause = f"{source / name}: {error.strerror or error}"
-                raise BundleError(IMPORTING, cause, "is the stick still there?") from error
-        sync_folder(draft)
 
     @contextlib.contextmanager
     def _drafting(self) -> Iterator[Path]:

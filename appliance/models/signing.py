@@ -104,22 +104,25 @@ class TrustedKeys:
             hint = "sign it: lingting models sign FOLDER --key KEY"
             raise BundleError(TRUSTING, f"{folder / SIGNATURE} is missing", hint)
         manifest = (folder / MANIFEST).read_bytes()
-        for signer in self.all():
-            if signer.id in signatures:
-                _check(signer, signatures[signer.id], manifest, folder)
+        known = [signer for signer in self.all() if signer.id in signatures]
+        for signer in known:
+            if _holds(signer, signatures[signer.id], manifest):
                 return signer
+        if known:
+            cause = f"{folder / MANIFEST} is not what {known[0].name} signed"
+            raise BundleError(TRUSTING, cause, "fetch the bundle again")
         names = ", ".join(sorted(signatures))
         cause = f"{folder.name} is signed by {names}, whom this box does not trust"
         hint = "trust the key, if it is the right one: lingting models trust FILE.pub"
         raise BundleError(TRUSTING, cause, hint)
 
 
-def _check(signer: TrustedKey, signature: str, manifest: bytes, folder: Path) -> None:
+def _holds(signer: TrustedKey, signature: str, manifest: bytes) -> bool:
     try:
         signer.key.verify(base64.b64decode(signature, validate=True), SIGNED + manifest)
     except (InvalidSignature, ValueError):
-        cause = f"{folder / MANIFEST} is not what {signer.name} signed"
-        raise BundleError(TRUSTING, cause, "fetch the bundle again") from None
+        return False
+    return True
 
 
 def _signatures(folder: Path) -> list[dict[str, str]]:

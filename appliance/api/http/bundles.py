@@ -188,9 +188,7 @@ async def _received(
         async for piece in Request(request.scope, inlet.receive).stream():
             await run_in_threadpool(file.write, piece)
         file.seek(0)
-        taken = await run_in_threadpool(
-            lambda: library.take_archive(file, allow_downgrade=allow_downgrade)
-        )
+        taken = await run_in_threadpool(lambda: library.take(file, allow_downgrade=allow_downgrade))
     return await run_in_threadpool(_shown, library, taken)
 
 
