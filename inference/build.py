@@ -19,10 +19,20 @@ from typing import Any
 
 from inference import stock
 from inference.asr import ct2, hugging_face
+from inference.asr.canary import heard_in_canary
 from inference.asr.tokenizer import WhisperTokenizer
-from inference.bundles import REFUSED_SUFFIXES, WHISPER, BundleInvalid, seal, verify
+from inference.asr.whisper import ModelUnusable
+from inference.bundles import (
+    REFUSED_SUFFIXES,
+    WHISPER,
+    BundleInvalid,
+    load_manifest,
+    seal,
+    verify,
+)
 
 MODEL, CONFIG, TOKENIZER = "model.bin", "config.json", "tokenizer.json"
+CANARY = "canary.wav"
 DIARIZATION = "pyannote-diarization"
 # Of a source; what else lies there is for training.
 TAKEN = {
@@ -52,8 +62,15 @@ def kind_of(folder: Path) -> tuple[str, bool]:
     raise BundleInvalid(f"{folder} holds no weights that are known here: {looked}")
 
 
-def build(source: Path, out: Path, precision: str, facts: dict[str, Any]) -> Path:
-    """Write and seal the bundle; raises BundleInvalid, FileExistsError."""
+def build(
+    source: Path, out: Path, precision: str, facts: dict[str, Any], canary: Path | None = None
+) -> Path:
+    """Write and seal the bundle; raises BundleInvalid, FileExistsError.
+
+    Args:
+        canary: a clip, 16 kHz, one channel, 16 bit; what a Whisper hears in it now it must hear
+            whenever it is started.
+    """
     kind, convert = kind_of(source)
     out.mkdir(parents=True)
     try:
@@ -63,8 +80,14 @@ def build(source: Path, out: Path, precision: str, facts: dict[str, Any]) -> Pat
             if (source / name).is_file():
                 shutil.copyfile(source / name, out / name)
         spoken = {"prompts": stock.PROMPTS, "phantoms": list(stock.PHANTOMS)}
-        more = {"tasks": ["transcribe"], **spoken} if kind == WHISPER else {}
-        seal(out, kind=kind, demo=False, **more, **facts)
+        more: dict[str, Any] = {"tasks": ["transcribe"], **spoken} if kind == WHISPER else {}
+        more |= {"kind": kind, "demo": False, **facts}
+        seal(out, **more)
+        if canary and kind == WHISPER:
+            shutil.copyfile(canary, out / CANARY)
+            unheard = {"audio": CANARY, "text": ""}
+            seal(out, **more, canary=unheard)
+            seal(out, **more, canary={**unheard, "text": heard_in_canary(out)})
         verify(out)
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
@@ -96,17 +119,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--language", action="append", dest="languages", help="ISO 639-1; else all that it knows"
     )
     parser.add_argument("--precision", default="float16", help="CTranslate2's word")
+    parser.add_argument("--canary", type=Path, help="a clip that it must hear when it is started")
+    parser.add_argument("--requires", help="the oldest release that serves it, as 0.1.0")
+    parser.add_argument("--expires", help="the last day on which it may be taken, as 2027-12-31")
     given = vars(parser.parse_args(arguments))
-    source, out, precision = (given.pop(name) for name in ("source", "out", "precision"))
+    names = "source", "out", "precision", "canary"
+    source, out, precision, canary = (given.pop(name) for name in names)
     try:
-        print(build(source, out, precision, {k: v for k, v in given.items() if v}))
+        facts = {k: v for k, v in given.items() if v}
+        print(build(source, out, precision, facts, canary))
+        if told := load_manifest(out).canary:
+            print(f"it hears in its canary, now and whenever it is started: {told.text}")
     except FileExistsError:
         print(f"{out} exists: name a new folder", file=sys.stderr)
         return 1
     except ImportError as error:
         print(f"{error}; building needs the dev profile: make .venv/.dev", file=sys.stderr)
         return 1
-    except (BundleInvalid, hugging_face.NotWhisper, OSError, json.JSONDecodeError) as error:
+    except (
+        BundleInvalid,
+        ModelUnusable,
+        hugging_face.NotWhisper,
+        OSError,
+        json.JSONDecodeError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

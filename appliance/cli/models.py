@@ -20,6 +20,7 @@ from appliance.errors import BundleError, LingtingError
 from appliance.models import archive, signing
 from appliance.models.slots import SLOTS
 from appliance.settings import load_settings
+from appliance.settings.section import PROJECT
 from inference.bundles import SIGNATURE, BundleInvalid, Manifest, verify
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 console = Console(highlight=False)
 ROUTE = "/api/v1/admin/bundles"
+CANARY = PROJECT / "bundles" / "whisper-base" / "canary.wav"
 Ref = Annotated[str, typer.Argument(help="name@version; a name alone means its newest.")]
 Slot = Annotated[str, typer.Option(help=f"Where: {', '.join(SLOTS)}.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, as the box tells it.")]
@@ -203,9 +205,24 @@ def build(
     precision: Annotated[
         str, typer.Option(help="CTranslate2's: int8_float32 for a CPU, float16 for a GPU ...")
     ] = "float16",
+    canary: Annotated[
+        Path | None,
+        typer.Option(
+            help="A clip (WAV, 16 kHz, mono) that a Whisper must hear as now whenever it starts; "
+            "else whisper-base's."
+        ),
+    ] = None,
+    requires: Annotated[
+        str, typer.Option(help="The oldest release that serves it, as 0.1.0.")
+    ] = "",
+    expires: Annotated[
+        str, typer.Option(help="The last day on which it may be taken, as 2027-12-31.")
+    ] = "",
 ) -> None:
     """Make a bundle of weights that lie here; needs no network. Sign it afterwards."""
+    clip = canary or (CANARY if CANARY.is_file() else None)
     told = {"name": name, "version": version, "licence": licence, "origin": origin}
+    told |= {"requires": requires, "expires": expires, "canary": str(clip or "")}
     flags = [part for key, value in told.items() if value for part in (f"--{key}", value)]
     flags += [part for code in language or () for part in ("--language", code)]
     command = [sys.executable, "-m", "inference.build", str(source), "--out", str(out)]

@@ -27,6 +27,9 @@ MARGINS_S = ((0.4, 2.0), (2.0, 3.0), (4.0, 5.5))  # of silence behind the audio
 TYPICAL_MARGIN_S = 3
 PROMPTED = 0.85  # share that is told the bundle's prompt
 NOBODY = 0.02  # share in which nobody speaks
+# Where the base is followed, it is followed in whatever may come: no text there can be spoiled.
+USUAL, VARIED = (0.33, 0.9, 1.12), (0.67, 0.8, 1.3)  # share that is faster or slower, and how much
+BESIDE_MUSIC = 0.25  # share
 IGNORED = -100  # as torch's losses have it
 
 
@@ -109,10 +112,11 @@ class Batches:
             return LabelledWindow(self._nobody(), self._before(), (vocabulary.end,), True)
         weights = [source.weight for source in self._job.sources]
         at = rng.choices(range(len(weights)), weights)[0]
-        clips = self._together(at)
-        audio = self._spoiled(self._spoken(clips))
+        clips, followed = self._together(at), self._job.sources[at].followed
+        audio = self._spoken(clips, VARIED if followed else USUAL)
+        audio = self._spoiled(audio, played=BESIDE_MUSIC if followed else 0.0)
         text, marked = self._text(clips), all(c.marked for c in clips)
-        return LabelledWindow(audio, self._before(), text, marked, self._job.sources[at].followed)
+        return LabelledWindow(audio, self._before(), text, marked, followed)
 
     def _together(self, at: int) -> list[TrainingClip]:
         """A clip, and sometimes more of the same speaker's."""
@@ -130,17 +134,19 @@ class Batches:
         stop = () if clips[-1].marked or not said else vocabulary.stop
         return (*said, *stop, vocabulary.end)
 
-    def _spoken(self, clips: list[TrainingClip]) -> Audio:
+    def _spoken(self, clips: list[TrainingClip], changed: tuple[float, float, float]) -> Audio:
         rng, parts = self._rng, list[Audio]()
         for clip in clips:
             parts += [read_clip(self._folder, clip)]
             parts += [np.zeros(int(rng.uniform(0.05, 0.6) * RATE_HZ), np.float32)]
         audio = np.concatenate(parts[:-1])
-        faster = rng.choice((1.0, 1.0, rng.uniform(0.9, 1.12)))
-        return audio if faster == 1.0 else resample(audio, 1 / faster)
+        share, slowest, fastest = changed
+        if rng.random() >= share:
+            return audio
+        return resample(audio, 1 / rng.uniform(slowest, fastest))
 
-    def _spoiled(self, audio: Audio) -> Audio:
-        """Level, room, noise, tone and telephone, each now and then."""
+    def _spoiled(self, audio: Audio, played: float) -> Audio:
+        """Level, room, noise, music, tone and telephone, each now and then."""
         rng = self._rng
         audio = augment.at_level(audio, rng.uniform(-22, -1))
         if rng.random() < 0.3:
@@ -148,6 +154,9 @@ class Batches:
         if rng.random() < 0.5:
             noise = augment.coloured_noise(self._noise, len(audio), rng.uniform(0, 2))
             audio = augment.add_noise(audio, noise, rng.uniform(8, 40))
+        if rng.random() < played:
+            tune = augment.music(self._noise, len(audio))
+            audio = augment.add_noise(audio, tune, rng.uniform(3, 25))
         if rng.random() < 0.3:
             audio = augment.tilted(audio, rng.uniform(-0.5, 0.6))
         if rng.random() < self._job.plan.telephone:

@@ -45,7 +45,7 @@ class ClipSource:
     weight: float  # share of what is drawn, beside the other sources'
     clips: tuple[TrainingClip, ...]
     joined: tuple[int, int] = (0, 1)  # more clips of one speaker put behind, at least and at most
-    followed: bool = False  # heard well already: what the base makes of it is to stay
+    followed: bool = False  # heard well already: what the base makes of it is taught, not the text
 
     @property
     def seconds(self) -> float:
@@ -80,7 +80,7 @@ class AdaptationPlan:
     telephone: float = 0.55  # that come through 8 kHz A-law
     masked: bool = False  # spans of time and pitch are left out of what is learned from
     dropout: float = 0.0  # of what an adapter is given
-    following: float = 0.0  # weight of the distance to the base, on sources where it is followed
+    following: float = 1.0  # weight of the distance to the base, on sources where it is followed
     threads: int = 0  # 0: torch's choice
     device: str = "cpu"  # as torch names it
 

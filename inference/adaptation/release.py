@@ -13,9 +13,8 @@ from tokenizers import Tokenizer
 from inference.adaptation.adapters import Adapters, AdaptersUnusable
 from inference.adaptation.weights import float_weights
 from inference.asr import ct2
-from inference.asr.whisper import WhisperModel
-from inference.bundles import MANIFEST, BundleInvalid, load_manifest, read_canary, seal
-from inference.tensors import Hypothesis, Window
+from inference.asr.canary import heard_in_canary
+from inference.bundles import MANIFEST, load_manifest, seal
 
 INT8 = "int8_float32"
 KEPT = ("tokenizer.json", "preprocessor_config.json", "canary.wav")
@@ -58,18 +57,3 @@ def _told(base: Path) -> dict[str, Any]:
     """What a manifest says, but for its files."""
     told = json.loads((base / MANIFEST).read_text(encoding="utf-8"))
     return {name: value for name, value in told.items() if name not in ("format", "files")}
-
-
-def heard_in_canary(folder: Path) -> str:
-    """What a bundle's weights hear in its canary, as it will be asked of them.
-
-    Raises BundleInvalid if that is nothing.
-    """
-    manifest = load_manifest(folder)
-    clip = read_canary(folder, manifest)
-    assert clip is not None
-    model = WhisperModel(folder, threads=1, compute_type="int8")
-    (heard,) = model.listen([Window(clip, language=(*manifest.languages, "zh")[0])])
-    if not isinstance(heard, Hypothesis) or not heard.text:
-        raise BundleInvalid(f"{folder} hears nothing in its canary: {heard}")
-    return heard.text

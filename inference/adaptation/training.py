@@ -122,11 +122,9 @@ class Training:
         return plan.peak_rate * ramp * (0.51 + 0.49 * math.cos(math.pi * falling))
 
     def _loss(self, batch: WindowBatch) -> Tensor:
-        """Mean over the tokens to be said; no mark is taught where the text has none.
-
-        In training, what comes of followed windows must also stay near what the base expects.
-        """
-        device, following = self._job.plan.device, self._job.plan.following
+        """Mean over the tokens to be said: how unlikely each is, no mark where the text has none;
+        in windows where the base is followed, how far from what it expects there."""
+        device = self._job.plan.device
         mel, inputs, targets, marks, followed = (
             torch.from_numpy(part).to(device)
             for part in (batch.mel, batch.inputs, batch.targets, batch.marked, batch.followed)
@@ -139,14 +137,14 @@ class Training:
         )
         unmarked = ~marked & (self._marks[said.clamp(min=0)] == 0)
         taught = scores + self._marks * unmarked[:, None]
-        loss = functional.cross_entropy(taught, said, ignore_index=IGNORED)
-        followed &= said != IGNORED
-        if not (following and self._network.training and followed.any()):
-            return loss
-        with torch.no_grad(), self._network.unadapted():
-            before = self._scores(mel, inputs, wanted)
-        share = followed.sum() / (said != IGNORED).sum()
-        return loss + following * share * _distance(before[followed], scores[followed])
+        losses = functional.cross_entropy(taught, said, ignore_index=IGNORED, reduction="none")
+        if followed.any():
+            with torch.no_grad(), self._network.unadapted():
+                before = self._scores(mel, inputs, wanted)
+            away = self._job.plan.following * _distance(before, scores)
+            losses = torch.where(followed, away, losses)
+        counts = said != IGNORED
+        return (losses * counts).sum() / counts.sum()
 
     def _scores(self, mel: Tensor, inputs: Tensor, wanted: Tensor) -> Tensor:
         """Of the next token at every place that is wanted."""
@@ -253,9 +251,9 @@ def _wanted(targets: Tensor) -> Tensor:
 
 
 def _distance(before: Tensor, now: Tensor) -> Tensor:
-    """Kullback-Leibler divergence between what was expected next and what is now, a mean."""
+    """[n] Kullback-Leibler divergence between what was expected next and what is now."""
     was, became = before.log_softmax(-1), now.log_softmax(-1)
-    return functional.kl_div(became, was, reduction="batchmean", log_target=True)
+    return functional.kl_div(became, was, reduction="none", log_target=True).sum(-1)
 
 
 def _marks(job: AdaptationJob, size: int) -> Tensor:

@@ -15,8 +15,8 @@ from appliance.audio.g711 import ALAW
 from inference import stock
 from inference.adaptation import adapters
 from inference.adaptation.adapters import AdaptersUnusable
-from inference.adaptation.release import heard_in_canary
 from inference.asr import ct2
+from inference.asr.canary import heard_in_canary
 from inference.asr.whisper import KIND
 from inference.bundles import seal
 from inference.tensors import SAMPLE_RATE_HZ, Audio

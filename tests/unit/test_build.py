@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from appliance.engine.canary import is_close, load_canary
+from appliance.settings.section import PROJECT
 from inference.asr import ct2
 from inference.asr.whisper import WhisperModel
 from inference.build import build, kind_of, main
-from inference.bundles import BundleInvalid, verify
+from inference.bundles import BundleInvalid, load_manifest, verify
 from inference.tensors import Hypothesis, Window
 
 FACTS: dict[str, Any] = {"name": "whisper-tiny", "version": "7", "licence": "MIT"}
+BASE = PROJECT / "bundles" / "whisper-base"
 CHINESE = {**FACTS, "languages": ["zh"]}
 WIDE = np.float32
 D, HEADS, LAYERS, FFN, MELS = 32, 2, 2, 64, 80
@@ -92,6 +95,19 @@ def test_a_ctranslate2_folder_is_taken_as_it_is(tiny_bundle: Path, tmp_path: Pat
     out = build(tiny_bundle, tmp_path / "bundle", "float16", FACTS)
     assert (out / "model.bin").read_bytes() == (tiny_bundle / "model.bin").read_bytes()
     assert verify(out).kind == "ctranslate2-whisper"
+
+
+def test_a_bundle_knows_what_it_must_hear(tmp_path: Path) -> None:
+    """In a clip that was given, so that a card or a Triton that computes wrongly is told."""
+    shipped = load_manifest(BASE).canary
+    assert shipped is not None
+    out = build(BASE, tmp_path / "bundle", "int8", FACTS, BASE / shipped.audio)
+    made = load_canary(out)
+    assert made.text and is_close(made.text, shipped.text) and len(made.audio) > 16_000
+    (tmp_path / "noise.wav").write_bytes(b"RIFF")
+    with pytest.raises(BundleInvalid, match="is no canary"):
+        build(BASE, tmp_path / "other", "int8", FACTS, tmp_path / "noise.wav")
+    assert not (tmp_path / "other").exists()
 
 
 def test_pickles_are_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
