@@ -30,6 +30,7 @@ LIKENESS, LOSS, LEAST, CROWD = 0.35, 0.5, 1.5, 0.11
 MARGIN = 1.0  # nats by which a name must be likelier than any other
 LEAST_SHARE = 0.72  # of a term's sound
 SUREST = 0.98  # a recogniser that is surer than that is as sure as that
+CERTAIN = 0.9  # where it is as sure as that of all that would change, nothing is changed
 WORTH = Worth(gain=4.5, left_out=4.6, most=FARTHEST)  # of each character
 _BOUNDARY = re.compile(r"[，。！？、；：,.!?;:\s]")
 _NUMERALS = re.compile("[0-9零〇一二三四五六七八九幺两]{3,}")
@@ -89,7 +90,8 @@ class Terms:
                 gain += _doubt(heard, found.start, found.end, term.text)
                 gain -= _usual(said, term.text, pairs)
                 changed = tuple(found.start + at for at in _changed(said, term.text))
-                yield Likeness(found.start, found.end, term, gain, changed)
+                if min(heard[at].confidence for at in changed) < CERTAIN:
+                    yield Likeness(found.start, found.end, term, gain, changed)
 
 
 def corrections(heard: Sequence[HeardCharacter], *lists: Terms) -> list[Likeness]:

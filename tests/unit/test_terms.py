@@ -51,9 +51,17 @@ def test_names_are_put_right(heard: str, said: str) -> None:
     assert put_right(heard, terms(*NAMES)) == said
 
 
-def test_what_the_recogniser_is_sure_of_stays() -> None:
-    assert put_right("派到紫金明院", terms("紫金名苑"), confidence=SURE) == "派到紫金明院"
-    assert put_right("派到紫金明院", terms("紫金名苑", weight=5), confidence=SURE) == "派到紫金名苑"
+@pytest.mark.parametrize("weight", [0.0, 5.0])
+@pytest.mark.parametrize(
+    ("heard", "term"), [("紫金明院", "紫金名苑"), ("上风电商产业园", "上峰电商产业园")]
+)
+def test_what_the_recogniser_is_sure_of_stays(heard: str, term: str, weight: float) -> None:
+    """However long the name, and however likely: one that is unsure of a character is another."""
+    listed = terms(term, weight=weight)
+    assert put_right(f"派到{heard}", listed, confidence=SURE) == f"派到{heard}"
+    assert put_right(f"派到{heard}", listed, confidence=0.91) == f"派到{heard}"
+    unsure = [HeardCharacter(c, 0.6 if c in "明风" else SURE) for c in heard]
+    assert [like.term.text for like in corrections(unsure, listed)] == [term]
 
 
 def test_a_term_that_is_seldom_said_wants_more() -> None:
