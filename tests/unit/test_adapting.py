@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import wave
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -251,6 +252,39 @@ def test_another_adaptations_folder_is_left_alone(tmp_path: Path, torch: Path) -
     assert "holds another adaptation" in told and "new folder" in told
     (tmp_path / "request.json").write_text("{}")
     assert "new folder" in run("--data", "l", "--out", tmp_path, "--torch", torch)
+
+
+SPOKEN = PROJECT / "tools" / "evaluation" / "spoken_names"
+
+
+@pytest.mark.timeout(120)
+def test_three_clips_are_too_few_and_it_says_so(tmp_path: Path, torch: Path) -> None:
+    rows = (SPOKEN / "list.tsv").read_text(encoding="utf-8").splitlines()[1:4]
+    cells = [row.split("\t") for row in rows]
+    names = (SPOKEN / "list.tsv").read_text(encoding="utf-8").splitlines()[0].split("\t")
+    listed = ["file\ttext\tspeaker"]
+    for each in (dict(zip(names, row, strict=True)) for row in cells):
+        listed.append(f"{SPOKEN / each['file']}\t{each['text']}\t甲")
+    (tmp_path / "l.tsv").write_text("\n".join(listed) + "\n", encoding="utf-8")
+    told = run("--data", tmp_path / "l.tsv", "--out", tmp_path / "o", "--torch", torch)
+    assert "s of speech to learn from, 30 s are the least" in told and "more recordings" in told
+
+
+async def test_an_hour_in_one_file_is_refused_and_stereo_is_mixed(tmp_path: Path) -> None:
+    def recorded(name: str, seconds: int, channels: int) -> dict[str, str]:
+        with wave.open(str(tmp_path / name), "wb") as file:
+            file.setparams((channels, 2, 8000, 0, "NONE", ""))
+            file.writeframes(bytes(2 * channels * 8000 * seconds))
+        return {"file": name, "text": "您好"}
+
+    hour, stereo = recorded("hour.wav", 3600, 1), recorded("stereo.wav", 2, 2)
+    vad = Vad()
+    ((each, _),) = await adapt.one(tmp_path / "l.tsv", hour, "f", vad)
+    assert "900" in each.refused, each.refused
+    ((each, _),) = await adapt.one(tmp_path / "l.tsv", stereo, "f", vad)
+    assert each.refused == "nobody speaks"  # it was read
+    await vad.close()
+    assert len(await decode(tmp_path / "stereo.wav")) == 2 * SAMPLE_RATE_HZ
 
 
 async def test_a_recording_that_cannot_be_read_costs_the_others_nothing(tmp_path: Path) -> None:

@@ -428,3 +428,30 @@ async def test_a_callers_and_the_citys_terms_are_put_right(audio: bytes) -> None
     assert called[0].start_ms <= told.start_ms < told.end_ms <= called[0].end_ms
     assert of_city[0].text.startswith("您好卧要") and of_city[0].words[2].text == "卧"
     assert plain[0].text.startswith("您好我要") and not plain[0].corrections
+
+
+async def test_a_lexicon_that_is_swapped_in_a_call_counts_from_then_on(audio: bytes) -> None:
+    """What was final stays as it was told; the call goes on."""
+    made = Box(Settings(call=POLICY), Mumbling(), Metrics())
+    await made.start()
+    heard: list[Final] = []
+    async with made.open_call(CallConfig()) as call:
+
+        async def listen() -> None:
+            async for event in call.events():
+                if isinstance(event, Final):
+                    heard.append(event)
+                    first = len(heard) == 1
+                    made.take_terms(Terms([Term("好卧要" if first else "好沃药", weight=3.0)]))
+
+        listening = asyncio.create_task(listen())
+        async for piece in pieces(audio, 1600):
+            await call.accept(piece)
+            await asyncio.sleep(0)
+        await call.finish()
+        await listening
+    await made.close()
+    texts = [final.text[1:4] for final in heard]
+    assert len(texts) > 3 and texts[0] == "好我要"
+    assert {"好卧要", "好沃药"} >= set(texts[2:]) and texts[-1] == "好沃药"
+    assert [bool(final.corrections) for final in heard[2:]] == [True] * len(heard[2:])
