@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -13,6 +14,10 @@ from appliance.terms.term import LONGEST_TERM, MOST_TERMS, Term
 MOST_CHARACTERS = 200_000  # of all hotwords
 LONGEST_PROMPT = 2000  # characters; a model reads the last few hundred
 DOING = "read what to listen for"
+LONGEST_LISTED = 16  # characters of a name in a prompt
+_LISTED = re.compile(r"[、,，;；\n]")
+_LIST_MARK = re.compile(r"[、;；\n]")
+_TOLD = re.compile(r"[。？！：?!:]")  # of what is said
 
 
 def check_hints(config: CallConfig) -> None:
@@ -31,6 +36,20 @@ def check_hints(config: CallConfig) -> None:
     if len(config.prompt) > LONGEST_PROMPT:
         cause = f"a prompt of {len(config.prompt)} characters"
         raise TooLarge(DOING, cause, f"{LONGEST_PROMPT} at most", param="prompt")
+
+
+def names_in(prompt: str) -> tuple[str, ...]:
+    """Names that a prompt lists, as people tell a model how they are spelt: 平城区、云冈街道.
+
+    Empty where it is text that was said before. Named in a prompt, a model hears them everywhere;
+    as hotwords they are put in only where they were said.
+    """
+    text = prompt.strip("。. ")
+    parts = [part.strip() for part in _LISTED.split(text)]
+    names = tuple(dict.fromkeys(part for part in parts if part))
+    short = all(2 <= len(name) <= LONGEST_LISTED for name in names)
+    least = 2 if _LIST_MARK.search(text) else 3  # a comma stands in sentences, too
+    return names if len(names) >= least and short and not _TOLD.search(text) else ()
 
 
 @lru_cache(16)

@@ -150,6 +150,15 @@ async def test_verbose_json_has_segments_of_both_legs_in_time_order(
     assert not box.configs[0].word_times
 
 
+async def test_a_prompt_of_names_is_listened_for(
+    client: httpx.AsyncClient, box: FakeHttpBox
+) -> None:
+    """As stock clients spell them; said to a model, it would hear them everywhere."""
+    await post(client, prompt="平城区、云冈街道", hotwords="工单")
+    assert box.configs[0].hotwords == ("工单", "平城区", "云冈街道")
+    assert box.configs[0].prompt == ""
+
+
 async def test_words_only_when_asked(client: httpx.AsyncClient, box: FakeHttpBox) -> None:
     fields = {"response_format": "verbose_json", "timestamp_granularities[]": ["word"]}
     body = (await post(client, **fields)).json()

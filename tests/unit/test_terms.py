@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.call.corrected import corrected
+from appliance.call.hints import names_in
 from appliance.terms.correction import HeardCharacter, Terms, corrections, pairs_in
 from appliance.terms.term import MOST_TERMS, Term
 from inference.tensors import Hypothesis, Word
@@ -108,6 +109,26 @@ def test_more_names_want_more_likeness() -> None:
     (few_gain,) = (c.gain for c in corrections(_heard("时代先风"), terms("时代先锋")))
     (many_gain,) = (c.gain for c in corrections(_heard("时代先风"), many))
     assert many_gain < few_gain
+
+
+@pytest.mark.parametrize(
+    ("prompt", "names"),
+    [
+        ("平城区、云冈街道，阳光花园", ("平城区", "云冈街道", "阳光花园")),
+        ("ZyntriQix, Digique Plus\n平城区。", ("ZyntriQix", "Digique Plus", "平城区")),
+        ("您好，请问您有什么需要反映？", ()),
+        ("市民来电", ()),
+        ("停水三天了，没有人管", ()),
+        ("以下是普通话的句子。今天停水，", ()),
+        ("热线：平城区，云冈街道", ()),
+        ("我住的地方从上周三开始一直没有暖气，也没有人来看", ()),
+        ("", ()),
+    ],
+)
+def test_a_prompt_that_lists_names_is_told_from_one_that_says_something(
+    prompt: str, names: tuple[str, ...]
+) -> None:
+    assert names_in(prompt) == names
 
 
 def test_words_keep_their_times_and_the_correction_is_told() -> None:

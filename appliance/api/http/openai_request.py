@@ -12,6 +12,7 @@ from typing import NoReturn
 from starlette.datastructures import FormData, UploadFile
 
 from appliance.api.calls import choose_language
+from appliance.call.hints import names_in
 from appliance.errors import EngineUnavailable, InvalidAudio, InvalidRequest, NotFound, Unsupported
 from appliance.messages import AudioFormat, CallConfig, Encoding
 from appliance.terms.term import LONGEST_TERM, MOST_TERMS
@@ -58,6 +59,8 @@ def read_asking(form: FormData, cards: Sequence[ModelCard], task: str, call_id: 
     if stream and response_format not in STREAMED_FORMATS:
         refuse("response_format", f"{response_format} cannot be streamed", "use json or text")
     _check_chunking(form)
+    prompt = _text(form, "prompt")
+    listed = names_in(prompt)
     config = CallConfig(
         audio=_audio_format(form),
         language=choose_language(_text(form, "language"), card) if task == "transcribe" else None,
@@ -66,8 +69,8 @@ def read_asking(form: FormData, cards: Sequence[ModelCard], task: str, call_id: 
         live=False,
         word_times=words or logprobs or diarized,
         diarize=diarized,
-        hotwords=_hotwords(form),
-        prompt=_text(form, "prompt"),
+        hotwords=tuple(dict.fromkeys((*_hotwords(form), *listed))),
+        prompt="" if listed else prompt,
         temperature=_temperature(form),
         model="" if _text(form, "model") in ALIASES else f"{card.name} {card.version}",
         call_id=call_id,
