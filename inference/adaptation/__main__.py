@@ -173,10 +173,15 @@ class Adaptation:
         return found
 
     def _sorted_out(self, name: str, clips: Sequence[SpeechClip]) -> Any:
-        look = _teller(f"listen to {name} speech")
-        kept, aside = speech.sorted_out(clips, self._model, self._asked.language, look)
-        told = {clip.name: (clip.heard, clip.text) for clip in kept}
-        return told, [(each.name, each.reason) for each in aside]
+        """Of general speech no text is taught: only those are heard that figures are of."""
+        asked = (self._model, self._asked.language, _teller(f"listen to {name} speech"))
+        found, aside = speech.usable(clips, *asked)
+        judged = found if name == curriculum.LOCAL else speech.split(found)[1][:MOST_HELD]
+        kept, wrong = speech.heard_right(judged, *asked)
+        heard = {clip.name: clip.heard for clip in kept}
+        gone = {each.name for each in wrong}
+        told = {c.name: (heard.get(c.name, ""), c.text) for c in found if c.name not in gone}
+        return told, [(each.name, each.reason) for each in (*aside, *wrong)]
 
     # --- learning
 

@@ -83,17 +83,23 @@ def looked_at(clip: SpeechClip, language: str = CHINESE) -> str:
     return ""
 
 
-def sorted_out(
+def usable(
     clips: Sequence[SpeechClip], model: WhisperModel, language: str, look: Look
 ) -> tuple[list[SpeechClip], list[SetAside]]:
-    """What can be learned from, with what the model hears in it now, and what cannot."""
+    """What may be learned from by its look alone; pieces are heard for their part of the text."""
     clips = _with_their_texts(clips, model, language, look)
     reasons = [looked_at(clip, language) for clip in clips]
     aside = [SetAside(c.name, why) for c, why in zip(clips, reasons, strict=True) if why]
-    whole = [clip for clip, why in zip(clips, reasons, strict=True) if not why]
-    kept: list[SpeechClip] = []
-    for clip, heard in zip(whole, listened(whole, model, language, look), strict=True):
-        if right(clip.text, heard) or fits(clip, whole, model, language):
+    return [clip for clip, why in zip(clips, reasons, strict=True) if not why], aside
+
+
+def heard_right(
+    clips: Sequence[SpeechClip], model: WhisperModel, language: str, look: Look
+) -> tuple[list[SpeechClip], list[SetAside]]:
+    """Those whose text is their own, with what the model hears in them now, and the others."""
+    kept, aside = list[SpeechClip](), list[SetAside]()
+    for clip, heard in zip(clips, listened(clips, model, language, look), strict=True):
+        if right(clip.text, heard) or fits(clip, clips, model, language):
             kept.append(replace(clip, heard=heard))
         else:
             why = f"another recording's text fits it as well; {heard[:40] or 'nothing'} is heard"

@@ -28,6 +28,7 @@ GENERAL_SHARE = 0.5  # of what is drawn, against forgetting
 STEPS_AT_1_MIN, STEPS_A_MIN, MOST_STEPS = 60, 35, 500
 PEAK_RATE, CHECKS, PATIENCE = 6e-4, 8, 6
 DROPOUT, FOLLOWING = 0.1, 1.0  # against learning few clips by heart, and against forgetting
+PART = "encoder/"  # an accent is how words sound; what is said of them stays as it was
 JOINED = (0, 2)  # more clips of the same speaker behind one
 
 
@@ -86,6 +87,7 @@ class Curriculum:
             peak_rate=PEAK_RATE,
             check_every=max(10, most // CHECKS),
             patience=PATIENCE,
+            part=PART,
             masked=True,
             dropout=DROPOUT,
             following=FOLLOWING,

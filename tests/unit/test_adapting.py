@@ -19,7 +19,14 @@ from appliance.cli import adapt
 from appliance.cli.app import app
 from appliance.settings.section import PROJECT
 from inference.adaptation import curriculum, request
-from inference.adaptation.clips import SetAside, SpeechClip, looked_at, sorted_out, split
+from inference.adaptation.clips import (
+    SetAside,
+    SpeechClip,
+    heard_right,
+    looked_at,
+    split,
+    usable,
+)
 from inference.adaptation.notes import (
     CHOSEN,
     FEW_SPEAKERS,
@@ -93,7 +100,7 @@ def test_a_wrong_text_is_set_aside_and_a_strong_accent_is_not() -> None:
     swapped = replace(clips[2], text=SAID[0])
     garbled = "嗯嗯啊啊哦哦哦呀"  # all that is heard of a strong accent
     ears = Ears([SAID[0], SAID[1] + "吗", SAID[2], SAID[3]], [SAID[0], garbled, SAID[2], SAID[3]])
-    kept, aside = sorted_out([clips[0], clips[1], swapped, clips[3]], ears, "zh", quiet)  # type: ignore[arg-type]
+    kept, aside = heard_right([clips[0], clips[1], swapped, clips[3]], ears, "zh", quiet)  # type: ignore[arg-type]
     assert [clip.name for clip in kept] == ["c0", "c1", "c3"]
     assert kept[1].heard == garbled
     assert [each.name for each in aside] == ["c2"] and SAID[2] in aside[0].reason
@@ -347,5 +354,7 @@ def test_pieces_are_judged_by_their_own_part_of_the_text() -> None:
         spoken("c", SAID[2], level=0.3),
     ]
     ears = Ears(SAID[:3], SAID[:3])
-    kept, aside = sorted_out(clips, ears, "zh", quiet)  # type: ignore[arg-type]
+    found, aside = usable(clips, ears, "zh", quiet)  # type: ignore[arg-type]
+    kept, wrong = heard_right(found, ears, "zh", quiet)  # type: ignore[arg-type]
+    assert not wrong
     assert [clip.text for clip in kept] == [SAID[0] + "，", SAID[1], SAID[2]] and not aside
