@@ -16,6 +16,7 @@ from typing import Any
 
 from riva.client.proto import riva_audio_pb2 as audio
 
+from appliance.api.boosts import boosted
 from appliance.api.grpc.errors import DOOR, RivaRefusal
 from appliance.errors import EngineUnavailable, InvalidRequest, TooLarge, Unsupported
 from appliance.messages import (
@@ -29,7 +30,6 @@ from appliance.terms.term import LONGEST_TERM, MOST_TERMS
 from inference.tensors import MOST_SPEAKERS, ModelCard
 
 DOING = "read the recognition config"
-MOST_NATS, BOOST_OF_A_NAT = 3.0, 20.0  # clients are told to boost by 20 to 100
 RATES_HZ = range(8_000, 96_001)
 MOST_CHANNELS = 2  # a call has two legs
 
@@ -184,16 +184,8 @@ def _task(config: Any, card: ModelCard) -> str:
 
 
 def hotwords(contexts: Iterable[Any]) -> dict[str, float]:
-    """Phrases to be heard right, each once, with what speaks for it in nats.
-
-    A negative boost means that a phrase is not expected: it is left out.
-    """
-    phrases: dict[str, float] = {}
-    for context in contexts:
-        boost = min(MOST_NATS, context.boost / BOOST_OF_A_NAT)
-        for phrase in map(str.strip, context.phrases if context.boost >= 0 else ()):
-            phrases[phrase] = max(boost, phrases.get(phrase, 0.0))
-    phrases.pop("", None)
+    """Phrases to be heard right, each once, with what speaks for it in nats."""
+    phrases = boosted((context.phrases, context.boost) for context in contexts)
     if len(phrases) > MOST_TERMS:
         raise TooLarge(
             DOING, f"{len(phrases)} phrases", f"{MOST_TERMS} at most", param="speech_contexts"

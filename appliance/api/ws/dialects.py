@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from appliance.api.boosts import boosted
 from appliance.api.calls import choose_language
 from appliance.api.render import separator
 from appliance.errors import InvalidRequest
@@ -87,7 +88,8 @@ class Nim(Dialect):
         encoding = encoding_of(told["input_audio_format"])
         headerless = encoding is not Encoding.AUTO
         rate, legs = int(audio.get("sample_rate_hz", 0)), int(audio.get("num_channels", 0))
-        boosted = told["word_boosting"].get("word_boosting_list", [])
+        listed = told["word_boosting"].get("word_boosting_list", [])
+        terms = boosted((map(str, e.get("phrases", [])), float(e.get("boost", 0))) for e in listed)
         return {
             "audio": AudioFormat(encoding, *((rate, legs) if headerless else (0, 0))),
             "language": choose_language(str(text.get("language") or ""), card),
@@ -99,7 +101,8 @@ class Nim(Dialect):
             "most_speakers": _within(
                 "max_speaker_count", apart.get("max_speaker_count") or 0, MOST_SPEAKERS
             ),
-            "hotwords": tuple(str(p) for list_ in boosted for p in list_.get("phrases", [])),
+            "hotwords": tuple(terms),
+            "boosts": tuple(terms.values()),
             "endpointing": _endpointing(told["endpointing_config"]),
         }
 
