@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -31,6 +30,7 @@ from inference.adaptation.curriculum import Curriculum
 from inference.adaptation.job import DONE, LOOKS, look_file, read_samples
 from inference.adaptation.notes import notes
 from inference.adaptation.report import AdaptationReport, Cost, CurvePoint
+from inference.adaptation.spent import Spent
 from inference.adaptation.tokens import prompt_tokens
 from inference.adaptation.trial import (
     LATEST,
@@ -78,7 +78,7 @@ class Adaptation:
     def __init__(self, folder: Path) -> None:
         self._folder, self._asked = folder, request.load(folder)
         self._base, self._threads = Path(self._asked.base), os.cpu_count() or 1
-        self._begun = time.monotonic()
+        self._spent = Spent(folder)
         self._model = WhisperModel(self._base, threads=self._threads, compute_type="int8")
 
     def run(self) -> AdaptationReport:
@@ -92,6 +92,7 @@ class Adaptation:
             cause = "there are too few recordings to hold some out, by which it is judged"
             raise CannotAdapt(cause, "bring shorter ones, or more of them")
         before = self._heard(self._model, material, "before")
+        self._spent.keep()
         points = curriculum.points(seconds, self._asked.minutes)
         points = points if self._asked.curve else points[-1:]
         curve = [self._point(minutes, material, before) for minutes in points]
@@ -198,6 +199,7 @@ class Adaptation:
             self._train(job, minutes)
         if not (job / CHOSEN).exists():
             _write(job / CHOSEN, asdict(self._chosen(job, minutes, material, before)))
+            self._spent.keep()
         trained = json.loads((job / DONE).read_text(encoding="utf-8"))
         choice = Choice(**json.loads((job / CHOSEN).read_text(encoding="utf-8")))
         return CurvePoint(
@@ -271,14 +273,13 @@ class Adaptation:
         return found
 
     def _cost(self, curve: Sequence[CurvePoint]) -> Cost:
-        own = resource.getrusage(resource.RUSAGE_SELF)
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        whose = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+        peak_mb = max(resource.getrusage(each).ru_maxrss for each in whose) / 1024
         trained_s = sum(point.wall_s for point in curve)
         on_gpu = self._asked.device != "cpu"
-        cores = sum(point.core_hours for point in curve) + (own.ru_utime + own.ru_stime) / 3600
-        wall_s = max(time.monotonic() - self._begun, trained_s)
-        peak_mb = max(own.ru_maxrss, children.ru_maxrss) / 1024
-        return Cost(wall_s, cores, trained_s / 3600 if on_gpu else 0.0, peak_mb)
+        core_hours = sum(point.core_hours for point in curve) + self._spent.core_s / 3600
+        wall_s = max(self._spent.wall_s, trained_s)
+        return Cost(wall_s, core_hours, trained_s / 3600 if on_gpu else 0.0, peak_mb)
 
     # --- the bundle
 

@@ -37,6 +37,7 @@ from inference.adaptation.notes import (
 )
 from inference.adaptation.report import AdaptationReport, Cost, CurvePoint, page
 from inference.adaptation.request import AdaptationRequest, SpokenRecording
+from inference.adaptation.spent import Spent
 from inference.adaptation.spread import spread
 from inference.adaptation.trial import (
     Choice,
@@ -206,6 +207,15 @@ def asked(base: str = "b") -> AdaptationRequest:
     return AdaptationRequest(
         base, "n", "1", "zh", 5.0, 0, True, "cpu", "python", (recording,), (recording,)
     )
+
+
+def test_what_a_start_that_was_cut_off_took_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "spent.json").write_text('{"wall_s": 100.0, "core_s": 50.0}')
+    spent = Spent(tmp_path)
+    assert 100 <= spent.wall_s < 160 and spent.core_s > 50
+    spent.keep()
+    again = Spent(tmp_path)
+    assert again.wall_s >= spent.wall_s - 1 and again.core_s > spent.core_s
 
 
 def test_a_request_is_read_as_it_was_written(tmp_path: Path) -> None:
