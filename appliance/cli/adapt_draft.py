@@ -78,7 +78,7 @@ def draft(
     shown = Display(Console(stderr=True), quiet=False)
     rows, failed = asyncio.run(_drafted(recordings, out, speakers, language, shown))
     sheet = "".join("\t".join(row) + "\n" for row in (HEAD, *rows))  # as read_rows has it
-    write_atomic(out / LIST, sheet.encode())
+    write_atomic(out / LIST, sheet.encode("utf-8-sig"))  # else spreadsheets take it for another
     shown.say(f"{len(rows)} utterances: put their texts right in {out / LIST}")
     raise typer.Exit(1 if failed else 0)
 
@@ -98,8 +98,9 @@ async def _drafted(
         ear = LocalEar(box, config)
         names = target_names([str(path) for path in recordings], "wav")
         for path, name in zip(recordings, names, strict=True):
+            call = "-".join(Path(name).stem.split())
             try:
-                clips = await _clips(path, ear, shown)
+                clips = await _clips(path, call, ear, shown)
             except EngineUnavailable:
                 raise
             except (LingtingError, OSError) as error:
@@ -108,21 +109,21 @@ async def _drafted(
                 shown.complain(f"{path}: {reason or error}")
                 continue
             for number, clip in enumerate(clips, 1):
-                file = f"{CLIPS}/{Path(name).stem}-{number:03d}.wav"
+                file = f"{CLIPS}/{call}-{number:03d}.wav"
                 (out / file).write_bytes(_wav(clip.audio))
                 rows.append(clip.row(file, path.name))
     return rows, failed
 
 
-async def _clips(path: Path, ear: LocalEar, shown: Display) -> list[DraftedClip]:
+async def _clips(path: Path, call: str, ear: LocalEar, shown: Display) -> list[DraftedClip]:
     with shown.bar(str(path)) as tell:
         transcript = await ear.hear(str(path), tell)
     shown.notice(str(path), transcript)
     legs = await decode_legs(path)
-    return list(_cut(transcript, legs, path.stem))
+    return list(_cut(transcript, legs, call))
 
 
-def _cut(transcript: Transcript, legs: list[Audio], stem: str) -> Iterator[DraftedClip]:
+def _cut(transcript: Transcript, legs: list[Audio], call: str) -> Iterator[DraftedClip]:
     """What each person said without another in between; a name for each of them."""
     shared = {each.leg: Timeline(each.turns) for each in transcript.attributions if each.turns}
     for final in transcript.finals:
@@ -131,7 +132,7 @@ def _cut(transcript: Transcript, legs: list[Audio], stem: str) -> Iterator[Draft
                 continue
             begin, end = max(0, part.start_ms - AROUND_MS), part.end_ms + AROUND_MS
             audio = legs[final.leg][_samples(begin) : _samples(end)]
-            who = f"{stem}-{part.speaker + 1}"
+            who = f"{call}-{part.speaker + 1}"
             yield DraftedClip(audio, part.text, who, final.confidence, part.start_ms)
 
 

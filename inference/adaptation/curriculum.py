@@ -25,8 +25,8 @@ LEAST_S = 30.0  # of speech to learn from
 LOCAL, GENERAL = "local", "general"
 GENERAL_SHARE = 0.5  # of what is drawn, against forgetting
 # More speech is learned for longer, though not as much longer.
-STEPS_AT_1_MIN, STEPS_A_MIN, MOST_STEPS = 60, 35, 500
-PEAK_RATE, CHECKS, PATIENCE = 6e-4, 8, 6
+STEPS_AT_1_MIN, STEPS_A_MIN, MOST_STEPS = 60, 20, 500
+PEAK_RATE, CHECKS, PATIENCE = 6e-4, 7, 3
 DROPOUT, FOLLOWING = 0.1, 3.0  # against learning few clips by heart, and against forgetting
 PART = "encoder/"  # an accent is how words sound; what is said of them stays as it was
 JOINED = (0, 2)  # more clips of the same speaker behind one

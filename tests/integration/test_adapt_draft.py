@@ -21,7 +21,7 @@ def recording(tmp_path: Path) -> Path:
     """The beginning of the demo call, a person on each channel; A-law, so cut by the byte."""
     whole = CALL.read_bytes()
     head = whole.index(b"data") + 8
-    path = tmp_path / "call.wav"
+    path = tmp_path / 'a  "call".wav'  # as people name files
     path.write_bytes(whole[: head + SECONDS * 8000 * 2])
     return path
 
@@ -38,7 +38,7 @@ def test_what_is_heard_is_written_down_to_be_put_right(recording: Path, tmp_path
     assert done.returncode == 1 and "No such file" in done.stderr  # which costs the other nothing
     rows = read_rows(out / "list.tsv")
     assert len(rows) > 1, done.stderr
-    assert {row["speaker"] for row in rows} == {"call-1", "call-2"}
+    assert {row["speaker"] for row in rows} == {'a-"call"-1', 'a-"call"-2'}
     for row in rows:
         assert 0 < float(row["confidence"]) <= 1 and row["text"]
         with wave.open(str(out / row["file"])) as clip:
