@@ -110,8 +110,9 @@ class Adaptation:
         model: WhisperModel,
     ) -> AdaptationReport:
         taken = curriculum.nested(material.local, curve[-1].minutes)
+        held = [*material.local_held, *material.general_held]
         margins = {
-            when: self._by_margin(each, material.local_held, when)
+            when: self._by_margin(each, held, when)
             for when, each in (("before", self._model), ("after", model))
         }
         margin_s = smallest_margin(margins["after"])

@@ -32,9 +32,10 @@ def write(base: Path, learned: Adapters, folder: Path, facts: Mapping[str, Any],
     fill(base, learned, folder, facts)
     (folder / "README.md").write_text(card, encoding="utf-8")
     told = {**_told(base), **facts}
-    if canary := load_manifest(base).canary:
-        told["canary"] = {"audio": canary.audio, "text": heard_in_canary(folder)}
     seal(folder, **told)
+    if canary := load_manifest(base).canary:
+        heard = {"audio": canary.audio, "text": heard_in_canary(folder)}
+        seal(folder, **{**told, "canary": heard})
 
 
 def fill(base: Path, learned: Adapters, folder: Path, facts: Mapping[str, Any]) -> None:

@@ -58,7 +58,7 @@ class AdaptationReport:
     before: dict[str, HeardFigures]
     after: dict[str, HeardFigures]
     curve: tuple[CurvePoint, ...]
-    margins: dict[str, dict[float, float]]  # before and after: seconds -> error rate, local
+    margins: dict[str, dict[float, float]]  # before, after: seconds -> error rate, all held out
     margin_s: float  # that the new bundle asks for
     cost: Cost
     set_aside: tuple[SetAside, ...]

@@ -16,7 +16,7 @@ from inference.cer import interval, score
 # Of what was learned, that are tried. What is held out of general speech is of voices like those
 # that were followed: it does not show all that others would lose by more.
 STRENGTHS = (0.4, 0.5, 0.6)
-LATEST = 1  # looks that is tried, the one of the least loss besides
+LATEST = 1  # looks that are tried, the one of the least loss besides
 MARGINS_S = (1.28, 2.5, 5.0)
 MOST_FORGOTTEN = 0.01  # of the error rate on general speech
 NO_WORSE = 0.002  # error rate that a smaller margin may cost
