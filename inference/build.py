@@ -27,6 +27,7 @@ from inference.bundles import (
     WHISPER,
     BundleInvalid,
     load_manifest,
+    read_clip,
     seal,
     verify,
 )
@@ -72,6 +73,8 @@ def build(
             whenever it is started.
     """
     kind, convert = kind_of(source)
+    if canary:
+        _check_canary(canary)
     out.mkdir(parents=True)
     try:
         if convert:
@@ -93,6 +96,14 @@ def build(
         shutil.rmtree(out, ignore_errors=True)
         raise
     return out
+
+
+def _check_canary(path: Path) -> None:
+    try:
+        read_clip(path)
+    except BundleInvalid as error:
+        hint = "make it one: ffmpeg -i FILE -ar 16000 -ac 1 -c:a pcm_s16le canary.wav"
+        raise BundleInvalid(f"{error} ({hint})") from error
 
 
 def _convert(source: Path, out: Path, precision: str) -> None:

@@ -175,9 +175,11 @@ def _check_whole(folder: Path, kind: str, names: Container[str]) -> None:
 
 def read_canary(folder: Path, manifest: Manifest) -> NDArray[np.float32] | None:
     """Its samples, 16 kHz mono; None if the bundle has none. Raises BundleInvalid."""
-    if manifest.canary is None:
-        return None
-    path = folder / manifest.canary.audio
+    return read_clip(folder / manifest.canary.audio) if manifest.canary else None
+
+
+def read_clip(path: Path) -> NDArray[np.float32]:
+    """Samples of a canary's file, 16 kHz mono; raises BundleInvalid."""
     try:
         with wave.open(str(path)) as file:
             shape = file.getframerate(), file.getnchannels(), file.getsampwidth()

@@ -67,7 +67,9 @@ def adapt(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the bundle and the report; gone on with if cut off."),
+        typer.Option(
+            help="Folder for the bundle and the report; the same again goes on after a break."
+        ),
     ] = None,
     base: Annotated[
         str, typer.Option(help="Bundle to adapt: name@version on this box, or its folder.")
@@ -108,6 +110,11 @@ def adapt(
         raise typer.BadParameter("--data LIST and --out FOLDER are needed")
     folder = base_folder(base)
     made = name or default_name(folder), version or _begun_as(out) or time.strftime("%Y%m%d")
+    if not (
+        out / request.FILE
+    ).exists():  # what a typing error costs is told before what torch does
+        for listed in filter(None, (data, general)):
+            read_rows(listed)
     python = str(_with_torch(torch or TORCH))
     asked = AdaptationRequest(
         str(folder), *made, language, minutes, steps, curve, device.value, python, (), ()

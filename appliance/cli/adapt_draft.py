@@ -79,7 +79,8 @@ def draft(
     rows, failed = asyncio.run(_drafted(recordings, out, speakers, language, shown))
     sheet = "".join("\t".join(row) + "\n" for row in (HEAD, *rows))  # as read_rows has it
     write_atomic(out / LIST, sheet.encode("utf-8-sig"))  # else spreadsheets take it for another
-    shown.say(f"{len(rows)} utterances: put their texts right in {out / LIST}")
+    told = "put their texts right, those of little confidence first"
+    shown.say(f"{len(rows)} utterances in {out / LIST}: {told}")
     raise typer.Exit(1 if failed else 0)
 
 

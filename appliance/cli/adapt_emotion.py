@@ -42,7 +42,10 @@ console = Console(highlight=False)
 def emotion(
     data: Annotated[
         Path,
-        typer.Option(help="List of utterances: TSV, columns file, speaker, text, emotion."),
+        typer.Option(
+            help="List of utterances: TSV, columns file, speaker, text, emotion "
+            f"({', '.join(Emotion)})."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="A new folder for the bundle and the report.")],
     base: Annotated[
@@ -61,6 +64,9 @@ def emotion(
     if out.exists():
         raise SettingsError(DOING, f"{out} exists", "name a new folder")
     rows = read_rows(data)
+    if "emotion" not in rows[0]:
+        hint = f"its first line names the columns; a mood is one of {', '.join(Emotion)}"
+        raise SettingsError(DOING, f"{data} has no column emotion", hint)
     told = {"base": str(folder), "name": name or default_name(folder)}
     told |= {"version": version or time.strftime("%Y%m%d")}
     (out / "clips").mkdir(parents=True)

@@ -242,12 +242,15 @@ def run(*arguments: object) -> str:
 
 
 def test_without_torch_it_says_where_to_get_it(tmp_path: Path) -> None:
-    told = run("--data", "l", "--out", tmp_path, "--torch", tmp_path / "none")
-    assert "make pyannote" in told
+    (tmp_path / "l.tsv").write_text("file\ttext\na.wav\t您好\n")
+    there = ("--data", tmp_path / "l.tsv", "--out", tmp_path)
+    assert "make pyannote" in run(*there, "--torch", tmp_path / "none")
+    mistyped = run("--data", tmp_path / "k.tsv", "--out", tmp_path, "--torch", tmp_path / "none")
+    assert "k.tsv" in mistyped and "learning takes torch" not in mistyped
     poor = tmp_path / "poor"
     poor.write_text("#!/bin/sh\necho No module named torch >&2\nexit 1\n")
     poor.chmod(0o755)
-    assert "No module named torch" in run("--data", "l", "--out", tmp_path, "--torch", poor)
+    assert "No module named torch" in run(*there, "--torch", poor)
 
 
 def test_a_list_that_is_none_is_named(tmp_path: Path, torch: Path) -> None:

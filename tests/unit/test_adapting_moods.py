@@ -101,6 +101,20 @@ def test_the_command_leaves_out_what_it_cannot_use_and_seals_a_bundle(tmp_path: 
     assert again.exit_code != 0 and "exists" in str(again.exception)
 
 
+def test_a_list_without_moods_says_so(tmp_path: Path) -> None:
+    (tmp_path / "l.tsv").write_text("file\ttext\na.wav\t您好\n", encoding="utf-8")
+    arguments = [
+        "adapt",
+        "emotion",
+        "--data",
+        str(tmp_path / "l.tsv"),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    done = CliRunner().invoke(app, arguments)
+    assert "no column emotion" in str(done.exception) and not (tmp_path / "o").exists()
+
+
 def test_too_few_utterances_say_so(tmp_path: Path) -> None:
     arguments = ["adapt", "emotion", "--data", str(listed(tmp_path, 10)), "--out"]
     done = CliRunner().invoke(app, [*arguments, str(tmp_path / "out")])

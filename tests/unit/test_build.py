@@ -105,7 +105,7 @@ def test_a_bundle_knows_what_it_must_hear(tmp_path: Path) -> None:
     made = load_canary(out)
     assert made.text and is_close(made.text, shipped.text) and len(made.audio) > 16_000
     (tmp_path / "noise.wav").write_bytes(b"RIFF")
-    with pytest.raises(BundleInvalid, match="is no canary"):
+    with pytest.raises(BundleInvalid, match=r"noise\.wav is no canary.*ffmpeg"):
         build(BASE, tmp_path / "other", "int8", FACTS, tmp_path / "noise.wav")
     assert not (tmp_path / "other").exists()
 
