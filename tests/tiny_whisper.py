@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from inference.bundles import seal
-from inference.training.shapes import ModelShape, RandomWeights
+from inference.training.shapes import NEVER, ModelShape, RandomWeights
 
 LANGUAGES = ("en", "zh", "de", "ja", "yue")
 TASKS = ("transcribe", "translate")
@@ -80,6 +81,9 @@ def write(
     shape = ModelShape(D_MODEL, LAYERS, LAYERS, HEADS, n_mels, len(vocabulary))
     spec = RandomWeights(shape, seed, SPREAD).spec()
     spec.register_vocabulary(vocabulary)
+    # Of the tokens most are timestamps, and none is asked for: left to chance, it says no others.
+    spec.decoder.projection.bias = np.zeros(len(vocabulary), np.float32)
+    spec.decoder.projection.bias[tokens.token_to_id("<|0.00|>") :] = NEVER
     spec.config.suppress_ids = [1, 2]
     spec.config.suppress_ids_begin = [220, tokens.token_to_id("<|endoftext|>")]
     if multilingual:

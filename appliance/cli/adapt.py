@@ -110,20 +110,14 @@ def adapt(
         raise typer.BadParameter("--data LIST and --out FOLDER are needed")
     folder = base_folder(base)
     made = name or default_name(folder), version or _begun_as(out) or time.strftime("%Y%m%d")
-    if not (
-        out / request.FILE
-    ).exists():  # what a typing error costs is told before what torch does
-        for listed in filter(None, (data, general)):
-            read_rows(listed)
+    if not (out / request.FILE).exists():
+        _check_lists(data, general)
     python = str(_with_torch(torch or TORCH))
     asked = AdaptationRequest(
         str(folder), *made, language, minutes, steps, curve, device.value, python, (), ()
     )
     report = _adapted(asked, data, general, out)
-    if as_json:
-        print(json.dumps(report, ensure_ascii=False))
-    else:
-        _show(report, out)
+    print(json.dumps(report, ensure_ascii=False)) if as_json else _show(report, out)
 
 
 def _adapted(
@@ -140,6 +134,12 @@ def _adapted(
         _run(out, progress)
     report: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
     return report
+
+
+def _check_lists(*lists: Path | None) -> None:
+    """Before anything that takes long: a typing error should be told at once."""
+    for listed in filter(None, lists):
+        read_rows(listed)
 
 
 def _begun_as(out: Path) -> str:
