@@ -21,6 +21,8 @@ from appliance.assist.alerts import Alerts
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.terms import terms_of_city
 from appliance.assist.current import CurrentCity
+from appliance.assist.knowledge.desk import KnowledgeDesk
+from appliance.assist.knowledge.subscriber import KnowledgeFollower
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.push import OrderPush
 from appliance.assist.orders.subscriber import OrderFiller
@@ -79,6 +81,7 @@ class Gateway:
             settings.city.pack, settings.city.cache, lambda pack: self._take_words(pack)
         )
         self.orders = OrderDesk(store, self.city, self._tell_order)
+        self.knowledge = KnowledgeDesk(store, self.city, metrics)
         self._push = OrderPush(settings.orders, store.jobs, self.orders, shown_to_city)
         self._webhooks = webhooks
         self._timers = OrderTimers(self.orders, store)
@@ -87,6 +90,7 @@ class Gateway:
             Alerts(Level(settings.emotions.alert_level)),
             DangerWatch(self.city),
             OrderFiller(store, self.city, self.orders),
+            KnowledgeFollower(store, self.knowledge, metrics),
             webhooks,
             self.lines,
             *([Neighbours(store)] if store.notices.shared else []),
@@ -120,7 +124,8 @@ class Gateway:
         self._http = HttpServer(
             *(self.box, self.archive, self.access, self._history),
             followed=Followed(
-                *(self.lines, webhooks, replays, self.orders, self.terms, self.rollout, self.beside)
+                *(self.lines, webhooks, replays, self.orders, self.knowledge, self.terms),
+                *(self.rollout, self.beside),
             ),
         )
 
@@ -148,6 +153,7 @@ class Gateway:
             runner.start()
         await self.terms.start()
         await self.city.start()
+        await self.knowledge.start()
         await self._timers.start()
         await self._quiet.start()
         return await self._grpc.start(), await self._http.start()
@@ -174,6 +180,7 @@ class Gateway:
         await asyncio.gather(*(runner.close() for runner in self._owed))
         await asyncio.gather(*(subscriber.close() for subscriber in self.subscribers))
         await self._timers.close()
+        await self.knowledge.close()
         await self._push.close()
         await self.city.close()
         await self.terms.close()

@@ -166,6 +166,11 @@ class Metrics:
         self.store_commit_seconds = histogram(
             "store_commit_seconds", "one transaction, with its fsync", buckets=COMMIT_BUCKETS
         )
+        self.suggestion_seconds = histogram(
+            "suggestion_seconds", "what a citizen wants looked up in the knowledge base"
+        )
+        self.knowledge_entries = gauge("knowledge_entries", "entries that answer")
+        self.knowledge_gaps = gauge("knowledge_gaps", "matters asked for that have no entry")
         self.engine_live_legs = gauge(
             "engine_live_legs", "live legs an engine carries, as measured at its start", "engine"
         )

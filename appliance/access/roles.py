@@ -17,6 +17,8 @@ class AccessRole(StrEnum):
     INSPECTOR = "inspector"  # an agent's rights; hears kept audio, deletes calls
     DISPATCHER = "dispatcher"  # gives orders to units; reads calls
     CLERK = "clerk"  # of a unit: sees and answers its orders, no call
+    EDITOR = "editor"  # writes drafts of the knowledge base; no call
+    APPROVER = "approver"  # an editor's rights; approves what others wrote
     OPERATOR = "operator"  # metrics, models, webhooks that failed; no call
     SYSTEM_ADMIN = "system_admin"  # settings, draining
     SECURITY_ADMIN = "security_admin"  # credentials
@@ -32,6 +34,9 @@ ORDERS = READS | {AccessRole.CLERK}
 WRITES = frozenset({AccessRole.CALLER, AccessRole.AGENT, AccessRole.DISPATCHER})
 DISPATCHES = frozenset({AccessRole.CALLER, AccessRole.DISPATCHER})
 INSPECTS = frozenset({AccessRole.INSPECTOR})
+EDITS = frozenset({AccessRole.EDITOR, AccessRole.APPROVER})
+APPROVES = frozenset({AccessRole.APPROVER})
+SEARCHES = READS | EDITS
 OPERATES = frozenset({AccessRole.OPERATOR})
 ANYBODY = frozenset(AccessRole)
 
@@ -80,6 +85,8 @@ LOCAL = Principal(
             AccessRole.AGENT,
             AccessRole.INSPECTOR,
             AccessRole.DISPATCHER,
+            AccessRole.EDITOR,
+            AccessRole.APPROVER,
             AccessRole.OPERATOR,
         }
     ),

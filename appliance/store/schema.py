@@ -212,6 +212,58 @@ term_lists = Table(
     Column("changed_by", String(64), nullable=False),
 )
 
+# The knowledge base: no citizen's words. `sequence` counts the changes of all entries.
+knowledge = Table(
+    "knowledge",
+    main,
+    Column("id", String(40), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("taken", Integer, nullable=False),  # by agents, and how often they would not have it
+    Column("rejected", Integer, nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+    Index("knowledge_by_change", "sequence"),
+)
+
+# Each version of an entry as it stood.
+knowledge_events = Table(
+    "knowledge_events",
+    main,
+    Column("entry_id", String(40), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# What citizens asked and no entry answered, sealed under their call's key: it goes with the call.
+questions = Table(
+    "questions",
+    main,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("matter", Integer, primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("questions_by_time", "at"),
+)
+
+# What agents said of an entry that was proposed to them, with the question, sealed as above.
+verdicts = Table(
+    "verdicts",
+    main,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("entry_id", String(40), primary_key=True),
+    Column("taken", Boolean, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("verdicts_by_time", "at"),
+)
+
 # Wrapped keys, in a database of their own: deleting one shreds its call.
 keys = Table(
     "keys",

@@ -19,12 +19,14 @@ from appliance.errors import LingtingError, NotFound, StoreUnavailable
 from appliance.files import make_private, write_new
 from appliance.metrics import Metrics
 from appliance.settings.keeping import StoreSettings
+from appliance.store.asked import AskedQuestions
 from appliance.store.calls import Calls
 from appliance.store.claims import Claims
 from appliance.store.database import Database
 from appliance.store.gateways import Gateways
 from appliance.store.jobs import Jobs
 from appliance.store.keys import KeyRing, load_master
+from appliance.store.knowledge import KnowledgeEntries
 from appliance.store.notices import Notices
 from appliance.store.orders import Orders
 from appliance.store.schema import keys
@@ -42,6 +44,7 @@ class Store:
     ring: KeyRing
     calls: Calls
     orders: Orders
+    asked: AskedQuestions
     vault: Vault
     gateways: Gateways
 
@@ -54,6 +57,7 @@ class Store:
         self.jobs = Jobs(self.database)
         self.claims = Claims(self.database)
         self.term_lists = TermLists(self.database)
+        self.knowledge = KnowledgeEntries(self.database)
         self._lock: IO[bytes] | None = None
 
     async def start(self) -> None:
@@ -71,6 +75,7 @@ class Store:
         await self.ring.check()
         self.calls = Calls(self.database, self.ring, me)
         self.orders = Orders(self.database, self.ring)
+        self.asked = AskedQuestions(self.database, self.ring)
         self.vault = Vault(settings.audio_folder or settings.folder / "audio", me)
         self.gateways = Gateways(self.database, me, version("lingting"))
         await self.notices.start(me)

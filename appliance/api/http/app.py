@@ -20,6 +20,7 @@ from appliance.api.http.bundles import bundle_routes
 from appliance.api.http.calls import call_routes
 from appliance.api.http.console import console_routes
 from appliance.api.http.deliveries import delivery_routes
+from appliance.api.http.knowledge import knowledge_routes
 from appliance.api.http.middleware import Middleware
 from appliance.api.http.open311 import open311_routes
 from appliance.api.http.orders import order_routes
@@ -75,6 +76,7 @@ def create_app(
     if archive and followed:
         texts = Texts(archive)
         app.include_router(order_routes(followed.orders, archive, access))
+        app.include_router(knowledge_routes(followed.knowledge, archive, access))
         app.include_router(text_routes(texts, followed.orders, access))
         app.include_router(open311_routes(followed.orders, texts, access))
     if archive:

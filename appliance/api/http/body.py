@@ -47,6 +47,16 @@ def checked(model: type[ModelT], fields: dict[str, Any]) -> ModelT:
         raise InvalidRequest(DOING, "a field's name is no name") from error
 
 
+def version_of(if_match: str, doing: str) -> int | None:
+    """Of the ETag in an If-Match; None: whichever. Raises InvalidRequest for another's."""
+    tag = if_match.strip().removeprefix("W/").strip('"')
+    if not tag or tag == "*":
+        return None
+    if not tag.isdecimal() or len(tag) > 9:
+        raise InvalidRequest(doing, "If-Match is none of ours", param="If-Match")
+    return int(tag)
+
+
 def takes(model: type[BaseModel]) -> dict[str, Any]:
     """For a route's `openapi_extra`: what its body holds."""
     schema = model.model_json_schema()

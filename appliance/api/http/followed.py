@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from appliance.archive.tenant_terms import TenantTerms
+from appliance.assist.knowledge.desk import KnowledgeDesk
 from appliance.assist.orders.desk import OrderDesk
 from appliance.console.board import Lines
 from appliance.feed.replay import Replays
@@ -19,6 +20,7 @@ class Followed:
     webhooks: Webhooks
     replays: Replays
     orders: OrderDesk
+    knowledge: KnowledgeDesk
     terms: TenantTerms
     rollout: Rollout
     beside: BesideServing

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -20,7 +21,7 @@ from appliance.api import orders as common
 from appliance.api.calls import DEFAULT_PAGE, MOST_PER_PAGE, make_token, read_token
 from appliance.api.http import order_schemas as schemas
 from appliance.api.http.auth import Needs
-from appliance.api.http.body import checked, read_json, takes
+from appliance.api.http.body import checked, read_json, takes, version_of
 from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.assist.city.tiers import CHINA
@@ -37,6 +38,7 @@ TABLE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 TIMES = "RFC 3339; without a zone it is the box's"
 MOST_EXPORTED = 20_000
 COLUMNS = ("number", "state", "channel", "created_at", "due_at", "ended_at", "tier")
+_version = partial(version_of, doing="change an order")
 
 
 def order_routes(desk: OrderDesk, archive: Archive, access: Access | None) -> APIRouter:
@@ -273,7 +275,11 @@ def _add_changing(router: APIRouter, desk: OrderDesk, access: Access | None) -> 
         common.check_sees(who, found)
         async with _doing(access, who, "order.correct", found.id):
             changed = await desk.patch(
-                found.id, wanted.fields, who.name, common.writer(who), version=_version(if_match)
+                found.id,
+                wanted.fields,
+                who.name,
+                common.writer(who),
+                version=_version(if_match),
             )
         return _answer(changed, who)
 
@@ -330,16 +336,6 @@ def _add_system(router: APIRouter, desk: OrderDesk, access: Access | None) -> No
         async with _doing(access, who, f"order.{action.value}", found.id):
             changed = await desk.act(*(found.id, action, Actor.SYSTEM, who.name, given), unit=unit)
         return _answer(changed, who)
-
-
-def _version(if_match: str) -> int | None:
-    """Raises InvalidRequest for what is no ETag of ours."""
-    tag = if_match.strip().removeprefix("W/").strip('"')
-    if not tag or tag == "*":
-        return None
-    if not tag.isdecimal() or len(tag) > 9:
-        raise InvalidRequest("change an order", "If-Match is none of ours", param="If-Match")
-    return int(tag)
 
 
 def _answer(order: Order, who: Principal) -> Response:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from appliance.assist.likeness import likeness
 from appliance.assist.orders.life import OrderState
 from appliance.store.order_rows import Order
 
 ALIKE = 0.35  # of character pairs, where caller or place agree too
-SHORT = 8  # characters; what is shorter says too little
 
 
 def is_repeat(order: Order, other: Order) -> bool:
@@ -21,18 +21,6 @@ def is_repeat(order: Order, other: Order) -> bool:
         return False
     alike = likeness(_words(order), _words(other))
     return alike >= (ALIKE / 2 if same_caller and same_place else ALIKE)
-
-
-def likeness(one: str, other: str) -> float:
-    """0..1: the share of character pairs that both have (Dice)."""
-    if min(len(one), len(other)) < SHORT:
-        return float(one == other)
-    mine, theirs = _pairs(one), _pairs(other)
-    return 2 * len(mine & theirs) / (len(mine) + len(theirs))
-
-
-def _pairs(text: str) -> set[str]:
-    return {text[at : at + 2] for at in range(len(text) - 1)}
 
 
 def _words(order: Order) -> str:

@@ -1,0 +1,302 @@
+"""The desk of the knowledge base: entries are kept, changed and approved there, and searched."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from appliance.assist.knowledge import edits
+from appliance.assist.knowledge.duplicates import Duplicates, duplicates, merged
+from appliance.assist.knowledge.edits import Contradiction
+from appliance.assist.knowledge.gaps import Gap, gaps
+from appliance.assist.knowledge.index import asked
+from appliance.assist.knowledge.library import FoundEntry, Library, changed
+from appliance.assist.knowledge.opinions import opinions
+from appliance.errors import Conflict, Forbidden, NotFound
+from appliance.metrics import Metrics
+from appliance.store.asked import OpenQuestion, Verdict
+from appliance.store.knowledge import Decide, EntryState, EntryVersion, KnowledgeEntry, Read
+from appliance.store.store import Store
+
+if TYPE_CHECKING:
+    from appliance.assist.current import CurrentCity
+
+log = logging.getLogger(__name__)
+
+CHANGED = "knowledge"  # a notice
+LOOK_EVERY_S = 5.0  # where notices may be lost
+CHINA = timedelta(hours=8)
+FORMS = 3  # of a question, in a draft
+SURE = 0.5  # confidence, from which on an entry answers a question
+Parts = Sequence[tuple[str, float]]
+
+
+class KnowledgeDesk:
+    """`start` and `close` it; `library` is what is searched now."""
+
+    def __init__(self, store: Store, city: CurrentCity, metrics: Metrics) -> None:
+        self._store, self._city, self._metrics = store, city, metrics
+        self.library = Library()
+        self._changed = asyncio.Event()
+        self._taking = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
+        self._refused: dict[str, set[str]] = {}  # by calls that run here
+
+    async def start(self) -> None:
+        self._store.notices.on(CHANGED, lambda _: self._changed.set())
+        self._store.notices.when_missed(self._changed.set)
+        self._changed.set()
+        self._looking = asyncio.create_task(self._look(), name="knowledge")
+
+    async def close(self) -> None:
+        if self._looking:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        while True:
+            try:
+                await self.take_changes()
+                verdicts = await self._store.asked.verdicts()
+                made = await asyncio.to_thread(opinions, verdicts)
+                self.library = replace(self.library, opinions=made)
+                self._metrics.knowledge_entries.set(len(self.library))
+                self._metrics.looked_timestamp_seconds.labels("knowledge").set_to_current_time()
+            except Exception:  # what is known stays known
+                log.exception("reading the knowledge base failed")
+            await _either(self._changed, LOOK_EVERY_S)
+            self._changed.clear()
+
+    async def take_changes(self) -> None:
+        """What was changed since is searched from now on."""
+        async with self._taking:
+            found = await self._store.knowledge.since(self.library.sequence)
+            self.library = await asyncio.to_thread(changed, self.library, found)
+
+    # --- finding
+
+    def search(
+        self, parts: Parts, *, place: str = "", day: date | None = None, most: int = 3
+    ) -> list[FoundEntry]:
+        """In any thread: what answers a question of some texts, each with how much it matters."""
+        when = day or today()
+        return self.library.search(asked(parts), day=when, place=place, most=most)
+
+    async def get(self, entry_id: str) -> KnowledgeEntry:
+        return await self._store.knowledge.get(entry_id)
+
+    async def page(
+        self, state: EntryState | None, size: int, before: int | None = None
+    ) -> list[KnowledgeEntry]:
+        """The last changed first; `before` is the sequence of the page before's last."""
+        return await self._store.knowledge.page(state, size, before)
+
+    async def history(self, entry_id: str) -> list[EntryVersion]:
+        return await self._store.knowledge.history(entry_id)
+
+    # --- changing
+
+    async def draft(self, entries: Sequence[KnowledgeEntry], who: str) -> list[KnowledgeEntry]:
+        """New ones, or proposed changes of those that they replace; all or none.
+
+        Raises:
+            InvalidRequest: one of them cannot be kept.
+        """
+        return await self._put(entries, EntryState.DRAFT, who, "drafted")
+
+    async def publish(self, entries: Sequence[KnowledgeEntry], who: str) -> list[KnowledgeEntry]:
+        """Live at once, on an approver's word for all of them."""
+        return await self._put(entries, EntryState.LIVE, who, "imported")
+
+    async def _put(
+        self, entries: Sequence[KnowledgeEntry], state: EntryState, who: str, action: str
+    ) -> list[KnowledgeEntry]:
+        divisions = self._city.pack.divisions
+        approved = who if state is EntryState.LIVE else ""
+        made = [
+            replace(
+                edits.checked(each, divisions),
+                id=each.id or f"k-{uuid.uuid4().hex}",
+                state=state,
+                changed_by=who[:64],
+                approved_by=approved,
+            )
+            for each in entries
+        ]
+        await self._store.knowledge.put(made, action, who)
+        self._tell()
+        return made
+
+    async def change(
+        self, entry_id: str, entry: KnowledgeEntry, who: str, version: int | None = None
+    ) -> KnowledgeEntry:
+        """Of a draft, itself; of one that is live, a draft that replaces it when it is approved."""
+        before = await self.get(entry_id)
+        entry = edits.checked(entry, self._city.pack.divisions)
+        if before.state is EntryState.LIVE:
+            if version not in (None, before.version):
+                cause = f"it is version {before.version} now"
+                raise Conflict("change an entry", cause, "read it again")
+            return (await self.draft([replace(entry, id="", replaces=entry_id)], who))[0]
+
+        def decide(now: KnowledgeEntry, read: Read) -> list[KnowledgeEntry]:
+            kept = {name: getattr(now, name) for name in ("id", "gap", "replaces")}
+            state = EntryState.DRAFT
+            return [replace(entry, state=state, changed_by=who[:64], approved_by="", **kept)]
+
+        return await self._changed_to(entry_id, decide, "changed", who, version)
+
+    async def approve(
+        self, entry_id: str, who: str, version: int | None = None, *, known: bool = True
+    ) -> KnowledgeEntry:
+        """It answers from now on; raises Conflict if it is no draft, Forbidden if `who` wrote it.
+
+        Args:
+            known: whether `who` is somebody's name: behind an open door everybody has the same.
+
+        Returns:
+            The entry that answers: of a proposed change the one that was changed.
+        """
+
+        def decide(now: KnowledgeEntry, read: Read) -> list[KnowledgeEntry]:
+            if now.state is not EntryState.DRAFT:
+                raise Conflict("approve an entry", f"it is {now.state}", "change it first")
+            if known and now.changed_by == who[:64]:
+                hint = "somebody else has to approve it"
+                raise Forbidden("approve an entry", "you wrote it", hint)
+            if not now.replaces:
+                return [replace(now, state=EntryState.LIVE, approved_by=who[:64])]
+            gone = [now, *(read(each) for each in now.absorbs)]
+            used = [replace(each, state=EntryState.RETIRED, approved_by=who[:64]) for each in gone]
+            return [_replaced(read(now.replaces), now, who), *used]
+
+        return await self._changed_to(entry_id, decide, "approved", who, version)
+
+    async def retire(self, entry_id: str, who: str) -> KnowledgeEntry:
+        """It answers no longer."""
+
+        def decide(now: KnowledgeEntry, read: Read) -> list[KnowledgeEntry]:
+            return [replace(now, state=EntryState.RETIRED, approved_by=who[:64])]
+
+        return await self._changed_to(entry_id, decide, "retired", who)
+
+    async def _changed_to(
+        self, entry_id: str, decide: Decide, action: str, who: str, version: int | None = None
+    ) -> KnowledgeEntry:
+        made = await self._store.knowledge.change(entry_id, decide, action, who, version)
+        self._tell()
+        return made
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._store.notices.tell(CHANGED)
+
+    # --- what is wrong with it, and what is missing
+
+    def contradicting(self, entries: Sequence[KnowledgeEntry]) -> list[Contradiction]:
+        """In a thread: of those with what is live."""
+        found = []
+        for entry in entries:
+            near = self.search([(entry.title, 1.0)], place=entry.scope, most=10)
+            found += edits.contradictions(entry, [each.entry for each in near])
+        return found
+
+    async def duplicates(self) -> list[Duplicates]:
+        """Live entries that ask the same."""
+        return await asyncio.to_thread(duplicates, list(self.library.by_id.values()))
+
+    async def merge(self, keep_id: str, ids: Sequence[str], who: str) -> KnowledgeEntry:
+        """One live entry for all of them: a draft, which an approver makes so."""
+        keep = await self.get(keep_id)
+        others = [await self.get(each) for each in ids if each != keep_id]
+        made = replace(merged(keep, others), absorbs=tuple(each.id for each in others))
+        return await self.change(keep_id, made, who)
+
+    def expiring(self, within_days: int) -> list[KnowledgeEntry]:
+        """Live ones whose last day is near, the nearest first."""
+        last = (today() + timedelta(within_days)).isoformat()
+        ending = [each for each in self.library.by_id.values() if "" < each.valid_to <= last]
+        return sorted(ending, key=lambda each: (each.valid_to, each.id))
+
+    async def gaps(self) -> list[Gap]:
+        """What was asked and still has no answer."""
+        found = await asyncio.to_thread(self._gaps, await self._store.asked.open())
+        self._metrics.knowledge_gaps.set(len(found))
+        return found
+
+    def _gaps(self, questions: Sequence[OpenQuestion]) -> list[Gap]:
+        return gaps([each for each in questions if not self.answers(each.text, each.place)])
+
+    def answers(self, text: str, place: str = "") -> bool:
+        """Whether an entry does, for sure."""
+        found = self.search([(text, 1.0)], place=place, most=1)
+        return bool(found) and found[0].confidence >= SURE
+
+    async def gap(self, gap_id: str) -> Gap:
+        """Raises NotFound."""
+        found = next((each for each in await self.gaps() if each.id == gap_id), None)
+        if found is None:
+            raise NotFound("find a gap", f"there is no gap {gap_id!r}", "it may have been closed")
+        return found
+
+    async def draft_for(self, gap_id: str, who: str) -> KnowledgeEntry:
+        """A draft of a gap: its questions, and what agents answered."""
+        gap = await self.gap(gap_id)
+        forms = tuple(dict.fromkeys(each.text for each in gap.questions))[:FORMS]
+        answer = gap.answer or "（待补充：没有坐席答复可以参考）"
+        entry = KnowledgeEntry("", forms, answer, scope=gap.place, gap=gap.id)
+        return (await self.draft([entry], who))[0]
+
+    async def judge(self, verdict: Verdict) -> None:
+        """An agent's word on what was proposed in a call; it weighs from the next question on."""
+        await self.get(verdict.entry_id)
+        await self._store.asked.judge(verdict)
+        if (refused := self._refused.get(verdict.call_id)) is not None:
+            (refused.discard if verdict.taken else refused.add)(verdict.entry_id)
+        self._tell()
+
+    def follow(self, call_id: str) -> None:
+        """What is refused in this call is remembered until it is forgotten."""
+        self._refused[call_id] = set()
+
+    def refused(self, call_id: str) -> set[str]:
+        """What the agent would not have in a call that runs here."""
+        return self._refused.get(call_id, set())
+
+    def forget(self, call_id: str) -> None:
+        self._refused.pop(call_id, None)
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+
+def _replaced(now: KnowledgeEntry, draft: KnowledgeEntry, who: str) -> KnowledgeEntry:
+    said = (
+        "questions",
+        "answer",
+        "kind",
+        "department",
+        "scope",
+        "valid_from",
+        "valid_to",
+        "source",
+    )
+    values = {name: getattr(draft, name) for name in (*said, "tags")}
+    return replace(
+        now, state=EntryState.LIVE, changed_by=draft.changed_by, approved_by=who[:64], **values
+    )
+
+
+def today() -> date:
+    """In China."""
+    return (datetime.now(UTC) + CHINA).date()

@@ -1,0 +1,56 @@
+"""The passage of an answer that a question is about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from appliance.assist.knowledge.grams import counts, is_single
+from appliance.assist.knowledge.index import Asked
+
+CHARACTERS = 160  # of a passage, unless a sentence is longer
+MOST = 200  # passages of an entry that are looked at
+_SENTENCE = re.compile(r"[^。！？!?；;\n]+[。！？!?；;\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Of an answer: from character `begin` to `end`."""
+
+    begin: int
+    end: int
+
+
+def passages(text: str) -> tuple[Passage, ...]:
+    """Of whole sentences, one after the other."""
+    found: list[Passage] = []
+    begin = end = 0
+    for sentence in _SENTENCE.finditer(text):
+        if sentence.end() - begin > CHARACTERS and end > begin:
+            found.append(Passage(begin, end))
+            begin = sentence.start()
+        end = sentence.end()
+    if end > begin:
+        found.append(Passage(begin, end))
+    return tuple(found[:MOST])
+
+
+def highlights(text: str, question: Asked) -> list[tuple[int, int]]:
+    """Where a text says what was asked: spans of characters, of two and more."""
+    wanted = set(question.keys[~is_single(question.keys)].tolist())
+    spans: list[tuple[int, int]] = []
+    for begin, end in _pieces(text):
+        if not wanted.intersection(counts([text[begin:end]]).key.tolist()):
+            continue
+        if spans and begin <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((begin, end))
+    return spans
+
+
+def _pieces(text: str) -> list[tuple[int, int]]:
+    """Pairs of characters, and words of letters and digits."""
+    words = [match.span() for match in re.finditer(r"[0-9A-Za-z]+", text)]
+    pairs = [(at, at + 2) for at in range(len(text) - 1)]
+    return sorted(pairs + words)

@@ -1,0 +1,154 @@
+"""Questions that nobody could answer, and what agents said of what was proposed, at rest.
+
+Both are a citizen's words: sealed under the key of their call, and gone with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select
+
+from appliance.errors import NotFound
+from appliance.store import codec
+from appliance.store.database import Also, Database, clock
+from appliance.store.keys import KeyRing
+from appliance.store.knowledge import count_verdict
+from appliance.store.schema import calls, questions, verdicts
+
+MOST = 5000  # that are looked at, the newest
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """Of a matter of a call, without names and numbers.
+
+    Attributes:
+        answer: what the agent said to it, where the call ended well; else empty.
+    """
+
+    call_id: str
+    matter: int
+    text: str
+    answer: str = ""
+    place: str = ""  # code of a division
+    tenant: str = ""
+    at: float = 0.0  # s since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an agent said of an entry that was proposed in a call."""
+
+    call_id: str
+    entry_id: str
+    taken: bool
+    who: str
+    text: str = ""  # the question that it was proposed for
+    at: float = 0.0
+
+
+class AskedQuestions:
+    """Raise StoreUnavailable."""
+
+    def __init__(self, database: Database, ring: KeyRing) -> None:
+        self._database, self._ring = database, ring
+
+    async def adding(self, question: OpenQuestion) -> Also:
+        """For the transaction of a call's end; in the place of what was asked there before."""
+        cipher, key = await self._ring.get(question.call_id)
+        body = {"text": question.text, "answer": question.answer, "place": question.place}
+        what = f"question {question.matter}"
+        sealed = codec.seal(cipher, key, question.call_id, what, json.dumps(body).encode())
+
+        def add(connection: Connection) -> None:
+            _drop(connection, question.call_id, question.matter)
+            if _is_kept(connection, question.call_id):
+                values = {
+                    "call_id": question.call_id,
+                    "matter": question.matter,
+                    "tenant": question.tenant,
+                    "at": question.at or clock(connection),
+                    "body": sealed,
+                }
+                connection.execute(insert(questions).values(values))
+
+        return add
+
+    async def open(self, most: int = MOST) -> list[OpenQuestion]:
+        """The newest first; those of calls that are gone are left out."""
+        rows = await self._newest(select(questions).order_by(questions.c.at.desc()).limit(most))
+        found = []
+        for row, told in await self._opened(rows, lambda row: f"question {row.matter}"):
+            words = (told["text"], told.get("answer", ""), told.get("place", ""))
+            found.append(OpenQuestion(row.call_id, row.matter, *words, row.tenant, row.at))
+        return found
+
+    async def judge(self, verdict: Verdict) -> None:
+        """An agent's word on an entry in a call; a later one replaces it. Raises NotFound."""
+        cipher, key = await self._ring.get(verdict.call_id)
+        what, plain = f"verdict {verdict.entry_id}", json.dumps({"text": verdict.text}).encode()
+        sealed = codec.seal(cipher, key, verdict.call_id, what, plain)
+        mine = (verdicts.c.call_id == verdict.call_id, verdicts.c.entry_id == verdict.entry_id)
+
+        def work(connection: Connection) -> None:
+            if not _is_kept(connection, verdict.call_id):
+                raise NotFound("keep a verdict", f"there is no call {verdict.call_id!r}")
+            before = connection.scalar(select(verdicts.c.taken).where(*mine))
+            connection.execute(delete(verdicts).where(*mine))
+            values = {
+                "call_id": verdict.call_id,
+                "entry_id": verdict.entry_id,
+                "taken": verdict.taken,
+                "who": verdict.who[:64],
+                "at": clock(connection),
+                "body": sealed,
+            }
+            connection.execute(insert(verdicts).values(values))
+            taken = int(verdict.taken) - int(before is True)
+            rejected = int(not verdict.taken) - int(before is False)
+            count_verdict(connection, verdict.entry_id, taken, rejected)
+
+        await self._database.write(work)
+
+    async def of_call(self, call_id: str) -> list[Verdict]:
+        """What was said in one call; without the questions."""
+        wanted = select(verdicts).where(verdicts.c.call_id == call_id)
+        rows = await self._newest(wanted)
+        return [Verdict(row.call_id, row.entry_id, row.taken, row.who, at=row.at) for row in rows]
+
+    async def verdicts(self, most: int = MOST) -> list[Verdict]:
+        """The newest first."""
+        rows = await self._newest(select(verdicts).order_by(verdicts.c.at.desc()).limit(most))
+        opened = await self._opened(rows, lambda row: f"verdict {row.entry_id}")
+        return [
+            Verdict(row.call_id, row.entry_id, row.taken, row.who, told.get("text", ""), row.at)
+            for row, told in opened
+        ]
+
+    async def _newest(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
+        return await self._database.read(lambda c: c.execute(wanted).all())
+
+    async def _opened(
+        self, rows: Sequence[Row[Any]], what: Any
+    ) -> list[tuple[Row[Any], dict[str, str]]]:
+        keys = await self._ring.get_many(list({row.call_id for row in rows}))
+        found = []
+        for row in rows:
+            if row.call_id in keys:
+                cipher, key = keys[row.call_id]
+                sealed = (row.call_id, what(row), row.body)
+                found.append((row, codec.unseal(cipher, key, *sealed, json.loads)))
+        return found
+
+
+def _drop(connection: Connection, call_id: str, matter: int) -> None:
+    mine = (questions.c.call_id == call_id, questions.c.matter == matter)
+    connection.execute(delete(questions).where(*mine))
+
+
+def _is_kept(connection: Connection, call_id: str) -> bool:
+    return connection.scalar(select(calls.c.id).where(calls.c.id == call_id)) is not None
