@@ -34,6 +34,7 @@ from tools.evaluation import speech as eval_speech
 from tools.evaluation.address import address
 from tools.evaluation.category import category
 from tools.evaluation.data import Progress, failed, recordings, started
+from tools.evaluation.knowledge import knowledge
 from tools.evaluation.lexicon import lexicon
 from tools.evaluation.orders import orders
 from tools.evaluation.places import places
@@ -54,6 +55,7 @@ app = typer.Typer(help="Measure how accurate the models are, on fixed held-out d
 app.command()(address)
 app.command()(category)
 app.command()(diarization)
+app.command()(knowledge)
 app.command()(lexicon)
 app.command()(orders)
 app.command()(places)

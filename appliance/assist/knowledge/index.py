@@ -18,7 +18,7 @@ from appliance.assist.knowledge.grams import Counts, Ints, counts, is_single
 Scores = NDArray[np.float32]
 
 SATURATION, LENGTH = 1.2, 0.8  # BM25's k1 and b
-RARITY, SINGLE_RARITY, SINGLE = 1.4, 2.0, 0.1  # powers of idf, and what single ones weigh
+RARITY, SINGLE_RARITY, SINGLE = 1.25, 2.0, 0.1  # powers of idf, and what single ones weigh
 OTHERS = 200  # texts that are taken to be beside those that there are: of few, all is common
 AGAIN = 2.0  # from which count on a key of a question weighs little more
 

@@ -11,8 +11,8 @@ from appliance.assist.knowledge.grams import counts
 from appliance.assist.knowledge.index import Asked, Index, Scores, Statistics
 from appliance.assist.knowledge.passages import Passage, passages
 
-PASSAGE = 0.4  # what the best passage counts beside the whole entry
-NORM = 0.15  # of whole entries, see Index
+PASSAGE = 0.5  # what the best passage counts beside the whole entry
+NORM = 0.1  # of whole entries, see Index
 
 
 @dataclass(frozen=True, slots=True)
