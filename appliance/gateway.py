@@ -101,15 +101,8 @@ class Gateway:
         self.box = Box(settings, self.engine, metrics, self.archive.keep)
         self.box.take_terms(terms_of_city(self.city.pack))
         self.terms = TenantTerms(store, self.box.take_terms)
-        library = library_of(settings)
-        lineup = Lineup(settings.models.library, library)
-        fits = partial(check_language, settings.call.language)
-        switch, pace = self.box.switch, self.box.pace
-        self.loading = BundleLoading(library, lineup, switch, settings.models.asr, fits)
-        self.beside = BesideServing(self.loading, switch)
         self.access = Access(settings, store)
-        late_s, tell = (lambda: pace.late_s), self.access.tell
-        self.rollout = Rollout(self.loading, switch, late_s, tell=tell)
+        self._build_rollout(settings)
         self._quiet = SyntheticCalls(self.box, settings.watch.quiet_call_minutes * 60)
         self._history = History(metrics, GpuReader(settings.triton))
         recordings = Recordings(store, self.box, self.archive.running)
@@ -128,6 +121,16 @@ class Gateway:
                 *(self.rollout, self.beside),
             ),
         )
+
+    def _build_rollout(self, settings: Settings) -> None:
+        library = library_of(settings)
+        lineup = Lineup(settings.models.library, library)
+        fits = partial(check_language, settings.call.language)
+        switch, pace = self.box.switch, self.box.pace
+        self.loading = BundleLoading(library, lineup, switch, settings.models.asr, fits)
+        self.beside = BesideServing(self.loading, switch)
+        late_s, tell = (lambda: pace.late_s), self.access.tell
+        self.rollout = Rollout(self.loading, switch, late_s, tell=tell)
 
     def _tell_order(self, order: Order, event: OrderEvent) -> list[Also]:
         return [*self._webhooks.tell_order(order, event), *self._push.owed(order, event)]

@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AskedBox:
     """Who asks which box."""
 
     server: str
@@ -51,7 +51,7 @@ def _asking(
     certificate: Certificate = None,
     authority: Authority = None,
 ) -> None:
-    context.obj = Asking(server, key_file, certificate, authority)
+    context.obj = AskedBox(server, key_file, certificate, authority)
 
 
 @app.command("import")
@@ -121,7 +121,7 @@ def search(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="As a citizen would ask.")],
     place: Annotated[str, typer.Option(help="12-digit code of where they are.")] = "",
-    most: Annotated[int, typer.Option(min=1, max=50)] = 3,
+    most: Annotated[int, typer.Option(min=1, max=50, help="Entries.")] = 3,
     as_json: AsJson = False,
 ) -> None:
     """What answers a question now, there."""

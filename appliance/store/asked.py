@@ -40,7 +40,7 @@ class OpenQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AgentVerdict:
     """What an agent said of an entry that was proposed in a call."""
 
     call_id: str
@@ -87,7 +87,7 @@ class AskedQuestions:
             found.append(OpenQuestion(row.call_id, row.matter, *words, row.tenant, row.at))
         return found
 
-    async def judge(self, verdict: Verdict) -> None:
+    async def judge(self, verdict: AgentVerdict) -> None:
         """An agent's word on an entry in a call; a later one replaces it. Raises NotFound."""
         cipher, key = await self._ring.get(verdict.call_id)
         what, plain = f"verdict {verdict.entry_id}", json.dumps({"text": verdict.text}).encode()
@@ -114,18 +114,22 @@ class AskedQuestions:
 
         await self._database.write(work)
 
-    async def of_call(self, call_id: str) -> list[Verdict]:
+    async def of_call(self, call_id: str) -> list[AgentVerdict]:
         """What was said in one call; without the questions."""
         wanted = select(verdicts).where(verdicts.c.call_id == call_id)
         rows = await self._newest(wanted)
-        return [Verdict(row.call_id, row.entry_id, row.taken, row.who, at=row.at) for row in rows]
+        return [
+            AgentVerdict(row.call_id, row.entry_id, row.taken, row.who, at=row.at) for row in rows
+        ]
 
-    async def verdicts(self, most: int = MOST) -> list[Verdict]:
+    async def verdicts(self, most: int = MOST) -> list[AgentVerdict]:
         """The newest first."""
         rows = await self._newest(select(verdicts).order_by(verdicts.c.at.desc()).limit(most))
         opened = await self._opened(rows, lambda row: f"verdict {row.entry_id}")
         return [
-            Verdict(row.call_id, row.entry_id, row.taken, row.who, told.get("text", ""), row.at)
+            AgentVerdict(
+                row.call_id, row.entry_id, row.taken, row.who, told.get("text", ""), row.at
+            )
             for row, told in opened
         ]
 

@@ -399,6 +399,10 @@ async def test_a_caller_who_vanishes_leaves_a_finished_call(
     assert call["state"] == "finished" and call["cut_short"] and call["utterances"]
 
 
+KNOWLEDGE = (
+    *("", "/batch", "/contradictions", "/duplicates", "/expiring", "/gaps", "/gaps/{gap}/draft"),
+    *("/merge", "/search", "/{entry}", "/{entry}/approve", "/{entry}/history", "/{entry}/retire"),
+)
 ADMINISTRATION = (
     *("credentials", "credentials/{credential}/revoke", "credentials/{credential}/approve"),
     *("first", "audit", "audit/verify", "audit/export", "settings", "restart"),
@@ -424,6 +428,9 @@ async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
         "/api/v1/replays/{replay}",
         "/api/v1/calls/{call}/order",
         "/api/v1/orders",
+        *(f"/api/v1/knowledge{path}" for path in KNOWLEDGE),
+        "/api/v1/calls/{call}/suggestions",
+        "/api/v1/calls/{call}/suggestions/{entry}",
         "/api/v1/orders/corrections",
         "/api/v1/orders/export",
         "/api/v1/orders/statistics",

@@ -67,11 +67,13 @@ async def search(web: httpx.AsyncClient, question: str, **query: Any) -> list[di
     return told
 
 
-async def found(web: httpx.AsyncClient, entry: str, question: str = "提取公积金") -> dict[str, Any]:
+async def found(
+    web: httpx.AsyncClient, entry: str, question: str = "提取公积金", **query: Any
+) -> dict[str, Any]:
     """Once a change is searched: within a second."""
     async with asyncio.timeout(5):
         while True:
-            for each in await search(web, question):
+            for each in await search(web, question, **query):
                 if each["entry"]["id"] == entry:
                     return each
             await asyncio.sleep(0.02)
@@ -129,7 +131,7 @@ async def test_what_was_changed_meanwhile_is_not_overwritten(web: httpx.AsyncCli
 
 async def test_what_has_expired_never_answers(web: httpx.AsyncClient) -> None:
     made = await live(web, **{**FUND, "valid_from": "2020-01-01", "valid_to": "2024-12-31"})
-    assert await search(web, "提取公积金", day="2024-12-31")
+    await found(web, made["id"], day="2024-12-31")
     assert not await search(web, "提取公积金") and not await search(web, "公积金", day="2025-01-01")
     expiring = (await web.get("/api/v1/knowledge/expiring")).json()["entries"]
     assert [each["id"] for each in expiring] == [made["id"]]

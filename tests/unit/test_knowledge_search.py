@@ -9,11 +9,11 @@ import pytest
 
 from appliance.assist.knowledge.confidence import confidence
 from appliance.assist.knowledge.grams import counts
-from appliance.assist.knowledge.index import Index, asked
+from appliance.assist.knowledge.index import Index, query_of
 from appliance.assist.knowledge.library import Library, changed, library, weight
 from appliance.assist.knowledge.opinions import opinions
 from appliance.assist.knowledge.passages import highlights, passages
-from appliance.store.asked import Verdict
+from appliance.store.asked import AgentVerdict
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 
 TODAY = date(2026, 11, 28)
@@ -37,7 +37,7 @@ def shelf() -> Library:
 
 
 def ids(found: Library, question: str, day: date = TODAY, place: str = "") -> list[str]:
-    return [each.entry.id for each in found.search(asked([(question, 1)]), day=day, place=place)]
+    return [each.entry.id for each in found.search(query_of([(question, 1)]), day=day, place=place)]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_counting_knows_width_case_and_borders_of_texts() -> None:
 def test_an_index_scores_as_if_every_pair_were_looked_at() -> None:
     rng = np.random.default_rng(3)
     texts = ["".join(rng.choice(list("公积金提取房租供暖"), 12)) for _ in range(60)]
-    index, question = Index(counts(texts)), asked([("公积金提取", 1.0), ("房租", 0.5)])
+    index, question = Index(counts(texts)), query_of([("公积金提取", 1.0), ("房租", 0.5)])
     whole = index.scores(question)
     alone = [float(Index(counts([text]), index.statistics).scores(question)[0]) for text in texts]
     assert np.allclose(whole, alone, rtol=1e-4)
@@ -95,7 +95,7 @@ def test_many_changes_give_what_one_gives() -> None:
     live = {key for key, each in now.items() if each.state is EntryState.LIVE}
     assert set(step.by_id) == live and step.sequence == 119
     for question in ("公积金提取", "供暖温度", "e7"):
-        found = step.search(asked([(question, 1)]), day=TODAY, most=100)
+        found = step.search(query_of([(question, 1)]), day=TODAY, most=100)
         assert {each.entry.id for each in found} <= live
         assert all(each.entry == now[each.entry.id] for each in found)
     assert len(step.rows) < 8
@@ -128,7 +128,7 @@ def test_it_is_sure_of_what_it_knows_and_of_nothing_else() -> None:
     found = shelf()
 
     def first(question: str) -> float:
-        told = found.search(asked([(question, 1)]), day=TODAY)
+        told = found.search(query_of([(question, 1)]), day=TODAY)
         return told[0].confidence if told else 0.0
 
     assert first("租房怎么提取公积金") > 0.5 and first("身份证丢了怎么补办") > 0.5
@@ -139,13 +139,13 @@ def test_two_that_ask_the_same_are_no_rivals() -> None:
     twin = KnowledgeEntry(
         "twin", ("租房怎么提取住房公积金？",), TEXTS["fund"][1], state=EntryState.LIVE, sequence=9
     )
-    found = changed(shelf(), [twin]).search(asked([("租房怎么提取公积金", 1)]), day=TODAY)
+    found = changed(shelf(), [twin]).search(query_of([("租房怎么提取公积金", 1)]), day=TODAY)
     assert {each.entry.id for each in found[:2]} == {"fund", "twin"}
     assert found[0].confidence > 0.5 and found[1].confidence > 0.5
 
 
 def test_confidence_never_leaves_its_range() -> None:
-    question, by = asked([("公积金", 1)]), Index(counts(["公积金"])).statistics
+    question, by = query_of([("公积金", 1)]), Index(counts(["公积金"])).statistics
     for scores in ([], [1e-9], [1e9, 1e9], [5.0, 4.9, 0.1]):
         assert all(0 <= each <= 1 for each in confidence(scores, question, by))
 
@@ -158,9 +158,9 @@ def test_what_agents_take_comes_first_and_what_they_reject_last() -> None:
     plain = library(same)
     first, second = ids(plain, "公积金提取")
     verdicts = [(second, True), (first, False)]
-    said = opinions([Verdict("c", name, taken, "w", "公积金提取") for name, taken in verdicts])
+    said = opinions([AgentVerdict("c", name, taken, "w", "公积金提取") for name, taken in verdicts])
     assert ids(library(same, said), "公积金提取") == [second, first]
-    other = opinions([Verdict("c", second, True, "w", "供暖温度不达标")])
+    other = opinions([AgentVerdict("c", second, True, "w", "供暖温度不达标")])
     assert ids(library(same, other), "公积金提取") == [first, second]
 
 
@@ -177,12 +177,12 @@ def test_the_passage_that_fits_is_told() -> None:
     answer = f"{long}提取公积金须带身份证和无房证明。{long}"
     found = library(
         [KnowledgeEntry("x", ("办法",), answer, state=EntryState.LIVE, sequence=1)]
-    ).search(asked([("提取公积金带什么证明", 1)]), day=TODAY)[0]
+    ).search(query_of([("提取公积金带什么证明", 1)]), day=TODAY)[0]
     assert "无房证明" in answer[found.passage.begin : found.passage.end]
     assert found.passage.end - found.passage.begin < len(answer) / 2
 
 
 def test_marks_are_what_was_asked() -> None:
     text = "可以提取住房公积金，4G卡除外"
-    marked = [text[a:b] for a, b in highlights(text, asked([("公积金怎么提取4G", 1)]))]
+    marked = [text[a:b] for a, b in highlights(text, query_of([("公积金怎么提取4G", 1)]))]
     assert marked == ["提取", "公积金", "4G"]

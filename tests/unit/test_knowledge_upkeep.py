@@ -16,8 +16,8 @@ from appliance.assist.knowledge.edits import contradictions
 from appliance.assist.knowledge.gaps import gaps, likenesses
 from appliance.assist.knowledge.library import FoundEntry
 from appliance.assist.knowledge.outcome import answer_to
-from appliance.assist.knowledge.passages import Passage
-from appliance.assist.knowledge.proposal import Proposal, proposal
+from appliance.assist.knowledge.passages import AnswerPassage
+from appliance.assist.knowledge.proposal import ShownEntries, proposal
 from appliance.assist.knowledge.want import want
 from appliance.assist.slots.value import Said
 from appliance.messages import LegRole
@@ -37,7 +37,7 @@ def entry(name: str, title: str, answer: str, **more: object) -> KnowledgeEntry:
 
 
 def found(name: str, confidence: float) -> FoundEntry:
-    return FoundEntry(entry(name, name, name), 1.0, confidence, Passage(0, 1))
+    return FoundEntry(entry(name, name, name), 1.0, confidence, AnswerPassage(0, 1))
 
 
 # --- what is wanted
@@ -78,18 +78,18 @@ def test_nobody_asked_anything() -> None:
 
 
 def test_it_changes_only_for_something_better() -> None:
-    shown = proposal(Proposal(), [found("a", 0.6)], set())
+    shown = proposal(ShownEntries(), [found("a", 0.6)], set())
     assert shown.ids == ("a",)
     assert proposal(shown, [found("b", 0.55), found("a", 0.5)], set()).ids == ("a",)
     assert proposal(shown, [found("b", 0.9), found("a", 0.1)], set()).ids == ("b", "a")
     assert proposal(shown, [found("b", 0.2)], set()).ids == ("a",)  # it does not know
-    assert proposal(Proposal(), [found("b", 0.2)], set()).ids == ()
+    assert proposal(ShownEntries(), [found("b", 0.2)], set()).ids == ()
 
 
 def test_three_at_most_and_none_that_was_refused() -> None:
     many = [found("a", 0.5), *(found(name, 0.2) for name in "bcde")]
-    assert len(proposal(Proposal(), many, set()).ids) == 3
-    assert proposal(Proposal((found("a", 0.9),)), many, {"a"}).ids == ()
+    assert len(proposal(ShownEntries(), many, set()).ids) == 3
+    assert proposal(ShownEntries((found("a", 0.9),)), many, {"a"}).ids == ()
 
 
 # --- gaps

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from appliance.assist.knowledge.index import asked
+from appliance.assist.knowledge.index import query_of
 from appliance.assist.knowledge.library import LOOKED_AT, Library, library
 from appliance.errors import LingtingError, SettingsError
 from appliance.store.knowledge import EntryState, KnowledgeEntry
@@ -94,7 +94,7 @@ def measured(
 
 def _rank(made: Library, question: str, docid: str) -> int:
     """0: it was not found."""
-    found = made.search(asked([(question, 1.0)]), day=TODAY, most=LOOKED_AT)
+    found = made.search(query_of([(question, 1.0)]), day=TODAY, most=LOOKED_AT)
     ids = [each.entry.id for each in found]
     return ids.index(docid) + 1 if docid in ids else 0
 

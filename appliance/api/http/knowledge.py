@@ -22,11 +22,11 @@ from appliance.api.http.body import checked, read_json, takes, version_of
 from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.assist.knowledge.desk import KnowledgeDesk
-from appliance.assist.knowledge.index import asked
+from appliance.assist.knowledge.index import query_of
 from appliance.assist.knowledge.library import FoundEntry
 from appliance.assist.knowledge.passages import highlights
 from appliance.errors import Forbidden
-from appliance.store.asked import Verdict
+from appliance.store.asked import AgentVerdict
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 
 MOST_FOUND = 50
@@ -72,7 +72,7 @@ def _add_searching(router: APIRouter, desk: KnowledgeDesk, access: Access | None
 
 def _found(each: FoundEntry, question: str) -> schemas.FoundSchema:
     words = each.entry.answer[each.passage.begin : each.passage.end]
-    return schemas.found(each, highlights(words, asked([(question, 1.0)])))
+    return schemas.found(each, highlights(words, query_of([(question, 1.0)])))
 
 
 def _add_editing(router: APIRouter, desk: KnowledgeDesk, access: Access | None) -> None:
@@ -278,7 +278,7 @@ def _add_suggestions(
         wanted = checked(schemas.VerdictFields, await read_json(request))
         record = await archive.get(call, tenant=who.tenant)
         question = record.derived.get("suggestions", {}).get("question", "")
-        await desk.judge(Verdict(record.id, entry, wanted.taken, who.name, question))
+        await desk.judge(AgentVerdict(record.id, entry, wanted.taken, who.name, question))
         return Response(status_code=204)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from appliance.assist.knowledge.index import Asked, Statistics
+from appliance.assist.knowledge.index import SearchQuery, TermStatistics
 from appliance.assist.knowledge.shelf import PASSAGE
 
 # Log odds by what was measured (docs/knowledge.md): the share of the question that is covered, and
@@ -17,7 +17,7 @@ ASSUMED = 3  # keys of the question, the heaviest, that a rival holds at least
 BIAS, COVERED, AHEAD = -2.76, 1.68, 7.97
 
 
-def confidence(scores: Sequence[float], question: Asked, by: Statistics) -> list[float]:
+def confidence(scores: Sequence[float], question: SearchQuery, by: TermStatistics) -> list[float]:
     """Of entries, best first: that each answers; what is behind shares what the first leaves."""
     if not scores:
         return []
@@ -28,7 +28,9 @@ def confidence(scores: Sequence[float], question: Asked, by: Statistics) -> list
     return [first, *((1 - first) * share**4 / beside for share in rest)]
 
 
-def features(scores: Sequence[float], question: Asked, by: Statistics) -> tuple[float, float]:
+def features(
+    scores: Sequence[float], question: SearchQuery, by: TermStatistics
+) -> tuple[float, float]:
     """Covered, ahead; both about 0..1."""
     worth = question.weight * by.weights(question.keys) * (1 + PASSAGE)
     # Where there are few entries the second says little: a rival is assumed that holds something.

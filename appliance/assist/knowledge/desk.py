@@ -14,12 +14,12 @@ from appliance.assist.knowledge import edits
 from appliance.assist.knowledge.duplicates import Duplicates, duplicates, merged
 from appliance.assist.knowledge.edits import Contradiction
 from appliance.assist.knowledge.gaps import Gap, gaps
-from appliance.assist.knowledge.index import asked
+from appliance.assist.knowledge.index import query_of
 from appliance.assist.knowledge.library import FoundEntry, Library, changed
 from appliance.assist.knowledge.opinions import opinions
 from appliance.errors import Conflict, Forbidden, NotFound
 from appliance.metrics import Metrics
-from appliance.store.asked import OpenQuestion, Verdict
+from appliance.store.asked import AgentVerdict, OpenQuestion
 from appliance.store.knowledge import Decide, EntryState, EntryVersion, KnowledgeEntry, Read
 from appliance.store.store import Store
 
@@ -85,7 +85,7 @@ class KnowledgeDesk:
     ) -> list[FoundEntry]:
         """In any thread: what answers a question of some texts, each with how much it matters."""
         when = day or today()
-        return self.library.search(asked(parts), day=when, place=place, most=most)
+        return self.library.search(query_of(parts), day=when, place=place, most=most)
 
     async def get(self, entry_id: str) -> KnowledgeEntry:
         return await self._store.knowledge.get(entry_id)
@@ -252,7 +252,7 @@ class KnowledgeDesk:
         entry = KnowledgeEntry("", forms, answer, scope=gap.place, gap=gap.id)
         return (await self.draft([entry], who))[0]
 
-    async def judge(self, verdict: Verdict) -> None:
+    async def judge(self, verdict: AgentVerdict) -> None:
         """An agent's word on what was proposed in a call; it weighs from the next question on."""
         await self.get(verdict.entry_id)
         await self._store.asked.judge(verdict)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from appliance.assist.knowledge.clusters import clusters
 from appliance.assist.knowledge.grams import counts
-from appliance.assist.knowledge.index import Asked, Index, Statistics
+from appliance.assist.knowledge.index import Index, SearchQuery, TermStatistics
 from appliance.store.asked import OpenQuestion
 
 ALIKE = 0.09  # mean likeness of the questions of two gaps, from which on they are one
@@ -68,13 +68,13 @@ def likenesses(texts: Sequence[str]) -> NDArray[np.float32]:
     found = counts(texts)
     keys, holding = np.unique(found.key, return_counts=True)
     length = float(found.count.sum()) / max(len(texts), 1)
-    others = Statistics(keys, holding, len(texts), max(length, 1.0), single=SINGLE)
+    others = TermStatistics(keys, holding, len(texts), max(length, 1.0), single=SINGLE)
     index = Index(found, others, norm=1.0)
     begin = np.searchsorted(found.text, np.arange(len(texts) + 1))
     alike = np.zeros((len(texts), len(texts)), np.float32)
     for at in range(len(texts)):
         keys = found.key[begin[at] : begin[at + 1]]
-        alike[at] = index.scores(Asked(keys, np.ones(len(keys), np.float32)))
+        alike[at] = index.scores(SearchQuery(keys, np.ones(len(keys), np.float32)))
     own = np.maximum(alike.diagonal(), 1e-6)[:, None]
     return np.minimum(np.sqrt((alike / own) * (alike / own).T), 1).astype(np.float32)
 

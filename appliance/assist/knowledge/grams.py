@@ -27,7 +27,7 @@ _PART, _LETTER, _IDEOGRAPH = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class TermCounts:
     """What occurs in some texts, ordered by text, then key; all arrays of one length.
 
     Attributes:
@@ -43,7 +43,7 @@ class Counts:
     texts: int
 
 
-def counts(texts: Sequence[str]) -> Counts:
+def counts(texts: Sequence[str]) -> TermCounts:
     """Of all texts."""
     symbols, owner = _symbols(texts)
     kind = _kinds()[symbols]
@@ -54,7 +54,7 @@ def counts(texts: Sequence[str]) -> Counts:
     keys = np.concatenate([symbols[ideograph], pairs, words])
     owners = np.concatenate([owner[ideograph], owner[:-1][paired], of])
     found, count = np.unique(owners * KEYS + keys, return_counts=True)
-    return Counts(found // KEYS, found % KEYS, count, len(texts))
+    return TermCounts(found // KEYS, found % KEYS, count, len(texts))
 
 
 def is_single(keys: Ints) -> NDArray[np.bool_]:

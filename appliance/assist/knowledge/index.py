@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.assist.knowledge.grams import Counts, Ints, counts, is_single
+from appliance.assist.knowledge.grams import Ints, TermCounts, counts, is_single
 
 Scores = NDArray[np.float32]
 
@@ -24,7 +24,7 @@ AGAIN = 2.0  # from which count on a key of a question weighs little more
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class TermStatistics:
     """Of what is indexed: by it what came later, and passages, are weighed alike.
 
     Attributes:
@@ -56,14 +56,14 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SearchQuery:
     """What a question holds: keys, ascending, and how much each matters, >= 0."""
 
     keys: Ints
     weight: Scores
 
 
-def asked(parts: Sequence[tuple[str, float]]) -> Asked:
+def query_of(parts: Sequence[tuple[str, float]]) -> SearchQuery:
     """A question of some texts, each with how much it matters."""
     found = counts([text for text, _ in parts])
     matters = np.array([weight for _, weight in parts], np.float32)
@@ -71,7 +71,7 @@ def asked(parts: Sequence[tuple[str, float]]) -> Asked:
     weighed = found.count * (AGAIN + 1) / (found.count + AGAIN) * matters[found.text]
     weight = np.zeros(len(keys), np.float32)
     np.maximum.at(weight, at, weighed.astype(np.float32))
-    return Asked(keys, weight)
+    return SearchQuery(keys, weight)
 
 
 class Index:
@@ -86,15 +86,15 @@ class Index:
 
     def __init__(
         self,
-        found: Counts,
-        by: Statistics | None = None,
+        found: TermCounts,
+        by: TermStatistics | None = None,
         *,
         norm: float = 0.0,
     ) -> None:
         keys, at, holding = np.unique(found.key, return_inverse=True, return_counts=True)
         length = np.bincount(found.text, found.count, found.texts)
         mean = float(length.mean()) if len(keys) else 1.0
-        own = Statistics(keys, holding, found.texts, mean)
+        own = TermStatistics(keys, holding, found.texts, mean)
         self.statistics = by or own
         longer = SATURATION * (1 - LENGTH + LENGTH * length / self.statistics.length)
         gain = found.count * (SATURATION + 1) / (found.count + longer[found.text])
@@ -117,7 +117,7 @@ class Index:
         held = (self._keys, self._begin, self._text, self._gain, self.statistics.holding)
         return sum(array.nbytes for array in held)
 
-    def scores(self, question: Asked) -> Scores:
+    def scores(self, question: SearchQuery) -> Scores:
         """Of every text, 0: nothing in common."""
         _, mine, theirs = np.intersect1d(
             self._keys, question.keys, assume_unique=True, return_indices=True

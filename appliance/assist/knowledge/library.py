@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from appliance.assist.city.divisions import level_of, up_to
 from appliance.assist.knowledge.confidence import confidence
-from appliance.assist.knowledge.index import Asked, Scores, Statistics
+from appliance.assist.knowledge.index import Scores, SearchQuery, TermStatistics
 from appliance.assist.knowledge.opinions import NO_OPINIONS, Opinions
-from appliance.assist.knowledge.passages import Passage
+from appliance.assist.knowledge.passages import AnswerPassage
 from appliance.assist.knowledge.shelf import Shelf, Words
 from appliance.assist.likeness import likeness
 from appliance.store.knowledge import EntryState, KnowledgeEntry
@@ -43,7 +43,7 @@ class FoundEntry:
     entry: KnowledgeEntry
     score: float
     confidence: float
-    passage: Passage
+    passage: AnswerPassage
     also: tuple[str, ...] = ()
 
 
@@ -98,7 +98,7 @@ class Library:
         return sum(row.shelf.bytes for row in self.rows)
 
     def search(
-        self, question: Asked, *, day: date, place: str = "", most: int = 3
+        self, question: SearchQuery, *, day: date, place: str = "", most: int = 3
     ) -> list[FoundEntry]:
         """The best first; none that does not hold on that day, in that place.
 
@@ -167,7 +167,7 @@ def covers(scope: str, place: str) -> bool:
     return up_to(place, level_of(scope)) == scope
 
 
-def _ranked(row: _Row, question: Asked, day: date, place: str) -> list[FoundEntry]:
+def _ranked(row: _Row, question: SearchQuery, day: date, place: str) -> list[FoundEntry]:
     scores, passages = row.shelf.search(question)
     scores = scores * row.holding(day, place)
     top = np.argpartition(-scores, min(LOOKED_AT, len(scores) - 1))[:LOOKED_AT]
@@ -176,7 +176,7 @@ def _ranked(row: _Row, question: Asked, day: date, place: str) -> list[FoundEntr
             row.entries[at],
             float(scores[at]),
             0.0,
-            row.shelf.passage(at, passages) or Passage(0, len(row.entries[at].answer)),
+            row.shelf.passage(at, passages) or AnswerPassage(0, len(row.entries[at].answer)),
         )
         for at in top.tolist()
         if scores[at] > 0
@@ -212,7 +212,7 @@ def _is_narrower(one: KnowledgeEntry, other: KnowledgeEntry) -> bool:
 
 
 def _with_confidence(
-    found: Sequence[FoundEntry], question: Asked, by: Statistics
+    found: Sequence[FoundEntry], question: SearchQuery, by: TermStatistics
 ) -> list[FoundEntry]:
     """What asks the same as the first is no rival of it."""
     rivals = [

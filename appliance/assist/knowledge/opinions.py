@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from appliance.assist.knowledge.grams import counts
-from appliance.assist.knowledge.index import Asked, Index
-from appliance.store.asked import Verdict
+from appliance.assist.knowledge.index import Index, SearchQuery
+from appliance.store.asked import AgentVerdict
 
 if TYPE_CHECKING:
     from appliance.assist.knowledge.library import FoundEntry
@@ -25,9 +25,9 @@ class Opinions:
     """Of all entries."""
 
     index: Index
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[AgentVerdict, ...] = ()
 
-    def weighed(self, found: Sequence[FoundEntry], question: Asked) -> list[FoundEntry]:
+    def weighed(self, found: Sequence[FoundEntry], question: SearchQuery) -> list[FoundEntry]:
         """Best first."""
         here = self._alike(question)
         weighed = [
@@ -36,7 +36,7 @@ class Opinions:
         ]
         return sorted(weighed, key=lambda each: (-each.score, each.entry.id))
 
-    def _alike(self, question: Asked) -> dict[str, float]:
+    def _alike(self, question: SearchQuery) -> dict[str, float]:
         """Of entries that were judged for such a question: -1 rejected .. 1 taken."""
         if not self.verdicts:
             return {}
@@ -57,7 +57,7 @@ def _sway(found: FoundEntry, here: float) -> float:
     return max(-1.0, min(1.0, rate - 0.5 + here))
 
 
-def opinions(verdicts: Sequence[Verdict]) -> Opinions:
+def opinions(verdicts: Sequence[AgentVerdict]) -> Opinions:
     told = tuple(each for each in verdicts if each.text)
     return Opinions(Index(counts([each.text for each in told])), told)
 

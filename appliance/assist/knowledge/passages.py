@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from appliance.assist.knowledge.grams import counts, is_single
-from appliance.assist.knowledge.index import Asked
+from appliance.assist.knowledge.index import SearchQuery
 
 CHARACTERS = 160  # of a passage, unless a sentence is longer
 MOST = 200  # passages of an entry that are looked at
@@ -14,28 +14,28 @@ _SENTENCE = re.compile(r"[^。！？!?；;\n]+[。！？!?；;\n]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class AnswerPassage:
     """Of an answer: from character `begin` to `end`."""
 
     begin: int
     end: int
 
 
-def passages(text: str) -> tuple[Passage, ...]:
+def passages(text: str) -> tuple[AnswerPassage, ...]:
     """Of whole sentences, one after the other."""
-    found: list[Passage] = []
+    found: list[AnswerPassage] = []
     begin = end = 0
     for sentence in _SENTENCE.finditer(text):
         if sentence.end() - begin > CHARACTERS and end > begin:
-            found.append(Passage(begin, end))
+            found.append(AnswerPassage(begin, end))
             begin = sentence.start()
         end = sentence.end()
     if end > begin:
-        found.append(Passage(begin, end))
+        found.append(AnswerPassage(begin, end))
     return tuple(found[:MOST])
 
 
-def highlights(text: str, question: Asked) -> list[tuple[int, int]]:
+def highlights(text: str, question: SearchQuery) -> list[tuple[int, int]]:
     """Where a text says what was asked: spans of characters, of two and more."""
     wanted = set(question.keys[~is_single(question.keys)].tolist())
     spans: list[tuple[int, int]] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.assist.knowledge.index import asked
+from appliance.assist.knowledge.index import query_of
 from appliance.assist.knowledge.library import FoundEntry
 from appliance.assist.knowledge.passages import highlights
 from appliance.assist.knowledge.want import Want
@@ -19,7 +19,7 @@ LOOKED_AT = 10  # found entries among which the shown one is looked for
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class ShownEntries:
     """Shown now; the best first."""
 
     found: tuple[FoundEntry, ...] = ()
@@ -29,18 +29,18 @@ class Proposal:
         return tuple(each.entry.id for each in self.found)
 
 
-def proposal(before: Proposal, found: Sequence[FoundEntry], refused: set[str]) -> Proposal:
+def proposal(before: ShownEntries, found: Sequence[FoundEntry], refused: set[str]) -> ShownEntries:
     """What to show after `found`, the best first; the same as before unless that is better.
 
     Args:
         refused: ids that the agent would not have in this call.
     """
     found = [each for each in found if each.entry.id not in refused]
-    kept = Proposal(tuple(each for each in before.found if each.entry.id not in refused))
+    kept = ShownEntries(tuple(each for each in before.found if each.entry.id not in refused))
     if not found or found[0].confidence < LEAST:
         return kept
     shown = [found[0], *(each for each in found[1:] if each.confidence >= BESIDE)]
-    made = Proposal(tuple(shown[:MOST]))
+    made = ShownEntries(tuple(shown[:MOST]))
     if not kept.found:
         return made
     if kept.ids[0] == made.ids[0]:
@@ -53,7 +53,7 @@ def as_json(found: FoundEntry, want: Want) -> dict[str, Any]:
     """An entry as it is told."""
     entry, passage = found.entry, found.passage
     words = entry.answer[passage.begin : passage.end]
-    marks = highlights(words, asked(want.parts))
+    marks = highlights(words, query_of(want.parts))
     return {
         "entry": entry.id,
         "version": entry.version,

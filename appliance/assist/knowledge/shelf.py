@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from appliance.assist.knowledge.grams import counts
-from appliance.assist.knowledge.index import Asked, Index, Scores, Statistics
-from appliance.assist.knowledge.passages import Passage, passages
+from appliance.assist.knowledge.index import Index, Scores, SearchQuery, TermStatistics
+from appliance.assist.knowledge.passages import AnswerPassage, passages
 
 PASSAGE = 0.5  # what the best passage counts beside the whole entry
 NORM = 0.1  # of whole entries, see Index
@@ -54,18 +54,18 @@ class Shelf:
         return len(self._entries)
 
     @property
-    def statistics(self) -> Statistics:
+    def statistics(self) -> TermStatistics:
         return self._entries.statistics
 
     @property
-    def of_passages(self) -> Statistics:
+    def of_passages(self) -> TermStatistics:
         return self._passages.statistics
 
     @property
     def bytes(self) -> int:
         return self._entries.bytes + self._passages.bytes
 
-    def search(self, question: Asked) -> tuple[Scores, Scores]:
+    def search(self, question: SearchQuery) -> tuple[Scores, Scores]:
         """How well each entry fits, and each passage of those that have several."""
         whole, each = self._entries.scores(question), self._passages.scores(question)
         best = whole.copy()
@@ -73,7 +73,7 @@ class Shelf:
             best[self._long] = np.maximum.reduceat(each, self._begin[self._long])
         return whole + PASSAGE * best, each
 
-    def passage(self, entry: int, scores: Scores) -> Passage | None:
+    def passage(self, entry: int, scores: Scores) -> AnswerPassage | None:
         """The best one of an entry; None: it is one itself."""
         parts = self._parts[entry]
         if not parts:

@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.assist.knowledge.desk import SURE, KnowledgeDesk
 from appliance.assist.knowledge.outcome import answer_to, ended_well
-from appliance.assist.knowledge.proposal import LOOKED_AT, Proposal, as_json, proposal
+from appliance.assist.knowledge.proposal import LOOKED_AT, ShownEntries, as_json, proposal
 from appliance.assist.knowledge.want import Want, want
 from appliance.assist.orders import pii
 from appliance.assist.orders.said import said_in
@@ -76,7 +76,7 @@ class KnowledgeListener:
 
     def __init__(self, call: FollowedCall, desk: KnowledgeDesk, metrics: Metrics) -> None:
         self._call, self._desk, self._metrics = call, desk, metrics
-        self._shown = Proposal()
+        self._shown = ShownEntries()
         self._asked: tuple[tuple[str, float], ...] = ()
 
     async def hear(self, told: NumberedEvent) -> Sequence[Lasting]:
@@ -95,7 +95,7 @@ class KnowledgeListener:
         entries = tuple(as_json(each, asks) for each in now.found)
         return [Suggested(asks.utterance, asks.text, entries)]
 
-    def _proposed(self, asks: Want, place: str) -> Proposal:
+    def _proposed(self, asks: Want, place: str) -> ShownEntries:
         found = self._desk.search(asks.parts, place=place, most=LOOKED_AT)
         return proposal(self._shown, found, self._desk.refused(self._call.id))
 
