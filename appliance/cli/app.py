@@ -72,6 +72,7 @@ COMMANDS: dict[str, Named] = {
     "pki": _group("appliance.cli.pki"),
     "audit": _group("appliance.cli.audit"),
     "city": _group("appliance.cli.city"),
+    "quality": _group("appliance.cli.quality"),
     "models": _models,
     "backup": _group("appliance.cli.backup"),
     "store": _group("appliance.cli.store"),

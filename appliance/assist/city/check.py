@@ -9,6 +9,7 @@ from appliance.assist.city.pack import CityPack
 from appliance.assist.city.reader import PackReader
 from appliance.assist.city.units import FALLBACK
 from appliance.assist.orders.life import Action
+from appliance.assist.quality.cases import dialogue
 
 
 def check(pack: CityPack, reader: PackReader) -> None:
@@ -117,6 +118,22 @@ def _tiers(pack: CityPack, reader: PackReader) -> None:
         _known(tier.categories, pack.taxonomy, "category", reader, "tiers.toml", tier.line)
 
 
+def _quality(pack: CityPack, reader: PackReader) -> None:
+    seen: dict[str, int] = {}
+    for rule in pack.quality:
+        if rule.id in seen:
+            what = f"{rule.id} is the rule of line {seen[rule.id]}"
+            reader.problem("quality.toml", rule.line, what)
+        seen[rule.id] = rule.line
+    for case in pack.quality_cases:
+        _known([case.rule], seen, "rule", reader, "quality_cases.toml", case.line)
+        for text in (*case.violated, *case.kept):
+            try:
+                dialogue(text)
+            except ValueError as error:
+                reader.problem("quality_cases.toml", case.line, str(error))
+
+
 def _functions(pack: CityPack) -> set[str]:
     """A function may have no unit: nobody helps then."""
     return {each.function for each in pack.functions}
@@ -152,4 +169,5 @@ CHECKS = (
     _rules,
     _tiers,
     _order_system,
+    _quality,
 )

@@ -28,6 +28,8 @@ from appliance.assist.city.reader import PackError, PackReader, PackRow
 from appliance.assist.city.taxonomy import Category, CategoryExample, Taxonomy
 from appliance.assist.city.tiers import DayOff, Tier, Tiers, WorkingCalendar
 from appliance.assist.city.units import FUNCTIONS, Function, Unit, Units
+from appliance.assist.quality.cases import QualityCase
+from appliance.assist.quality.rule import QualityRule
 
 
 class Ordering(PackRow):
@@ -102,6 +104,8 @@ class CityPack:
     emergency_examples: tuple[EmergencyExample, ...]
     hotwords: tuple[Hotword, ...]
     order_system: OrderSystem
+    quality: tuple[QualityRule, ...]
+    quality_cases: tuple[QualityCase, ...]
 
     @property
     def version(self) -> str:
@@ -163,6 +167,10 @@ def _read(reader: PackReader) -> CityPack | None:
             reader.rows("emergency_examples.csv", EmergencyExample, optional=True)
         ),
         hotwords=tuple(reader.rows("hotwords.csv", Hotword, optional=True)),
+        quality=tuple(reader.tables("quality.toml", "rule", QualityRule, optional=True)),
+        quality_cases=tuple(
+            reader.tables("quality_cases.toml", "case", QualityCase, optional=True)
+        ),
         order_system=reader.table(ORDER_SYSTEM, OrderSystem, optional=True) or OrderSystem(),
     )
 

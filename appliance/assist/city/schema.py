@@ -14,6 +14,8 @@ from appliance.assist.city.reader import PackRow
 from appliance.assist.city.taxonomy import Category, CategoryExample
 from appliance.assist.city.tiers import DayOff, Tier
 from appliance.assist.city.units import Function, Unit
+from appliance.assist.quality.cases import QualityCase
+from appliance.assist.quality.rule import QualityRule
 
 FILES: dict[str, type[PackRow]] = {
     "pack.toml": Identity,
@@ -32,6 +34,8 @@ FILES: dict[str, type[PackRow]] = {
     "emergency_examples.csv": EmergencyExample,
     "hotwords.csv": Hotword,
     "order_system.toml": OrderSystem,
+    "quality.toml": QualityRule,
+    "quality_cases.toml": QualityCase,
 }
 
 

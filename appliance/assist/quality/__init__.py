@@ -1,0 +1,1 @@
+"""Quality inspection: calls scored by the city's own rules, with evidence."""

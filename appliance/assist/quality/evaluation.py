@@ -1,0 +1,315 @@
+"""Whether a condition holds of a call: yes, no, or nobody can tell, each with its evidence.
+
+What was heard badly convicts nobody: words below LEAST_SURE are no evidence that something was
+said, and where such words might hide what is missed, nobody can tell that it was not said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from appliance.assist.likeness import likeness
+from appliance.assist.quality.condition import Condition
+from appliance.assist.quality.dialogue import Dialogue, HeardTurn
+from appliance.messages import LegRole, Level
+from appliance.phonetics.sounds import NOTHING, UNITS, sounds
+
+LEAST_SURE = 0.5  # confidence of words
+LONG = 10  # characters of a turn whose pace is measured
+NEAR = 1.2  # nats a character that a word may sound otherwise
+MOST_EVIDENCE = 5  # turns told with an outcome
+LEVELS = list(Level)
+Find = Callable[[str], Iterator[tuple[int, int, str]]]  # spans of a text, and what they are
+_PARTS = re.compile(r"[^，。！？；,.!?;\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What shows it: a part of a turn, or the time between two."""
+
+    utterance: str
+    start_ms: int
+    end_ms: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """holds: None where nobody can tell."""
+
+    holds: bool | None
+    proofs: tuple[Proof, ...] = ()
+    turns: tuple[int, ...] = ()  # numbers of those that it holds of
+
+
+NO = Outcome(False)
+
+
+def evaluate(condition: Condition, call: Dialogue) -> Outcome:
+    """Of a whole call."""
+    return _OPERATORS[condition.operator](condition, call)
+
+
+# --- what joins others
+
+
+def _all(condition: Condition, call: Dialogue) -> Outcome:
+    found = [evaluate(each, call) for each in condition.all]
+    if any(each.holds is False for each in found):
+        return NO
+    return _joined(found, None if any(each.holds is None for each in found) else True)
+
+
+def _any(condition: Condition, call: Dialogue) -> Outcome:
+    found = [evaluate(each, call) for each in condition.any]
+    if held := [each for each in found if each.holds]:
+        return _joined(held, True)
+    return Outcome(None) if any(each.holds is None for each in found) else NO
+
+
+def _not(condition: Condition, call: Dialogue) -> Outcome:
+    assert condition.negated
+    found = evaluate(condition.negated, call)
+    return Outcome(None if found.holds is None else not found.holds)
+
+
+def _joined(found: Iterable[Outcome], holds: bool | None) -> Outcome:
+    kept = list(found)
+    proofs = dict.fromkeys(proof for each in kept for proof in each.proofs)
+    turns = sorted({at for each in kept for at in each.turns})
+    return Outcome(holds, tuple(proofs)[:MOST_EVIDENCE], tuple(turns))
+
+
+# --- where it looks
+
+
+def _looked_at(condition: Condition, call: Dialogue) -> list[HeardTurn]:
+    turns = [turn for turn in call.turns if _is_of(turn, condition.role)]
+    if condition.first:
+        turns = turns[: condition.first]
+    if condition.last:
+        turns = turns[-condition.last :]
+    if condition.first_s:
+        turns = [turn for turn in turns if turn.start_ms < condition.first_s * 1000]
+    if condition.last_s:
+        turns = [turn for turn in turns if turn.end_ms > call.duration_ms - condition.last_s * 1000]
+    for anchor, back, forth in (
+        (condition.after, 0, condition.within),
+        (condition.before, condition.within, 0),
+        (condition.around, condition.within, condition.within),
+    ):
+        if anchor:
+            near = _near(evaluate(anchor, call).turns, back, forth)
+            turns = [turn for turn in turns if turn.at in near]
+    return turns
+
+
+def _near(anchors: Sequence[int], back: int, forth: int) -> set[int]:
+    return {at + by for at in anchors for by in range(-back, forth + 1) if by}
+
+
+def _is_of(turn: HeardTurn, role: str) -> bool:
+    return role == "anybody" or turn.role.value == role
+
+
+# --- what is said
+
+
+def _said(condition: Condition, call: Dialogue, spans: Find) -> Outcome:
+    """By spans (begin, end, what) of a turn's text."""
+    looked_at = _looked_at(condition, call)
+    proofs, what, turns, doubtful = list[Proof](), set[str](), list[int](), False
+    for turn in looked_at:
+        for begin, end, name in spans(turn.text):
+            if _confidence(turn, begin, end) < LEAST_SURE:
+                doubtful = True
+                continue
+            proofs.append(_proof(turn, begin, end))
+            what.add(name if condition.say else str(turn.at))
+            turns.append(turn.at)
+    if len(what) >= condition.at_least:
+        return Outcome(True, tuple(proofs[:MOST_EVIDENCE]), tuple(dict.fromkeys(turns)))
+    unheard = any(turn.confidence < LEAST_SURE for turn in looked_at)
+    return Outcome(None if doubtful or unheard else False)
+
+
+def _say(condition: Condition, call: Dialogue) -> Outcome:
+    find = _sounding(condition.say) if condition.sounds else _words(condition.say)
+    return _said(condition, call, find)
+
+
+@lru_cache(1024)
+def _words(words: tuple[str, ...]) -> Find:
+    pattern = re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))))
+    return lambda text: ((*found.span(), found[0]) for found in pattern.finditer(text))
+
+
+@lru_cache(256)
+def _sounding(words: tuple[str, ...]) -> Find:
+    """What is written so, or sounds nearly so."""
+    known, written = sounds(), _words(words)
+    said = {word: known.of(word) for word in words}
+
+    def find(text: str) -> Iterator[tuple[int, int, str]]:
+        yield from written(text)
+        heard = known.of(text)
+        for word, classes in said.items():
+            for at in range(len(heard) - len(classes) + 1):
+                part = heard[at : at + len(classes)]
+                if NOTHING in part or text[at : at + len(word)] == word:
+                    continue
+                costs = [known.costs[a, b] / UNITS for a, b in zip(part, classes, strict=True)]
+                if sum(costs) <= NEAR * max(len(costs) - 1, 0):
+                    yield at, at + len(classes), word
+
+    return find
+
+
+def _matches(condition: Condition, call: Dialogue) -> Outcome:
+    pattern = re.compile(condition.matches or "")
+    return _said(
+        condition, call, lambda text: ((*m.span(), m[0]) for m in pattern.finditer(text) if m[0])
+    )
+
+
+def _like(condition: Condition, call: Dialogue) -> Outcome:
+    def spans(text: str) -> Iterator[tuple[int, int, str]]:
+        for part in _PARTS.finditer(text):
+            for sample in condition.like:
+                if likeness(part[0], sample) >= condition.alike:
+                    yield (*part.span(), sample)
+
+    return _said(condition, call, spans)
+
+
+def _confidence(turn: HeardTurn, begin: int, end: int) -> float:
+    """The least sure word of a part of a turn; without words, the turn's own."""
+    at, least = 0, 1.0
+    for text, _, _, confidence in turn.words:
+        found = turn.text.find(text, at)
+        if found < 0:
+            continue
+        at = found + len(text)
+        if found < end and at > begin:
+            least = min(least, confidence)
+    return least if turn.words else turn.confidence
+
+
+def _proof(turn: HeardTurn, begin: int = 0, end: int | None = None) -> Proof:
+    end = len(turn.text) if end is None else end
+    span, length = turn.end_ms - turn.start_ms, max(1, len(turn.text))
+    times = turn.start_ms + span * begin // length, turn.start_ms + span * end // length
+    return Proof(turn.id, *times, turn.text[begin:end])
+
+
+# --- how it is said
+
+
+def _pace(condition: Condition, call: Dialogue) -> Outcome:
+    held = []
+    for turn in _looked_at(condition, call):
+        length, minutes = len(re.sub(r"\W", "", turn.text)), (turn.end_ms - turn.start_ms) / 60_000
+        if length < LONG or minutes <= 0:
+            continue
+        pace = length / minutes
+        over = condition.faster_than is not None and pace > condition.faster_than
+        under = condition.slower_than is not None and pace < condition.slower_than
+        if over or under:
+            held.append(turn)
+    return _of(held)
+
+
+def _silence(condition: Condition, call: Dialogue) -> Outcome:
+    assert condition.silence_s
+    wanted = {turn.at for turn in _looked_at(condition, call)}
+    until, proofs, turns = 0, list[Proof](), list[int]()
+    for turn in call.turns:
+        if turn.at in wanted and turn.start_ms - until >= condition.silence_s * 1000 and turn.at:
+            proofs.append(Proof(turn.id, until, turn.start_ms, ""))
+            turns.append(turn.at)
+        until = max(until, turn.end_ms)
+    if condition.role == "anybody" and call.duration_ms - until >= condition.silence_s * 1000:
+        last = call.turns[-1].id if call.turns else ""
+        proofs.append(Proof(last, until, call.duration_ms, ""))
+    return Outcome(bool(proofs), tuple(proofs[:MOST_EVIDENCE]), tuple(turns))
+
+
+def _interrupts(condition: Condition, call: Dialogue) -> Outcome:
+    assert condition.interrupts_ms
+    held, before = [], dict[LegRole, HeardTurn]()
+    wanted = {turn.at for turn in _looked_at(condition, call)}
+    for turn in call.turns:
+        others = [each for role, each in before.items() if role is not turn.role]
+        over = max((each.end_ms - turn.start_ms for each in others), default=0)
+        if turn.at in wanted and over >= condition.interrupts_ms and turn.end_ms > turn.start_ms:
+            held.append(turn)
+        before[turn.role] = turn
+    return _of(held)
+
+
+def _mood(condition: Condition, call: Dialogue) -> Outcome:
+    least = LEVELS.index(condition.level)
+    return _of(
+        turn
+        for turn in _looked_at(condition, call)
+        if turn.emotion in condition.mood and turn.level and LEVELS.index(turn.level) >= least
+    )
+
+
+def _of(turns: Iterable[HeardTurn]) -> Outcome:
+    held = list(turns)
+    proofs = tuple(_proof(turn) for turn in held[:MOST_EVIDENCE])
+    return Outcome(bool(held), proofs, tuple(turn.at for turn in held))
+
+
+# --- the call as a whole
+
+
+def _overlap(condition: Condition, call: Dialogue) -> Outcome:
+    return Outcome(call.overlap_ms >= (condition.overlap_s or 0) * 1000)
+
+
+def _hang_up(condition: Condition, call: Dialogue) -> Outcome:
+    return Outcome(call.hang_up == condition.hang_up if call.hang_up else None)
+
+
+def _longer(condition: Condition, call: Dialogue) -> Outcome:
+    return Outcome(call.duration_ms > (condition.longer_s or 0) * 1000)
+
+
+def _shorter(condition: Condition, call: Dialogue) -> Outcome:
+    return Outcome(call.duration_ms < (condition.shorter_s or 0) * 1000)
+
+
+def _lacks(condition: Condition, call: Dialogue) -> Outcome:
+    if call.lacks is None:
+        return Outcome(None)
+    return Outcome(any(each.value in call.lacks for each in condition.lacks))
+
+
+def _channel(condition: Condition, call: Dialogue) -> Outcome:
+    return Outcome(call.channel in condition.channel)
+
+
+_OPERATORS: dict[str, Callable[[Condition, Dialogue], Outcome]] = {
+    "all": _all,
+    "any": _any,
+    "not": _not,
+    "say": _say,
+    "matches": _matches,
+    "like": _like,
+    "silence_s": _silence,
+    "faster_than": _pace,
+    "slower_than": _pace,
+    "interrupts_ms": _interrupts,
+    "overlap_s": _overlap,
+    "mood": _mood,
+    "hang_up": _hang_up,
+    "longer_s": _longer,
+    "shorter_s": _shorter,
+    "lacks": _lacks,
+    "channel": _channel,
+}
