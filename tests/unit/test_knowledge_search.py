@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from appliance.assist.knowledge.confidence import confidence
-from appliance.assist.knowledge.grams import counts
-from appliance.assist.knowledge.index import Index, query_of
 from appliance.assist.knowledge.library import Library, changed, library, weight
 from appliance.assist.knowledge.opinions import opinions
 from appliance.assist.knowledge.passages import highlights, passages
+from appliance.assist.text.grams import counts
+from appliance.assist.text.index import Index, query_of
 from appliance.store.asked import AgentVerdict
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 

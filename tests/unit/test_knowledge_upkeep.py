@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.assist.knowledge.clusters import clusters
 from appliance.assist.knowledge.duplicates import duplicates, merged
 from appliance.assist.knowledge.edits import contradictions
-from appliance.assist.knowledge.gaps import gaps, likenesses
+from appliance.assist.knowledge.gaps import gaps
 from appliance.assist.knowledge.library import FoundEntry
 from appliance.assist.knowledge.outcome import answer_to
 from appliance.assist.knowledge.passages import AnswerPassage
 from appliance.assist.knowledge.proposal import ShownEntries, proposal
 from appliance.assist.knowledge.want import want
 from appliance.assist.slots.value import Said
+from appliance.assist.text.clusters import clusters
+from appliance.assist.text.likeness import likenesses
 from appliance.messages import LegRole
 from appliance.store.asked import OpenQuestion
 from appliance.store.knowledge import KnowledgeEntry
@@ -142,7 +143,7 @@ def test_clusters_are_those_of_average_linkage() -> None:
 
 
 def test_likeness_is_symmetric_and_a_text_is_like_itself() -> None:
-    alike = likenesses(["公积金提取", "提取公积金", "供暖", ""])
+    alike = likenesses(["公积金提取", "提取公积金", "供暖", ""], 0.6)
     assert np.allclose(alike, alike.T) and np.allclose(alike.diagonal()[:3], 1)
     assert alike[0, 1] > alike[0, 2] == 0
 

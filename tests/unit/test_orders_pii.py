@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.assist.city import pack as packs
-from appliance.assist.likeness import likeness
 from appliance.assist.orders import pii
 from appliance.assist.orders.repeats import is_repeat
 from appliance.assist.orders.statistics import GROUPS, UnitWork, statistics, unit_work
+from appliance.assist.text.likeness import likeness
 from appliance.settings.section import PROJECT
 from appliance.store.order_rows import Order
 

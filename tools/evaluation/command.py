@@ -40,6 +40,7 @@ from tools.evaluation.orders import orders
 from tools.evaluation.places import places
 from tools.evaluation.speakers import diarization
 from tools.evaluation.speech import SpeechPath, one_engine
+from tools.evaluation.warnings import warnings
 
 SILENCE = np.zeros(SAMPLE_RATE_HZ, np.float32)
 
@@ -59,6 +60,7 @@ app.command()(knowledge)
 app.command()(lexicon)
 app.command()(orders)
 app.command()(places)
+app.command()(warnings)
 
 
 @app.command()

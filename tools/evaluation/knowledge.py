@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from appliance.assist.knowledge.index import query_of
 from appliance.assist.knowledge.library import LOOKED_AT, Library, library
+from appliance.assist.text.index import query_of
 from appliance.errors import LingtingError, SettingsError
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 

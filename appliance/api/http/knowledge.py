@@ -22,9 +22,9 @@ from appliance.api.http.body import checked, read_json, takes, version_of
 from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.assist.knowledge.desk import KnowledgeDesk
-from appliance.assist.knowledge.index import query_of
 from appliance.assist.knowledge.library import FoundEntry
 from appliance.assist.knowledge.passages import highlights
+from appliance.assist.text.index import query_of
 from appliance.errors import Forbidden
 from appliance.store.asked import AgentVerdict
 from appliance.store.knowledge import EntryState, KnowledgeEntry

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from appliance.assist.knowledge.index import SearchQuery, TermStatistics
 from appliance.assist.knowledge.shelf import PASSAGE
+from appliance.assist.text.index import SearchQuery, TermStatistics
 
 # Log odds by what was measured (docs/knowledge.md): the share of the question that is covered, and
 # how far the first is ahead of the second. Of 2,400 questions, half of them without their answer:

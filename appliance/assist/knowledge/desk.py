@@ -14,9 +14,9 @@ from appliance.assist.knowledge import edits
 from appliance.assist.knowledge.duplicates import Duplicates, duplicates, merged
 from appliance.assist.knowledge.edits import Contradiction
 from appliance.assist.knowledge.gaps import Gap, gaps
-from appliance.assist.knowledge.index import query_of
 from appliance.assist.knowledge.library import FoundEntry, Library, changed
 from appliance.assist.knowledge.opinions import opinions
+from appliance.assist.text.index import query_of
 from appliance.errors import Conflict, Forbidden, NotFound
 from appliance.metrics import Metrics
 from appliance.store.asked import AgentVerdict, OpenQuestion

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.assist.likeness import likeness, pairs
+from appliance.assist.text.likeness import likeness, pairs
 from appliance.store.knowledge import KnowledgeEntry
 
 ALIKE = 0.7  # likeness of titles

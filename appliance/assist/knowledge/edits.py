@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from appliance.assist.city.divisions import Divisions
-from appliance.assist.likeness import likeness
+from appliance.assist.text.likeness import likeness
 from appliance.errors import InvalidRequest
 from appliance.store.knowledge import KnowledgeEntry
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.assist.knowledge.clusters import clusters
-from appliance.assist.knowledge.grams import counts
-from appliance.assist.knowledge.index import Index, SearchQuery, TermStatistics
+from appliance.assist.text.clusters import clusters
+from appliance.assist.text.likeness import likenesses
 from appliance.store.asked import OpenQuestion
 
 ALIKE = 0.09  # mean likeness of the questions of two gaps, from which on they are one
@@ -58,25 +57,9 @@ def gaps(questions: Sequence[OpenQuestion]) -> list[Gap]:
     ordered = sorted(questions, key=lambda each: (each.at, each.call_id, each.matter))[-MOST:]
     if not ordered:
         return []
-    alike = likenesses([_ANY.sub("，", each.text) for each in ordered])
+    alike = likenesses([_ANY.sub("，", each.text) for each in ordered], SINGLE)
     found = [_gap(ordered, members, alike) for members in clusters(alike, ALIKE)]
     return sorted(found, key=lambda gap: (-len(gap.questions), gap.id))
-
-
-def likenesses(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Of each text to each: 0..1, by what both hold, the rare above all."""
-    found = counts(texts)
-    keys, holding = np.unique(found.key, return_counts=True)
-    length = float(found.count.sum()) / max(len(texts), 1)
-    others = TermStatistics(keys, holding, len(texts), max(length, 1.0), single=SINGLE)
-    index = Index(found, others, norm=1.0)
-    begin = np.searchsorted(found.text, np.arange(len(texts) + 1))
-    alike = np.zeros((len(texts), len(texts)), np.float32)
-    for at in range(len(texts)):
-        keys = found.key[begin[at] : begin[at + 1]]
-        alike[at] = index.scores(SearchQuery(keys, np.ones(len(keys), np.float32)))
-    own = np.maximum(alike.diagonal(), 1e-6)[:, None]
-    return np.minimum(np.sqrt((alike / own) * (alike / own).T), 1).astype(np.float32)
 
 
 def _gap(
@@ -91,4 +74,4 @@ def _gap(
 
 def _answer(questions: Sequence[OpenQuestion]) -> str:
     answers = [each.answer for each in questions if each.answer]
-    return answers[int(likenesses(answers).sum(axis=1).argmax())] if answers else ""
+    return answers[int(likenesses(answers, SINGLE).sum(axis=1).argmax())] if answers else ""

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from appliance.assist.city.divisions import level_of, up_to
 from appliance.assist.knowledge.confidence import confidence
-from appliance.assist.knowledge.index import Scores, SearchQuery, TermStatistics
 from appliance.assist.knowledge.opinions import NO_OPINIONS, Opinions
 from appliance.assist.knowledge.passages import AnswerPassage
 from appliance.assist.knowledge.shelf import Shelf, Words
-from appliance.assist.likeness import likeness
+from appliance.assist.text.index import Scores, SearchQuery, TermStatistics
+from appliance.assist.text.likeness import likeness
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 
 MERGED_FROM = 0.5  # of the size of the shelf before

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from appliance.assist.knowledge.grams import counts
-from appliance.assist.knowledge.index import Index, SearchQuery
+from appliance.assist.text.grams import counts
+from appliance.assist.text.index import Index, SearchQuery
 from appliance.store.asked import AgentVerdict
 
 if TYPE_CHECKING:

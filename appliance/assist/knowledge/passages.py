@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from appliance.assist.knowledge.grams import counts, is_single
-from appliance.assist.knowledge.index import SearchQuery
+from appliance.assist.text.grams import counts, is_single
+from appliance.assist.text.index import SearchQuery
 
 CHARACTERS = 160  # of a passage, unless a sentence is longer
 MOST = 200  # passages of an entry that are looked at

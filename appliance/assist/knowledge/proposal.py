@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.assist.knowledge.index import query_of
 from appliance.assist.knowledge.library import FoundEntry
 from appliance.assist.knowledge.passages import highlights
 from appliance.assist.knowledge.want import Want
+from appliance.assist.text.index import query_of
 
 MOST = 3
 LEAST = 0.3  # confidence of the first, from which on anything is proposed

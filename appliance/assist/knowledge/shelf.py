@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from appliance.assist.knowledge.grams import counts
-from appliance.assist.knowledge.index import Index, Scores, SearchQuery, TermStatistics
 from appliance.assist.knowledge.passages import AnswerPassage, passages
+from appliance.assist.text.grams import counts
+from appliance.assist.text.index import Index, Scores, SearchQuery, TermStatistics
 
 PASSAGE = 0.5  # what the best passage counts beside the whole entry
 NORM = 0.1  # of whole entries, see Index

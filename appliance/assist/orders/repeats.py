@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from appliance.assist.likeness import likeness
 from appliance.assist.orders.life import OrderState
+from appliance.assist.text.likeness import likeness
 from appliance.store.order_rows import Order
 
 ALIKE = 0.35  # of character pairs, where caller or place agree too

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from appliance.assist.likeness import likeness
 from appliance.assist.quality.condition import Condition
 from appliance.assist.quality.dialogue import Dialogue, HeardTurn
+from appliance.assist.text.likeness import likeness
 from appliance.messages import LegRole, Level
 from appliance.phonetics.sounds import NOTHING, UNITS, sounds
 

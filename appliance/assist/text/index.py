@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.assist.knowledge.grams import Ints, TermCounts, counts, is_single
+from appliance.assist.text.grams import Ints, TermCounts, counts, is_single
 
 Scores = NDArray[np.float32]
 

@@ -1,0 +1,1 @@
+"""Texts by what they hold: counted, searched, compared, put together."""

@@ -1,0 +1,1 @@
+"""Early warning: many calls and texts that turn on one matter in one place."""
