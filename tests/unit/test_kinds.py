@@ -13,6 +13,7 @@ from appliance.feed import kinds
 from appliance.feed.kind import EventKind
 from appliance.feed.kinds.danger import Danger
 from appliance.feed.kinds.order import OrderFilled
+from appliance.feed.kinds.suggestions import Suggested
 from appliance.feed.record import Ledger
 from appliance.messages import (
     Alert,
@@ -44,6 +45,7 @@ EXAMPLES: tuple[Event, ...] = (
     Ended(CallState.FAILED, "why"),
     OrderFilled(0, {"title": {"text": "路灯", "confidence": 0.9}}, {"missing": ["name"]}),
     Danger("着火", ("119",), "0.1", 900, "着火了", "请先离开"),
+    Suggested("0.1", "公积金怎么提取", ({"entry": "k1", "confidence": 0.9},)),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from appliance.assist.warnings.bursts import Burst, Bursts
@@ -59,12 +58,9 @@ class WarningBook:
 
     def _of(self, burst: Burst, now: float) -> EarlyWarning:
         ids = {each.id: each for each in burst.contacts}
-        known = max(
-            self.open, key=lambda each: len(ids.keys() & each.contacts.keys()), default=None
-        )
-        if known and len(ids.keys() & known.contacts.keys()) >= SAME * min(
-            len(ids), len(known.contacts)
-        ):
+        shared = [(len(ids.keys() & each.contacts.keys()), each) for each in self.open]
+        most, known = max(shared, key=lambda each: each[0], default=(0, None))
+        if known and most >= SAME * min(len(ids), len(known.contacts)):
             if burst.surprise > known.surprise:
                 known.cell, known.expected = burst.cell, burst.expected
                 known.surprise = burst.surprise
@@ -86,5 +82,4 @@ class WarningBook:
 
 def _is_within(cell: Cell, outer: Cell) -> bool:
     """Whether a cell lies in another: contacts of larger ones are of other matters, too."""
-    places: Sequence[str] = (cell[1], outer[1].rstrip("0"))
-    return cell[0].startswith(outer[0]) and places[0].startswith(places[1])
+    return cell[0].startswith(outer[0]) and cell[1].startswith(outer[1].rstrip("0"))

@@ -102,9 +102,8 @@ class Bursts:
             some = held.since(self._now - window)
             if len(some) < LEAST:
                 continue
-            expected = max(
-                self._expected.within(cell, self._now - window, self._now), LEAST_EXPECTED
-            )
+            usual = self._expected.within(cell, self._now - window, self._now)
+            expected = max(usual * SLACK, LEAST_EXPECTED)
             if surprise(len(some), expected) < THRESHOLD:
                 continue
             voices = len({each.counted_as for each in some})
