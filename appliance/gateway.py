@@ -28,6 +28,7 @@ from appliance.assist.orders.push import OrderPush
 from appliance.assist.orders.subscriber import OrderFiller
 from appliance.assist.orders.timers import OrderTimers
 from appliance.assist.orders.watch import DangerWatch
+from appliance.assist.quality.desk import QualityDesk
 from appliance.call.box import Box
 from appliance.console.board import Lines
 from appliance.engine.build import build_engine, check_language
@@ -82,6 +83,7 @@ class Gateway:
         )
         self.orders = OrderDesk(store, self.city, self._tell_order)
         self.knowledge = KnowledgeDesk(store, self.city, metrics)
+        self.quality = QualityDesk(store, self.city)
         self._push = OrderPush(settings.orders, store.jobs, self.orders, shown_to_city)
         self._webhooks = webhooks
         self._timers = OrderTimers(self.orders, store)
@@ -91,6 +93,7 @@ class Gateway:
             DangerWatch(self.city),
             OrderFiller(store, self.city, self.orders),
             KnowledgeFollower(store, self.knowledge, metrics),
+            self.quality,
             webhooks,
             self.lines,
             *([Neighbours(store)] if store.notices.shared else []),
@@ -117,8 +120,8 @@ class Gateway:
         self._http = HttpServer(
             *(self.box, self.archive, self.access, self._history),
             followed=Followed(
-                *(self.lines, webhooks, replays, self.orders, self.knowledge, self.terms),
-                *(self.rollout, self.beside),
+                *(self.lines, webhooks, replays, self.orders, self.knowledge, self.quality),
+                *(self.terms, self.rollout, self.beside),
             ),
         )
 

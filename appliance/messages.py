@@ -92,6 +92,7 @@ class CallConfig:
     credential: str = ""  # by whose id it came; a system may have several
     door: str = "unknown"  # "riva", "openai", ...; a metric label, so never user input
     caller: str = ""  # the citizen's number, as the switch tells it
+    agent: str = ""  # who takes the call, as the hotline system names them
     channel: str = ""  # of a written message: app, web, wechat, weibo, mail
     author: str = ""  # who wrote it, as the channel names them
 

@@ -264,6 +264,46 @@ verdicts = Table(
     Index("verdicts_by_time", "at"),
 )
 
+# How calls were scored by the city's rules; the words that show it are sealed under the call's key.
+inspections = Table(
+    "inspections",
+    main,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("agent", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("total", Float),  # none: no agent spoke
+    Column("pack", String(80), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("inspections_by_time", "at"),
+    Index("inspections_by_agent", "agent", "at"),
+)
+
+inspection_findings = Table(
+    "inspection_findings",
+    main,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("rule", String(32), primary_key=True),
+    Column("finding", String(12), nullable=False),  # as it stands now
+    Column("points", Float, nullable=False),
+    Column("first", String(12), nullable=False),  # as the rule had it
+    Column("appeal", String(12), nullable=False),  # empty, open, upheld, overridden
+    Index("inspection_findings_by_rule", "rule", "finding"),
+)
+
+# Appeals, and what inspectors made of them; the reasons are sealed.
+inspection_events = Table(
+    "inspection_events",
+    main,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("action", String(12), nullable=False),
+    Column("rule", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
 # Wrapped keys, in a database of their own: deleting one shreds its call.
 keys = Table(
     "keys",

@@ -24,6 +24,7 @@ from appliance.store.calls import Calls
 from appliance.store.claims import Claims
 from appliance.store.database import Database
 from appliance.store.gateways import Gateways
+from appliance.store.inspections import Inspections
 from appliance.store.jobs import Jobs
 from appliance.store.keys import KeyRing, load_master
 from appliance.store.knowledge import KnowledgeEntries
@@ -45,6 +46,7 @@ class Store:
     calls: Calls
     orders: Orders
     asked: AskedQuestions
+    inspections: Inspections
     vault: Vault
     gateways: Gateways
 
@@ -76,6 +78,7 @@ class Store:
         self.calls = Calls(self.database, self.ring, me)
         self.orders = Orders(self.database, self.ring)
         self.asked = AskedQuestions(self.database, self.ring)
+        self.inspections = Inspections(self.database, self.ring)
         self.vault = Vault(settings.audio_folder or settings.folder / "audio", me)
         self.gateways = Gateways(self.database, me, version("lingting"))
         await self.notices.start(me)

@@ -239,6 +239,7 @@ class HotlineServicer:
             ),
             language=choose_language(wanted.language, cards[0]),
             caller=wanted.caller,
+            agent=wanted.agent,
             interim=wanted.partials,
             live=live,
             hotwords=tuple(wanted.hotwords),

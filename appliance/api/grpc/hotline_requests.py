@@ -37,6 +37,7 @@ def check(wanted: Any) -> None:
             "up to 128 letters, digits and ._:-",
         ),
         "caller": (len(wanted.caller) > MOST_CALLER, f"at most {MOST_CALLER} characters"),
+        "agent": (len(wanted.agent) > MOST_CALLER, f"at most {MOST_CALLER} characters"),
         "min_speakers": (not 0 <= wanted.min_speakers <= MOST_SPEAKERS, f"0 to {MOST_SPEAKERS}"),
         "max_speakers": (
             not 0 <= most <= MOST_SPEAKERS or 0 < most < wanted.min_speakers,

@@ -24,6 +24,7 @@ from appliance.api.http.knowledge import knowledge_routes
 from appliance.api.http.middleware import Middleware
 from appliance.api.http.open311 import open311_routes
 from appliance.api.http.orders import order_routes
+from appliance.api.http.quality import quality_routes
 from appliance.api.http.recordings import recording_routes
 from appliance.api.http.replays import replay_routes
 from appliance.api.http.status import root_routes, status_routes
@@ -77,6 +78,7 @@ def create_app(
         texts = Texts(archive)
         app.include_router(order_routes(followed.orders, archive, access))
         app.include_router(knowledge_routes(followed.knowledge, archive, access))
+        app.include_router(quality_routes(followed.quality, archive, access))
         app.include_router(text_routes(texts, followed.orders, access))
         app.include_router(open311_routes(followed.orders, texts, access))
     if archive:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from appliance.archive.tenant_terms import TenantTerms
 from appliance.assist.knowledge.desk import KnowledgeDesk
 from appliance.assist.orders.desk import OrderDesk
+from appliance.assist.quality.desk import QualityDesk
 from appliance.console.board import Lines
 from appliance.feed.replay import Replays
 from appliance.models.beside import BesideServing
@@ -21,6 +22,7 @@ class Followed:
     replays: Replays
     orders: OrderDesk
     knowledge: KnowledgeDesk
+    quality: QualityDesk
     terms: TenantTerms
     rollout: Rollout
     beside: BesideServing

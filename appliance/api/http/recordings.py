@@ -59,6 +59,7 @@ class RecordingForm(BaseModel, extra="forbid"):
     min_speakers: int = Field(1, ge=1, le=MOST_SPEAKERS)
     max_speakers: int = Field(0, ge=0, le=MOST_SPEAKERS, description="0: as the box is set")
     leg_roles: list[LegRole] = Field([], max_length=MOST_LEGS, description="by channel")
+    agent: str = Field("", max_length=64, description="who took the call, as your system has it")
 
 
 LISTS = ("hotwords", "leg_roles")  # in a form repeated, or separated by commas
@@ -184,6 +185,7 @@ def _config(wanted: RecordingForm, box: Box) -> CallConfig:
         most_speakers=wanted.max_speakers,
         leg_roles=tuple(wanted.leg_roles),
         call_id=wanted.call_id,
+        agent=wanted.agent,
         door="recordings",
     )
 

@@ -1,0 +1,206 @@
+"""How calls were scored, at rest: what is listed and counted by stands open, words are sealed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from appliance.errors import NotFound
+from appliance.messages import EVERY_TENANT
+from appliance.store import codec
+from appliance.store.database import Also, Database, clock
+from appliance.store.keys import KeyRing
+from appliance.store.schema import calls, inspection_events, inspection_findings, inspections
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFinding:
+    """What a rule says of a call.
+
+    Attributes:
+        finding: as it stands now; `first` as the rule had it.
+        appeal: empty, open, upheld or overridden.
+        body: JSON: name, group, severity, proofs, eased; sealed.
+    """
+
+    rule: str
+    finding: str
+    points: float
+    first: str
+    appeal: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptInspection:
+    """Of one call. `total` is None where no agent spoke; `at` is s since 1970."""
+
+    call_id: str
+    tenant: str
+    agent: str
+    total: float | None
+    pack: str
+    findings: tuple[KeptFinding, ...]
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionEvent:
+    """An appeal, or what an inspector made of one."""
+
+    action: str
+    who: str
+    rule: str
+    reason: str
+    at: float = 0.0
+
+
+# What becomes of a finding and of the total; it may raise.
+DecideFinding = Callable[[KeptFinding], KeptFinding]
+
+
+class Inspections:
+    """Raise StoreUnavailable."""
+
+    def __init__(self, database: Database, ring: KeyRing) -> None:
+        self._database, self._ring = database, ring
+
+    async def adding(self, made: KeptInspection) -> Also:
+        """For the transaction that ends the work on a call; in the place of an earlier one."""
+        cipher, key = await self._ring.get(made.call_id)
+        body = json.dumps({each.rule: dict(each.body) for each in made.findings}).encode()
+        sealed = codec.seal(cipher, key, made.call_id, "inspection", body)
+
+        def add(connection: Connection) -> None:
+            kept = select(calls.c.id).where(calls.c.id == made.call_id)
+            if connection.scalar(kept) is None:
+                return
+            for table in (inspection_findings, inspections):
+                connection.execute(delete(table).where(table.c.call_id == made.call_id))
+            values = {
+                "call_id": made.call_id,
+                "tenant": made.tenant,
+                "agent": made.agent,
+                "at": made.at or clock(connection),
+                "total": made.total,
+                "pack": made.pack,
+                "body": sealed,
+            }
+            connection.execute(insert(inspections).values(values))
+            rows = [_row(made.call_id, each) for each in made.findings]
+            if rows:
+                connection.execute(insert(inspection_findings), rows)
+
+        return add
+
+    async def get(self, call_id: str) -> KeptInspection:
+        """Raises NotFound, StoreDamaged."""
+        cipher, key = await self._ring.get(call_id)
+
+        def work(connection: Connection) -> tuple[Row[Any] | None, Sequence[Row[Any]]]:
+            mine = inspection_findings.c.call_id == call_id
+            one = connection.execute(select(inspections).where(inspections.c.call_id == call_id))
+            return one.first(), connection.execute(select(inspection_findings).where(mine)).all()
+
+        row, found = await self._database.read(work)
+        if row is None:
+            raise NotFound("read an inspection", f"{call_id} was not inspected", "is it over?")
+        bodies = codec.unseal(cipher, key, call_id, "inspection", row.body, json.loads)
+        findings = tuple(_finding(each, bodies.get(each.rule, {})) for each in found)
+        of = (row.call_id, row.tenant, row.agent, row.total, row.pack)
+        return KeptInspection(*of, findings, row.at)
+
+    async def change(
+        self, call_id: str, event: InspectionEvent, decide: DecideFinding, most: float
+    ) -> None:
+        """A finding is changed, with the total, in one transaction.
+
+        Args:
+            most: the total of a call without a fault.
+
+        Raises:
+            NotFound: that rule said nothing of that call.
+        """
+        cipher, key = await self._ring.get(call_id)
+        mine = inspection_findings.c.call_id == call_id
+
+        def work(connection: Connection) -> None:
+            this = (mine, inspection_findings.c.rule == event.rule)
+            row = connection.execute(select(inspection_findings).where(*this)).first()
+            if row is None:
+                cause = f"no rule {event.rule!r} was applied to {call_id}"
+                raise NotFound("change a finding", cause)
+            changed = _row(call_id, decide(_finding(row, {})))
+            connection.execute(update(inspection_findings).where(*this).values(changed))
+            points = select(func.sum(inspection_findings.c.points)).where(mine)
+            total = max(0.0, most - float(connection.scalar(points) or 0.0))
+            one = update(inspections).where(inspections.c.call_id == call_id)
+            connection.execute(one.values(total=total))
+            counted = select(func.count()).where(inspection_events.c.call_id == call_id)
+            sequence = int(connection.scalar(counted) or 0)
+            reason = json.dumps({"reason": event.reason}).encode()
+            values = {
+                "call_id": call_id,
+                "sequence": sequence,
+                "at": clock(connection),
+                "who": event.who[:64],
+                "action": event.action,
+                "rule": event.rule,
+                "body": codec.seal(cipher, key, call_id, f"appeal {sequence}", reason),
+            }
+            connection.execute(insert(inspection_events).values(values))
+
+        await self._database.write(work)
+
+    async def history(self, call_id: str) -> list[InspectionEvent]:
+        """The first first."""
+        cipher, key = await self._ring.get(call_id)
+        table = inspection_events
+        wanted = select(table).where(table.c.call_id == call_id).order_by(table.c.sequence)
+        rows = await self._database.read(lambda c: c.execute(wanted).all())
+        found = []
+        for row in rows:
+            what = f"appeal {row.sequence}"
+            told = codec.unseal(cipher, key, call_id, what, row.body, json.loads)
+            found.append(InspectionEvent(row.action, row.who, row.rule, told["reason"], row.at))
+        return found
+
+    async def rows(
+        self, tenant: str, since: float, until: float
+    ) -> tuple[list[Row[Any]], list[Row[Any]]]:
+        """For statistics, nothing is opened: calls, and what rules said of them."""
+        when = (inspections.c.at >= since, inspections.c.at < until)
+        whose = () if tenant == EVERY_TENANT else (inspections.c.tenant == tenant,)
+        columns = [column for column in inspections.c if column is not inspections.c.body]
+        of_calls = select(*columns).where(*when, *whose).order_by(inspections.c.at)
+        joined = inspection_findings.join(
+            inspections, inspections.c.call_id == inspection_findings.c.call_id
+        )
+        of_rules = select(inspection_findings, inspections.c.agent).select_from(joined)
+
+        def work(connection: Connection) -> tuple[list[Row[Any]], list[Row[Any]]]:
+            told = connection.execute(of_rules.where(*when, *whose)).all()
+            return list(connection.execute(of_calls).all()), list(told)
+
+        return await self._database.read(work)
+
+
+def _row(call_id: str, finding: KeptFinding) -> Json:
+    return {
+        "call_id": call_id,
+        "rule": finding.rule,
+        "finding": finding.finding,
+        "points": finding.points,
+        "first": finding.first,
+        "appeal": finding.appeal,
+    }
+
+
+def _finding(row: Row[Any], body: Mapping[str, Any]) -> KeptFinding:
+    return KeptFinding(row.rule, row.finding, row.points, row.first, row.appeal, body)

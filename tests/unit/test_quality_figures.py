@@ -1,0 +1,71 @@
+"""Figures of many inspections: intervals, agreement, rules that are often overruled."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from appliance.assist.quality.desk import InspectionAction, decided
+from appliance.assist.quality.statistics import kappa, statistics, wilson
+from appliance.errors import Conflict
+from appliance.store.inspections import KeptFinding
+
+
+def call(agent: str, total: float | None) -> SimpleNamespace:
+    return SimpleNamespace(agent=agent, total=total)
+
+
+def finding(rule: str, now: str, first: str = "", appeal: str = "") -> SimpleNamespace:
+    return SimpleNamespace(rule=rule, finding=now, first=first or now, appeal=appeal, agent="a")
+
+
+def test_agents_by_their_mean_and_its_interval() -> None:
+    told = statistics([call("a", 90), call("a", 80), call("b", 60), call("b", None)], [])
+    assert [(each.agent, each.calls, each.mean) for each in told.agents] == [
+        ("b", 1, 60.0),
+        ("a", 2, 85.0),
+    ]
+    assert told.agents[0].low == 0 and told.agents[0].high == 100  # one call says nothing
+    assert told.calls == 3 and told.mean == 76.67
+    empty = statistics([], [])
+    assert empty.mean is None and empty.agents == () and empty.kappa is None
+
+
+def test_wilsons_interval() -> None:
+    assert wilson(0, 0) == (0.0, 1.0)
+    low, high = wilson(5, 10)
+    assert low == pytest.approx(0.2366, abs=1e-3) and high == pytest.approx(0.7634, abs=1e-3)
+    assert wilson(0, 20)[0] == 0.0 and wilson(20, 20)[1] == 1.0
+
+
+def test_kappa_is_of_agreement_beyond_chance() -> None:
+    agreed = [("violated", "violated")] * 5 + [("kept", "kept")] * 5
+    assert kappa(agreed) == 1.0 and kappa(agreed[:4]) is None
+    halves = [
+        ("violated", "violated"),
+        ("violated", "kept"),
+        ("kept", "kept"),
+        ("kept", "violated"),
+    ]
+    assert kappa(halves * 2) == 0.0
+
+
+def test_a_rule_that_is_often_overruled_is_named() -> None:
+    upheld = [finding("good", "violated", appeal="upheld")] * 6
+    overruled = [finding("bad", "kept", "violated", "overridden")] * 3
+    rows = [*upheld, *overruled, *[finding("bad", "violated", appeal="upheld")] * 3]
+    rows += [finding("bad", "unsure")] * 2
+    told = {each.rule: each for each in statistics([], rows).rules}
+    assert told["bad"].often_overruled and not told["good"].often_overruled
+    assert told["bad"].unsure == 2 and told["bad"].calls == 6 and told["bad"].overridden == 3
+
+
+def test_an_inspector_may_find_what_the_rule_did_not() -> None:
+    missed = KeptFinding("r", "kept", 0.0, "kept")
+    done = decided(missed, InspectionAction.OVERRIDE, 5.0)
+    assert (done.finding, done.points, done.first) == ("violated", 5.0, "kept")
+    with pytest.raises(Conflict, match="final"):
+        decided(done, InspectionAction.OVERRIDE, 5.0)
+    with pytest.raises(Conflict, match="nothing was taken off"):
+        decided(missed, InspectionAction.APPEAL, 5.0)
