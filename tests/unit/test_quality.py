@@ -14,7 +14,7 @@ from appliance.assist.city.reader import PackReader
 from appliance.assist.quality.cases import dialogue, judged
 from appliance.assist.quality.condition import Condition
 from appliance.assist.quality.dialogue import dialogue_of
-from appliance.assist.quality.evaluation import Outcome, evaluate
+from appliance.assist.quality.evaluation import ConditionOutcome, evaluate
 from appliance.assist.quality.rule import Finding, QualityRule, inspect, judge
 from appliance.messages import CallRecord, CallState, LegRole, Utterance
 from appliance.settings.section import PROJECT
@@ -28,7 +28,7 @@ def holds(condition: str, text: str, **more: Any) -> bool | None:
     return outcome(condition, text, **more).holds
 
 
-def outcome(condition: str, text: str, **more: Any) -> Outcome:
+def outcome(condition: str, text: str, **more: Any) -> ConditionOutcome:
     return evaluate(Condition(**tomllib.loads(f"c = {condition}")["c"]), dialogue(text, **more))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from appliance.assist.city.reader import PackRow
-from appliance.assist.quality.dialogue import Dialogue, HeardTurn
+from appliance.assist.quality.dialogue import HeardTurn, InspectedCall
 from appliance.assist.quality.rule import Finding, QualityRule, judge
 from appliance.assist.slots.turns import plain
 from appliance.messages import Emotion, LegRole, Level
@@ -67,7 +67,7 @@ def judged(rules: Sequence[QualityRule], cases: Iterable[QualityCase]) -> list[J
     return found
 
 
-def dialogue(text: str, lacks: Sequence[str] = (), hang_up: str = "") -> Dialogue:
+def dialogue(text: str, lacks: Sequence[str] = (), hang_up: str = "") -> InspectedCall:
     """Of written lines, spoken at an even pace; raises ValueError for one that is none."""
     turns: list[HeardTurn] = []
     at_ms = 0
@@ -80,7 +80,7 @@ def dialogue(text: str, lacks: Sequence[str] = (), hang_up: str = "") -> Dialogu
         turn = _turn(len(turns), match, at_ms)
         turns.append(turn)
         at_ms = max(at_ms, turn.end_ms) + PAUSE_MS
-    return Dialogue(tuple(turns), at_ms, "phone", hang_up, frozenset(lacks))
+    return InspectedCall(tuple(turns), at_ms, "phone", hang_up, frozenset(lacks))
 
 
 def _turn(at: int, match: re.Match[str], at_ms: int) -> HeardTurn:

@@ -33,7 +33,7 @@ class InspectionAction(StrEnum):
     OVERRIDE = "override"
 
 
-class Appeal(StrEnum):
+class AppealState(StrEnum):
     """Where a finding stands between agent and inspector."""
 
     NONE = ""
@@ -124,16 +124,16 @@ def decided(now: KeptFinding, action: InspectionAction, points: float) -> KeptFi
             raise Conflict(doing, f"it is {now.finding}: nothing was taken off")
         if now.appeal:
             raise Conflict(doing, f"there was an appeal: it is {now.appeal}")
-        return replace(now, appeal=Appeal.OPEN.value)
+        return replace(now, appeal=AppealState.OPEN.value)
     if action is InspectionAction.UPHOLD:
-        if now.appeal != Appeal.OPEN:
+        if now.appeal != AppealState.OPEN:
             raise Conflict(doing, "nobody has appealed against it")
-        return replace(now, appeal=Appeal.UPHELD.value)
-    if now.appeal == Appeal.OVERRIDDEN:
+        return replace(now, appeal=AppealState.UPHELD.value)
+    if now.appeal == AppealState.OVERRIDDEN:
         raise Conflict(doing, "it was overridden before, and that is final")
     other = Finding.KEPT if now.finding == Finding.VIOLATED else Finding.VIOLATED
     taken = points if other is Finding.VIOLATED else 0.0
-    return replace(now, finding=other.value, points=taken, appeal=Appeal.OVERRIDDEN.value)
+    return replace(now, finding=other.value, points=taken, appeal=AppealState.OVERRIDDEN.value)
 
 
 def _kept(found: Inspection) -> list[KeptFinding]:

@@ -34,7 +34,7 @@ class HeardTurn:
 
 
 @dataclass(frozen=True)
-class Dialogue:
+class InspectedCall:
     """Turns by start, and what is known of the call as a whole.
 
     Attributes:
@@ -61,12 +61,12 @@ class Dialogue:
         return total
 
 
-def dialogue_of(record: CallRecord, channel: str = "phone", hang_up: str = "") -> Dialogue:
+def dialogue_of(record: CallRecord, channel: str = "phone", hang_up: str = "") -> InspectedCall:
     """A call that is over, or as far as it has come."""
     drafts = record.derived.get("orders", ())
     lacks = frozenset(drafts[0].get("missing", ())) if drafts else None
     turns = tuple(_turn(at, each) for at, each in enumerate(record.utterances))
-    return Dialogue(turns, record.duration_ms, channel, hang_up, lacks)
+    return InspectedCall(turns, record.duration_ms, channel, hang_up, lacks)
 
 
 def _turn(at: int, said: Utterance) -> HeardTurn:

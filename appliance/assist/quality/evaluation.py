@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from appliance.assist.quality.condition import Condition
-from appliance.assist.quality.dialogue import Dialogue, HeardTurn
+from appliance.assist.quality.dialogue import HeardTurn, InspectedCall
 from appliance.assist.text.likeness import likeness
 from appliance.messages import LegRole, Level
 from appliance.phonetics.sounds import NOTHING, UNITS, sounds
@@ -27,7 +27,7 @@ _PARTS = re.compile(r"[^，。！？；,.!?;\s]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class RuleProof:
     """What shows it: a part of a turn, or the time between two."""
 
     utterance: str
@@ -37,18 +37,18 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ConditionOutcome:
     """holds: None where nobody can tell."""
 
     holds: bool | None
-    proofs: tuple[Proof, ...] = ()
+    proofs: tuple[RuleProof, ...] = ()
     turns: tuple[int, ...] = ()  # numbers of those that it holds of
 
 
-NO = Outcome(False)
+NO = ConditionOutcome(False)
 
 
-def evaluate(condition: Condition, call: Dialogue) -> Outcome:
+def evaluate(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     """Of a whole call."""
     return _OPERATORS[condition.operator](condition, call)
 
@@ -56,37 +56,37 @@ def evaluate(condition: Condition, call: Dialogue) -> Outcome:
 # --- what joins others
 
 
-def _all(condition: Condition, call: Dialogue) -> Outcome:
+def _all(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     found = [evaluate(each, call) for each in condition.all]
     if any(each.holds is False for each in found):
         return NO
     return _joined(found, None if any(each.holds is None for each in found) else True)
 
 
-def _any(condition: Condition, call: Dialogue) -> Outcome:
+def _any(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     found = [evaluate(each, call) for each in condition.any]
     if held := [each for each in found if each.holds]:
         return _joined(held, True)
-    return Outcome(None) if any(each.holds is None for each in found) else NO
+    return ConditionOutcome(None) if any(each.holds is None for each in found) else NO
 
 
-def _not(condition: Condition, call: Dialogue) -> Outcome:
+def _not(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     assert condition.negated
     found = evaluate(condition.negated, call)
-    return Outcome(None if found.holds is None else not found.holds)
+    return ConditionOutcome(None if found.holds is None else not found.holds)
 
 
-def _joined(found: Iterable[Outcome], holds: bool | None) -> Outcome:
+def _joined(found: Iterable[ConditionOutcome], holds: bool | None) -> ConditionOutcome:
     kept = list(found)
     proofs = dict.fromkeys(proof for each in kept for proof in each.proofs)
     turns = sorted({at for each in kept for at in each.turns})
-    return Outcome(holds, tuple(proofs)[:MOST_EVIDENCE], tuple(turns))
+    return ConditionOutcome(holds, tuple(proofs)[:MOST_EVIDENCE], tuple(turns))
 
 
 # --- where it looks
 
 
-def _looked_at(condition: Condition, call: Dialogue) -> list[HeardTurn]:
+def _looked_at(condition: Condition, call: InspectedCall) -> list[HeardTurn]:
     turns = [turn for turn in call.turns if _is_of(turn, condition.role)]
     if condition.first:
         turns = turns[: condition.first]
@@ -118,10 +118,10 @@ def _is_of(turn: HeardTurn, role: str) -> bool:
 # --- what is said
 
 
-def _said(condition: Condition, call: Dialogue, spans: Find) -> Outcome:
+def _said(condition: Condition, call: InspectedCall, spans: Find) -> ConditionOutcome:
     """By spans (begin, end, what) of a turn's text."""
     looked_at = _looked_at(condition, call)
-    proofs, what, turns, doubtful = list[Proof](), set[str](), list[int](), False
+    proofs, what, turns, doubtful = list[RuleProof](), set[str](), list[int](), False
     for turn in looked_at:
         for begin, end, name in spans(turn.text):
             if _confidence(turn, begin, end) < LEAST_SURE:
@@ -131,12 +131,12 @@ def _said(condition: Condition, call: Dialogue, spans: Find) -> Outcome:
             what.add(name if condition.say else str(turn.at))
             turns.append(turn.at)
     if len(what) >= condition.at_least:
-        return Outcome(True, tuple(proofs[:MOST_EVIDENCE]), tuple(dict.fromkeys(turns)))
+        return ConditionOutcome(True, tuple(proofs[:MOST_EVIDENCE]), tuple(dict.fromkeys(turns)))
     unheard = any(turn.confidence < LEAST_SURE for turn in looked_at)
-    return Outcome(None if doubtful or unheard else False)
+    return ConditionOutcome(None if doubtful or unheard else False)
 
 
-def _say(condition: Condition, call: Dialogue) -> Outcome:
+def _say(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     find = _sounding(condition.say) if condition.sounds else _words(condition.say)
     return _said(condition, call, find)
 
@@ -168,14 +168,14 @@ def _sounding(words: tuple[str, ...]) -> Find:
     return find
 
 
-def _matches(condition: Condition, call: Dialogue) -> Outcome:
+def _matches(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     pattern = re.compile(condition.matches or "")
     return _said(
         condition, call, lambda text: ((*m.span(), m[0]) for m in pattern.finditer(text) if m[0])
     )
 
 
-def _like(condition: Condition, call: Dialogue) -> Outcome:
+def _like(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     def spans(text: str) -> Iterator[tuple[int, int, str]]:
         for part in _PARTS.finditer(text):
             for sample in condition.like:
@@ -198,17 +198,17 @@ def _confidence(turn: HeardTurn, begin: int, end: int) -> float:
     return least if turn.words else turn.confidence
 
 
-def _proof(turn: HeardTurn, begin: int = 0, end: int | None = None) -> Proof:
+def _proof(turn: HeardTurn, begin: int = 0, end: int | None = None) -> RuleProof:
     end = len(turn.text) if end is None else end
     span, length = turn.end_ms - turn.start_ms, max(1, len(turn.text))
     times = turn.start_ms + span * begin // length, turn.start_ms + span * end // length
-    return Proof(turn.id, *times, turn.text[begin:end])
+    return RuleProof(turn.id, *times, turn.text[begin:end])
 
 
 # --- how it is said
 
 
-def _pace(condition: Condition, call: Dialogue) -> Outcome:
+def _pace(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     held = []
     for turn in _looked_at(condition, call):
         length, minutes = len(re.sub(r"\W", "", turn.text)), (turn.end_ms - turn.start_ms) / 60_000
@@ -222,22 +222,22 @@ def _pace(condition: Condition, call: Dialogue) -> Outcome:
     return _of(held)
 
 
-def _silence(condition: Condition, call: Dialogue) -> Outcome:
+def _silence(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     assert condition.silence_s
     wanted = {turn.at for turn in _looked_at(condition, call)}
-    until, proofs, turns = 0, list[Proof](), list[int]()
+    until, proofs, turns = 0, list[RuleProof](), list[int]()
     for turn in call.turns:
         if turn.at in wanted and turn.start_ms - until >= condition.silence_s * 1000 and turn.at:
-            proofs.append(Proof(turn.id, until, turn.start_ms, ""))
+            proofs.append(RuleProof(turn.id, until, turn.start_ms, ""))
             turns.append(turn.at)
         until = max(until, turn.end_ms)
     if condition.role == "anybody" and call.duration_ms - until >= condition.silence_s * 1000:
         last = call.turns[-1].id if call.turns else ""
-        proofs.append(Proof(last, until, call.duration_ms, ""))
-    return Outcome(bool(proofs), tuple(proofs[:MOST_EVIDENCE]), tuple(turns))
+        proofs.append(RuleProof(last, until, call.duration_ms, ""))
+    return ConditionOutcome(bool(proofs), tuple(proofs[:MOST_EVIDENCE]), tuple(turns))
 
 
-def _interrupts(condition: Condition, call: Dialogue) -> Outcome:
+def _interrupts(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     assert condition.interrupts_ms
     held, before = [], dict[LegRole, HeardTurn]()
     wanted = {turn.at for turn in _looked_at(condition, call)}
@@ -250,7 +250,7 @@ def _interrupts(condition: Condition, call: Dialogue) -> Outcome:
     return _of(held)
 
 
-def _mood(condition: Condition, call: Dialogue) -> Outcome:
+def _mood(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     least = LEVELS.index(condition.level)
     return _of(
         turn
@@ -259,42 +259,42 @@ def _mood(condition: Condition, call: Dialogue) -> Outcome:
     )
 
 
-def _of(turns: Iterable[HeardTurn]) -> Outcome:
+def _of(turns: Iterable[HeardTurn]) -> ConditionOutcome:
     held = list(turns)
     proofs = tuple(_proof(turn) for turn in held[:MOST_EVIDENCE])
-    return Outcome(bool(held), proofs, tuple(turn.at for turn in held))
+    return ConditionOutcome(bool(held), proofs, tuple(turn.at for turn in held))
 
 
 # --- the call as a whole
 
 
-def _overlap(condition: Condition, call: Dialogue) -> Outcome:
-    return Outcome(call.overlap_ms >= (condition.overlap_s or 0) * 1000)
+def _overlap(condition: Condition, call: InspectedCall) -> ConditionOutcome:
+    return ConditionOutcome(call.overlap_ms >= (condition.overlap_s or 0) * 1000)
 
 
-def _hang_up(condition: Condition, call: Dialogue) -> Outcome:
-    return Outcome(call.hang_up == condition.hang_up if call.hang_up else None)
+def _hang_up(condition: Condition, call: InspectedCall) -> ConditionOutcome:
+    return ConditionOutcome(call.hang_up == condition.hang_up if call.hang_up else None)
 
 
-def _longer(condition: Condition, call: Dialogue) -> Outcome:
-    return Outcome(call.duration_ms > (condition.longer_s or 0) * 1000)
+def _longer(condition: Condition, call: InspectedCall) -> ConditionOutcome:
+    return ConditionOutcome(call.duration_ms > (condition.longer_s or 0) * 1000)
 
 
-def _shorter(condition: Condition, call: Dialogue) -> Outcome:
-    return Outcome(call.duration_ms < (condition.shorter_s or 0) * 1000)
+def _shorter(condition: Condition, call: InspectedCall) -> ConditionOutcome:
+    return ConditionOutcome(call.duration_ms < (condition.shorter_s or 0) * 1000)
 
 
-def _lacks(condition: Condition, call: Dialogue) -> Outcome:
+def _lacks(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     if call.lacks is None:
-        return Outcome(None)
-    return Outcome(any(each.value in call.lacks for each in condition.lacks))
+        return ConditionOutcome(None)
+    return ConditionOutcome(any(each.value in call.lacks for each in condition.lacks))
 
 
-def _channel(condition: Condition, call: Dialogue) -> Outcome:
-    return Outcome(call.channel in condition.channel)
+def _channel(condition: Condition, call: InspectedCall) -> ConditionOutcome:
+    return ConditionOutcome(call.channel in condition.channel)
 
 
-_OPERATORS: dict[str, Callable[[Condition, Dialogue], Outcome]] = {
+_OPERATORS: dict[str, Callable[[Condition, InspectedCall], ConditionOutcome]] = {
     "all": _all,
     "any": _any,
     "not": _not,

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from appliance.assist.city.reader import PackRow, Words
 from appliance.assist.quality.condition import Condition
-from appliance.assist.quality.dialogue import Dialogue
-from appliance.assist.quality.evaluation import Proof, evaluate
+from appliance.assist.quality.dialogue import InspectedCall
+from appliance.assist.quality.evaluation import RuleProof, evaluate
 
 FULL = 100.0  # points of a call without a fault
 EASED = 0.5  # what a fault counts that something before it excuses
@@ -60,7 +60,7 @@ class RuleFinding:
     rule: QualityRule
     finding: Finding
     points: float = 0.0  # taken off
-    proofs: tuple[Proof, ...] = ()
+    proofs: tuple[RuleProof, ...] = ()
     eased: bool = False
 
 
@@ -76,7 +76,7 @@ class Inspection:
         return [each for each in self.findings if each.finding is Finding.VIOLATED]
 
 
-def inspect(rules: Sequence[QualityRule], call: Dialogue) -> Inspection:
+def inspect(rules: Sequence[QualityRule], call: InspectedCall) -> Inspection:
     """A call that is over."""
     if not any(turn.role.value == "agent" for turn in call.turns):
         return Inspection(None, ())
@@ -85,7 +85,7 @@ def inspect(rules: Sequence[QualityRule], call: Dialogue) -> Inspection:
     return Inspection(max(0.0, FULL - taken), findings)
 
 
-def judge(rule: QualityRule, call: Dialogue) -> RuleFinding:
+def judge(rule: QualityRule, call: InspectedCall) -> RuleFinding:
     """One rule; a fault that is excused by what went before counts half."""
     if call.channel not in rule.channels:
         return RuleFinding(rule, Finding.IDLE)
