@@ -95,7 +95,8 @@ def assert_each_job_ended_once(database: Path) -> None:
             "SELECT call_id FROM jobs GROUP BY call_id, kind HAVING count(*) > 1"
         ).fetchall()
     done = ("done", RECORDINGS)
-    assert jobs == {"recording": done, "after.orders": done}, "heard, and its orders looked for"
+    afterwards = {f"after.{name}": done for name in ("knowledge", "orders", "quality")}
+    assert jobs == {"recording": done, **afterwards}, "heard, and all that follows from it"
     assert not doubled
 
 
