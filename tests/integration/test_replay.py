@@ -124,7 +124,8 @@ async def test_a_replay_does_it_again_once_and_leaves_out_what_cannot_be_read(
         unknown = await client.post(
             "/api/v1/replays", json={"name": "x", "since": "2020-01-01T00:00:00Z"}
         )
-        assert unknown.status_code == 404 and "ledger, orders, webhooks" in unknown.json()["detail"]
+        names = "knowledge, ledger, orders, quality, webhooks"
+        assert unknown.status_code == 404 and names in unknown.json()["detail"]
 
 
 async def spoil(box: RunningGateway, call_id: str) -> None:
