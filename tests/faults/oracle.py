@@ -6,6 +6,7 @@ the audit log is whole; nothing that was said lies in the clear.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections import Counter
@@ -18,16 +19,25 @@ from appliance.security import audit
 from tests.callers import Caller, Uploader, alaw, listed
 
 OVER = {"finished", "failed", "cancelled"}
+JOB_OVER = {"done", "dead", "cancelled"}
 SNIPPET_BYTES = 48  # of audio that is no silence: long enough to be nobody else's
 LEAST_TEXT = 5  # characters of a final that would be known again
 
 
-def wait_until_quiet(url: str, within_s: float = 120) -> None:
-    """Until every call has ended."""
+def wait_until_quiet(url: str, folder: Path, within_s: float = 120) -> None:
+    """Until every call has ended, and the jobs that follow calls; `folder` is the store."""
     deadline = time.monotonic() + within_s
     while running := [call for call in listed(url) if call["state"] not in OVER]:
         assert time.monotonic() < deadline, running[:3]
         time.sleep(0.3)
+    while waiting := job_states(folder) - JOB_OVER:
+        assert time.monotonic() < deadline, waiting
+        time.sleep(0.3)
+
+
+def job_states(folder: Path) -> set[str]:
+    with contextlib.closing(sqlite3.connect(folder / "lingting.db")) as connection:
+        return {row[0] for row in connection.execute("SELECT DISTINCT state FROM jobs")}
 
 
 def check_calls(url: str, callers: Iterable[Caller]) -> int:
@@ -65,10 +75,9 @@ def check_at_rest(folder: Path, callers: Iterable[Caller] = (), *logs: Path) -> 
     with sqlite3.connect(database) as connection:
         found = connection.execute("PRAGMA integrity_check").fetchone()
         assert found == ("ok",), f"the database is damaged: {found}"
-        states = {row[0] for row in connection.execute("SELECT DISTINCT state FROM jobs")}
         doubled = "SELECT kind, call_id FROM jobs GROUP BY kind, call_id HAVING count(*) > 1"
         assert not connection.execute(doubled).fetchall()
-    assert states <= {"done", "dead", "cancelled"}, states
+    assert (states := job_states(folder)) <= JOB_OVER, states
     verdict = audit.verify(folder / "audit")
     assert verdict.ok, verdict.fault
     said = {each.text for caller in callers for told in caller.told.values() for each in told}

@@ -86,7 +86,7 @@ def test_killed_at_random_points_the_box_keeps_what_it_told(
         for thread in threads:
             thread.join(120)
             assert not thread.is_alive(), thread
-        oracle.wait_until_quiet(box.url)
+        oracle.wait_until_quiet(box.url, tmp_path / "store")
         finals = oracle.check_calls(box.url, callers)
         oracle.check_recordings(box.url, uploader)
     oracle.check_at_rest(tmp_path / "store", callers, tmp_path)

@@ -23,6 +23,7 @@ async def rested(tmp_path: Path) -> Path:
     """The store of a box that has had a call and is stopped."""
     async with gateway(tmp_path) as box:
         await live_call(box, "one", 9)
+        await asyncio.to_thread(oracle.wait_until_quiet, box.http, tmp_path / "store")
     return tmp_path / "store"
 
 
