@@ -11,7 +11,7 @@ one caller's calls do not.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from appliance.assist.city.divisions import LEVELS, up_to
 from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.expected import Cell, Expected
 
+DAY_S = 86_400.0
 WINDOWS_S = (1800.0, 7200.0, 28_800.0, 86_400.0, 259_200.0)
 LEAST = 5  # voices of a burst
 THRESHOLD = 16.0  # nats
@@ -49,7 +50,7 @@ class _Held:
     contacts: list[Contact] = field(default_factory=list)
 
     def add(self, contact: Contact) -> None:
-        at = bisect_left(self.times, contact.at)
+        at = bisect_right(self.times, contact.at)  # nearly always the end
         self.times.insert(at, contact.at)
         self.contacts.insert(at, contact)
         gone = bisect_left(self.times, self.times[-1] - WINDOWS_S[-1])
@@ -68,7 +69,7 @@ class Bursts:
         self._expected = expected or Expected()
         self._cells: dict[Cell, _Held] = {}
         self._seen: dict[str, float] = {}  # ids, so that none counts twice
-        self._began = self._now = 0.0
+        self._began = self._now = self._swept = 0.0
 
     def take(self, contact: Contact) -> list[Burst]:
         """What it makes a burst of, the most surprising first."""
@@ -80,9 +81,17 @@ class Bursts:
         late = contact.at < self._now - WINDOWS_S[-1]
         found = [] if late else [burst for cell in cells if (burst := self._burst(cell, contact))]
         self._expected.learn(cells, contact.category, contact.at)
-        if self._now - self._began < WARM_UP_DAYS * 86_400:
+        if self._now > self._swept + DAY_S:
+            self._sweep()
+        if self._now - self._began < WARM_UP_DAYS * DAY_S:
             return []
         return sorted(found, key=lambda each: -each.surprise)
+
+    def _sweep(self) -> None:
+        """A city has a million cells; of most there is nothing to hold on a given day."""
+        begin, self._swept = self._now - WINDOWS_S[-1], self._now
+        self._cells = {cell: held for cell, held in self._cells.items() if held.times[-1] > begin}
+        self._expected.forget()
 
     def _remember(self, contact: Contact) -> None:
         self._seen[contact.id] = contact.at
@@ -91,7 +100,9 @@ class Bursts:
                 del self._seen[name]
 
     def _burst(self, cell: Cell, contact: Contact) -> Burst | None:
-        held = self._cells.setdefault(cell, _Held())
+        held = self._cells.get(cell)
+        if held is None:
+            held = self._cells[cell] = _Held()
         held.add(contact)
         held.unseen += 1
         if len(held.times) < LEAST or held.unseen < GROWN * len(held.times):

@@ -18,6 +18,7 @@ PRIOR_DAYS = 20.0  # that what the shares say weighs, against the cell's own pas
 HEAD = 2  # digits of a category whose hours are its own
 PRIOR = 480.0  # contacts of an even day, before hours are learned
 BACK_H = 24 * 8  # hours that are remembered
+FORGOTTEN = 0.25  # contacts of a cell, faded: two half-lives after its only one
 CATCH_UP_H = 24 * 40  # hours without a contact that are gone through one by one
 
 Cell = tuple[str, str]  # a category or its head, and a place or one above it; empty: all of them
@@ -34,7 +35,8 @@ class Expected:
 
     def __init__(self, kind_of_day: KindOfDay = by_weekday) -> None:
         self._kind_of_day = kind_of_day
-        self._cells: dict[Cell, tuple[float, float]] = {}  # faded counts, and as of when
+        # Counts as of `_began`: a later contact weighs more, so that none has to be faded.
+        self._cells: dict[Cell, float] = {}
         self._began = self._now = 0.0
         self._counts: dict[str, dict[tuple[int, int], float]] = {"": {}}  # by head, kind, hour
         self._kinds: dict[tuple[str, int], float] = {}
@@ -52,10 +54,9 @@ class Expected:
         """A contact that belongs to `cells`."""
         self._began = self._began or at
         self._now = max(self._now, at)
+        weight = 1 / _faded(at - self._began)
         for cell in (*cells, ("", "")):
-            count, then = self._cells.get(cell, (0.0, at))
-            later = max(at, then)
-            self._cells[cell] = count * _faded(later - then) + _faded(later - at), later
+            self._cells[cell] = self._cells.get(cell, 0.0) + weight
         self._pass_to(int(at // HOUR_S))
         slot = self._slot(int(at // HOUR_S))
         for head in {"", category[:HEAD]}:
@@ -66,10 +67,11 @@ class Expected:
     def daily(self, cell: Cell, at: float) -> float:
         """Contacts of a day: the cell's own past, and what the shares of its parts make of it."""
         category, place = cell
-        days, own = self.past_days, self._count(cell, at)
-        whole = self._count(("", ""), at)
-        shared = (self._count((category, ""), at) + 1) * (self._count(("", place), at) + 1)
-        usual = shared / (whole + 1) / max(days, 1.0)
+        days, get = self.past_days, self._cells.get
+        faded = _faded(max(at, self._now) - self._began)
+        own, whole = get(cell, 0.0) * faded, get(("", ""), 0.0) * faded
+        of_category, of_place = get((category, ""), 0.0) * faded, get(("", place), 0.0) * faded
+        usual = (of_category + 1) * (of_place + 1) / (whole + 1) / max(days, 1.0)
         return (own + PRIOR_DAYS * usual) / (days + PRIOR_DAYS)
 
     def within(self, cell: Cell, begin: float, end: float) -> float:
@@ -79,9 +81,10 @@ class Expected:
         days = self._passed_at(head, end) - self._passed_at(head, begin)
         return self.daily(cell, begin) * max(days, 0.0)
 
-    def _count(self, cell: Cell, at: float) -> float:
-        count, then = self._cells.get(cell, (0.0, at))
-        return count * _faded(max(0.0, at - then))
+    def forget(self) -> None:
+        """Cells of which next to nothing is left."""
+        least = FORGOTTEN / _faded(self._now - self._began)
+        self._cells = {cell: count for cell, count in self._cells.items() if count >= least}
 
     def _slot(self, hour: int) -> tuple[int, int]:
         moment = datetime.fromtimestamp(hour * HOUR_S, UTC) + CHINA
@@ -95,13 +98,15 @@ class Expected:
     def _pass_to(self, hour: int) -> None:
         if not self._hour:
             self._hour = hour
+        if hour <= self._hour:
+            return
         for each in range(max(self._hour, hour - CATCH_UP_H), hour):
             slot = self._slot(each)
             for head in self._counts:
                 passed = self._passed.setdefault(head, [0.0] * len(self._passed[""]))
                 passed.append(passed[-1] + self._share(head, slot))
                 del passed[:-BACK_H]
-        self._hour = max(self._hour, hour)
+        self._hour = hour
 
     def _passed_at(self, head: str, at: float) -> float:
         """Days of usual contacts up to a moment, from wherever it is counted."""
