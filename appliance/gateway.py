@@ -29,6 +29,8 @@ from appliance.assist.orders.subscriber import OrderFiller
 from appliance.assist.orders.timers import OrderTimers
 from appliance.assist.orders.watch import DangerWatch
 from appliance.assist.quality.desk import QualityDesk
+from appliance.assist.warnings.desk import WarningDesk
+from appliance.assist.warnings.follower import EmergencyWatch
 from appliance.call.box import Box
 from appliance.console.board import Lines
 from appliance.engine.build import build_engine, check_language
@@ -84,6 +86,7 @@ class Gateway:
         self.orders = OrderDesk(store, self.city, self._tell_order)
         self.knowledge = KnowledgeDesk(store, self.city, metrics)
         self.quality = QualityDesk(store, self.city)
+        self.warnings = WarningDesk(store, self.city, metrics, webhooks.tell_warning)
         self._push = OrderPush(settings.orders, store.jobs, self.orders, shown_to_city)
         self._webhooks = webhooks
         self._timers = OrderTimers(self.orders, store)
@@ -92,7 +95,8 @@ class Gateway:
             Alerts(Level(settings.emotions.alert_level)),
             DangerWatch(self.city),
             OrderFiller(store, self.city, self.orders),
-            KnowledgeFollower(store, self.knowledge, metrics),
+            EmergencyWatch(self.warnings),
+            KnowledgeFollower(store, self.knowledge, metrics, webhooks.tell_gap),
             self.quality,
             webhooks,
             self.lines,
@@ -121,6 +125,7 @@ class Gateway:
             *(self.box, self.archive, self.access, self._history),
             followed=Followed(
                 *(self.lines, webhooks, replays, self.orders, self.knowledge, self.quality),
+                self.warnings,
                 *(self.terms, self.rollout, self.beside),
             ),
         )
@@ -161,6 +166,7 @@ class Gateway:
         await self.city.start()
         await self.knowledge.start()
         await self._timers.start()
+        await self.warnings.start()
         await self._quiet.start()
         return await self._grpc.start(), await self._http.start()
 
@@ -186,6 +192,7 @@ class Gateway:
         await asyncio.gather(*(runner.close() for runner in self._owed))
         await asyncio.gather(*(subscriber.close() for subscriber in self.subscribers))
         await self._timers.close()
+        await self.warnings.close()
         await self.knowledge.close()
         await self._push.close()
         await self.city.close()

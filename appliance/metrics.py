@@ -171,6 +171,11 @@ class Metrics:
         )
         self.knowledge_entries = gauge("knowledge_entries", "entries that answer")
         self.knowledge_gaps = gauge("knowledge_gaps", "matters asked for that have no entry")
+        self.warnings = counter("warnings_total", "early warnings raised", "kind")
+        self.warnings_open = gauge("warnings_open", "early warnings that are not over", "state")
+        self.warnings_unseen_seconds = gauge(
+            "warnings_unseen_seconds", "age of the oldest early warning that nobody acknowledged"
+        )
         self.engine_live_legs = gauge(
             "engine_live_legs", "live legs an engine carries, as measured at its start", "engine"
         )

@@ -19,6 +19,7 @@ class AccessRole(StrEnum):
     CLERK = "clerk"  # of a unit: sees and answers its orders, no call
     EDITOR = "editor"  # writes drafts of the knowledge base; no call
     APPROVER = "approver"  # an editor's rights; approves what others wrote
+    DUTY = "duty"  # the duty officer: sees early warnings, decides what becomes of them; no call
     OPERATOR = "operator"  # metrics, models, webhooks that failed; no call
     SYSTEM_ADMIN = "system_admin"  # settings, draining
     SECURITY_ADMIN = "security_admin"  # credentials
@@ -37,6 +38,8 @@ INSPECTS = frozenset({AccessRole.INSPECTOR})
 EDITS = frozenset({AccessRole.EDITOR, AccessRole.APPROVER})
 APPROVES = frozenset({AccessRole.APPROVER})
 SEARCHES = READS | EDITS
+WARNS = frozenset({AccessRole.DUTY, AccessRole.DISPATCHER})
+SEES_WARNINGS = WARNS | {AccessRole.INSPECTOR, AccessRole.CALLER}
 OPERATES = frozenset({AccessRole.OPERATOR})
 ANYBODY = frozenset(AccessRole)
 
@@ -87,6 +90,7 @@ LOCAL = Principal(
             AccessRole.DISPATCHER,
             AccessRole.EDITOR,
             AccessRole.APPROVER,
+            AccessRole.DUTY,
             AccessRole.OPERATOR,
         }
     ),

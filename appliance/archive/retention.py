@@ -81,6 +81,8 @@ class Retention:
         while old := await self._store.orders.older_than(moment, AT_ONCE):
             await self._store.orders.delete(old)
             log.info("%d orders were deleted: over for longer than they are kept", len(old))
+        while await self._store.warnings.delete_older(moment, AT_ONCE):
+            pass  # they are of orders that are gone
 
     async def _drop_old_audio(self, accepted_within_s: float = ACCEPTED_WITHIN_S) -> None:
         days = self._store.settings.keep_audio_days

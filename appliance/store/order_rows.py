@@ -110,6 +110,7 @@ COLUMNS = [each.name for each in fields(Order) if each.name not in KEPT_APART]
 class OrderFilter:
     """Which orders; None where anything goes."""
 
+    ids: tuple[str, ...] | None = None
     states: tuple[str, ...] | None = None
     unit: str | None = None  # main or helping
     category: str | None = None  # or its head
@@ -131,6 +132,7 @@ def of_tenant(tenant: str) -> tuple[ColumnElement[bool], ...]:
 def conditions(wanted: OrderFilter) -> list[ColumnElement[bool]]:
     table = orders.c
     found: list[ColumnElement[bool] | None] = [
+        table.id.in_(wanted.ids) if wanted.ids is not None else None,
         table.state.in_(wanted.states) if wanted.states is not None else None,
         table.category.startswith(wanted.category, autoescape=True) if wanted.category else None,
         table.category.in_(wanted.categories) if wanted.categories else None,

@@ -304,6 +304,60 @@ inspection_events = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+# Early warnings, without a word of what was said; the reasons of what was done are sealed.
+warnings = Table(
+    "warnings",
+    main,
+    Column("id", String(48), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("kind", String(12), nullable=False),  # burst, emergency
+    Column("state", String(12), nullable=False),
+    Column("category", String(16), nullable=False),  # or its head
+    Column("place", String(12), nullable=False),  # or one above
+    Column("begun_at", Float, nullable=False),
+    Column("told_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("voices", Integer, nullable=False),
+    Column("contacts", Integer, nullable=False),
+    Column("expected", Float, nullable=False),
+    Column("surprise", Float, nullable=False),
+    Column("name", String(64), nullable=False),  # of the danger, as the city pack has it
+    Column("call_id", String(40), nullable=False),  # of an emergency
+    Index("warnings_by_time", "last_at"),
+    Index("warnings_by_state", "state", "last_at"),
+)
+
+warning_members = Table(
+    "warning_members",
+    main,
+    Column("warning_id", ForeignKey("warnings.id", ondelete="CASCADE"), primary_key=True),
+    Column("order_id", String(40), primary_key=True),
+)
+
+warning_events = Table(
+    "warning_events",
+    main,
+    Column("warning_id", ForeignKey("warnings.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("action", String(12), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+warning_mutes = Table(
+    "warning_mutes",
+    main,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("tenant", String(64), nullable=False),
+    Column("category", String(16), nullable=False),
+    Column("place", String(12), nullable=False),
+    Column("until", Float, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("reason", String(200), nullable=False),  # of a cell: no citizen's word
+)
+
 # Wrapped keys, in a database of their own: deleting one shreds its call.
 keys = Table(
     "keys",

@@ -33,6 +33,7 @@ from appliance.store.orders import Orders
 from appliance.store.schema import keys
 from appliance.store.term_lists import TermLists
 from appliance.store.vault import Vault, audio_key
+from appliance.store.warnings import Warnings
 
 MIB = 1024 * 1024
 SHREDDED, SHREDDED_AT_ONCE = "shredded", 50  # a notice, and keys in it
@@ -47,6 +48,7 @@ class Store:
     orders: Orders
     asked: AskedQuestions
     inspections: Inspections
+    warnings: Warnings
     vault: Vault
     gateways: Gateways
 
@@ -79,6 +81,7 @@ class Store:
         self.orders = Orders(self.database, self.ring)
         self.asked = AskedQuestions(self.database, self.ring)
         self.inspections = Inspections(self.database, self.ring)
+        self.warnings = Warnings(self.database, self.ring)
         self.vault = Vault(settings.audio_folder or settings.folder / "audio", me)
         self.gateways = Gateways(self.database, me, version("lingting"))
         await self.notices.start(me)

@@ -17,10 +17,12 @@ from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber, 
 from appliance.messages import EVERY_TENANT, CallState, Lasting, NumberedEvent
 from appliance.metrics import Metrics
 from appliance.settings.keeping import WebhooksSettings as Settings
+from appliance.store.asked import OpenQuestion
 from appliance.store.calls import OVER
 from appliance.store.database import Also
 from appliance.store.jobs import Job, Jobs
 from appliance.store.order_rows import Order, OrderEvent
+from appliance.store.warnings import KeptWarning
 from appliance.webhooks.delivery import Deliverer, Refused
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,12 @@ ORDER_ACTIONS = (
     *("call_back", "close", "reopen", "merge", "refuse", "extend", "grant", "deny"),
     *("remind", "supervise", "pushed"),
 )
-ORDER_EVENTS = {f"order.{action}" for action in ORDER_ACTIONS} | {"order.*", "call.*"}
+WARNING_ACTIONS = ("new", "acknowledge", "watch", "close", "false")
+TOLD_EVENTS = (
+    {f"order.{action}" for action in ORDER_ACTIONS}
+    | {f"warning.{action}" for action in WARNING_ACTIONS}
+    | {"order.*", "call.*", "warning.*", "knowledge.gap"}
+)
 # Seconds to wait after each failed attempt; after the last one it is a dead letter: some 20 hours.
 PAUSES_S = (5, 30, 120, 600, 1800, 3600, 7200, 18_000, 36_000)
 
@@ -136,6 +143,31 @@ class Webhooks(Subscriber):
             )
         ]
 
+    def tell_warning(self, warning: KeptWarning, action: str) -> list[Also]:
+        """For the transaction that opens a warning or changes it; nothing that anybody said."""
+        data = {
+            "warning": f"/api/v1/warnings/{warning.id}",
+            "call": f"/api/v1/calls/{warning.call_id}" if warning.call_id else "",
+            "tenant": warning.tenant,
+            "kind": warning.kind,
+            "name": warning.name,
+            "category": warning.category,
+            "place": warning.place,
+            "begun_at": warning.begun_at,
+            "voices": warning.voices,
+            "contacts": warning.contacts,
+            "expected": warning.expected,
+        }
+        what, about = f"warning.{action}", f"{warning.id} {action}"
+        of = (what, warning.tenant, warning.id, data, about, warning.id)
+        return [queued(self, warning.call_id, debt) for debt in self._deliveries(*of)]
+
+    def tell_gap(self, question: OpenQuestion) -> list[Also]:
+        """For the transaction that keeps what no entry answered."""
+        data = {"call": f"/api/v1/calls/{question.call_id}", "tenant": question.tenant}
+        of = ("knowledge.gap", question.tenant, question.call_id, data, "gap", question.call_id)
+        return [queued(self, question.call_id, debt) for debt in self._deliveries(*of)]
+
     # --- telling
 
     async def settle(self, job: Job) -> Sequence[Also]:
@@ -194,7 +226,7 @@ class Announcer:
 def _check_events(settings: Settings) -> None:
     """Raises SettingsError for one that is never told."""
     told = [kind.name for kind in KINDS.values() if kind.webhook] + [s.value for s in OVER]
-    known = {f"call.{what}" for what in told} | ORDER_EVENTS
+    known = {f"call.{what}" for what in told} | TOLD_EVENTS
     for endpoint in settings.endpoints:
         if unknown := set(endpoint.events) - known:
             raise SettingsError(

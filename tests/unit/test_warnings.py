@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from appliance.assist.warnings.book import EarlyWarning, WarningBook
-from appliance.assist.warnings.bursts import Bursts, cells_of, surprise
+from appliance.assist.warnings.bursts import Bursts, cells_of, first_days, surprise
 from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.expected import DAY_S, HOUR_S, Expected
+from appliance.assist.warnings.life import WarningAction, WarningState, after
 from appliance.assist.warnings.matters import heat, matters
 from appliance.assist.warnings.year import synthetic_year
+from appliance.errors import Conflict
 
 BEGIN = 1_767_196_800.0  # 2026-01-01 in China
 CATEGORIES = ("010101", "010102", "020101", "030101")
@@ -140,6 +143,46 @@ def test_events_of_a_made_up_year_are_found_in_time() -> None:
                 if len(warning.contacts.keys() & set(event.ids)) >= 3:
                     found.setdefault(event.ids[0], contact.at)
     assert large and all(found[each.ids[0]] <= each.fifth_at + 1800 for each in large)
+
+
+def test_a_category_that_is_renamed_is_no_burst() -> None:
+    """Another's new name, all over the city, in the middle of the year."""
+
+    def renamed(each: Contact) -> Contact:
+        new = "990101" if each.category == "030101" and each.at > BEGIN + 30 * DAY_S else ""
+        return replace(each, category=new or each.category)
+
+    assert told([renamed(each) for each in usual(40)]) == []
+
+
+def test_a_new_box_warns_of_what_no_city_has_every_day() -> None:
+    """It knows nothing yet of what is usual: by how much the pack says that a day brings."""
+    day = first_days(5000, 200, 1800)
+    some = burst(12, voices=12, at=BEGIN)
+    assert len(told(some, WarningBook(Bursts(first_days=day)))) == 1
+    assert told(some) == [], "nor does the pack say"
+    spread = [replace(each, place=PLACES[at % 12]) for at, each in enumerate(some)]
+    assert told(spread, WarningBook(Bursts(first_days=day))) == []
+
+
+def test_the_same_history_gives_the_same_warnings() -> None:
+    some = usual(25) + burst(40, voices=40, over_s=DAY_S)
+    once, again = (told(some) for _ in range(2))
+    assert [each.id for each in once] == [each.id for each in again] and len(once) == 1
+    assert [each.told_at for each in once] == [each.told_at for each in again]
+
+
+def test_a_warning_goes_one_way() -> None:
+    steps = (WarningAction.ACKNOWLEDGE, WarningAction.WATCH, WarningAction.CLOSE)
+    state = WarningState.NEW
+    for each in steps:
+        state = after(state, each)
+    assert state is WarningState.CLOSED
+    for each in WarningAction:
+        with pytest.raises(Conflict):
+            after(state, each)
+    with pytest.raises(Conflict):
+        after(WarningState.WATCHING, WarningAction.ACKNOWLEDGE)
 
 
 # --- matters

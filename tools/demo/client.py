@@ -31,6 +31,7 @@ from tools.demo.after import (
     show_matrix,
     show_speakers,
 )
+from tools.demo.desks import show_quality, show_suggestion, show_warning, teach
 from tools.demo.order import show_order
 
 LEGS = {1: ("坐席", "cyan"), 2: ("市民", "green")}  # channel_tag -> name and colour
@@ -315,6 +316,7 @@ def main() -> int:
     console = Console(highlight=False)
     screen = Screen(load(given.folder), given.speed, engine=engine_in_use(given.url))
     screen.weights, screen.notice = weights_of(given.url)
+    teach(given.url)
     moods = follow_moods(given.url, screen.felt)
     try:
         with shown(console, screen) as view:
@@ -324,7 +326,10 @@ def main() -> int:
         console.print(summary(screen))
         show_matrix(console, given.url)
         show_order(console, given.url)
+        show_suggestion(console, given.url)
         show_speakers(console, given.url, given.folder / "call.wav")
+        show_quality(console, given.url)
+        show_warning(console, given.url)
     except KeyboardInterrupt:
         return 130
     return 0 if screen.lines else 1

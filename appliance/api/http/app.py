@@ -31,6 +31,7 @@ from appliance.api.http.status import root_routes, status_routes
 from appliance.api.http.terms import term_routes
 from appliance.api.http.texts import text_routes
 from appliance.api.http.trials import trial_routes
+from appliance.api.http.warnings import warning_routes
 from appliance.api.ws.realtime import realtime_routes
 from appliance.archive.texts import Texts
 from appliance.errors import LingtingError
@@ -79,6 +80,7 @@ def create_app(
         app.include_router(order_routes(followed.orders, archive, access))
         app.include_router(knowledge_routes(followed.knowledge, archive, access))
         app.include_router(quality_routes(followed.quality, archive, access))
+        app.include_router(warning_routes(followed.warnings, archive.store, access))
         app.include_router(text_routes(texts, followed.orders, access))
         app.include_router(open311_routes(followed.orders, texts, access))
     if archive:

@@ -8,6 +8,7 @@ from appliance.archive.tenant_terms import TenantTerms
 from appliance.assist.knowledge.desk import KnowledgeDesk
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.quality.desk import QualityDesk
+from appliance.assist.warnings.desk import WarningDesk
 from appliance.console.board import Lines
 from appliance.feed.replay import Replays
 from appliance.models.beside import BesideServing
@@ -23,6 +24,7 @@ class Followed:
     orders: OrderDesk
     knowledge: KnowledgeDesk
     quality: QualityDesk
+    warnings: WarningDesk
     terms: TenantTerms
     rollout: Rollout
     beside: BesideServing

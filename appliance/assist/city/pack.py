@@ -56,6 +56,7 @@ class Identity(PackRow):
 
     Attributes:
         least: share of its own cases that `lingting city test` wants right, by what is measured.
+        contacts_per_day: about as many; early warning goes by it until it has a week of its own.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
@@ -69,6 +70,7 @@ class Identity(PackRow):
     )
     least: dict[str, float] = Field({"emergency_recall": 1.0})
     orders: Ordering = Ordering()
+    contacts_per_day: int = Field(5000, ge=1)
 
     @field_validator("office")
     @classmethod

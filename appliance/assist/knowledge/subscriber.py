@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from appliance.assist.knowledge.desk import SURE, KnowledgeDesk
@@ -30,8 +30,15 @@ class KnowledgeFollower(Subscriber):
 
     name = "knowledge"
 
-    def __init__(self, store: Store, desk: KnowledgeDesk, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        store: Store,
+        desk: KnowledgeDesk,
+        metrics: Metrics,
+        announce: Callable[[OpenQuestion], Sequence[Also]] = lambda _: (),
+    ) -> None:
         self._store, self._desk, self._metrics = store, desk, metrics
+        self._announce = announce
 
     def listen(self, call: FollowedCall) -> Listener | None:
         self._desk.follow(call.id)
@@ -54,7 +61,7 @@ class KnowledgeFollower(Subscriber):
         if any(each.taken for each in verdicts):
             return ()
         found = await asyncio.to_thread(self._unanswered, record, config.tenant, bool(verdicts))
-        return [await self._store.asked.adding(found)] if found else ()
+        return [await self._store.asked.adding(found), *self._announce(found)] if found else ()
 
     def _unanswered(self, record: CallRecord, tenant: str, rejected: bool) -> OpenQuestion | None:
         said = said_in(record.utterances)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from appliance.assist.warnings.bursts import Burst, Bursts
 from appliance.assist.warnings.contact import Contact
-from appliance.assist.warnings.expected import Cell
+from appliance.assist.warnings.expected import Cell, Expected
 
 SAME = 0.5  # of a burst's contacts that a warning holds already
 QUIET_S = 3 * 86_400.0  # after which what comes is another matter
@@ -45,6 +45,10 @@ class WarningBook:
     def __init__(self, bursts: Bursts | None = None) -> None:
         self._bursts = bursts or Bursts()
         self.open: list[EarlyWarning] = []
+
+    @property
+    def expected(self) -> Expected:
+        return self._bursts.expected
 
     def take(self, contact: Contact) -> list[EarlyWarning]:
         """Those that it opens or adds to."""

@@ -1,11 +1,11 @@
 """Bursts: more contacts in a cell than chance would bring.
 
-Each contact is counted in cells of its category and the head of it, in its place and every place
-above. In windows of half an hour to three days the voices of a cell are held against what is
-expected: how surprising they are is told in nats, by Chernoff's bound of a Poisson count's upper
-tail, n ln(n/expected) - n + expected. With THRESHOLD a week's tests together are expected to give
-less than one false burst, if contacts come independently of each other; a voice counts once, for
-one caller's calls do not.
+Each contact is counted in cells of its category and those above it, in its place and those above.
+In windows of half an hour to three days the voices of a cell are held against what is expected: how
+surprising they are is told in nats, by Chernoff's bound of a Poisson count's upper tail,
+n ln(n/expected) - n + expected. With THRESHOLD a week's tests together are expected to give less
+than one false burst, if contacts come independently of each other; a voice counts once, for one
+caller's calls do not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from appliance.assist.city.divisions import LEVELS, up_to
+from appliance.assist.city.divisions import LEVELS, DivisionLevel, level_of, up_to
 from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.expected import Cell, Expected
 
@@ -26,8 +26,10 @@ THRESHOLD = 16.0  # nats
 SLACK = 1.2  # what seasons and holidays bring beyond what was learned
 GROWN = 0.05  # by which a large cell has grown before it is looked at again
 LEAST_EXPECTED = 0.01  # whatever is learned, for what has never been
-HEAD = 2  # digits of a category that is counted beside the whole of it
+HEAD = 2  # digits of a level of categories
 WARM_UP_DAYS = 7.0  # before which nothing is known of what is usual
+SMALL = (DivisionLevel.TOWN, DivisionLevel.VILLAGE)
+UNEVEN = 100.0  # times as many as an even share: so many the largest matters have
 MOST = 5000  # contacts of a cell that are held
 
 
@@ -63,10 +65,16 @@ class _Held:
 
 
 class Bursts:
-    """Takes contacts in the order in which they come; a late or repeated one costs nothing."""
+    """Takes contacts in the order in which they come; a late or repeated one costs nothing.
 
-    def __init__(self, expected: Expected | None = None) -> None:
-        self._expected = expected or Expected()
+    Args:
+        first_days: contacts of a day that are taken for usual in one category and one place while
+            nothing is known of what is; infinite: nothing is told meanwhile.
+    """
+
+    def __init__(self, expected: Expected | None = None, first_days: float = math.inf) -> None:
+        self.expected = expected or Expected()
+        self._first_days = first_days
         self._cells: dict[Cell, _Held] = {}
         self._seen: dict[str, float] = {}  # ids, so that none counts twice
         self._began = self._now = self._swept = 0.0
@@ -80,18 +88,23 @@ class Bursts:
         cells = list(cells_of(contact))
         late = contact.at < self._now - WINDOWS_S[-1]
         found = [] if late else [burst for cell in cells if (burst := self._burst(cell, contact))]
-        self._expected.learn(cells, contact.category, contact.at)
+        self.expected.learn(cells, contact.category, contact.at)
         if self._now > self._swept + DAY_S:
             self._sweep()
-        if self._now - self._began < WARM_UP_DAYS * DAY_S:
-            return []
         return sorted(found, key=lambda each: -each.surprise)
+
+    def _usual(self, cell: Cell, window: float) -> float:
+        if self._now - self._began >= WARM_UP_DAYS * DAY_S:
+            usual = self.expected.within(cell, self._now - window, self._now)
+            return max(usual * SLACK, LEAST_EXPECTED)
+        small = len(cell[0]) > HEAD and cell[1] and level_of(cell[1]) in SMALL
+        return self._first_days * window / DAY_S if small else math.inf
 
     def _sweep(self) -> None:
         """A city has a million cells; of most there is nothing to hold on a given day."""
         begin, self._swept = self._now - WINDOWS_S[-1], self._now
         self._cells = {cell: held for cell, held in self._cells.items() if held.times[-1] > begin}
-        self._expected.forget()
+        self.expected.forget()
 
     def _remember(self, contact: Contact) -> None:
         self._seen[contact.id] = contact.at
@@ -113,8 +126,7 @@ class Bursts:
             some = held.since(self._now - window)
             if len(some) < LEAST:
                 continue
-            usual = self._expected.within(cell, self._now - window, self._now)
-            expected = max(usual * SLACK, LEAST_EXPECTED)
+            expected = self._usual(cell, window)
             if surprise(len(some), expected) < THRESHOLD:
                 continue
             voices = len({each.counted_as for each in some})
@@ -124,12 +136,18 @@ class Bursts:
         return best
 
 
+def first_days(contacts_per_day: float, categories: int, places: int) -> float:
+    """For `Bursts`: of a city with so many leaves of categories and communities."""
+    return UNEVEN * contacts_per_day / max(categories, 1) / max(places, 1)
+
+
 def cells_of(contact: Contact) -> Iterator[Cell]:
-    """Its category, the head of it and all, in its place and in those above."""
+    """Its category, those above it and all, in its place and in those above."""
     places = [""]
     if contact.place:
         places += dict.fromkeys(up_to(contact.place, level) for level in LEVELS[1:])
-    categories = dict.fromkeys((contact.category, contact.category[:HEAD], ""))
+    digits = range(len(contact.category), 0, -HEAD)
+    categories = [contact.category[:each] for each in digits] + [""]
     for category in categories:
         for place in places:
             if category or place:

@@ -38,6 +38,7 @@ class Expected:
         # Counts as of `_began`: a later contact weighs more, so that none has to be faded.
         self._cells: dict[Cell, float] = {}
         self._began = self._now = 0.0
+        self._first: dict[str, float] = {}  # when each category was first met
         self._counts: dict[str, dict[tuple[int, int], float]] = {"": {}}  # by head, kind, hour
         self._kinds: dict[tuple[str, int], float] = {}
         self._hour = 0  # since 1970, the last that `_passed` knows
@@ -45,10 +46,17 @@ class Expected:
         self._passed: dict[str, list[float]] = {"": [0.0]}
 
     @property
+    def total(self) -> float:
+        """Contacts, faded as of the last."""
+        return self._cells.get(("", ""), 0.0) * _faded(self._now - self._began)
+
+    @property
     def past_days(self) -> float:
         """Of how many days the faded counts are."""
-        whole = (self._now - self._began) / DAY_S
-        return MEAN_LIFE_DAYS * (1 - _faded(whole * DAY_S))
+        return self._past_days(self._began)
+
+    def _past_days(self, since: float) -> float:
+        return max(1.0, MEAN_LIFE_DAYS * (1 - _faded(self._now - since)))
 
     def learn(self, cells: Sequence[Cell], category: str, at: float) -> None:
         """A contact that belongs to `cells`."""
@@ -59,6 +67,8 @@ class Expected:
             self._cells[cell] = self._cells.get(cell, 0.0) + weight
         self._pass_to(int(at // HOUR_S))
         slot = self._slot(int(at // HOUR_S))
+        for known, _ in cells:
+            self._first.setdefault(known, at)
         for head in {"", category[:HEAD]}:
             hours = self._counts.setdefault(head, {})
             hours[slot] = hours.get(slot, 0.0) + 1
@@ -67,11 +77,12 @@ class Expected:
     def daily(self, cell: Cell, at: float) -> float:
         """Contacts of a day: the cell's own past, and what the shares of its parts make of it."""
         category, place = cell
-        days, get = self.past_days, self._cells.get
+        # One that was first met two days ago has a past of two days: it may be another's new name.
+        days, get = self._past_days(self._first.get(category, self._began)), self._cells.get
         faded = _faded(max(at, self._now) - self._began)
         own, whole = get(cell, 0.0) * faded, get(("", ""), 0.0) * faded
         of_category, of_place = get((category, ""), 0.0) * faded, get(("", place), 0.0) * faded
-        usual = (of_category + 1) * (of_place + 1) / (whole + 1) / max(days, 1.0)
+        usual = (of_category + 1) * (of_place + 1) / (whole + 1) / days
         return (own + PRIOR_DAYS * usual) / (days + PRIOR_DAYS)
 
     def within(self, cell: Cell, begin: float, end: float) -> float:
@@ -80,6 +91,16 @@ class Expected:
         head = cell[0][:HEAD] if cell[0][:HEAD] in self._passed else ""
         days = self._passed_at(head, end) - self._passed_at(head, begin)
         return self.daily(cell, begin) * max(days, 0.0)
+
+    def ahead(self, cell: Cell, begin: float, end: float) -> float:
+        """What is to come between two moments, none of them past."""
+        head = cell[0][:HEAD] if cell[0][:HEAD] in self._counts else ""
+        days, at = 0.0, begin
+        while at < end:
+            until = min(end, (at // HOUR_S + 1) * HOUR_S)
+            days += self._share(head, self._slot(int(at // HOUR_S))) * (until - at) / HOUR_S
+            at = until
+        return self.daily(cell, begin) * days
 
     def forget(self) -> None:
         """Cells of which next to nothing is left."""
