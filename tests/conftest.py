@@ -40,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """At once: whoever cuts a long run off wants to know what had failed by then."""
+    if report.failed and not os.environ.get("PYTEST_XDIST_WORKER"):
+        print(f"\nfailed: {report.nodeid}", flush=True)
+
+
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
     """Its own for each test, so that one test alone draws what it drew among the others."""

@@ -80,6 +80,7 @@ class WarningDesk:
                     self.caught_up.set()
                     self._following.look_back()
                     await self._rest()
+                    self._metrics.looked_timestamp_seconds.labels("warnings").set_to_current_time()
                     await asyncio.sleep(LOOK_EVERY_S)
             except LingtingError as error:
                 log.error("early warning: %s", error)

@@ -35,7 +35,7 @@ class WarningDetail:
         timeline: (s since 1970, contacts from then to the next).
         communities: (code, name, contacts), the most affected first.
         moods: callers by their strongest mood.
-        units: (code, name, orders open).
+        units: (code, name, orders open, given to it or proposed for it).
         orders: the newest of its main matter first.
     """
 
@@ -68,7 +68,9 @@ class WarningReader:
         orders.sort(key=lambda each: (each.id not in first, -each.created_at))
         events = await self._store.warnings.history(warning.id)
         where = Counter(row.division for row in rows if row.division).most_common(10)
-        work = Counter(row.unit for row in rows if row.unit and row.state not in ENDED)
+        proposed = {each.id: each.body.get("codes", {}).get("unit", "") for each in orders}
+        units = (row.unit or proposed.get(row.id, "") for row in rows if row.state not in ENDED)
+        work = Counter(filter(None, units))
         return WarningDetail(
             title_of(warning, main, pack),
             timeline([row.created_at for row in rows]),
