@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,6 +15,7 @@ from markupsafe import Markup
 from appliance.console.board import BoardNews, Row
 from appliance.console.condition import BoxState, Grade
 from appliance.console.orders import OrderRow
+from appliance.console.viewer import Language, Viewer
 from appliance.console.words import EMOTIONS, LEVELS, NO_ROLE, ROLES
 from appliance.store.term_lists import TermList
 from appliance.terms.files import written_terms
@@ -24,7 +24,6 @@ from inference.tensors import ModelCard
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
-Language = Literal["zh", "en"]
 GIB = 1 << 30
 JUST_NOW_S = 90
 
@@ -35,20 +34,6 @@ GRADES = {
     Grade.BAD: ("故障", "bad", "✕"),
 }
 PLACES = {"store": ("通话存储", "calls"), "scratch": ("临时文件", "scratch")}
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Whoever looks at the page, as far as the page must know."""
-
-    name: str
-    language: Language
-    sees_condition: bool
-    sees_calls: bool
-    signed_in: bool  # by a key: can sign out
-    may_try: bool = False  # may send audio
-    sees_orders: bool = False
-    sees_terms: bool = False
 
 
 class Renderer:
@@ -117,8 +102,12 @@ class Renderer:
     def login(self, *, without_role: bool = False) -> str:
         return self._render("login.html", without_role=without_role)
 
-    def trying(self, models: Iterable[ModelCard]) -> str:
-        return self._render("try.html", models=list(models))
+    def trying(self, viewer: Viewer, models: Iterable[ModelCard]) -> str:
+        return self._render("try.html", viewer=viewer, models=list(models))
+
+    def view(self, name: str, viewer: Viewer, facts: Mapping[str, Any]) -> str:
+        """Of knowledge, quality or warnings: a frame that its script fills through the doors."""
+        return self._render(f"{name}.html", viewer=viewer, facts=facts)
 
     def condition(self, condition: BoxState) -> dict[str, str]:
         """By the event that brings it: what changes each second moves nothing else."""
@@ -135,14 +124,10 @@ class Renderer:
     def orders(self, rows: Sequence[OrderRow], total: int, late: int) -> str:
         return self._render("orders.html", rows=rows, total=total, late=late)
 
-    def terms(self, kept: TermList, *, may_write: bool) -> str:
+    def terms(self, viewer: Viewer, kept: TermList) -> str:
         """A term a line; CSV where one of them has a weight or a category."""
-        return self._render(
-            "terms.html",
-            text=written_terms(kept.terms),
-            changed_by=kept.changed_by,
-            may_write=may_write,
-        )
+        text = written_terms(kept.terms)
+        return self._render("terms.html", viewer=viewer, text=text, changed_by=kept.changed_by)
 
     def calls(self, news: BoardNews) -> str:
         """What changed, to be put where it belongs by id."""

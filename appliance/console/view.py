@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from appliance.access.roles import Principal
 from appliance.console import condition
 from appliance.console.board import Board, Lines
-from appliance.console.page import Language, Viewer, renderer
+from appliance.console.page import renderer
+from appliance.console.viewer import Language, Viewer
 from appliance.errors import Overloaded
 from appliance.watch.history import History, Sample
 

@@ -11,15 +11,22 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, Request
 from starlette.requests import HTTPConnection
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+)
 
 from appliance.access.roles import (
     ANYBODY,
     OPERATES,
     ORDERS,
     READS,
+    SEARCHES,
+    SEES_WARNINGS,
     SENDS,
-    WRITES,
     AccessRole,
     Principal,
 )
@@ -29,14 +36,15 @@ from appliance.api.http.followed import Followed
 from appliance.api.http.sse import LISTENING, EventStream, written
 from appliance.api.http.status import PLACES
 from appliance.api.orders import hidden_body, tenant_of
-from appliance.archive.tenant_terms import TenantTerms
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.life import OPEN
 from appliance.console.board import Lines
+from appliance.console.facts import facts
 from appliance.console.orders import MOST_ROWS
 from appliance.console.orders import rows as order_rows
-from appliance.console.page import STATIC, Language, Viewer, renderer
+from appliance.console.page import STATIC, renderer
 from appliance.console.view import PageNews, SharedView, rounded
+from appliance.console.viewer import Language, Viewer
 from appliance.errors import Forbidden, NotFound, Unauthenticated
 from appliance.store.order_rows import OrderFilter
 from appliance.watch.history import SERIES, History
@@ -48,10 +56,12 @@ if TYPE_CHECKING:
 TICK_S = 0.15  # between two looks for news
 QUIET_S = 15.0  # after which a line says that the connection lives
 COOKIE_S = 12 * 3600
-# Nothing from elsewhere, nothing inline: what a citizen says can never become a program.
+# Nothing from elsewhere, nothing inline: what a citizen says can never become a program. Kept audio
+# is fetched once, for the audit log, and played from memory.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; media-src blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 HEADERS = {
     "content-security-policy": POLICY,
@@ -92,13 +102,13 @@ def console_routes(
     async def root(request: Request, who: Principal | None = visitor) -> Response:
         if not wants_html(request):
             return JSONResponse(PLACES)
-        words = renderer(language_of(request))
         if who is None:
-            without_role = request.state.without_role
-            status = 403 if without_role else 401
-            return HTMLResponse(words.login(without_role=without_role), status, HEADERS)
+            return asking(request)
         viewer = viewer_of(request, who, followed=followed is not None)
-        return remembering(request, HTMLResponse(words.page(viewer), 200, HEADERS))
+        if not viewer.sees_status and viewer.places:  # a duty officer's first page, an editor's
+            path, _, _ = viewer.places[0]
+            return RedirectResponse(path, 303, HEADERS)
+        return shown(request, renderer(viewer.language).page(viewer))
 
     @router.get("/console/events", response_model=None)
     async def events(request: Request, who: Principal = watcher) -> Response:
@@ -130,9 +140,10 @@ def console_routes(
     _add_static(router)
     if followed:
         _add_orders(router, followed.orders, access)
-        _add_terms(router, followed.terms, access)
+        _add_terms(router, followed, access)
+        _add_views(router, followed, access)
     _add_session(router, access)
-    _add_trying(router, box, access)
+    _add_trying(router, box, access, followed)
     return router
 
 
@@ -166,34 +177,50 @@ def _add_orders(router: APIRouter, desk: OrderDesk, access: Access | None) -> No
         return HTMLResponse(words.orders(rows, total, await desk.count(late)), 200, HEADERS)
 
 
-def _add_terms(router: APIRouter, terms: TenantTerms, access: Access | None) -> None:
+def _add_terms(router: APIRouter, followed: Followed, access: Access | None) -> None:
     reader = Depends(Visitor(access, READS))
 
     @router.get("/terms", response_model=None)
     async def listed(request: Request, who: Principal | None = reader) -> Response:
         """A hotline system's names and words that are to be heard right, to be typed in."""
-        words = renderer(language_of(request))
         if who is None:
-            without_role = request.state.without_role
-            status = 403 if without_role else 401
-            return HTMLResponse(words.login(without_role=without_role), status, HEADERS)
-        kept = await terms.get(who.own_tenant)
-        page = words.terms(kept, may_write=bool(who.roles & WRITES))
-        return remembering(request, HTMLResponse(page, 200, HEADERS))
+            return asking(request)
+        viewer = viewer_of(request, who, followed=True)
+        kept = await followed.terms.get(who.own_tenant)
+        return shown(request, renderer(viewer.language).terms(viewer, kept))
 
 
-def _add_trying(router: APIRouter, box: Box, access: Access | None) -> None:
+def _add_views(router: APIRouter, followed: Followed, access: Access | None) -> None:
+    """Knowledge, quality and warnings: frames whose scripts ask the doors, as any program does."""
+
+    def add(name: str, roles: frozenset[AccessRole]) -> None:
+        reader = Depends(Visitor(access, roles))
+
+        @router.get(f"/{name}", name=name, response_model=None)
+        async def view(request: Request, who: Principal | None = reader) -> Response:
+            if who is None:
+                return asking(request)
+            viewer = viewer_of(request, who, followed=True)
+            told = facts(followed.orders.city.pack, viewer.language)
+            return shown(request, renderer(viewer.language).view(name, viewer, told))
+
+    add("knowledge", SEARCHES)
+    add("quality", READS)
+    add("warnings", SEES_WARNINGS)
+
+
+def _add_trying(
+    router: APIRouter, box: Box, access: Access | None, followed: Followed | None
+) -> None:
     sender = Depends(Visitor(access, SENDS))
 
     @router.get("/try", response_model=None)
     async def trying(request: Request, who: Principal | None = sender) -> Response:
         """Anybody who may send audio drops a file or speaks, and sees the words come."""
-        words = renderer(language_of(request))
         if who is None:
-            without_role = request.state.without_role
-            status = 403 if without_role else 401
-            return HTMLResponse(words.login(without_role=without_role), status, HEADERS)
-        return remembering(request, HTMLResponse(words.trying(box.models()), 200, HEADERS))
+            return asking(request)
+        viewer = viewer_of(request, who, followed=followed is not None)
+        return shown(request, renderer(viewer.language).trying(viewer, box.models()))
 
 
 def _add_session(router: APIRouter, access: Access | None) -> None:
@@ -250,7 +277,16 @@ def language_of(connection: HTTPConnection) -> Language:
     return "en" if asked == "en" else "zh"
 
 
-def remembering(request: Request, answer: Response) -> Response:
+def asking(request: Request) -> Response:
+    """For a key: whoever asks showed none, or one that does not open this page."""
+    without_role = request.state.without_role
+    page = renderer(language_of(request)).login(without_role=without_role)
+    return HTMLResponse(page, 403 if without_role else 401, HEADERS)
+
+
+def shown(request: Request, page: str) -> Response:
+    """A page; a language that was chosen with it is remembered."""
+    answer = HTMLResponse(page, 200, HEADERS)
     if "lang" in request.query_params:
         year_s = 365 * 86_400
         answer.set_cookie("lang", language_of(request), year_s, httponly=True, samesite="strict")
@@ -258,13 +294,5 @@ def remembering(request: Request, answer: Response) -> Response:
 
 
 def viewer_of(request: Request, who: Principal, *, followed: bool = False) -> Viewer:
-    return Viewer(
-        name=who.name,
-        language=language_of(request),
-        sees_condition=bool(who.roles & OPERATES),
-        sees_calls=bool(who.roles & READS),
-        signed_in=bool(request.cookies.get(COOKIE)),
-        may_try=bool(who.roles & SENDS),
-        sees_orders=followed and bool(who.roles & ORDERS),
-        sees_terms=followed and bool(who.roles & READS),
-    )
+    signed_in = bool(request.cookies.get(COOKIE))
+    return Viewer(who.name, language_of(request), who.roles, signed_in, followed)
