@@ -85,24 +85,12 @@ class Gateway:
         )
         self.orders = OrderDesk(store, self.city, self._tell_order)
         self.knowledge = KnowledgeDesk(store, self.city, metrics)
-        self.quality = QualityDesk(store, self.city)
+        self.quality = QualityDesk(store, self.city, metrics, webhooks.tell_quality)
         self.warnings = WarningDesk(store, self.city, metrics, webhooks.tell_warning)
         self._push = OrderPush(settings.orders, store.jobs, self.orders, shown_to_city)
         self._webhooks = webhooks
         self._timers = OrderTimers(self.orders, store)
-        # In the order in which they are told of an event.
-        self.subscribers: tuple[Subscriber, ...] = (
-            Alerts(Level(settings.emotions.alert_level)),
-            DangerWatch(self.city),
-            OrderFiller(store, self.city, self.orders),
-            EmergencyWatch(self.warnings),
-            KnowledgeFollower(store, self.knowledge, metrics, webhooks.tell_gap),
-            self.quality,
-            webhooks,
-            self.lines,
-            *([Neighbours(store)] if store.notices.shared else []),
-            *also,
-        )
+        self.subscribers = (*self._followers(), *also)
         self.archive = Archive(settings, store, metrics, self.subscribers)
         self.engine = build(settings, metrics)
         self.box = Box(settings, self.engine, metrics, self.archive.keep)
@@ -128,6 +116,21 @@ class Gateway:
                 self.warnings,
                 *(self.terms, self.rollout, self.beside),
             ),
+        )
+
+    def _followers(self) -> tuple[Subscriber, ...]:
+        """In the order in which they are told of an event."""
+        store, webhooks = self.store, self._webhooks
+        return (
+            Alerts(Level(self.settings.emotions.alert_level)),
+            DangerWatch(self.city),
+            OrderFiller(store, self.city, self.orders),
+            EmergencyWatch(self.warnings),
+            KnowledgeFollower(store, self.knowledge, self.metrics, webhooks.tell_gap),
+            self.quality,
+            webhooks,
+            self.lines,
+            *([Neighbours(store)] if store.notices.shared else []),
         )
 
     def _build_rollout(self, settings: Settings) -> None:

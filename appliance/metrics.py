@@ -30,6 +30,7 @@ LATENCY_BUCKETS_S = (
 BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 CALL_BUCKETS_S = (30, 60, 120, 180, 300, 600, 900, 1800)
+QUALITY_BUCKETS = (0, 20, 40, 50, 60, 70, 75, 80, 85, 90, 95, 100)
 # Labels that a counter is born with, so that its first event is seen as an increase.
 DOORS = ("riva", "hotline", "openai", "realtime", "recordings", "canary")
 ENGINES = ("triton", "cpu")
@@ -171,6 +172,12 @@ class Metrics:
         )
         self.knowledge_entries = gauge("knowledge_entries", "entries that answer")
         self.knowledge_gaps = gauge("knowledge_gaps", "matters asked for that have no entry")
+        self.quality_points = histogram(
+            "quality_points", "totals of inspected calls, 0..100", buckets=QUALITY_BUCKETS
+        )
+        self.quality_rules_failed_total = counter(
+            "quality_rules_failed_total", "quality rules that a call made fail", "rule"
+        )
         self.warnings = counter("warnings_total", "early warnings raised", "kind")
         self.warnings_open = gauge("warnings_open", "early warnings that are not over", "state")
         self.warnings_unseen_seconds = gauge(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, select, update
 
 from appliance.errors import NotFound
 from appliance.messages import EVERY_TENANT
@@ -61,8 +61,30 @@ class InspectionEvent:
     at: float = 0.0
 
 
-# What becomes of a finding and of the total; it may raise.
+# What becomes of a finding; it may raise.
 DecideFinding = Callable[[KeptFinding], KeptFinding]
+# What is told elsewhere of a call that was inspected, or of the one finding that was changed.
+AnnounceInspection = Callable[[KeptInspection, InspectionEvent], Sequence[Also]]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedRow:
+    """A call on a list: nothing of it is opened.
+
+    Attributes:
+        violated, unsure, open_appeals, decided: how many findings.
+        points: taken off by findings that nobody has decided on.
+    """
+
+    call_id: str
+    agent: str
+    at: float
+    total: float
+    violated: int = 0
+    unsure: int = 0
+    open_appeals: int = 0
+    decided: int = 0
+    points: float = 0.0
 
 
 class Inspections:
@@ -117,9 +139,14 @@ class Inspections:
         return KeptInspection(*of, findings, row.at)
 
     async def change(
-        self, call_id: str, event: InspectionEvent, decide: DecideFinding, most: float
+        self,
+        call_id: str,
+        event: InspectionEvent,
+        decide: DecideFinding,
+        most: float,
+        announce: AnnounceInspection = lambda *_: (),
     ) -> None:
-        """A finding is changed, with the total, in one transaction.
+        """A finding is changed, with the total and what is told of it, in one transaction.
 
         Args:
             most: the total of a call without a fault.
@@ -136,25 +163,31 @@ class Inspections:
             if row is None:
                 cause = f"no rule {event.rule!r} was applied to {call_id}"
                 raise NotFound("change a finding", cause)
-            changed = _row(call_id, decide(_finding(row, {})))
-            connection.execute(update(inspection_findings).where(*this).values(changed))
+            changed = decide(_finding(row, {}))
+            values = _row(call_id, changed)
+            connection.execute(update(inspection_findings).where(*this).values(values))
             points = select(func.sum(inspection_findings.c.points)).where(mine)
             total = max(0.0, most - float(connection.scalar(points) or 0.0))
-            one = update(inspections).where(inspections.c.call_id == call_id)
-            connection.execute(one.values(total=total))
+            of = inspections.c.call_id == call_id
+            connection.execute(update(inspections).where(of).values(total=total))
             counted = select(func.count()).where(inspection_events.c.call_id == call_id)
             sequence = int(connection.scalar(counted) or 0)
             reason = json.dumps({"reason": event.reason}).encode()
+            at = clock(connection)
             values = {
                 "call_id": call_id,
                 "sequence": sequence,
-                "at": clock(connection),
+                "at": at,
                 "who": event.who[:64],
                 "action": event.action,
                 "rule": event.rule,
                 "body": codec.seal(cipher, key, call_id, f"appeal {sequence}", reason),
             }
             connection.execute(insert(inspection_events).values(values))
+            one = connection.execute(select(inspections).where(of)).one()
+            now = (call_id, one.tenant, one.agent, total, one.pack, (changed,), one.at)
+            for also in announce(KeptInspection(*now), replace(event, at=at)):
+                also(connection)
 
         await self._database.write(work)
 
@@ -189,6 +222,55 @@ class Inspections:
             return list(connection.execute(of_calls).all()), list(told)
 
         return await self._database.read(work)
+
+    async def listed(
+        self,
+        tenant: str,
+        since: float,
+        until: float,
+        agent: str = "",
+        *,
+        calls: Sequence[str] = (),
+        counted: bool = True,
+    ) -> list[InspectedRow]:
+        """Calls in which an agent spoke; nothing is opened.
+
+        Args:
+            calls: those alone.
+            counted: with their findings, which takes some ten times as long.
+        """
+        mine = inspections.c
+        columns: list[ColumnElement[Any]] = [mine.call_id, mine.agent, mine.at, mine.total]
+        wanted = select(*columns, *(COUNTED if counted else ()))
+        if counted:
+            found = inspection_findings.c
+            told = (found.finding != "kept") | (found.appeal != "")
+            of = (found.call_id == mine.call_id) & told
+            wanted = wanted.select_from(inspections.outerjoin(inspection_findings, of))
+            wanted = wanted.group_by(mine.call_id)
+        wanted = wanted.where(mine.at >= since, mine.at < until, mine.total.is_not(None))
+        if tenant != EVERY_TENANT:
+            wanted = wanted.where(mine.tenant == tenant)
+        if agent:
+            wanted = wanted.where(mine.agent == agent)
+        if calls:
+            wanted = wanted.where(mine.call_id.in_(calls))
+        rows = await self._database.read(lambda c: c.execute(wanted).all())
+        return [InspectedRow(*row) for row in rows]
+
+
+def _count(held: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((held, 1), else_=0)), 0)
+
+
+DECIDED = inspection_findings.c.appeal.in_(("upheld", "overridden"))
+COUNTED = (  # of findings, as InspectedRow has it
+    _count(inspection_findings.c.finding == "violated"),
+    _count(inspection_findings.c.finding == "unsure"),
+    _count(inspection_findings.c.appeal == "open"),
+    _count(DECIDED),
+    func.coalesce(func.sum(case((DECIDED, 0.0), else_=inspection_findings.c.points)), 0.0),
+)
 
 
 def _row(call_id: str, finding: KeptFinding) -> Json:

@@ -20,6 +20,7 @@ from appliance.settings.keeping import WebhooksSettings as Settings
 from appliance.store.asked import OpenQuestion
 from appliance.store.calls import OVER
 from appliance.store.database import Also
+from appliance.store.inspections import InspectionEvent, KeptInspection
 from appliance.store.jobs import Job, Jobs
 from appliance.store.order_rows import Order, OrderEvent
 from appliance.store.warnings import KeptWarning
@@ -34,11 +35,13 @@ ORDER_ACTIONS = (
     *("call_back", "close", "reopen", "merge", "refuse", "extend", "grant", "deny"),
     *("remind", "supervise", "pushed"),
 )
+QUALITY_ACTIONS = ("inspected", "appeal", "uphold", "override")
 WARNING_ACTIONS = ("new", "acknowledge", "watch", "close", "false")
 TOLD_EVENTS = (
     {f"order.{action}" for action in ORDER_ACTIONS}
     | {f"warning.{action}" for action in WARNING_ACTIONS}
-    | {"order.*", "call.*", "warning.*", "knowledge.gap"}
+    | {f"quality.{action}" for action in QUALITY_ACTIONS}
+    | {"order.*", "call.*", "warning.*", "quality.*", "knowledge.gap"}
 )
 # Seconds to wait after each failed attempt; after the last one it is a dead letter: some 20 hours.
 PAUSES_S = (5, 30, 120, 600, 1800, 3600, 7200, 18_000, 36_000)
@@ -161,6 +164,21 @@ class Webhooks(Subscriber):
         what, about = f"warning.{action}", f"{warning.id} {action}"
         of = (what, warning.tenant, warning.id, data, about, warning.id)
         return [queued(self, warning.call_id, debt) for debt in self._deliveries(*of)]
+
+    def tell_quality(self, made: KeptInspection, event: InspectionEvent) -> list[Also]:
+        """For the transaction that keeps an inspection, or what was made of a finding."""
+        violated = sum(each.finding == "violated" for each in made.findings)
+        data = {
+            "call": f"/api/v1/calls/{made.call_id}",
+            "tenant": made.tenant,
+            "agent": made.agent,
+            "total": made.total,
+            **({"rule": event.rule, "actor": event.who} if event.rule else {"violated": violated}),
+        }
+        # Inspected again it is told again, if other rules have come to something else.
+        about = f"{event.action} {event.rule} {event.at} {made.pack} {made.total} {violated}"
+        of = (f"quality.{event.action}", made.tenant, made.call_id, data, about, made.call_id)
+        return [queued(self, made.call_id, debt) for debt in self._deliveries(*of)]
 
     def tell_gap(self, question: OpenQuestion) -> list[Also]:
         """For the transaction that keeps what no entry answered."""

@@ -133,6 +133,19 @@ FAULTS = {
     "LingtingNotJournalled": RuleFault({"lingting_journal_failures_total": ("+0", "+1")}),
     "LingtingJobsWait": RuleFault({OLDEST: ("3600", "3601")}),
     "LingtingDeadLetters": RuleFault({'lingting_jobs{kind="webhook",state="dead"}': ("0", "1")}),
+    "LingtingWarningUnseen": RuleFault({"lingting_warnings_unseen_seconds": ("60", "1801")}),
+    "LingtingSuggestionsLate": RuleFault(
+        {
+            'lingting_suggestion_seconds_bucket{le="1"}': ("+10", "+0"),
+            'lingting_suggestion_seconds_bucket{le="2.5"}': ("+10", "+10"),
+            'lingting_suggestion_seconds_bucket{le="+Inf"}': ("+10", "+10"),
+        },
+        steps=60,
+    ),
+    "LingtingKnowledgeGaps": RuleFault({"lingting_knowledge_gaps": ("50", "51")}, steps=1500),
+    "LingtingQualityRuleFails": RuleFault(
+        {'lingting_quality_rules_failed_total{rule="closing"}': ("+0", "+1")}
+    ),
     "LingtingBackupOld": RuleFault(
         {
             "lingting_backup_last_success_timestamp_seconds": ("+3600", "+0"),

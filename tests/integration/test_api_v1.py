@@ -403,6 +403,10 @@ KNOWLEDGE = (
     *("", "/batch", "/contradictions", "/duplicates", "/expiring", "/gaps", "/gaps/{gap}/draft"),
     *("/merge", "/search", "/{entry}", "/{entry}/approve", "/{entry}/history", "/{entry}/retire"),
 )
+WARNINGS = (
+    *("", "/heat", "/forecast", "/matters", "/report", "/suppressions"),
+    *("/suppressions/{number}", "/{warning}"),
+)
 ADMINISTRATION = (
     *("credentials", "credentials/{credential}/revoke", "credentials/{credential}/approve"),
     *("first", "audit", "audit/verify", "audit/export", "settings", "restart"),
@@ -429,8 +433,10 @@ async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
         "/api/v1/calls/{call}/order",
         "/api/v1/orders",
         *(f"/api/v1/knowledge{path}" for path in KNOWLEDGE),
+        *(f"/api/v1/warnings{path}" for path in WARNINGS),
         "/api/v1/calls/{call}/quality",
         "/api/v1/calls/{call}/quality/{rule}",
+        "/api/v1/quality/sample",
         "/api/v1/quality/statistics",
         "/api/v1/calls/{call}/suggestions",
         "/api/v1/calls/{call}/suggestions/{entry}",

@@ -14,6 +14,7 @@ from appliance.access.access import CredentialRequest
 from appliance.access.roles import AccessRole, Principal
 from appliance.settings.doors import AccessSettings
 from tests.integration.gateway import CALL, RunningGateway, gateway
+from tests.integration.test_webhooks import Receiver, hooks
 
 RULE = "closing"  # what the fake engine hears has none
 INSTALLER = Principal("installer", "*", frozenset())
@@ -29,6 +30,13 @@ async def box(tmp_path: Path) -> AsyncIterator[RunningGateway]:
 async def web(box: RunningGateway) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=box.http, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
 
 
 async def call(web: httpx.AsyncClient, **fields: str) -> str:
@@ -99,6 +107,68 @@ async def test_statistics_by_agent_and_rule(web: httpx.AsyncClient) -> None:
     assert told["kappa"] is None
 
 
+async def sampled(web: httpx.AsyncClient, **wanted: Any) -> list[dict[str, Any]]:
+    told = await web.get("/api/v1/quality/sample", params=wanted)
+    assert told.status_code == 200, told.text
+    calls: list[dict[str, Any]] = told.json()["calls"]
+    return calls
+
+
+async def test_calls_to_look_at(web: httpx.AsyncClient) -> None:
+    names = [await call(web, agent=agent) for agent in ("3021", "3021", "3021", "3022")]
+    await call(web, leg_roles="citizen,citizen", agent="")  # nobody to look at
+    every = await sampled(web)
+    assert {each["call"] for each in every} == set(names) and every == await sampled(web)
+    of_one = await quality(web, names[0])
+    one = next(each for each in every if each["call"] == names[0])
+    violated = sum(each["finding"] == "violated" for each in of_one["findings"])
+    assert one == {
+        "call": names[0],
+        "agent": "3021",
+        "at": of_one["at"],
+        "total": of_one["total"],
+        "violated": violated,
+        "open_appeals": 0,
+    }
+    await act(web, names[2], RULE, action="appeal", reason="我说了")
+    first = (await sampled(web, by="risk", n=1))[0]
+    assert first["call"] == names[2] and first["open_appeals"] == 1
+    even = await sampled(web, by="agent", n=2)
+    assert {each["agent"] for each in even} == {"3021", "3022"}
+    assert [each["call"] for each in await sampled(web, agent="3022")] == [names[3]]
+    assert await sampled(web, until="2020-01-01T00:00:00Z") == []
+    assert await sampled(web, agent="nobody") == []
+    for wrong in ({"by": "mood"}, {"n": 0}, {"n": 1000}, {"since": "soon"}, {"what": "x"}):
+        assert (await web.get("/api/v1/quality/sample", params=wrong)).status_code == 400
+
+
+async def test_other_systems_are_told(tmp_path: Path, receiver: Receiver) -> None:
+    settings = hooks(tmp_path, await receiver.serve(), events=("quality.*",))
+    async with gateway(tmp_path, webhooks=settings) as box:
+        async with httpx.AsyncClient(base_url=box.http, timeout=30) as web:
+            name = await call(web)
+            await act(web, name, RULE, action="appeal", reason="我说了再见")
+            await act(web, name, RULE, action="uphold", reason="没说")
+            done = (await act(web, name, RULE, action="override", reason="再听，说了")).json()
+            assert (await act(web, name, RULE, action="override", reason="x")).status_code == 409
+        told = await receiver.until(4)
+    kinds = {each["type"].removeprefix("lingting.quality."): each["data"] for each in told}
+    assert set(kinds) == {"inspected", "appeal", "uphold", "override"} and len(told) == 4
+    about = {"call": f"/api/v1/calls/{name}", "tenant": kinds["appeal"]["tenant"], "agent": "3021"}
+    assert kinds["inspected"].items() >= about.items() and kinds["inspected"]["violated"] > 3
+    assert kinds["override"].items() >= {**about, "rule": RULE, "total": done["total"]}.items()
+    assert kinds["override"]["total"] > kinds["inspected"]["total"]
+    assert "再见" not in str(told) and "说了" not in str(told)
+
+
+async def test_what_was_scored_is_counted(web: httpx.AsyncClient) -> None:
+    await call(web)
+    await call(web, leg_roles="citizen,citizen", agent="")  # has no score
+    told = (await web.get("/metrics")).text
+    assert "lingting_quality_points_count 1.0" in told
+    assert f'lingting_quality_rules_failed_total{{rule="{RULE}"}} 0.0' in told
+
+
 async def test_a_written_message_and_a_call_without_an_agent(web: httpx.AsyncClient) -> None:
     sent = await web.post("/api/v1/texts", json={"channel": "wechat", "text": "路灯坏了。"})
     name = sent.json()["id"]
@@ -127,6 +197,7 @@ async def test_only_inspectors_decide(tmp_path: Path) -> None:
             web.headers.update(keys[AccessRole.AGENT])
             assert (await act(web, name, RULE, action="override", reason="x")).status_code == 403
             assert (await act(web, name, RULE, action="appeal", reason="x")).status_code == 200
-            assert (await web.get("/api/v1/quality/statistics")).status_code == 403
+            for path in ("statistics", "sample"):
+                assert (await web.get(f"/api/v1/quality/{path}")).status_code == 403
             web.headers.update(keys[AccessRole.INSPECTOR])
             assert (await act(web, name, RULE, action="override", reason="x")).status_code == 200

@@ -119,7 +119,7 @@ async def test_a_replay_does_it_again_once_and_leaves_out_what_cannot_be_read(
         nothing = await replayed(client, until="2020-01-02T00:00:00Z")
         assert nothing["state"] == "done" and len(await settled(ledger, 5)) == 5
         assert (await client.get("/api/v1/replays")).json() == {
-            "names": ["knowledge", "ledger", "orders", "quality", "webhooks"]
+            "names": ["emergencies", "knowledge", "ledger", "orders", "quality", "webhooks"]
         }
         unknown = await client.post(
             "/api/v1/replays", json={"name": "x", "since": "2020-01-01T00:00:00Z"}

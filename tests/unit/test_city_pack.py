@@ -14,6 +14,7 @@ from appliance.assist.city.divisions import DivisionLevel, level_of, up_to
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.reader import PackError
 from appliance.assist.city.tiers import CHINA
+from appliance.assist.quality.cases import judged
 from appliance.errors import Conflict, NotFound
 from appliance.settings.section import PROJECT
 
@@ -184,6 +185,8 @@ def test_another_city_is_made_of_a_code(tmp_path: Path) -> None:
     texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
     assert not [name for name, text in texts.items() if "大同" in text or "平城" in text]
     assert "阳泉" in texts["refusals.toml"]
+    assert len(made.quality) >= 40 and any(rule.live for rule in made.quality)
+    assert all(each.is_right for each in judged(made.quality, made.quality_cases))
     with pytest.raises(Conflict):
         new.make(PACKS / "template", CHINA_2022, "1403", folder, name="yangquan")
 

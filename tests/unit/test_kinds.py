@@ -13,6 +13,7 @@ from appliance.feed import kinds
 from appliance.feed.kind import EventKind
 from appliance.feed.kinds.danger import Danger
 from appliance.feed.kinds.order import OrderFilled
+from appliance.feed.kinds.quality import QualityHint
 from appliance.feed.kinds.suggestions import Suggested
 from appliance.feed.record import Ledger
 from appliance.messages import (
@@ -45,6 +46,7 @@ EXAMPLES: tuple[Event, ...] = (
     Ended(CallState.FAILED, "why"),
     OrderFilled(0, {"title": {"text": "路灯", "confidence": 0.9}}, {"missing": ["name"]}),
     Danger("着火", ("119",), "0.1", 900, "着火了", "请先离开"),
+    QualityHint("rude_words", "辱骂", "critical", "1.2", 900, "闭嘴", "先停一停"),
     Suggested("0.1", "公积金怎么提取", ({"entry": "k1", "confidence": 0.9},)),
 )
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from appliance.assist.knowledge.confidence import confidence
-from appliance.assist.knowledge.library import Library, changed, library, weight
+from appliance.assist.knowledge.library import Library, changed, crowded, library, tidied
 from appliance.assist.knowledge.opinions import opinions
 from appliance.assist.knowledge.passages import highlights, passages
+from appliance.assist.knowledge.rows import one_row, weight
+from appliance.assist.text import grams
 from appliance.assist.text.grams import counts
-from appliance.assist.text.index import Index, query_of
+from appliance.assist.text.index import indexed, joined, query_of
 from appliance.store.asked import AgentVerdict
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 
@@ -74,16 +76,59 @@ def test_counting_knows_width_case_and_borders_of_texts() -> None:
 def test_an_index_scores_as_if_every_pair_were_looked_at() -> None:
     rng = np.random.default_rng(3)
     texts = ["".join(rng.choice(list("公积金提取房租供暖"), 12)) for _ in range(60)]
-    index, question = Index(counts(texts)), query_of([("公积金提取", 1.0), ("房租", 0.5)])
+    index, question = indexed(counts(texts)), query_of([("公积金提取", 1.0), ("房租", 0.5)])
     whole = index.scores(question)
-    alone = [float(Index(counts([text]), index.statistics).scores(question)[0]) for text in texts]
+    alone = [
+        float(indexed(counts([text]), [index.statistics]).scores(question, index.statistics)[0])
+        for text in texts
+    ]
     assert np.allclose(whole, alone, rtol=1e-4)
+
+
+def test_indexes_put_together_are_one_index_of_the_texts_that_are_kept() -> None:
+    rng = np.random.default_rng(4)
+    texts = ["".join(rng.choice(list("公积金提取房租供暖A1"), 9)) for _ in range(50)]
+    keep = rng.random(50) < 0.7
+    whole = indexed(counts([text for text, kept in zip(texts, keep, strict=True) if kept]))
+    parts = [indexed(counts(texts[begin : begin + 10])) for begin in range(0, 50, 10)]
+    made = joined([(part, keep[10 * at : 10 * at + 10]) for at, part in enumerate(parts)])
+    for name in ("keys", "holding", "texts"):
+        assert np.array_equal(getattr(made.statistics, name), getattr(whole.statistics, name))
+    assert np.array_equal(made.begin, whole.begin) and np.array_equal(made.text, whole.text)
+    nothing = joined([(part, np.zeros(10, bool)) for part in parts])
+    assert len(nothing) == 0 and not len(nothing.scores(query_of([("公积金", 1)])))
+
+
+def test_texts_are_counted_alike_however_many_are_looked_at_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = ["公积金提取", "", "房租A1 房租", "提取" * 300, "供暖"]
+    whole = counts(texts)
+    monkeypatch.setattr(grams, "TOGETHER", 4)
+    parts = counts(texts)
+    for name in ("text", "key", "count"):
+        assert np.array_equal(getattr(whole, name), getattr(parts, name))
+    assert whole.count.max() == grams.MOST_COUNTED and np.all(np.diff(whole.key) >= 0)
+
+
+def test_what_changes_while_rows_are_put_together_stays_changed() -> None:
+    made = Library()
+    for at, name in enumerate(TEXTS, 1):
+        made = changed(made, [entry(name, at)])
+    some = crowded(made)
+    one = one_row(some)
+    made = changed(made, [entry("fund", 8, state=EntryState.RETIRED), entry("heat", 9, version=2)])
+    made = tidied(made, some, one)
+    assert "fund" not in ids(made, "租房提取公积金") and set(made.by_id) == set(TEXTS) - {"fund"}
+    told = made.search(query_of([("供暖温度不达标", 1)]), day=TODAY)
+    assert [each.entry.version for each in told if each.entry.id == "heat"] == [2]
+    assert sum(len(row) for row in made.rows) == 3
 
 
 def test_many_changes_give_what_one_gives() -> None:
     rng = np.random.default_rng(5)
     now: dict[str, KnowledgeEntry] = {}
-    step = Library()
+    step, most = Library(), 0
     for at in range(1, 120):
         name = f"e{rng.integers(40)}"
         title, answer = TEXTS[str(rng.choice(list(TEXTS)))]
@@ -92,13 +137,42 @@ def test_many_changes_give_what_one_gives() -> None:
             name, (f"{title}{name}",), f"{answer}{at}", state=state, sequence=at
         )
         step = changed(step, [now[name]])
+        while some := crowded(step):
+            step = tidied(step, some, one_row(some))
+        most = max(most, len(step.rows))
     live = {key for key, each in now.items() if each.state is EntryState.LIVE}
     assert set(step.by_id) == live and step.sequence == 119
     for question in ("公积金提取", "供暖温度", "e7"):
         found = step.search(query_of([(question, 1)]), day=TODAY, most=100)
         assert {each.entry.id for each in found} <= live
         assert all(each.entry == now[each.entry.id] for each in found)
-    assert len(step.rows) < 8
+    assert most < 8
+
+
+def test_what_came_in_many_parts_is_found_as_if_it_had_come_at_once() -> None:
+    rng = np.random.default_rng(8)
+    words = list("公积金提取房租供暖身份证医保社区投诉电动车充电")
+    made = [
+        KnowledgeEntry(
+            f"e{at}",
+            (f"第{at}问",),
+            "".join(rng.choice(words, 60)),
+            state=EntryState.LIVE,
+            sequence=at,
+        )
+        for at in range(1, 400)
+    ]
+    step = Library()
+    for at in range(0, len(made), 7):
+        step = changed(step, made[at : at + 7])
+        while some := crowded(step):
+            step = tidied(step, some, one_row(some))
+    once = library(made)
+    for at in range(1, 400, 20):
+        question = query_of([(made[at].answer[10:22], 1)])
+        one, other = (each.search(question, day=TODAY)[0] for each in (once, step))
+        assert one.entry == other.entry == made[at]
+        assert other.score == pytest.approx(one.score, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +219,7 @@ def test_two_that_ask_the_same_are_no_rivals() -> None:
 
 
 def test_confidence_never_leaves_its_range() -> None:
-    question, by = query_of([("公积金", 1)]), Index(counts(["公积金"])).statistics
+    question, by = query_of([("公积金", 1)]), indexed(counts(["公积金"])).statistics
     for scores in ([], [1e-9], [1e9, 1e9], [5.0, 4.9, 0.1]):
         assert all(0 <= each <= 1 for each in confidence(scores, question, by))
 

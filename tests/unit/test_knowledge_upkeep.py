@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import csv
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from appliance.assist.knowledge.contradicting import all_contradictions, contradicting
 from appliance.assist.knowledge.duplicates import duplicates, merged
 from appliance.assist.knowledge.edits import contradictions
 from appliance.assist.knowledge.gaps import gaps
-from appliance.assist.knowledge.library import FoundEntry
+from appliance.assist.knowledge.library import FoundEntry, library
 from appliance.assist.knowledge.outcome import answer_to
 from appliance.assist.knowledge.passages import AnswerPassage
 from appliance.assist.knowledge.proposal import ShownEntries, proposal
+from appliance.assist.knowledge.titles import Titles
 from appliance.assist.knowledge.want import want
 from appliance.assist.slots.value import Said
 from appliance.assist.text.clusters import clusters
-from appliance.assist.text.likeness import likenesses
+from appliance.assist.text.likeness import likeness, likenesses
 from appliance.messages import LegRole
 from appliance.store.asked import OpenQuestion
-from appliance.store.knowledge import KnowledgeEntry
+from appliance.store.knowledge import EntryState, KnowledgeEntry
 
 ASKED = Path(__file__).parents[1] / "knowledge" / "asked.csv"
 AGENT, CITIZEN = LegRole.AGENT, LegRole.CITIZEN
@@ -199,3 +202,47 @@ def test_entries_of_other_times_and_places_contradict_nothing() -> None:
     later = entry("b", "公积金提取限额是多少", "3000元", valid_from="2027-01-01")
     there = entry("c", "公积金提取限额是多少", "3000元", scope="140213000000")
     assert contradictions(mine, [later, there, mine]) == []
+
+
+def test_what_is_imported_contradicts_what_is_live_and_what_comes_with_it() -> None:
+    asked = "公积金提取限额是多少"
+    live = library([entry("a", asked, "限额2000元。", state=EntryState.LIVE, sequence=1)])
+    new = [entry("b", f"{asked}？", "限额3000元。"), entry("c", asked, "限额4000元。")]
+    found = {(each.entry, each.other) for each in contradicting(live, new)}
+    assert {frozenset(each) for each in found} == {
+        frozenset(each) for each in (("a", "b"), ("a", "c"), ("b", "c"))
+    }
+    assert len(found) == len(all_contradictions([*live.by_id.values(), *new])) == 3
+
+
+def test_titles_are_joined_as_if_each_two_were_compared() -> None:
+    rng = np.random.default_rng(6)
+    matters = ["".join(rng.choice(list("公积金提取房租供暖身份证医保"), 12)) for _ in range(40)]
+    made = []
+    for at in range(300):
+        words = list(str(rng.choice(matters)))
+        words[int(rng.integers(12))] = "甲"
+        made.append(entry(f"e{at:03}", "".join(words), "一", scope=str(rng.choice(["", "1"]))))
+    titles = Titles(made)
+    named = [(made[each[0]].scope, made[each[0]].title) for each in titles.entries]
+    wanted = {
+        (at, before)
+        for at, (scope, title) in enumerate(named)
+        for before, (there, other) in enumerate(named[:at])
+        if scope == there and likeness(title, other) >= 0.7
+    }
+    assert wanted and set(titles.alike(0.7)) == wanted
+    both = {tuple(sorted(each, reverse=True)) for each in titles.like(titles, 0.7)}
+    assert both - {(at, at) for at in range(len(titles))} == wanted
+
+
+@pytest.mark.parametrize("title", ["公积金提取限额是多少", "第{}号文件什么时候开始办理"])
+def test_many_alike_are_put_together_in_bounded_time(title: str) -> None:
+    """Two thousand of the same, and two thousand that share all but a number."""
+    many = [entry(f"e{at}", title.format(at), f"限额{at}元。") for at in range(2000)]
+    begun = time.process_time()
+    groups, against = duplicates(many), all_contradictions(many)
+    assert time.process_time() - begun < 20
+    assert len(against) <= 2000 * 20
+    if "{" not in title:
+        assert len(groups[0].entries) == 2000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from appliance.assist.city import pack as packs
-from appliance.assist.city.reader import PackReader
+from appliance.assist.city.reader import PackError, PackReader
 from appliance.assist.quality.cases import dialogue, judged
 from appliance.assist.quality.condition import Condition
 from appliance.assist.quality.dialogue import dialogue_of
@@ -175,6 +176,36 @@ def test_a_pack_names_file_and_line_of_what_is_wrong(tmp_path: Path) -> None:
     reader = PackReader(tmp_path)
     assert reader.tables("quality.toml", "rule", QualityRule) == []
     assert str(reader.problems[0]).startswith("quality.toml:3: violated")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ('violated = {says = ["一"]}', "violated.says: Extra inputs"),
+        ('violated = {first = 1, last = 1, say = ["一"]}', "shut each other out"),
+        ("violated = {all = [{any = [{not = {}}]}]}", "violated.all.0.any.0.not: "),
+        ('violated = {say = ["一"], after = {loop = 1}}', "violated.after.loop"),
+        ('live = true\nviolated = {not = {say = ["一"]}}', "how long the agent has"),
+    ],
+)
+def test_file_and_line_of_a_rule_that_means_nothing(tmp_path: Path, body: str, told: str) -> None:
+    good = '[[rule]]\nid = "one"\nname = "x"\ngroup = "g"\npoints = 1\nviolated = {say = ["一"]}\n'
+    bad = f'[[rule]]\nid = "bad"\nname = "x"\ngroup = "g"\npoints = 1\n{body}\n'
+    (tmp_path / "quality.toml").write_text(f"{good}\n{bad}", encoding="utf-8")
+    reader = PackReader(tmp_path)
+    assert [each.id for each in reader.tables("quality.toml", "rule", QualityRule)] == ["one"]
+    (problem,) = reader.problems
+    assert told in str(problem) and str(problem).startswith("quality.toml:8: ")
+
+
+def test_a_rule_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "pack"
+    shutil.copytree(PACK.folder, folder)
+    text = (folder / "quality.toml").read_text(encoding="utf-8")
+    again = text[text.index("[[rule]]") : text.index("[[rule]]", text.index("[[rule]]") + 1)]
+    (folder / "quality.toml").write_text(f"{text}\n{again}", encoding="utf-8")
+    with pytest.raises(PackError, match="greeting is the rule of line"):
+        packs.load(folder, sealed=False)
 
 
 def test_a_line_of_a_case_that_is_no_turn_is_told() -> None:

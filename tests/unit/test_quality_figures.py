@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
 
 from appliance.assist.quality.desk import InspectionAction, decided
+from appliance.assist.quality.sampling import SampleBy, sample
 from appliance.assist.quality.statistics import kappa, statistics, wilson
 from appliance.errors import Conflict
-from appliance.store.inspections import KeptFinding
+from appliance.store.inspections import InspectedRow, KeptFinding
 
 
 def call(agent: str, total: float | None) -> SimpleNamespace:
@@ -65,3 +68,50 @@ def test_an_inspector_may_find_what_the_rule_did_not() -> None:
         decided(done, InspectionAction.OVERRIDE, 5.0)
     with pytest.raises(Conflict, match="nothing was taken off"):
         decided(missed, InspectionAction.APPEAL, 5.0)
+
+
+def ids(rows: Sequence[InspectedRow], by: SampleBy, n: int, day: str = "2026-11-29") -> list[str]:
+    return [row.call_id for row in sample(rows, by, n, b"key", day)]
+
+
+def test_a_random_sample_stays_for_a_day() -> None:
+    rows = [InspectedRow(str(n), "a", float(n), 90.0) for n in range(100)]
+    drawn = ids(rows, SampleBy.RANDOM, 10)
+    assert drawn == ids(rows[::-1], SampleBy.RANDOM, 10) and len(set(drawn)) == 10
+    assert drawn != ids(rows, SampleBy.RANDOM, 10, "2026-11-30")
+    assert drawn != [
+        row.call_id for row in sample(rows, SampleBy.RANDOM, 10, b"other", "2026-11-29")
+    ]
+    more = [*rows, InspectedRow("new", "a", 0.0, 90.0)]  # what comes in changes no order
+    assert [each for each in ids(more, SampleBy.RANDOM, 101) if each != "new"][:10] == drawn
+    assert ids([], SampleBy.RANDOM, 10) == []
+
+
+def test_every_call_is_drawn_as_often() -> None:
+    rows = [InspectedRow(str(n), "a", 0.0, 90.0) for n in range(10)]
+    drawn = Counter(each for day in range(600) for each in ids(rows, SampleBy.RANDOM, 2, str(day)))
+    assert min(drawn.values()) > 80 and max(drawn.values()) < 165  # 120 each
+
+
+def test_the_riskiest_first() -> None:
+    rows = [
+        InspectedRow("good", "a", 1.0, 98.0, violated=1, points=2.0),
+        InspectedRow("bad", "a", 1.0, 40.0, violated=4, points=60.0),
+        InspectedRow("asked", "a", 1.0, 95.0, violated=1, points=5.0, open_appeals=1),
+        InspectedRow("unheard", "a", 1.0, 98.0, unsure=3, points=2.0),
+        InspectedRow("decided", "a", 1.0, 30.0, violated=4, decided=4),
+        InspectedRow("low", "a", 1.0, 90.0, violated=1, points=2.0),
+    ]
+    wanted = ["bad", "asked", "unheard", "low", "good", "decided"]
+    assert ids(rows, SampleBy.RISK, 10) == wanted and ids(rows, SampleBy.RISK, 2) == wanted[:2]
+
+
+def test_as_many_of_each_agent_and_first_those_known_least() -> None:
+    rows = [InspectedRow(f"a{n}", "a", 0.0, 90.0, decided=1) for n in range(50)]
+    rows += [InspectedRow(f"b{n}", "b", 0.0, 90.0, decided=n) for n in range(3)]
+    rows += [InspectedRow(f"c{n}", "c", 0.0, 90.0) for n in range(9)]
+    told = ids(rows, SampleBy.AGENT, 8)
+    assert [each[0] for each in told] == ["c", "b", "a", "c", "b", "a", "c", "b"]
+    assert len(set(told)) == 8
+    assert Counter(each[0] for each in ids(rows, SampleBy.AGENT, 100)) == {"a": 50, "b": 3, "c": 9}
+    assert [each[0] for each in ids(rows, SampleBy.AGENT, 1)] == ["c"]

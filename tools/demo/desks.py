@@ -84,10 +84,12 @@ def show_quality(console: Console, url: str) -> None:
     table = Table("", "规则 rule", "扣分", "依据 because of", "时刻", box=SIMPLE_HEAD)
     for each in told["findings"][:SHOWN]:
         name, style = GRADES[each["finding"]]
-        proof = each["proofs"][0] if each["proofs"] else {"words": "", "start_ms": None}
-        at = "" if proof["start_ms"] is None else f"{proof['start_ms'] / 1000:.1f} s"
+        proof: dict[str, Any] = each["proofs"][0] if each["proofs"] else {}
+        at = f"{proof['start_ms'] / 1000:.1f} s" if proof else ""
         points = f"-{each['points']:g}" if each["points"] else ""
-        table.add_row(Text(name, style), each["name"], points, Text(proof["words"][:28]), at)
+        table.add_row(
+            Text(name, style), each["name"], points, Text(proof.get("words", "")[:28]), at
+        )
     console.print(table)
 
 

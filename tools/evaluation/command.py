@@ -38,6 +38,7 @@ from tools.evaluation.knowledge import knowledge
 from tools.evaluation.lexicon import lexicon
 from tools.evaluation.orders import orders
 from tools.evaluation.places import places
+from tools.evaluation.quality import quality
 from tools.evaluation.speakers import diarization
 from tools.evaluation.speech import SpeechPath, one_engine
 from tools.evaluation.warnings import warnings
@@ -60,6 +61,7 @@ app.command()(knowledge)
 app.command()(lexicon)
 app.command()(orders)
 app.command()(places)
+app.command()(quality)
 app.command()(warnings)
 
 

@@ -123,7 +123,7 @@ def _add_editing(router: APIRouter, desk: KnowledgeDesk, access: Access | None) 
             _check_approves(who)
         async with _doing(access, who, "knowledge.import", f"{len(entries)} entries"):
             made = await (desk.publish if approve else desk.draft)(entries, who.name)
-        found = await asyncio.to_thread(desk.contradicting, made)
+        found = await desk.contradicting(made)
         return schemas.Imported(
             ids=[each.id for each in made],
             contradictions=[schemas.contradiction(each) for each in found],
@@ -179,10 +179,7 @@ def _add_upkeep(router: APIRouter, desk: KnowledgeDesk, access: Access | None) -
     )
     async def contradictions(who: Principal = editor) -> schemas.ContradictionList:
         """Live entries for one question, place and time that say different things."""
-        live = list(desk.library.by_id.values())
-        found = await asyncio.to_thread(desk.contradicting, live)
-        once = {tuple(sorted((each.entry, each.other))): each for each in found}
-        told = [schemas.contradiction(each) for each in once.values()]
+        told = [schemas.contradiction(each) for each in await desk.contradictions()]
         return schemas.ContradictionList(contradictions=told)
 
     @router.get("/knowledge/expiring", response_model=schemas.EntryList, responses=PROBLEMS)

@@ -18,11 +18,13 @@ from appliance.api.http.body import checked, read_json, takes
 from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.assist.quality.desk import MOST_REASON, InspectionAction, QualityDesk
+from appliance.assist.quality.sampling import SampleBy
 from appliance.errors import Forbidden
 from appliance.store.inspections import KeptInspection
 
 TIMES = "RFC 3339; without a zone it is the box's"
 MONTH_S = 30 * 86_400.0
+MOST_SAMPLED = 200
 APPEALS = frozenset({AccessRole.AGENT, AccessRole.CALLER, AccessRole.INSPECTOR})
 
 
@@ -65,6 +67,19 @@ class InspectionSchema(BaseModel):
     events: list[InspectionEventSchema]
 
 
+class SampledCallSchema(BaseModel):
+    call: str
+    agent: str
+    at: float
+    total: float
+    violated: int = Field(description="findings as they stand now")
+    open_appeals: int
+
+
+class QualitySampleSchema(BaseModel):
+    calls: list[SampledCallSchema]
+
+
 class InspectionWanted(BaseModel):
     model_config = ConfigDict(extra="forbid")
     action: InspectionAction
@@ -73,7 +88,7 @@ class InspectionWanted(BaseModel):
 
 def quality_routes(desk: QualityDesk, archive: Archive, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["quality"])
-    reader, inspector = Depends(Needs(access, READS)), Depends(Needs(access, INSPECTS))
+    reader = Depends(Needs(access, READS))
 
     @router.get("/calls/{call}/quality", response_model=InspectionSchema, responses=PROBLEMS)
     async def get(call: str, who: Principal = reader) -> InspectionSchema:
@@ -104,6 +119,13 @@ def quality_routes(desk: QualityDesk, archive: Archive, access: Access | None) -
             made = await desk.act(found.id, rule, wanted.action, who.name, wanted.reason)
         return await _shown(desk, made)
 
+    _add_lists(router, desk, Depends(Needs(access, INSPECTS)))
+    return router
+
+
+def _add_lists(router: APIRouter, desk: QualityDesk, inspector: Any) -> None:
+    """Of many calls, for inspectors."""
+
     @router.get("/quality/statistics", responses=PROBLEMS)
     async def statistics(
         who: Principal = inspector,
@@ -111,11 +133,37 @@ def quality_routes(desk: QualityDesk, archive: Archive, access: Access | None) -
         until: Annotated[datetime | None, Query(description=TIMES)] = None,
     ) -> dict[str, Any]:
         """By agent and by rule, with 95 % intervals; of the last thirty days, unless told."""
-        end = until.timestamp() if until else time.time()
-        begin = since.timestamp() if since else end - MONTH_S
-        return asdict(await desk.statistics(who.tenant, begin, end))
+        return asdict(await desk.statistics(who.tenant, *_between(since, until)))
 
-    return router
+    @router.get("/quality/sample", response_model=QualitySampleSchema, responses=PROBLEMS)
+    async def sample(
+        who: Principal = inspector,
+        by: Annotated[SampleBy, Query(description="what is chosen by")] = SampleBy.RANDOM,
+        n: Annotated[int, Query(ge=1, le=MOST_SAMPLED)] = 20,
+        agent: Annotated[str, Query(description="that agent's calls alone", max_length=64)] = "",
+        since: Annotated[datetime | None, Query(description=TIMES)] = None,
+        until: Annotated[datetime | None, Query(description=TIMES)] = None,
+    ) -> QualitySampleSchema:
+        """Calls to look at: at random (the same all day), the riskiest, or as many of each agent;
+        of the last thirty days, unless told."""
+        found = await desk.sample(who.tenant, by, n, *_between(since, until), agent)
+        calls = [
+            SampledCallSchema(
+                call=row.call_id,
+                agent=row.agent,
+                at=row.at,
+                total=row.total,
+                violated=row.violated,
+                open_appeals=row.open_appeals,
+            )
+            for row in found
+        ]
+        return QualitySampleSchema(calls=calls)
+
+
+def _between(since: datetime | None, until: datetime | None) -> tuple[float, float]:
+    end = until.timestamp() if until else time.time()
+    return since.timestamp() if since else end - MONTH_S, end
 
 
 async def _shown(desk: QualityDesk, made: KeptInspection) -> InspectionSchema:

@@ -19,7 +19,7 @@ from appliance.assist.city.pack import CityPack
 from appliance.assist.orders import pii
 from appliance.assist.warnings import report as reports
 from appliance.assist.warnings.desk import WarningDesk
-from appliance.assist.warnings.detail import WarningReader, contact_of_order
+from appliance.assist.warnings.detail import WarningDetail, WarningReader, contact_of_order
 from appliance.assist.warnings.life import OPEN, WarningKind, WarningState
 from appliance.errors import InvalidRequest
 from appliance.store.store import Store
@@ -35,23 +35,18 @@ LIMIT = Query(ge=1, le=MOST)
 
 def warning_routes(desk: WarningDesk, store: Store, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/api/v1/warnings", tags=["warnings"])
-    reader, officer = Depends(Needs(access, SEES_WARNINGS)), Depends(Needs(access, WARNS))
     read = WarningReader(store)
+    _add_tables(router, desk, read, access)
+    _add_report(router, desk, store, read, access)
+    _add_mutes(router, desk, store, access)
+    _add_warnings(router, desk, store, read, access)
+    return router
 
-    async def shown(warning: KeptWarning) -> dict[str, Any]:
-        return _shown(warning, await read.title(warning, desk.pack), desk.pack)
 
-    @router.get("", response_model=schemas.WarningListSchema, responses=PROBLEMS)
-    async def listed(
-        who: Principal = reader,
-        state: Annotated[WarningState | None, Query(description="those alone")] = None,
-        limit: Annotated[int, LIMIT] = 50,
-    ) -> dict[str, Any]:
-        """The most urgent first: emergencies that nobody has seen, then what surprises most."""
-        states = [state.value] if state else []
-        found = await store.warnings.newest(who.tenant, states)
-        found.sort(key=_urgency)
-        return {"warnings": [await shown(each) for each in found[:limit]]}
+def _add_tables(
+    router: APIRouter, desk: WarningDesk, read: WarningReader, access: Access | None
+) -> None:
+    reader = Depends(Needs(access, SEES_WARNINGS))
 
     @router.get("/heat", response_model=schemas.HeatSchema, responses=PROBLEMS)
     async def heat(who: Principal = reader, days: Annotated[float, BEFORE] = 1) -> dict[str, Any]:
@@ -90,6 +85,16 @@ def warning_routes(desk: WarningDesk, store: Store, access: Access | None) -> AP
             ]
         }
 
+
+def _add_report(
+    router: APIRouter,
+    desk: WarningDesk,
+    store: Store,
+    read: WarningReader,
+    access: Access | None,
+) -> None:
+    reader = Depends(Needs(access, SEES_WARNINGS))
+
     @router.get("/report", responses=PROBLEMS)
     async def report(
         who: Principal = reader,
@@ -106,6 +111,11 @@ def warning_routes(desk: WarningDesk, store: Store, access: Access | None) -> AP
             text = reports.as_csv(made)
             return Response(text, media_type="text/csv; charset=utf-8", headers=disposition)
         return Response(reports.as_json(made), media_type="application/json")
+
+
+def _add_mutes(router: APIRouter, desk: WarningDesk, store: Store, access: Access | None) -> None:
+    reader = Depends(Needs(access, SEES_WARNINGS))
+    officer = Depends(Needs(access, WARNS))
 
     @router.get("/suppressions", response_model=schemas.MutesSchema, responses=PROBLEMS)
     async def muted(who: Principal = reader) -> dict[str, Any]:
@@ -131,43 +141,38 @@ def warning_routes(desk: WarningDesk, store: Store, access: Access | None) -> AP
         async with access.doing(who, act, str(number)) if access else nullcontext():
             await store.warnings.unmute(number, who.tenant)
 
+
+def _add_warnings(
+    router: APIRouter,
+    desk: WarningDesk,
+    store: Store,
+    read: WarningReader,
+    access: Access | None,
+) -> None:
+    reader = Depends(Needs(access, SEES_WARNINGS))
+    officer = Depends(Needs(access, WARNS))
+
+    async def shown(warning: KeptWarning) -> dict[str, Any]:
+        return _shown(warning, await read.title(warning, desk.pack), desk.pack)
+
+    @router.get("", response_model=schemas.WarningListSchema, responses=PROBLEMS)
+    async def listed(
+        who: Principal = reader,
+        state: Annotated[WarningState | None, Query(description="those alone")] = None,
+        limit: Annotated[int, LIMIT] = 50,
+    ) -> dict[str, Any]:
+        """The most urgent first: emergencies that nobody has seen, then what surprises most."""
+        states = [state.value] if state else []
+        found = await store.warnings.newest(who.tenant, states)
+        found.sort(key=_urgency)
+        return {"warnings": [await shown(each) for each in found[:limit]]}
+
     @router.get("/{warning}", response_model=schemas.WarningDetailSchema, responses=PROBLEMS)
     async def get(warning: str, who: Principal = reader) -> dict[str, Any]:
         """With its course, places, moods, units, orders, and what was made of it."""
         found = await store.warnings.get(warning, who.tenant)
         detail = await read.detail(found, desk.pack)
-        return {
-            **_shown(found, detail.title, desk.pack),
-            "timeline": [{"at": at, "count": count} for at, count in detail.timeline],
-            "communities": [
-                {"place": code, "name": name, "count": count}
-                for code, name, count in detail.communities
-            ],
-            "moods": detail.moods,
-            "units": [
-                {"code": code, "name": name, "open": count} for code, name, count in detail.units
-            ],
-            "orders": [
-                {
-                    "id": each.id,
-                    "number": each.number,
-                    "state": each.state,
-                    "title": contact_of_order(each).text.split("。")[0],
-                    "at": each.created_at,
-                }
-                for each in detail.orders
-            ],
-            "events": [
-                {
-                    "at": each.at,
-                    "who": each.who,
-                    "action": each.action,
-                    "state": each.state,
-                    "reason": each.reason,
-                }
-                for each in detail.events
-            ],
-        }
+        return _detailed(found, detail, desk.pack)
 
     @router.post(
         "/{warning}",
@@ -189,7 +194,40 @@ def warning_routes(desk: WarningDesk, store: Store, access: Access | None) -> AP
             made = await desk.act(found.id, wanted.action, who.name, wanted.reason, days)
         return await shown(made)
 
-    return router
+
+def _detailed(warning: KeptWarning, detail: WarningDetail, pack: CityPack) -> dict[str, Any]:
+    return {
+        **_shown(warning, detail.title, pack),
+        "timeline": [{"at": at, "count": count} for at, count in detail.timeline],
+        "communities": [
+            {"place": code, "name": name, "count": count}
+            for code, name, count in detail.communities
+        ],
+        "moods": detail.moods,
+        "units": [
+            {"code": code, "name": name, "open": count} for code, name, count in detail.units
+        ],
+        "orders": [
+            {
+                "id": each.id,
+                "number": each.number,
+                "state": each.state,
+                "title": contact_of_order(each).text.split("。")[0],
+                "at": each.created_at,
+            }
+            for each in detail.orders
+        ],
+        "events": [
+            {
+                "at": each.at,
+                "who": each.who,
+                "action": each.action,
+                "state": each.state,
+                "reason": each.reason,
+            }
+            for each in detail.events
+        ],
+    }
 
 
 async def _reported(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -39,6 +40,41 @@ class QualityCase(PackRow):
 
 
 @dataclass(frozen=True, slots=True)
+class CaseDialogue:
+    """A dialogue of a case, as it is written.
+
+    Attributes:
+        name: `greeting/violated/1`, the first of those that violate that rule.
+        is_fault: it violates the rule. Of other rules nothing is said.
+    """
+
+    name: str
+    rule: str
+    text: str
+    is_fault: bool
+    lacks: tuple[str, ...] = ()
+    hang_up: str = ""
+
+    def call(self) -> InspectedCall:
+        """Spoken at an even pace."""
+        return dialogue(self.text, lacks=self.lacks, hang_up=self.hang_up)
+
+
+def dialogues_of(cases: Iterable[QualityCase]) -> Iterator[CaseDialogue]:
+    """Each of their dialogues."""
+    counts = Counter[str]()
+    for case in cases:
+        for text in case.violated:
+            counts[kind := f"{case.rule}/violated"] += 1
+            of = (case.rule, text, True, case.lacks, case.hang_up)
+            yield CaseDialogue(f"{kind}/{counts[kind]}", *of)
+        for text in case.kept:
+            counts[kind := f"{case.rule}/kept"] += 1
+            hang_up = "citizen" if case.hang_up else ""
+            yield CaseDialogue(f"{kind}/{counts[kind]}", case.rule, text, False, (), hang_up)
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A dialogue of a case, and what the rule said."""
 
@@ -55,16 +91,10 @@ class Judged:
 def judged(rules: Sequence[QualityRule], cases: Iterable[QualityCase]) -> list[Judged]:
     """Every dialogue by its rule."""
     by_id = {rule.id: rule for rule in rules}
-    found = []
-    for case in cases:
-        rule = by_id[case.rule]
-        for text in case.violated:
-            call = dialogue(text, lacks=case.lacks, hang_up=case.hang_up)
-            found.append(Judged(rule.id, text, True, judge(rule, call).finding))
-        for text in case.kept:
-            call = dialogue(text, hang_up="citizen" if case.hang_up else "")
-            found.append(Judged(rule.id, text, False, judge(rule, call).finding))
-    return found
+    return [
+        Judged(each.rule, each.text, each.is_fault, judge(by_id[each.rule], each.call()).finding)
+        for each in dialogues_of(cases)
+    ]
 
 
 def dialogue(text: str, lacks: Sequence[str] = (), hang_up: str = "") -> InspectedCall:
@@ -89,11 +119,17 @@ def _turn(at: int, match: re.Match[str], at_ms: int) -> HeardTurn:
     each_ms = 60_000 / float(pace[1]) if pace else CHARACTER_MS
     start_ms = max(0, at_ms - PAUSE_MS - round(float(over[1]) * 1000)) if over else at_ms
     end_ms = start_ms + round(len(re.sub(r"\W", "", text)) * each_ms)
-    emotion = next((value for name, value in EMOTIONS.items() if name in how), None)
-    level = next((LEVELS[mark] for mark in LEVELS if how.endswith(mark)), None)
     confidence = float(sure[1]) / 100 if sure else 1.0
+    emotion, level = mood_of(how)
     return HeardTurn(
         *(at, str(at), ROLES[match["role"]], text, start_ms, end_ms, confidence),
         emotion=emotion,
-        level=(level or Level.MEDIUM) if emotion else None,
+        level=level,
     )
+
+
+def mood_of(how: str) -> tuple[Emotion | None, Level | None]:
+    """Of a remark behind a role: 生气高; without a level it is medium."""
+    emotion = next((value for name, value in EMOTIONS.items() if name in how), None)
+    level = next((LEVELS[mark] for mark in LEVELS if how.endswith(mark)), Level.MEDIUM)
+    return emotion, level if emotion else None

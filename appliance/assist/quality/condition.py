@@ -36,6 +36,7 @@ OF_TURNS = frozenset(
 )
 PARTS = frozenset({"first", "last", "first_s", "last_s"})
 ANCHORS = frozenset({"after", "before", "around"})
+_RANGE = re.compile(r"[\u4e00-\u9fff]-[\u4e00-\u9fff]")
 
 
 def _expression(text: str) -> str:
@@ -55,7 +56,7 @@ class Condition(BaseModel):
     Attributes:
         say: words, any of them; `sounds`: what sounds like them counts.
         at_least: so many different words of `say`; of the others, in so many turns.
-        matches: a regular expression.
+        matches: a regular expression; `sounds`: what sounds the same counts, from two characters.
         like: sentences, one of which is said nearly so (`alike`, 0..1).
         silence_s: nobody speaks so long; with `role`, before somebody of that role speaks.
         faster_than, slower_than: characters a minute, of turns of at least ten characters.
@@ -126,9 +127,17 @@ class Condition(BaseModel):
             raise ValueError(f"{found[0]} looks at the whole call: {told} would change nothing")
         if self.say and self.at_least > len(self.say):
             raise ValueError(f"at_least is {self.at_least} of {len(self.say)} words")
+        if self.sounds:
+            self._can_be_heard()
         if self.depth > DEEPEST:
             raise ValueError(f"conditions stand in each other more than {DEEPEST} deep")
         return self
+
+    def _can_be_heard(self) -> None:
+        if not self.say and not self.matches:
+            raise ValueError(f"{self.operator} is no matter of words: sounds would change nothing")
+        if found := _RANGE.search(self.matches or ""):
+            raise ValueError(f"{found[0]}: a range of characters cannot be told by sound")
 
     @property
     def depth(self) -> int:

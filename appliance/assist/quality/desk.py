@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from appliance.assist.quality.dialogue import dialogue_of
+from appliance.assist.quality.live import QualityListener
 from appliance.assist.quality.rule import FULL, Finding, Inspection, QualityRule, inspect
+from appliance.assist.quality.sampling import SampleBy, sample
 from appliance.assist.quality.statistics import QualityStatistics, statistics
 from appliance.errors import Conflict, InvalidRequest, NotFound
-from appliance.feed.subscriber import FollowedCall, Owed, Subscriber
+from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber
 from appliance.messages import WRITTEN, CallConfig, CallRecord, CallState
+from appliance.metrics import Metrics
 from appliance.store.database import Also
-from appliance.store.inspections import InspectionEvent, KeptFinding, KeptInspection
+from appliance.store.inspections import (
+    AnnounceInspection,
+    InspectedRow,
+    InspectionEvent,
+    KeptFinding,
+    KeptInspection,
+)
 from appliance.store.jobs import Job
 from appliance.store.store import Store
 
 if TYPE_CHECKING:
     from appliance.assist.current import CurrentCity
 
+log = logging.getLogger(__name__)
+
 MOST_REASON = 500
+INSPECTED = InspectionEvent("inspected", "box", "", "")
 
 
 class InspectionAction(StrEnum):
@@ -43,12 +57,36 @@ class AppealState(StrEnum):
 
 
 class QualityDesk(Subscriber):
-    """Durable: the inspection of a call that is over."""
+    """Live: `quality` events. Durable: the inspection of a call that is over."""
 
     name = "quality"
 
-    def __init__(self, store: Store, city: CurrentCity) -> None:
-        self._store, self._city = store, city
+    def __init__(
+        self,
+        store: Store,
+        city: CurrentCity,
+        metrics: Metrics,
+        announce: AnnounceInspection = lambda *_: (),
+    ) -> None:
+        self._store, self._city, self._metrics = store, city, metrics
+        self._announce = announce
+        self._bear()
+
+    def listen(self, call: FollowedCall) -> Listener | None:
+        spoken = call.config.live and call.config.door != WRITTEN
+        return QualityListener(call, self._live, self._failed, self.name) if spoken else None
+
+    def _live(self) -> list[QualityRule]:
+        return [each for each in self._rules if each.live and "phone" in each.channels]
+
+    def _failed(self, rule: QualityRule, error: Exception) -> None:
+        self._metrics.quality_rules_failed_total.labels(rule.id).inc()
+        log.error("quality rule %s met a bug: %r", rule.id, error)
+
+    def _bear(self) -> None:
+        """Counters at zero: the first rule that fails is seen as an increase."""
+        for rule in self._rules:
+            self._metrics.quality_rules_failed_total.labels(rule.id)
 
     def owes(self, call: FollowedCall, state: CallState) -> Sequence[Owed]:
         spoken = state is CallState.FINISHED or (state is CallState.FAILED and call.config.live)
@@ -68,12 +106,16 @@ class QualityDesk(Subscriber):
             return ()
         if record is None:
             return ()
+        self._bear()  # the pack may be another
         made = await asyncio.to_thread(self._inspected, record, config)
-        return [await self._store.inspections.adding(made)]
+        if made.total is not None:
+            self._metrics.quality_points.observe(made.total)
+        added = await self._store.inspections.adding(made)
+        return [added, *self._announce(made, INSPECTED)]
 
     def _inspected(self, record: CallRecord, config: CallConfig) -> KeptInspection:
         channel = "phone" if config.live else "recording"
-        found = inspect(self._rules, dialogue_of(record, channel))
+        found = inspect(self._rules, dialogue_of(record, channel), self._failed)
         of = (record.id, config.tenant, config.agent, found.total, self._city.pack.version)
         return KeptInspection(*of, tuple(_kept(found)))
 
@@ -103,8 +145,23 @@ class QualityDesk(Subscriber):
         def decide(now: KeptFinding) -> KeptFinding:
             return decided(now, action, points)
 
-        await self._store.inspections.change(call_id, event, decide, FULL)
+        await self._store.inspections.change(call_id, event, decide, FULL, self._announce)
+        self._store.jobs.news.tell()
         return await self.get(call_id)
+
+    async def sample(
+        self, tenant: str, by: SampleBy, n: int, since: float, until: float, agent: str = ""
+    ) -> list[InspectedRow]:
+        """Calls for an inspector to look at; the same ones all day, of the same calls."""
+        of, at_random = (tenant, since, until, agent), by is SampleBy.RANDOM
+        rows = await self._store.inspections.listed(*of, counted=not at_random)
+        key = self._store.ring.recogniser("quality samples")
+        drawn = await asyncio.to_thread(sample, rows, by, n, key, time.strftime("%Y-%m-%d"))
+        if not at_random or not drawn:
+            return drawn
+        ids = [row.call_id for row in drawn]
+        found = await self._store.inspections.listed(*of, calls=ids)
+        return sorted(found, key=lambda row: ids.index(row.call_id))
 
     async def statistics(self, tenant: str, since: float, until: float) -> QualityStatistics:
         """Of calls that were inspected between two moments, s since 1970."""

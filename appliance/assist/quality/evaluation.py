@@ -1,28 +1,40 @@
 """Whether a condition holds of a call: yes, no, or nobody can tell, each with its evidence.
 
-What was heard badly convicts nobody: words below LEAST_SURE are no evidence that something was
-said, and where such words might hide what is missed, nobody can tell that it was not said.
+What was heard badly convicts nobody: words that are below LEAST_SURE on average are no evidence
+that something was said, and where such words might hide what is missed, nobody can tell that it
+was not said.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from appliance.assist.quality.condition import Condition
 from appliance.assist.quality.dialogue import HeardTurn, InspectedCall
 from appliance.assist.text.likeness import likeness
 from appliance.messages import LegRole, Level
+from appliance.phonetics.homophones import same_sound
 from appliance.phonetics.sounds import NOTHING, UNITS, sounds
 
 LEAST_SURE = 0.5  # confidence of words
 LONG = 10  # characters of a turn whose pace is measured
 NEAR = 1.2  # nats a character that a word may sound otherwise
+NEVER = 1 << 20  # nats, of what has no sound
+BETWEEN = "\n"  # texts: it has no sound
 MOST_EVIDENCE = 5  # turns told with an outcome
 LEVELS = list(Level)
-Find = Callable[[str], Iterator[tuple[int, int, str]]]  # spans of a text, and what they are
+Span = tuple[int, int, str]  # begin, end, and what it is
+Find = Callable[[str], Iterator[Span]]  # in a text
+FindAll = Callable[[Sequence[str]], Iterator[tuple[int, Span]]]  # in which of some texts
 _PARTS = re.compile(r"[^，。！？；,.!?;\s]+")
 
 
@@ -118,27 +130,42 @@ def _is_of(turn: HeardTurn, role: str) -> bool:
 # --- what is said
 
 
-def _said(condition: Condition, call: InspectedCall, spans: Find) -> ConditionOutcome:
-    """By spans (begin, end, what) of a turn's text."""
+def _said(condition: Condition, call: InspectedCall, find: FindAll) -> ConditionOutcome:
+    """By what is found in the turns' texts."""
     looked_at = _looked_at(condition, call)
-    proofs, what, turns, doubtful = list[RuleProof](), set[str](), list[int](), False
-    for turn in looked_at:
-        for begin, end, name in spans(turn.text):
-            if _confidence(turn, begin, end) < LEAST_SURE:
-                doubtful = True
-                continue
-            proofs.append(_proof(turn, begin, end))
-            what.add(name if condition.say else str(turn.at))
-            turns.append(turn.at)
+    proofs, what, turns, doubtful = list[RuleProof](), set[str](), set[int](), False
+    for number, (begin, end, name) in find([turn.text for turn in looked_at]):
+        turn = looked_at[number]
+        if _confidence(turn, begin, end) < LEAST_SURE:
+            doubtful = True
+            continue
+        proofs.append(_proof(turn, begin, end))
+        what.add(name if condition.say else str(turn.at))
+        turns.add(turn.at)
     if len(what) >= condition.at_least:
-        return ConditionOutcome(True, tuple(proofs[:MOST_EVIDENCE]), tuple(dict.fromkeys(turns)))
-    unheard = any(turn.confidence < LEAST_SURE for turn in looked_at)
+        return ConditionOutcome(True, tuple(proofs[:MOST_EVIDENCE]), tuple(sorted(turns)))
+    unheard = any(_may_hide(turn) for turn in looked_at)
     return ConditionOutcome(None if doubtful or unheard else False)
 
 
+def _may_hide(turn: HeardTurn) -> bool:
+    """Something that was not understood; in a single syllable there is no room for it."""
+    return turn.confidence < LEAST_SURE and len(re.sub(r"\W", "", turn.text)) > 1
+
+
+def _in_each(find: Find) -> FindAll:
+    return lambda texts: (
+        (number, span) for number, text in enumerate(texts) for span in find(text)
+    )
+
+
 def _say(condition: Condition, call: InspectedCall) -> ConditionOutcome:
-    find = _sounding(condition.say) if condition.sounds else _words(condition.say)
-    return _said(condition, call, find)
+    find = _sounding if condition.sounds else _written
+    return _said(condition, call, find(condition.say))
+
+
+def _written(words: tuple[str, ...]) -> FindAll:
+    return _in_each(_words(words))
 
 
 @lru_cache(1024)
@@ -148,54 +175,96 @@ def _words(words: tuple[str, ...]) -> Find:
 
 
 @lru_cache(256)
-def _sounding(words: tuple[str, ...]) -> Find:
-    """What is written so, or sounds nearly so."""
-    known, written = sounds(), _words(words)
-    said = {word: known.of(word) for word in words}
+def _sounding(words: tuple[str, ...]) -> FindAll:
+    """What is written so, or sounds nearly so; all texts at once, as each alone takes too long."""
+    known, written = sounds(), _written(words)
+    by_length = {
+        length: [word for word in words if len(word) == length] for length in set(map(len, words))
+    }
+    said = {length: np.array([*map(known.of, some)]) for length, some in by_length.items()}
 
-    def find(text: str) -> Iterator[tuple[int, int, str]]:
-        yield from written(text)
-        heard = known.of(text)
-        for word, classes in said.items():
-            for at in range(len(heard) - len(classes) + 1):
-                part = heard[at : at + len(classes)]
-                if NOTHING in part or text[at : at + len(word)] == word:
-                    continue
-                costs = [known.costs[a, b] / UNITS for a, b in zip(part, classes, strict=True)]
-                if sum(costs) <= NEAR * max(len(costs) - 1, 0):
-                    yield at, at + len(classes), word
+    def find(texts: Sequence[str]) -> Iterator[tuple[int, Span]]:
+        yield from written(texts)
+        joined = BETWEEN.join(texts)
+        heard = np.array(known.of(joined), np.int64)
+        begins = [*accumulate((len(text) + 1 for text in texts), initial=0)]
+        for length, classes in said.items():
+            for at, which in _near_to(heard, classes).tolist():
+                word = by_length[length][which]
+                if joined[at : at + length] != word:
+                    number = bisect_right(begins, at) - 1
+                    begin = at - begins[number]
+                    yield number, (begin, begin + length, word)
 
     return find
 
 
+def _near_to(heard: NDArray[np.int64], said: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[found, 2]: where something sounds nearly as one of the words, equally long, and which."""
+    words, length = said.shape
+    if len(heard) < length:
+        return np.zeros((0, 2), np.int64)
+    parts = sliding_window_view(heard, length)
+    costs = np.zeros((len(parts), words), np.int32)
+    for at in range(length):
+        costs += sounds().costs[parts[:, at, None], said[None, :, at]]
+    costs[(parts == NOTHING).any(axis=1)] = NEVER
+    return np.argwhere(costs <= NEAR * UNITS * max(length - 1, 0))
+
+
 def _matches(condition: Condition, call: InspectedCall) -> ConditionOutcome:
-    pattern = re.compile(condition.matches or "")
-    return _said(
-        condition, call, lambda text: ((*m.span(), m[0]) for m in pattern.finditer(text) if m[0])
-    )
+    find = _heard_as if condition.sounds else _written_as
+    return _said(condition, call, _in_each(find(condition.matches or "")))
+
+
+@lru_cache(1024)
+def _written_as(expression: str) -> Find:
+    pattern = re.compile(expression)
+    return lambda text: ((*m.span(), m[0]) for m in pattern.finditer(text) if m[0])
+
+
+_sound = lru_cache(4096)(same_sound)  # every rule asks it of the same turns
+
+
+@lru_cache(1024)
+def _heard_as(expression: str) -> Find:
+    """What is written so, or sounds the same; one character alone sounds like too many others."""
+    written, pattern = _written_as(expression), re.compile(same_sound(expression))
+
+    def find(text: str) -> Iterator[Span]:
+        yield from written(text)
+        for found in pattern.finditer(_sound(text)):
+            if found.end() - found.start() > 1:
+                yield (*found.span(), text[slice(*found.span())])
+
+    return find
 
 
 def _like(condition: Condition, call: InspectedCall) -> ConditionOutcome:
-    def spans(text: str) -> Iterator[tuple[int, int, str]]:
+    def spans(text: str) -> Iterator[Span]:
         for part in _PARTS.finditer(text):
             for sample in condition.like:
                 if likeness(part[0], sample) >= condition.alike:
                     yield (*part.span(), sample)
 
-    return _said(condition, call, spans)
+    return _said(condition, call, _in_each(spans))
 
 
 def _confidence(turn: HeardTurn, begin: int, end: int) -> float:
-    """The least sure word of a part of a turn; without words, the turn's own."""
-    at, least = 0, 1.0
+    """Of a part of a turn, the mean of its words; without words, the turn's own.
+
+    One word that was heard badly is no doubt where all of them make what is looked for.
+    """
+    at, total, length = 0, 0.0, 0
     for text, _, _, confidence in turn.words:
         found = turn.text.find(text, at)
         if found < 0:
             continue
         at = found + len(text)
-        if found < end and at > begin:
-            least = min(least, confidence)
-    return least if turn.words else turn.confidence
+        shared = min(end, at) - max(begin, found)
+        if shared > 0:
+            total, length = total + confidence * shared, length + shared
+    return total / length if length else turn.confidence
 
 
 def _proof(turn: HeardTurn, begin: int = 0, end: int | None = None) -> RuleProof:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from appliance.assist.city.reader import PackRow, Words
 from appliance.assist.quality.condition import Condition
 from appliance.assist.quality.dialogue import InspectedCall
 from appliance.assist.quality.evaluation import RuleProof, evaluate
+from appliance.assist.quality.settled import not_live, stays
 
 FULL = 100.0  # points of a call without a fault
 EASED = 0.5  # what a fault counts that something before it excuses
@@ -33,7 +34,9 @@ class QualityRule(PackRow):
     Attributes:
         id: never changed afterwards: statistics go by it.
         points: taken off where it is violated.
-        live: told while the call runs.
+        live: told while the call runs, of its last turns.
+        grace_s: of a live rule whose fault may yet be undone, such as words that are missing:
+            the agent has so long for them from when the scope holds.
         scope: holds of the calls that it is for; none: of all with an agent in them.
         violated: holds where it is violated.
         eased: where this holds it counts half: an agent who was abused is judged by that, too.
@@ -46,11 +49,26 @@ class QualityRule(PackRow):
     severity: Literal["minor", "major", "critical"] = "minor"
     points: float = Field(ge=0, le=FULL)
     live: bool = False
+    grace_s: float | None = Field(None, gt=0, le=600)
     channels: Words = ("phone", "recording")
     scope: Condition | None = None
     violated: Condition
     eased: Condition | None = None
     advice: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_live(self) -> QualityRule:
+        asked = [each for each in (self.violated, self.scope) if each]
+        if self.grace_s and not self.live:
+            raise ValueError("grace_s is for a live rule: live = true")
+        if not self.live:
+            return self
+        if why := next(filter(None, map(not_live, asked)), ""):
+            raise ValueError(f"it is live, but {why}")
+        if self.grace_s is None and not all(map(stays, asked)):
+            what = "what is said later can undo it: say how long the agent has (grace_s)"
+            raise ValueError(f"it is live, but {what}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +94,25 @@ class Inspection:
         return [each for each in self.findings if each.finding is Finding.VIOLATED]
 
 
-def inspect(rules: Sequence[QualityRule], call: InspectedCall) -> Inspection:
-    """A call that is over."""
+RuleFailed = Callable[[QualityRule, Exception], None]
+
+
+def inspect(
+    rules: Sequence[QualityRule], call: InspectedCall, failed: RuleFailed | None = None
+) -> Inspection:
+    """A call that is over; a rule that fails says nothing, if somebody wants to hear of it."""
     if not any(turn.role.value == "agent" for turn in call.turns):
         return Inspection(None, ())
-    findings = tuple(judge(rule, call) for rule in rules)
+    findings = []
+    for rule in rules:
+        try:
+            findings.append(judge(rule, call))
+        except Exception as error:  # the other rules go on
+            if failed is None:
+                raise
+            failed(rule, error)
     taken = sum(each.points for each in findings)
-    return Inspection(max(0.0, FULL - taken), findings)
+    return Inspection(max(0.0, FULL - taken), tuple(findings))
 
 
 def judge(rule: QualityRule, call: InspectedCall) -> RuleFinding:
