@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
@@ -91,6 +92,8 @@ class EntryVersion:
     at: float
 
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
+NAMES = tuple(each.name for each in fields(KnowledgeEntry))
 COLUMNS = ("id", "version", "state", "changed_at", "sequence", "taken", "rejected")
 Read = Callable[[str], KnowledgeEntry]  # another entry, in the same transaction
 # What becomes of an entry, and of others with it; the first is told.
@@ -171,8 +174,7 @@ class KnowledgeEntries:
         return await self._database.write(work)
 
     async def _entries(self, wanted: Select[tuple[object, ...]]) -> list[KnowledgeEntry]:
-        rows = await self._database.read(lambda c: c.execute(wanted).all())
-        return [_entry(row) for row in rows]
+        return await self._database.read(lambda c: [_entry(row) for row in c.execute(wanted).all()])
 
 
 def _read(connection: Connection, entry_id: str) -> KnowledgeEntry:
@@ -207,7 +209,8 @@ def _put(connection: Connection, entries: Sequence[KnowledgeEntry], action: str,
         )
         for at, entry in enumerate(entries)
     ]
-    rows = [_row(entry) for entry in made]
+    bodies = [_packed(entry) for entry in made]
+    rows = [_row(entry, body) for entry, body in zip(made, bodies, strict=True)]
     new = [row for row in rows if row["id"] not in before]
     for at in range(0, len(new), TOGETHER):
         connection.execute(insert(knowledge), new[at : at + TOGETHER])
@@ -222,9 +225,9 @@ def _put(connection: Connection, entries: Sequence[KnowledgeEntry], action: str,
             "at": now,
             "who": who[:64],
             "action": action,
-            "body": _packed(entry),
+            "body": body,
         }
-        for entry in made
+        for entry, body in zip(made, bodies, strict=True)
     ]
     for at in range(0, len(events), TOGETHER):
         connection.execute(insert(knowledge_events), events[at : at + TOGETHER])
@@ -244,16 +247,16 @@ def _versions(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _row(entry: KnowledgeEntry) -> dict[str, object]:
-    return {name: getattr(entry, name) for name in COLUMNS} | {"body": _packed(entry)}
+def _row(entry: KnowledgeEntry, body: str) -> dict[str, object]:
+    return {name: getattr(entry, name) for name in COLUMNS} | {"body": body}
 
 
 def _packed(entry: KnowledgeEntry) -> str:
-    return json.dumps(asdict(entry), ensure_ascii=False)
+    return json.dumps({name: getattr(entry, name) for name in NAMES}, ensure_ascii=False)
 
 
-def _unpacked(body: str) -> KnowledgeEntry:
-    given = json.loads(body)
+def _unpacked(body: str, counted: Mapping[str, int] = NOTHING) -> KnowledgeEntry:
+    given = {**json.loads(body), **counted}
     given |= {name: tuple(given.get(name, ())) for name in ("questions", "tags", "absorbs")}
     given["kind"], given["state"] = EntryKind(given["kind"]), EntryState(given["state"])
     return KnowledgeEntry(**given)
@@ -261,4 +264,4 @@ def _unpacked(body: str) -> KnowledgeEntry:
 
 def _entry(row: Row[tuple[object, ...]]) -> KnowledgeEntry:
     counted = {name: row._mapping[name] for name in ("taken", "rejected", "sequence")}
-    return replace(_unpacked(row._mapping["body"]), **counted)
+    return _unpacked(row._mapping["body"], counted)

@@ -26,6 +26,7 @@ from appliance.settings import load_settings
 from tools.bench import calls as bench_calls
 from tools.bench import followed as bench_followed
 from tools.bench import idle as bench_idle
+from tools.bench import knowledge as bench_knowledge
 from tools.bench import orders as bench_orders
 from tools.bench import page as bench_page
 from tools.bench import recordings as bench_recordings
@@ -379,3 +380,6 @@ def orders(
         return
     for name, value in figures.items():
         progress.print(f"{name:>20}  {value:g}")
+
+
+app.command("knowledge")(bench_knowledge.knowledge)

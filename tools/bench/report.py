@@ -14,7 +14,7 @@ from rich.table import Table
 from appliance.load.probe import Figures
 from appliance.messages import DEMO_NOTICE
 
-PEERS = ("naive", "batched", "wyoming")
+PEERS = ("naive", "batched", "wyoming", "jieba")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,9 @@ WATCHING = Goal("watching_cost", "watching_cpu_share", 0.03)
 PAGES = Goal("pages_cost", "pages_cpu_cores", 0.15)
 FOLLOWING = Goal("following_cost", "following_cpu_share", 0.03)
 DERIVED = Goal("derived", "derived_p95_s", 0.02)
+SEARCH = Goal("search", "search_p95_ms", 20)
+IMPORT = Goal("import", "import_s", 60)
+VISIBLE = Goal("visible", "visible_most_ms", 1000)
 DIARIZATION = Goal("diarization_cost", "diarization_ratio", 2)
 
 

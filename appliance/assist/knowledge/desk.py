@@ -11,11 +11,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from appliance.assist.knowledge import edits
+from appliance.assist.knowledge.contradicting import all_contradictions, contradicting
 from appliance.assist.knowledge.duplicates import Duplicates, duplicates, merged
 from appliance.assist.knowledge.edits import Contradiction
+from appliance.assist.knowledge.freed import give_back
 from appliance.assist.knowledge.gaps import Gap, gaps
-from appliance.assist.knowledge.library import FoundEntry, Library, changed
+from appliance.assist.knowledge.library import FoundEntry, Library, changed, crowded, tidied
 from appliance.assist.knowledge.opinions import opinions
+from appliance.assist.knowledge.rows import one_row
 from appliance.assist.text.index import query_of
 from appliance.errors import Conflict, Forbidden, NotFound
 from appliance.metrics import Metrics
@@ -45,6 +48,7 @@ class KnowledgeDesk:
         self._changed = asyncio.Event()
         self._taking = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
         self._refused: dict[str, set[str]] = {}  # by calls that run here
 
     async def start(self) -> None:
@@ -54,17 +58,21 @@ class KnowledgeDesk:
         self._looking = asyncio.create_task(self._look(), name="knowledge")
 
     async def close(self) -> None:
-        if self._looking:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        running = [each for each in (self._looking, self._tidying) if each]
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _look(self) -> None:
         while True:
             try:
                 await self.take_changes()
+                if crowded(self.library) and (self._tidying is None or self._tidying.done()):
+                    self._tidying = asyncio.create_task(self._tidy(), name="knowledge tidying")
                 verdicts = await self._store.asked.verdicts()
                 made = await asyncio.to_thread(opinions, verdicts)
-                self.library = replace(self.library, opinions=made)
+                async with self._taking:
+                    self.library = replace(self.library, opinions=made)
                 self._metrics.knowledge_entries.set(len(self.library))
                 self._metrics.looked_timestamp_seconds.labels("knowledge").set_to_current_time()
             except Exception:  # what is known stays known
@@ -77,6 +85,15 @@ class KnowledgeDesk:
         async with self._taking:
             found = await self._store.knowledge.since(self.library.sequence)
             self.library = await asyncio.to_thread(changed, self.library, found)
+
+    async def _tidy(self) -> None:
+        """What was changed is searched meanwhile, on rows of its own."""
+        while some := crowded(self.library):
+            one = await asyncio.to_thread(one_row, some)
+            async with self._taking:
+                self.library = tidied(self.library, some, one)
+            del some, one
+            await asyncio.to_thread(give_back)
 
     # --- finding
 
@@ -198,13 +215,14 @@ class KnowledgeDesk:
 
     # --- what is wrong with it, and what is missing
 
-    def contradicting(self, entries: Sequence[KnowledgeEntry]) -> list[Contradiction]:
-        """In a thread: of those with what is live."""
-        found = []
-        for entry in entries:
-            near = self.search([(entry.title, 1.0)], place=entry.scope, most=10)
-            found += edits.contradictions(entry, [each.entry for each in near])
-        return found
+    async def contradicting(self, entries: Sequence[KnowledgeEntry]) -> list[Contradiction]:
+        """Of those with what is live, and with each other."""
+        await self.take_changes()
+        return await asyncio.to_thread(contradicting, self.library, entries)
+
+    async def contradictions(self) -> list[Contradiction]:
+        """Of live entries, each once."""
+        return await asyncio.to_thread(all_contradictions, list(self.library.by_id.values()))
 
     async def duplicates(self) -> list[Duplicates]:
         """Live entries that ask the same."""

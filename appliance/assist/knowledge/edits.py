@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 
 from appliance.assist.city.divisions import Divisions
 from appliance.assist.text.likeness import likeness
@@ -88,15 +89,32 @@ def _end(entry: KnowledgeEntry) -> str:
 
 def _differ(one: str, other: str) -> str:
     """Why they cannot both be right; empty: nothing was found."""
-    mine, theirs = _amounts(one), _amounts(other)
-    for unit in mine.keys() & theirs.keys():
-        if not mine[unit] & theirs[unit]:
-            here, there = ("、".join(sorted(each[unit])) for each in (mine, theirs))
-            return f"{here}{unit} ≠ {there}{unit}"
-    allowed = [(bool(_MAY.search(text)), bool(_MAY_NOT.search(text))) for text in (one, other)]
-    if set(allowed) == {(True, False), (False, True)}:
+    mine, theirs = _claims(one), _claims(other)
+    for unit in mine.amounts.keys() & theirs.amounts.keys():
+        here, there = mine.amounts[unit], theirs.amounts[unit]
+        if not here & there:
+            return f"{'、'.join(sorted(here))}{unit} ≠ {'、'.join(sorted(there))}{unit}"
+    if {mine.may, theirs.may} == {(True, False), (False, True)}:
         return f"{_first(one)} ≠ {_first(other)}"
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """What an answer says that another may contradict.
+
+    Attributes:
+        amounts: by their units.
+        may: whether something may be done, whether something may not.
+    """
+
+    amounts: Mapping[str, frozenset[str]]
+    may: tuple[bool, bool]
+
+
+@lru_cache(1024)  # one answer is compared with several
+def _claims(answer: str) -> _Claimed:
+    return _Claimed(_amounts(answer), (bool(_MAY.search(answer)), bool(_MAY_NOT.search(answer))))
 
 
 def _first(text: str) -> str:
@@ -104,11 +122,11 @@ def _first(text: str) -> str:
     return found[0] if found else ""
 
 
-def _amounts(text: str) -> dict[str, set[str]]:
+def _amounts(text: str) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for number, unit in _AMOUNT.findall(text):
         found.setdefault(unit, set()).add(number)
-    return found
+    return {unit: frozenset(numbers) for unit, numbers in found.items()}
 
 
 def _is_day(text: str) -> bool:

@@ -1,33 +1,38 @@
 """All live entries, as they are searched: those of one moment, never changed.
 
-What is changed comes onto a shelf of its own, weighed by the statistics of the largest; a shelf
-that is half as large as the one before it becomes one with it. So a change shows at once, however
-many entries there are, and many changes cost little more than one.
+What is changed comes onto a row of its own, searched beside the others by the statistics of all. So
+it shows at once, however many entries there are; rows are put together afterwards, see `crowded`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
+from heapq import nlargest
+from itertools import islice
+from operator import itemgetter
 
 import numpy as np
-from numpy.typing import NDArray
 
-from appliance.assist.city.divisions import level_of, up_to
 from appliance.assist.knowledge.confidence import confidence
 from appliance.assist.knowledge.opinions import NO_OPINIONS, Opinions
 from appliance.assist.knowledge.passages import AnswerPassage
-from appliance.assist.knowledge.shelf import Shelf, Words
-from appliance.assist.text.index import Scores, SearchQuery, TermStatistics
+from appliance.assist.knowledge.rows import LibraryRow, covers, one_row, row
+from appliance.assist.knowledge.shelf import ShelfStatistics, statistics
+from appliance.assist.knowledge.titles import Titles
+from appliance.assist.text.index import SearchQuery, TermStatistics
 from appliance.assist.text.likeness import likeness
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 
-MERGED_FROM = 0.5  # of the size of the shelf before
+AT_ONCE = 4096  # entries that a row begins with at most: what it takes to make one is bounded
+MERGED_FROM = 0.5  # of the size of the row before
+MOST_ON_A_ROW = 20_000  # entries
 LOOKED_AT = 30  # entries that are ranked in the end
-ELSEWHERE = 0.8  # where the place is not known: what holds in a part of the city alone
+NAMESAKES = 10  # of a row that one title is compared with
 SAME_MATTER = 0.6  # likeness of titles, from which on the narrower rule is the only one
-ALWAYS = date.max.toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +53,15 @@ class FoundEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """Entries on one shelf, and when and where each holds."""
-
-    shelf: Shelf
-    entries: tuple[KnowledgeEntry, ...]
-    begins: NDArray[np.int64]  # days, proleptic Gregorian
-    ends: NDArray[np.int64]
-    scope: NDArray[np.int64]  # number of its scope
-    scopes: tuple[str, ...]
-    gone: NDArray[np.bool_]  # changed or retired since
-
-    def holding(self, day: date, place: str) -> Scores:
-        """What each entry weighs on that day, there; 0 where it does not hold."""
-        today = day.toordinal()
-        weights = np.array([weight(scope, place) for scope in self.scopes], np.float32)
-        here: Scores = weights[self.scope]
-        return here * ((self.begins <= today) & (today <= self.ends) & ~self.gone)
-
-    def without(self, ids: Container[str]) -> _Row:
-        now = np.array([each.id in ids for each in self.entries], bool)
-        return replace(self, gone=self.gone | now) if now.any() else self
-
-    def kept(self) -> list[KnowledgeEntry]:
-        return [
-            each for each, gone in zip(self.entries, self.gone.tolist(), strict=True) if not gone
-        ]
-
-
-@dataclass(frozen=True, slots=True)
 class Library:
     """Searched by any thread.
 
     Attributes:
-        rows: the largest first.
+        rows: the oldest first.
         sequence: of the last change in it.
     """
 
-    rows: tuple[_Row, ...] = ()
+    rows: tuple[LibraryRow, ...] = ()
     sequence: int = 0
     opinions: Opinions = NO_OPINIONS
     by_id: Mapping[str, KnowledgeEntry] = field(default_factory=dict)
@@ -105,17 +81,36 @@ class Library:
         Args:
             place: code of a division; empty: it is not known.
         """
-        ranked = [each for row in self.rows for each in _ranked(row, question, day, place)]
-        told = narrowest(self.opinions.weighed(ranked, question)[:LOOKED_AT])
-        if not told:
+        if not self.rows:
             return []
-        return _with_confidence(told, question, self.rows[0].shelf.statistics)[:most]
+        by = statistics([each.shelf for each in self.rows], question.keys)
+        ranked = [found for each in self.rows for found in _ranked(each, question, by, day, place)]
+        best = [found() for _, found in nlargest(LOOKED_AT, ranked, key=itemgetter(0))]
+        told = narrowest(self.opinions.weighed(best, question))
+        return _with_confidence(told, question, by.entries)[:most] if told else []
+
+    def namesakes(
+        self, entries: Sequence[KnowledgeEntry], least: float
+    ) -> dict[str, list[KnowledgeEntry]]:
+        """Live entries of the same scope whose titles are like theirs by `least`, by their ids."""
+        titles = Titles(entries)
+        found: defaultdict[str, list[KnowledgeEntry]] = defaultdict(list)
+        for each in self.rows:
+            for mine, theirs in titles.like(each.titles, least):
+                alive = (at for at in each.titles.entries[theirs] if not each.gone[at])
+                near = [each.entries[at] for at in islice(alive, NAMESAKES)]
+                for at in titles.entries[mine]:
+                    found[entries[at].id] += near
+        return found
 
 
 def library(entries: Iterable[KnowledgeEntry], opinions: Opinions = NO_OPINIONS) -> Library:
     """All of them anew; what is not live is left out."""
     everything = sorted(entries, key=lambda each: each.sequence)
-    return changed(Library(opinions=opinions), everything)
+    made = changed(Library(opinions=opinions), everything)
+    while some := crowded(made):
+        made = tidied(made, some, one_row(some))
+    return made
 
 
 def changed(before: Library, entries: Sequence[KnowledgeEntry]) -> Library:
@@ -124,63 +119,64 @@ def changed(before: Library, entries: Sequence[KnowledgeEntry]) -> Library:
         return before
     latest = {each.id: each for each in entries}
     live = {key: each for key, each in latest.items() if each.state is EntryState.LIVE}
-    rows = [row.without(latest) for row in before.rows]
+    rows, by_id = list(before.rows), {**before.by_id}
+    known = latest.keys() & by_id.keys()
+    if known:
+        rows = [each for old in rows if len(each := old.without(known))]
+    for key in known:
+        del by_id[key]
     fresh = list(live.values())
-    while fresh and rows and len(kept := rows[-1].kept()) * MERGED_FROM <= len(fresh):
-        fresh = [*kept, *fresh]
-        rows.pop()
-    if fresh:
-        rows.append(_row(fresh, rows[0].shelf if rows else None))
-    by_id = {key: each for key, each in before.by_id.items() if key not in latest} | live
-    return Library(tuple(rows), entries[-1].sequence, before.opinions, by_id)
+    for at in range(0, len(fresh), AT_ONCE):
+        rows.append(row(fresh[at : at + AT_ONCE], [each.shelf for each in rows]))
+    return replace(before, rows=tuple(rows), sequence=entries[-1].sequence, by_id=by_id | live)
 
 
-def _row(entries: Sequence[KnowledgeEntry], by: Shelf | None) -> _Row:
-    words = [Words("\n".join((*each.questions, *each.tags)), each.answer) for each in entries]
-    scopes = tuple(dict.fromkeys(each.scope for each in entries))
-    number = {scope: at for at, scope in enumerate(scopes)}
-    return _Row(
-        Shelf(words, by),
-        tuple(entries),
-        np.array([_day(each.valid_from, 0) for each in entries], np.int64),
-        np.array([_day(each.valid_to, ALWAYS) for each in entries], np.int64),
-        np.array([number[each.scope] for each in entries], np.int64),
-        scopes,
-        np.zeros(len(entries), bool),
-    )
+def crowded(found: Library) -> tuple[LibraryRow, ...]:
+    """The next rows that are better one; none, or two and more.
+
+    A row becomes one with those behind it once they are half as large together. So an entry is
+    moved a few times, however many come after it; what is large enough stays as it is.
+    """
+    sizes = [len(each) for each in found.rows]
+    for at, size in enumerate(sizes):
+        upto = np.cumsum(sizes[at:])
+        end = at + int((upto <= MOST_ON_A_ROW).sum())
+        if end > at + 1 and sum(sizes[at + 1 : end]) >= size * MERGED_FROM:
+            return found.rows[at:end]
+    return ()
 
 
-def _day(text: str, otherwise: int) -> int:
-    return date.fromisoformat(text).toordinal() if text else otherwise
+def tidied(found: Library, some: Sequence[LibraryRow], one: LibraryRow) -> Library:
+    """With one row for some; what they lost while it was made is gone from it, too."""
+    shelves = {id(each.shelf) for each in some}
+    place = [at for at, each in enumerate(found.rows) if id(each.shelf) in shelves]
+    stays = {
+        entry.id
+        for at in place
+        for entry, gone in zip(found.rows[at].entries, found.rows[at].gone.tolist(), strict=True)
+        if not gone
+    }
+    lost = {each.id for each in one.entries if each.id not in stays}
+    rows = [each for each in found.rows if id(each.shelf) not in shelves]
+    rows[place[0] : place[0]] = [one.without(lost)] if place else []
+    return replace(found, rows=tuple(rows))
 
 
-def weight(scope: str, place: str) -> float:
-    """Of an entry of a scope for somebody at a place: 1 it holds there, 0 it does not."""
-    if not scope or (place and covers(scope, place)):
-        return 1.0
-    if not place or covers(place, scope):  # they may be in it
-        return ELSEWHERE
-    return 0.0
-
-
-def covers(scope: str, place: str) -> bool:
-    return up_to(place, level_of(scope)) == scope
-
-
-def _ranked(row: _Row, question: SearchQuery, day: date, place: str) -> list[FoundEntry]:
-    scores, passages = row.shelf.search(question)
-    scores = scores * row.holding(day, place)
+def _ranked(
+    on: LibraryRow, question: SearchQuery, by: ShelfStatistics, day: date, place: str
+) -> list[tuple[float, Callable[[], FoundEntry]]]:
+    """Scores of the best, and how each is told."""
+    scores, passages = on.shelf.search(question, by)
+    scores = scores * on.holding(day, place)
     top = np.argpartition(-scores, min(LOOKED_AT, len(scores) - 1))[:LOOKED_AT]
-    return [
-        FoundEntry(
-            row.entries[at],
-            float(scores[at]),
-            0.0,
-            row.shelf.passage(at, passages) or AnswerPassage(0, len(row.entries[at].answer)),
-        )
-        for at in top.tolist()
-        if scores[at] > 0
-    ]
+
+    def found(at: int, score: float) -> FoundEntry:
+        whole = AnswerPassage(0, len(on.entries[at].answer))
+        passage = on.shelf.passage(at, passages) or whole
+        return FoundEntry(on.entries[at], score, 0.0, passage)
+
+    best = zip(top.tolist(), scores[top].tolist(), strict=True)
+    return [(score, partial(found, at, score)) for at, score in best if score > 0]
 
 
 def narrowest(found: Sequence[FoundEntry]) -> list[FoundEntry]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from appliance.assist.text.grams import counts
-from appliance.assist.text.index import Index, SearchQuery
+from appliance.assist.text.index import Index, SearchQuery, indexed
 from appliance.store.asked import AgentVerdict
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _sway(found: FoundEntry, here: float) -> float:
 
 def opinions(verdicts: Sequence[AgentVerdict]) -> Opinions:
     told = tuple(each for each in verdicts if each.text)
-    return Opinions(Index(counts([each.text for each in told])), told)
+    return Opinions(indexed(counts([each.text for each in told])), told)
 
 
 NO_OPINIONS = opinions(())

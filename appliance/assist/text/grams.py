@@ -1,8 +1,8 @@
 """Texts as what they are found by: characters, pairs of them, and words of letters and digits.
 
 Every key is a number, and many texts are counted at once by numpy: fifty thousand passages take
-seconds, and no dictionary of words is held in memory. Case and full width do not matter; pairs do
-not reach over punctuation.
+seconds, and no dictionary of words is held in memory. Key, text and count are sorted as one number:
+that is the cheapest way. Case and full width do not matter; pairs do not reach over punctuation.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ BITS = 16  # of a character; those beyond count as punctuation
 PAIR = 1 << (2 * BITS)  # set in keys of pairs
 WORD = 1 << (2 * BITS + 1)  # set in keys of words
 KEYS = 1 << (2 * BITS + 2)  # more than any key
+TEXT_BITS, COUNT_BITS = 21, 8  # beside a key in 63 bits
+MOST_TEXTS = 1 << TEXT_BITS  # counted at once
+MOST_COUNTED = (1 << COUNT_BITS) - 1  # times of one key in one text
+TOGETHER = 1 << 20  # characters that are looked at in one go: so little memory is used
 FIRST_IDEOGRAPH = 0x2E80
 _STEP = 0x9E3779B1  # odd, without a pattern: hashes of words seldom collide
 _PART, _LETTER, _IDEOGRAPH = 0, 1, 2
@@ -28,12 +32,12 @@ _PART, _LETTER, _IDEOGRAPH = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class TermCounts:
-    """What occurs in some texts, ordered by text, then key; all arrays of one length.
+    """What occurs in some texts, ordered by key, then text; all arrays of one length.
 
     Attributes:
         text: number of the text.
         key: what occurs there.
-        count: how often.
+        count: how often, MOST_COUNTED at most.
         texts: how many texts there are, those in which nothing occurs included.
     """
 
@@ -44,7 +48,26 @@ class TermCounts:
 
 
 def counts(texts: Sequence[str]) -> TermCounts:
-    """Of all texts."""
+    """Of all texts, MOST_TEXTS at most."""
+    found = [_packed(texts[begin:end], begin) for begin, end in _portions(texts)]
+    packed = np.concatenate(found) if found else np.zeros(0, np.int64)
+    if len(found) > 1:
+        packed.sort()
+    count, packed = packed & MOST_COUNTED, packed >> COUNT_BITS
+    return TermCounts(packed & (MOST_TEXTS - 1), packed >> TEXT_BITS, count, len(texts))
+
+
+def _portions(texts: Sequence[str]) -> list[tuple[int, int]]:
+    """From which text to which they are looked at together."""
+    if not len(texts):
+        return []
+    upto = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts))) // TOGETHER
+    ends = [*(np.flatnonzero(np.diff(upto)) + 1).tolist(), len(texts)]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def _packed(texts: Sequence[str], first: int) -> Ints:
+    """Key, text and count of all that occurs, in one number each, ascending."""
     symbols, owner = _symbols(texts)
     kind = _kinds()[symbols]
     ideograph = kind == _IDEOGRAPH
@@ -52,9 +75,11 @@ def counts(texts: Sequence[str]) -> TermCounts:
     pairs = (symbols[:-1] << BITS | symbols[1:])[paired] | PAIR
     words, of = _words(symbols, owner, kind == _LETTER)
     keys = np.concatenate([symbols[ideograph], pairs, words])
-    owners = np.concatenate([owner[ideograph], owner[:-1][paired], of])
-    found, count = np.unique(owners * KEYS + keys, return_counts=True)
-    return TermCounts(found // KEYS, found % KEYS, count, len(texts))
+    owners = np.concatenate([owner[ideograph], owner[:-1][paired], of]) + first
+    both = np.sort(keys << TEXT_BITS | owners)
+    begins = np.flatnonzero(np.diff(both, prepend=-1))
+    times = np.diff(begins, append=len(both))
+    return both[begins] << COUNT_BITS | np.minimum(times, MOST_COUNTED)
 
 
 def is_single(keys: Ints) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.assist.text.grams import TermCounts, counts, is_single
-from appliance.assist.text.index import Index, SearchQuery, TermStatistics
+from appliance.assist.text.index import SearchQuery, indexed
 
 SHORT = 8  # characters; what is shorter says too little
 
@@ -35,14 +35,12 @@ def likenesses(texts: Sequence[str], single: float = 0.0) -> NDArray[np.float32]
         [n, n], symmetric; 1 of a text to itself, unless it holds nothing.
     """
     found = counts(texts) if single else _without_singles(counts(texts))
-    keys, holding = np.unique(found.key, return_counts=True)
-    length = max(float(found.count.sum()) / max(len(texts), 1), 1.0)
-    by = TermStatistics(keys, holding, len(texts), length, single=single)
-    index = Index(found, by, norm=1.0)
-    begin = np.searchsorted(found.text, np.arange(len(texts) + 1))
+    index = indexed(found, norm=1.0, single=single)
+    by_text = found.key[np.argsort(found.text, kind="stable")]
+    begin = np.append(0, np.cumsum(np.bincount(found.text, minlength=len(texts))))
     alike = np.zeros((len(texts), len(texts)), np.float32)
     for at in range(len(texts)):
-        held = found.key[begin[at] : begin[at + 1]]
+        held = by_text[begin[at] : begin[at + 1]]
         alike[at] = index.scores(SearchQuery(held, np.ones(len(held), np.float32)))
     alike /= np.maximum(alike.diagonal(), 1e-6)[:, None]
     both: NDArray[np.float32] = np.minimum(np.sqrt(alike * alike.T), np.float32(1))
