@@ -28,7 +28,7 @@ from appliance.assist.text.likeness import likeness
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 
 AT_ONCE = 4096  # entries that a row begins with at most: what it takes to make one is bounded
-MERGED_FROM = 0.5  # of the size of the row before
+MERGED_FROM = 2.0  # times the size of the row before
 MOST_ON_A_ROW = 20_000  # entries
 LOOKED_AT = 30  # entries that are ranked in the end
 NAMESAKES = 10  # of a row that one title is compared with
@@ -134,7 +134,7 @@ def changed(before: Library, entries: Sequence[KnowledgeEntry]) -> Library:
 def crowded(found: Library) -> tuple[LibraryRow, ...]:
     """The next rows that are better one; none, or two and more.
 
-    A row becomes one with those behind it once they are half as large together. So an entry is
+    A row becomes one with those behind it once they are twice as large together. So an entry is
     moved a few times, however many come after it; what is large enough stays as it is.
     """
     sizes = [len(each) for each in found.rows]

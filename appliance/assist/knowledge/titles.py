@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.assist.text.grams import Ints
+from appliance.assist.text.grams import Ints, distinct
 from appliance.assist.text.likeness import likeness
 from appliance.store.knowledge import KnowledgeEntry
 
@@ -110,4 +110,4 @@ def _pairs(named: Sequence[tuple[str, str]]) -> Ints:
     mixed = (symbols[:-1] << np.uint64(21) | symbols[1:]) * np.uint64(_STEP)
     mixed = mixed[within] ^ scopes[owner[:-1][within]] * np.uint64(_OTHER_STEP)
     hashed = (mixed >> np.uint64(64 - KEY_BITS)).astype(np.int64)
-    return np.unique(hashed << TITLE_BITS | owner[:-1][within])
+    return distinct(hashed << TITLE_BITS | owner[:-1][within])

@@ -82,6 +82,12 @@ def _packed(texts: Sequence[str], first: int) -> Ints:
     return both[begins] << COUNT_BITS | np.minimum(times, MOST_COUNTED)
 
 
+def distinct(numbers: Ints) -> Ints:
+    """Of numbers from 0 on each once, ascending. np.unique hashes, which takes longer than sorting."""
+    ordered = np.sort(numbers)
+    return ordered[np.diff(ordered, prepend=-1) != 0]
+
+
 def is_single(keys: Ints) -> NDArray[np.bool_]:
     """Which keys are single characters."""
     return keys < PAIR

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.assist.text.grams import Ints, TermCounts, counts, is_single
+from appliance.assist.text.grams import Ints, TermCounts, counts, distinct, is_single
 
 Scores = NDArray[np.float32]
 
@@ -173,7 +173,7 @@ def indexed(
 def joined(parts: Sequence[tuple[Index, NDArray[np.bool_]]]) -> Index:
     """One index for several, in their order; of each the texts that are kept."""
     few = [_kept(index, keep) for index, keep in parts]
-    keys = np.unique(np.concatenate([index.statistics.keys for index in few]))
+    keys = distinct(np.concatenate([index.statistics.keys for index in few]))
     holding = np.sum([index.statistics.held(keys) for index in few], axis=0, dtype=np.int64)
     begin = np.append(0, np.cumsum(holding))
     text, gain = np.empty(begin[-1], np.int32), np.empty(begin[-1], np.float16)
