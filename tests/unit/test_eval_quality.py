@@ -76,7 +76,7 @@ def test_what_was_heard_is_read(tmp_path: Path) -> None:
     assert code == 0 and (told["n"], told["precision_规范用语"]) == (2, 1)
     assert (told["same_n"], told["same_recall"]) == (2 * len(PACK.quality), 1)
     code, out, _ = run("--heard", str(path), "--show")
-    assert code == 0 and "规范用语" in out and "1,000 calls" in out
+    assert code == 0 and "规范用语" in out and "1,000 in" in out
 
 
 @pytest.mark.parametrize(
