@@ -84,8 +84,9 @@ def _packed(texts: Sequence[str], first: int) -> Ints:
 
 def distinct(numbers: Ints) -> Ints:
     """Of numbers from 0 on each once, ascending; sorting takes less than np.unique."""
-    ordered = np.sort(numbers)
-    return ordered[np.diff(ordered, prepend=-1) != 0]
+    ordered: Ints = np.sort(numbers)
+    once: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
+    return once
 
 
 def is_single(keys: Ints) -> NDArray[np.bool_]:
