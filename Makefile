@@ -11,7 +11,9 @@ APT := $(PYTHON) provisioning/apt.py
 KEEP ?=
 FAIL ?=
 ARGS ?=
-export PYTHONDONTWRITEBYTECODE ?= 1
+# Hundreds of processes start in a test run: none compiles what another has.
+export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## Show this list
 	@echo "聆听 Lingting: live and recorded hotline calls to text."
@@ -82,7 +84,7 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 $(PYANNOTE)/.ready: $(VENV)/.demo requirements/diarization.txt
 	@echo "setting up $(PYANNOTE), this once ..."
 	@$(PYTHON) -m venv --clear $(PYANNOTE)
-	@$(UV) pip install --quiet --compile-bytecode --python $(PYANNOTE)/bin/python --require-hashes -r requirements/diarization.txt
+	@$(UV) pip install --quiet --python $(PYANNOTE)/bin/python --require-hashes -r requirements/diarization.txt
 	@$(UV) pip install --quiet --python $(PYANNOTE)/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -136,6 +136,7 @@ def daemon(
         "LINGTING_TRITON__ADDRESS": "127.0.0.1:0",
         "LINGTING_STORE__FOLDER": str(folder / "store"),
         "LINGTING_MODELS__LIBRARY": str(folder / "models"),  # what a test activates is its own
+        "CACHE_DIRECTORY": str(folder.parent),  # how the model runs best is measured once a worker
         "LINGTING_LIMITS__LIVE_LEGS": "64",  # not what a busy test machine was measured to carry
         **environment,
     }

@@ -123,7 +123,8 @@ def environment(work: InstallWork) -> None:
     wheels = work.medium.folder / "wheels" / "cpu"
     _pip(venv, wheels, "-r", str(wheels / "lock.txt"), "--require-hashes")
     _pip(venv, wheels, "--no-build-isolation", "--editable", str(release))
-    run(str(venv / "bin" / "python"), "-m", "compileall", "-q", str(release / "appliance"))
+    ours = [str(release / name) for name in ("appliance", "inference")]
+    run(str(venv / "bin" / "python"), "-m", "compileall", "-q", *ours)
     run("chmod", "-R", "a+rX,go-w", str(release))
     os.sync()
     (release / READY).touch()

@@ -14,7 +14,7 @@ from appliance.access.roles import SEES_WARNINGS, WARNS, Principal
 from appliance.api.http import warning_schemas as schemas
 from appliance.api.http.auth import Needs
 from appliance.api.http.body import checked, read_json, takes
-from appliance.api.http.promises import PROBLEMS
+from appliance.api.http.promises import PROBLEMS, Responses
 from appliance.assist.city.pack import CityPack
 from appliance.assist.orders import pii
 from appliance.assist.warnings import report as reports
@@ -29,6 +29,9 @@ DAY_S = 86_400.0
 MOST = 100
 HOT = 20  # matters
 PERIODS = {"day": DAY_S, "week": 7 * DAY_S}
+REPORTS: Responses = {
+    200: {"content": {media: {} for media in ("application/json", "text/html", "text/csv")}}
+}
 BEFORE = Query(description="contacts of the last days", gt=0, le=31)
 LIMIT = Query(ge=1, le=MOST)
 
@@ -95,7 +98,7 @@ def _add_report(
 ) -> None:
     reader = Depends(Needs(access, SEES_WARNINGS))
 
-    @router.get("/report", responses=PROBLEMS)
+    @router.get("/report", response_class=Response, responses=REPORTS | PROBLEMS)
     async def report(
         who: Principal = reader,
         period: Literal["day", "week"] = "day",
