@@ -13,8 +13,12 @@ from appliance.api.auth import check_closed
 from appliance.api.grpc.server import GrpcServer
 from appliance.api.http.followed import Followed
 from appliance.api.http.server import HttpServer
+from appliance.api.knowledge import KnowledgeService
 from appliance.api.orders import shown_to_city
+from appliance.api.quality import QualityService
+from appliance.api.services import Services
 from appliance.api.tls import check_tls
+from appliance.api.warnings import WarningService
 from appliance.archive.archive import Archive
 from appliance.archive.tenant_terms import TenantTerms
 from appliance.assist.alerts import Alerts
@@ -108,14 +112,22 @@ class Gateway:
         kinds = [work.kind for work in (recordings, replays, self._push, *owed)]
         audit = self.access.audit_folder
         self._condition = ConditionWatch(settings, store, audit, metrics, kinds)
-        self._grpc = GrpcServer(self.box, self.archive, self.access, self.orders)
+        services = self._services()
+        self._grpc = GrpcServer(self.box, self.archive, self.access, services)
         self._http = HttpServer(
             *(self.box, self.archive, self.access, self._history),
             followed=Followed(
-                *(self.lines, webhooks, replays, self.orders, self.knowledge, self.quality),
-                self.warnings,
+                *(self.lines, webhooks, replays, services),
                 *(self.terms, self.rollout, self.beside),
             ),
+        )
+
+    def _services(self) -> Services:
+        return Services(
+            self.orders,
+            KnowledgeService(self.knowledge, self.archive, self.access),
+            QualityService(self.quality, self.archive, self.access),
+            WarningService(self.warnings, self.store, self.access),
         )
 
     def _followers(self) -> tuple[Subscriber, ...]:

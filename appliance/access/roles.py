@@ -35,6 +35,7 @@ ORDERS = READS | {AccessRole.CLERK}
 WRITES = frozenset({AccessRole.CALLER, AccessRole.AGENT, AccessRole.DISPATCHER})
 DISPATCHES = frozenset({AccessRole.CALLER, AccessRole.DISPATCHER})
 INSPECTS = frozenset({AccessRole.INSPECTOR})
+APPEALS = frozenset({AccessRole.CALLER, AccessRole.AGENT, AccessRole.INSPECTOR})
 EDITS = frozenset({AccessRole.EDITOR, AccessRole.APPROVER})
 APPROVES = frozenset({AccessRole.APPROVER})
 SEARCHES = READS | EDITS

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from appliance.access.roles import (
+    APPEALS,
     APPROVES,
     EDITS,
     INSPECTS,
@@ -22,7 +23,6 @@ from appliance.access.roles import (
 )
 
 Language = Literal["zh", "en"]
-APPEALS = frozenset({AccessRole.AGENT, AccessRole.CALLER, AccessRole.INSPECTOR})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import pytest
 
 from appliance.access.access import CredentialRequest
 from appliance.access.roles import AccessRole, Principal
-from appliance.api.grpc.orders import SERVICE
+from appliance.api.grpc.orders import OrdersServicer
 from appliance.feed.running import RunningCalls
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 from appliance.settings.doors import AccessSettings
@@ -285,7 +285,7 @@ async def test_grpc_says_the_same(box: RunningGateway, web: httpx.AsyncClient) -
 
         async def ask(method: str, request: Any, answer: Any) -> Any:
             call = channel.unary_unary(
-                f"/{SERVICE}/{method}",
+                f"/{OrdersServicer.service.full_name}/{method}",
                 request_serializer=type(request).SerializeToString,
                 response_deserializer=answer.FromString,
             )

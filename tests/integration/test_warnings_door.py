@@ -75,7 +75,8 @@ async def test_neighbours_without_water_are_one_warning(
     assert len(hot) == 1 and hot[0]["voices"] == 10
     heat = (await web.get(f"{DOOR}/heat")).json()
     assert sum(map(sum, heat["counts"])) == 10
-    assert len(heat["counts"]) == len(heat["places"]) == len(heat["expected"])
+    assert len(heat["counts"]) == len(heat["places"])
+    assert heat["expected"] is None, "of a box that is a minute old nobody knows what is usual"
     hours = (await web.get(f"{DOOR}/forecast", params={"hours": 3})).json()["hours"]
     assert len(hours) == 3 and all(each["expected"] >= 0 for each in hours)
     state = box.whole.metrics.warnings.labels("burst")._value.get()

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from appliance.assist.quality.desk import InspectionAction, decided
+from appliance.assist.quality.desk import InspectionAction, carried, decided
 from appliance.assist.quality.sampling import SampleBy, sample
 from appliance.assist.quality.statistics import kappa, statistics, wilson
 from appliance.errors import Conflict
-from appliance.store.inspections import InspectedRow, KeptFinding
+from appliance.store.inspections import InspectedRow, KeptFinding, KeptInspection
 
 
 def call(agent: str, total: float | None) -> SimpleNamespace:
@@ -68,6 +68,25 @@ def test_an_inspector_may_find_what_the_rule_did_not() -> None:
         decided(done, InspectionAction.OVERRIDE, 5.0)
     with pytest.raises(Conflict, match="nothing was taken off"):
         decided(missed, InspectionAction.APPEAL, 5.0)
+
+
+def test_an_inspection_made_anew_keeps_what_people_have_said() -> None:
+    before = (
+        KeptFinding("a", "kept", 0, "violated", "overridden"),
+        KeptFinding("b", "violated", 5, "violated", "open"),
+        KeptFinding("c", "violated", 5, "violated"),
+        KeptFinding("gone", "violated", 5, "violated", "upheld"),
+    )
+    anew = (
+        KeptFinding("a", "violated", 6, "violated"),
+        KeptFinding("b", "kept", 0, "kept"),
+        KeptFinding("c", "violated", 7, "violated"),
+    )
+    of = ("call", "here", "3021")
+    made = carried(KeptInspection(*of, 85, "old", before), KeptInspection(*of, 87, "new", anew))
+    told = [(each.rule, each.finding, each.points, each.appeal) for each in made.findings]
+    assert told == [("a", "kept", 0, "overridden"), ("b", "kept", 0, ""), ("c", "violated", 7, "")]
+    assert made.total == 93 and made.pack == "new"
 
 
 def ids(rows: Sequence[InspectedRow], by: SampleBy, n: int, day: str = "2026-11-29") -> list[str]:

@@ -7,14 +7,18 @@ from dataclasses import replace
 
 import pytest
 
+from appliance.assist.city.divisions import DivisionLevel, up_to
+from appliance.assist.city.pack import load
 from appliance.assist.warnings.book import EarlyWarning, WarningBook
 from appliance.assist.warnings.bursts import Bursts, cells_of, first_days, surprise
 from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.expected import DAY_S, HOUR_S, Expected
 from appliance.assist.warnings.life import WarningAction, WarningState, after
 from appliance.assist.warnings.matters import heat, matters
+from appliance.assist.warnings.usual import heat_table
 from appliance.assist.warnings.year import synthetic_year
 from appliance.errors import Conflict
+from appliance.settings.section import PROJECT
 
 BEGIN = 1_767_196_800.0  # 2026-01-01 in China
 CATEGORIES = ("010101", "010102", "020101", "030101")
@@ -216,3 +220,22 @@ def test_a_matter_that_rested_for_long_weighs_less() -> None:
     close = [Contact(str(n), BEGIN + n * DAY_S) for n in range(5)]
     apart = [Contact(str(n), BEGIN + n * 90 * DAY_S) for n in range(5)]
     assert heat(close) > 2 * heat(apart)
+
+
+def test_a_day_does_not_say_of_itself_what_is_usual() -> None:
+    pack = load(PROJECT / "provisioning" / "city_packs" / "datong")
+    place = next(iter(pack.divisions.of_level(DivisionLevel.VILLAGE))).code
+    head = next(iter(pack.taxonomy.leaves)).code[:2]
+    begin, end = BEGIN + 14 * DAY_S, BEGIN + 15 * DAY_S
+    past = [Contact(f"p{n}", BEGIN + n * DAY_S / 10, f"{head}0101", place, "") for n in range(140)]
+    today = [Contact(f"t{n}", begin + n, f"{head}0101", place, "") for n in range(300)]
+    expected = Expected()
+    for each in past + today:
+        expected.learn(list(cells_of(each)), each.category, each.at)
+    found = heat_table(today, expected, pack, begin, end)
+    row = [code for code, _ in found.places].index(up_to(place, DivisionLevel.COUNTY))
+    column = [code for code, _ in found.categories].index(head)
+    assert found.counts[row][column] == 300
+    assert found.expected and 8 < found.expected[row][column] < 12
+    young = heat_table(today, expected, pack, BEGIN + DAY_S, end)
+    assert young.expected is None, "of one day's past nobody knows"

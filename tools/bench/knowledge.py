@@ -23,6 +23,7 @@ from fastapi import FastAPI
 from rich.console import Console
 
 from appliance.api.http.knowledge import knowledge_routes
+from appliance.api.knowledge import KnowledgeService
 from appliance.archive.archive import Archive
 from appliance.assist.city.pack import CityPack
 from appliance.assist.current import CurrentCity
@@ -120,7 +121,8 @@ async def _box(folder: Path, city: CurrentCity) -> AsyncIterator[KnowledgeBox]:
     store = Store(StoreSettings(folder=folder / "store", reserve_mib=0), metrics)
     desk = KnowledgeDesk(store, city, metrics)
     app = FastAPI()
-    app.include_router(knowledge_routes(desk, Archive(Settings(), store, metrics), None))
+    service = KnowledgeService(desk, Archive(Settings(), store, metrics), None)
+    app.include_router(knowledge_routes(service, None))
     await store.start()
     await desk.start()
     transport = httpx.ASGITransport(app)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import grpc
 from google.protobuf.json_format import ParseDict
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from appliance.access.roles import ORDERS, READS, SENDS, WRITES, AccessRole, Principal
 from appliance.api import orders as common
 from appliance.api.calls import DEFAULT_PAGE, MOST_PER_PAGE, make_token, read_token
 from appliance.api.grpc.auth import Doorman
 from appliance.api.grpc.hotline_requests import id_of
-from appliance.api.grpc.unary import unary
+from appliance.api.grpc.mirror import moment
 from appliance.api.texts import TextMessage, orders_of, take_text
 from appliance.archive.archive import Archive
 from appliance.archive.texts import Texts
@@ -28,13 +25,14 @@ from appliance.store.order_rows import Order, OrderFilter
 if TYPE_CHECKING:
     from appliance.access.access import Access
 
-SERVICE = pb.DESCRIPTOR.services_by_name["Orders"].full_name
 DOOR = "orders"
 BODY = ("fields", "missing", "question", "notes", "danger", "refusal", "similar", "answers")
 
 
 class OrdersServicer:
     """Each method is translation around the desk."""
+
+    service = pb.DESCRIPTOR.services_by_name["Orders"]
 
     def __init__(
         self, desk: OrderDesk, archive: Archive, doorman: Doorman, access: Access | None
@@ -191,34 +189,18 @@ def _order(order: Order, who: Principal, *, masked: bool) -> Any:
         category=order.category,
         division=order.division,
         tier=order.tier,
-        create_time=_time(order.created_at),
-        due_time=_time(order.due_at),
-        end_time=_time(order.ended_at),
+        create_time=moment(order.created_at),
+        due_time=_moment(order.due_at),
+        end_time=_moment(order.ended_at),
         masked=told["masked"],
     )
     for part in order.units:
         message.units.add(
-            unit=part.unit, main=part.main, state=part.state, due_time=_time(part.due_at)
+            unit=part.unit, main=part.main, state=part.state, due_time=_moment(part.due_at)
         )
     ParseDict({name: told[name] for name in BODY}, message.body)
     return message
 
 
-def _time(moment: float | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    return Timestamp(seconds=int(moment), nanos=int(moment % 1 * 1e9))
-
-
-def handlers(servicer: OrdersServicer) -> Any:
-    """The service on the wire."""
-    both = partial(unary, servicer.answering)
-    methods = {
-        "ListOrders": both(servicer.ListOrders, pb.ListOrdersRequest, pb.ListOrdersResponse),
-        "GetOrder": both(servicer.GetOrder, pb.GetOrderRequest, pb.Order),
-        "UpdateOrder": both(servicer.UpdateOrder, pb.UpdateOrderRequest, pb.Order),
-        "MoveOrder": both(servicer.MoveOrder, pb.MoveOrderRequest, pb.Order),
-        "GetCallOrders": both(servicer.GetCallOrders, pb.GetCallRequest, pb.CallOrders),
-        "CreateText": both(servicer.CreateText, pb.CreateTextRequest, pb.CallOrders),
-    }
-    return grpc.method_handlers_generic_handler(SERVICE, methods)
+def _moment(at: float | None) -> Any:
+    return None if at is None else moment(at)

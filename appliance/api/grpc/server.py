@@ -10,19 +10,23 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from appliance.api import ports
-from appliance.api.grpc import hotline, orders
+from appliance.api.grpc import hotline, unary
 from appliance.api.grpc.admission import RpcAdmission
 from appliance.api.grpc.auth import Doorman
 from appliance.api.grpc.health import HealthServicer
+from appliance.api.grpc.knowledge import KnowledgeServicer
+from appliance.api.grpc.orders import OrdersServicer
+from appliance.api.grpc.quality import QualityServicer
 from appliance.api.grpc.riva import SERVICE, RivaServicer, handlers
+from appliance.api.grpc.warnings import WarningServicer
 from appliance.api.tls import server_credentials
 from appliance.settings import Settings
 from appliance.settings.doors import GrpcSettings
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
+    from appliance.api.services import Services
     from appliance.archive.archive import Archive
-    from appliance.assist.orders.desk import OrderDesk
     from appliance.call.box import Box
 
 log = logging.getLogger(__name__)
@@ -44,9 +48,10 @@ class GrpcServer:
         box: Box,
         archive: Archive | None = None,
         access: Access | None = None,
-        desk: OrderDesk | None = None,
+        services: Services | None = None,
     ) -> None:
-        self._box, self._archive, self._access, self._desk = box, archive, access, desk
+        self._box, self._archive, self._access = box, archive, access
+        self._services = services
         self._settings = box.settings.grpc
         self._admission = RpcAdmission(box.settings.limits, box.metrics)
         self._server: Any = None
@@ -65,10 +70,9 @@ class GrpcServer:
             )
             server.add_generic_rpc_handlers(hotline.handlers(ours))
             services += [hotline.SERVICE, hotline.OPERATIONS]
-        if self._archive and self._desk:
-            clerk = orders.OrdersServicer(self._desk, self._archive, doorman, self._access)
-            server.add_generic_rpc_handlers((orders.handlers(clerk),))
-            services.append(orders.SERVICE)
+        for servicer in self._servicers(doorman):
+            server.add_generic_rpc_handlers((unary.handlers(servicer),))
+            services.append(servicer.service.full_name)
         health_pb2_grpc.add_HealthServicer_to_server(
             HealthServicer(self._box, self._admission, tuple(services)), server
         )
@@ -80,6 +84,18 @@ class GrpcServer:
         await server.start()
         self._server = server
         return port
+
+    def _servicers(self, doorman: Doorman) -> tuple[Any, ...]:
+        """Of what is served beside calls."""
+        if not (self._archive and self._services):
+            return ()
+        ours = self._services
+        return (
+            OrdersServicer(ours.orders, self._archive, doorman, self._access),
+            KnowledgeServicer(ours.knowledge, doorman),
+            QualityServicer(ours.quality, doorman),
+            WarningServicer(ours.warnings, doorman),
+        )
 
     def _listen(self, server: Any) -> int:
         """On every port there is to be; returns the one for callers with keys."""

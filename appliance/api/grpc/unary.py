@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 
 from appliance.access.roles import ANYBODY
 
@@ -33,3 +34,21 @@ def unary(answering: Answering, method: Method, request: Any, response: Any) -> 
     return grpc.unary_unary_rpc_method_handler(
         single(answering, method, request), None, response.SerializeToString
     )
+
+
+def handlers(servicer: Any) -> Any:
+    """A service of nothing but such methods, on the wire.
+
+    Args:
+        servicer: has its descriptor as `service`, `answering`, and a method for each of its own.
+    """
+    methods = {
+        each.name: unary(
+            servicer.answering,
+            getattr(servicer, each.name),
+            GetMessageClass(each.input_type),
+            GetMessageClass(each.output_type),
+        )
+        for each in servicer.service.methods
+    }
+    return grpc.method_handlers_generic_handler(servicer.service.full_name, methods)

@@ -15,8 +15,9 @@ from starlette.responses import Response, StreamingResponse
 
 from appliance.access.access import Access, CredentialRequest, NewCredential
 from appliance.access.roles import ADMINS, ANYBODY, AccessRole, Principal
+from appliance.api.fields import checked
 from appliance.api.http.auth import ROOT, Needs
-from appliance.api.http.body import checked, read_json, takes
+from appliance.api.http.body import read_json, takes
 from appliance.api.http.promises import PROBLEMS
 from appliance.errors import Forbidden
 from appliance.security import audit

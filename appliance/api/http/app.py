@@ -76,13 +76,13 @@ def create_app(
     app.include_router(audio_routes(box, access))
     app.include_router(realtime_routes(box, access))
     if archive and followed:
-        texts = Texts(archive)
-        app.include_router(order_routes(followed.orders, archive, access))
-        app.include_router(knowledge_routes(followed.knowledge, archive, access))
-        app.include_router(quality_routes(followed.quality, archive, access))
-        app.include_router(warning_routes(followed.warnings, archive.store, access))
-        app.include_router(text_routes(texts, followed.orders, access))
-        app.include_router(open311_routes(followed.orders, texts, access))
+        texts, services = Texts(archive), followed.services
+        app.include_router(order_routes(services.orders, archive, access))
+        app.include_router(knowledge_routes(services.knowledge, access))
+        app.include_router(quality_routes(services.quality, access))
+        app.include_router(warning_routes(services.warnings, access))
+        app.include_router(text_routes(texts, services.orders, access))
+        app.include_router(open311_routes(services.orders, texts, access))
     if archive:
         app.include_router(recording_routes(box, archive, access))
         app.include_router(call_routes(archive, access))

@@ -5,18 +5,17 @@ FastAPI reads a body before it asks its dependencies: all of it, from anybody.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import Request
 
+from appliance.api.fields import DOING
 from appliance.api.http.upload import IDLE_TIMEOUT_S, Inlet
 from appliance.errors import InvalidRequest
 
 MOST_JSON_BYTES = 64 << 10
 MOST_TEXT_BYTES = 256 << 10  # 20,000 characters, each as six
-DOING = "read the request"
-ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 async def read_json(request: Request, most: int = MOST_JSON_BYTES) -> dict[str, Any]:
@@ -29,22 +28,6 @@ async def read_json(request: Request, most: int = MOST_JSON_BYTES) -> dict[str, 
     if not isinstance(body, dict):
         raise InvalidRequest(DOING, "the body must be a JSON object")
     return body
-
-
-def checked(model: type[ModelT], fields: dict[str, Any]) -> ModelT:
-    """Raises InvalidRequest naming the first wrong field."""
-    try:
-        return model(**fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        unknown = first["type"] == "extra_forbidden"
-        cause = "there is no such field" if unknown else first["msg"]
-        known = ", ".join(model.model_fields)
-        hint = f"there are {known}" if unknown else "/openapi.json describes every field"
-        raise InvalidRequest(DOING, f"{name}: {cause}", hint, param=name) from error
-    except TypeError as error:
-        raise InvalidRequest(DOING, "a field's name is no name") from error
 
 
 def version_of(if_match: str, doing: str) -> int | None:

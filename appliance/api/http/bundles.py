@@ -14,8 +14,9 @@ from starlette.responses import Response, StreamingResponse
 
 from appliance.access.access import Access
 from appliance.access.roles import AccessRole, Principal
+from appliance.api.fields import checked
 from appliance.api.http.auth import Needs
-from appliance.api.http.body import checked, read_json, takes
+from appliance.api.http.body import read_json, takes
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.upload import IDLE_TIMEOUT_S, Inlet
 from appliance.errors import BundleError, InvalidRequest

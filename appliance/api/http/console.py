@@ -139,7 +139,7 @@ def console_routes(
 
     _add_static(router)
     if followed:
-        _add_orders(router, followed.orders, access)
+        _add_orders(router, followed.services.orders, access)
         _add_terms(router, followed, access)
         _add_views(router, followed, access)
     _add_session(router, access)
@@ -201,7 +201,7 @@ def _add_views(router: APIRouter, followed: Followed, access: Access | None) -> 
             if who is None:
                 return asking(request)
             viewer = viewer_of(request, who, followed=True)
-            told = facts(followed.orders.city.pack, viewer.language)
+            told = facts(followed.services.orders.city.pack, viewer.language)
             return shown(request, renderer(viewer.language).view(name, viewer, told))
 
     add("knowledge", SEARCHES)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from appliance.api.services import Services
 from appliance.archive.tenant_terms import TenantTerms
-from appliance.assist.knowledge.desk import KnowledgeDesk
-from appliance.assist.orders.desk import OrderDesk
-from appliance.assist.quality.desk import QualityDesk
-from appliance.assist.warnings.desk import WarningDesk
 from appliance.console.board import Lines
 from appliance.feed.replay import Replays
 from appliance.models.beside import BesideServing
@@ -21,10 +18,7 @@ class Followed:
     lines: Lines
     webhooks: Webhooks
     replays: Replays
-    orders: OrderDesk
-    knowledge: KnowledgeDesk
-    quality: QualityDesk
-    warnings: WarningDesk
+    services: Services
     terms: TenantTerms
     rollout: Rollout
     beside: BesideServing

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import date
 from functools import partial
 from typing import Annotated, Any
@@ -15,22 +13,15 @@ from starlette.responses import JSONResponse, Response
 
 from appliance.access.access import Access
 from appliance.access.roles import APPROVES, EDITS, READS, SEARCHES, Principal
+from appliance.api import knowledge_schemas as schemas
 from appliance.api.calls import DEFAULT_PAGE, MOST_PER_PAGE
-from appliance.api.http import knowledge_schemas as schemas
+from appliance.api.fields import checked
 from appliance.api.http.auth import Needs
-from appliance.api.http.body import checked, read_json, takes, version_of
+from appliance.api.http.body import read_json, takes, version_of
 from appliance.api.http.promises import PROBLEMS
-from appliance.archive.archive import Archive
-from appliance.assist.knowledge.desk import KnowledgeDesk
-from appliance.assist.knowledge.library import FoundEntry
-from appliance.assist.knowledge.passages import highlights
-from appliance.assist.text.index import query_of
-from appliance.errors import Forbidden
-from appliance.store.asked import AgentVerdict
+from appliance.api.knowledge import MOST_FOUND, MOST_QUESTION, MOST_TOGETHER, KnowledgeService
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 
-MOST_FOUND = 50
-MOST_TOGETHER = 500
 MOST_BYTES = 16 << 20  # of many entries
 MOST_ENTRY_BYTES = 512 << 10
 PLACE = r"^(\d{12})?$"
@@ -43,39 +34,34 @@ class ManyEntries(BaseModel):
 _version = partial(version_of, doing="change an entry")
 
 
-def knowledge_routes(desk: KnowledgeDesk, archive: Archive, access: Access | None) -> APIRouter:
+def knowledge_routes(service: KnowledgeService, access: Access | None) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["knowledge"])
-    _add_searching(router, desk, access)
-    _add_editing(router, desk, access)
-    _add_upkeep(router, desk, access)
-    _add_reading(router, desk, access)
-    _add_approving(router, desk, access)
-    _add_suggestions(router, desk, archive, access)
+    _add_searching(router, service, access)
+    _add_editing(router, service, access)
+    _add_upkeep(router, service, access)
+    _add_reading(router, service, access)
+    _add_approving(router, service, access)
+    _add_suggestions(router, service, access)
     return router
 
 
-def _add_searching(router: APIRouter, desk: KnowledgeDesk, access: Access | None) -> None:
+def _add_searching(router: APIRouter, service: KnowledgeService, access: Access | None) -> None:
     searcher = Depends(Needs(access, SEARCHES))
 
     @router.get("/knowledge/search", response_model=schemas.SearchSchema, responses=PROBLEMS)
     async def search(
-        q: Annotated[str, Query(min_length=1, max_length=2000, description="a question")],
+        q: Annotated[str, Query(min_length=1, max_length=MOST_QUESTION, description="a question")],
         who: Principal = searcher,
         place: Annotated[str, Query(pattern=PLACE, description="12-digit code")] = "",
         day: Annotated[date | None, Query(description="on which it has to hold")] = None,
         most: Annotated[int, Query(ge=1, le=MOST_FOUND)] = 3,
     ) -> schemas.SearchSchema:
         """What answers a question there, on that day; the best first."""
-        found = await asyncio.to_thread(desk.search, [(q, 1.0)], place=place, day=day, most=most)
-        return schemas.SearchSchema(found=[_found(each, q) for each in found])
+        return await service.search(q, place, day, most)
 
 
-def _found(each: FoundEntry, question: str) -> schemas.FoundSchema:
-    words = each.entry.answer[each.passage.begin : each.passage.end]
-    return schemas.found(each, highlights(words, query_of([(question, 1.0)])))
-
-
-def _add_editing(router: APIRouter, desk: KnowledgeDesk, access: Access | None) -> None:
+def _add_editing(router: APIRouter, service: KnowledgeService, access: Access | None) -> None:
+    desk = service.desk
     editor = Depends(Needs(access, EDITS))
 
     @router.get("/knowledge", response_model=schemas.EntryList, responses=PROBLEMS)
@@ -86,11 +72,7 @@ def _add_editing(router: APIRouter, desk: KnowledgeDesk, access: Access | None) 
         page_token: Annotated[str, Query(pattern=r"^\d{0,18}$")] = "",
     ) -> schemas.EntryList:
         """Entries, the last changed first."""
-        before = int(page_token) if page_token else None
-        found = await desk.page(state, page_size + 1, before)
-        more = str(found[page_size - 1].sequence) if len(found) > page_size else ""
-        told = [schemas.entry(each) for each in found[:page_size]]
-        return schemas.EntryList(entries=told, next_page_token=more)
+        return await service.page(state, page_size, page_token)
 
     @router.post(
         "/knowledge",
@@ -118,26 +100,17 @@ def _add_editing(router: APIRouter, desk: KnowledgeDesk, access: Access | None) 
     ) -> schemas.Imported:
         """Up to 500 entries, all or none; the same id again is a new version."""
         given = checked(ManyEntries, await read_json(request, MOST_BYTES))
-        entries = [each.entry(each.id) for each in given.entries]
-        if approve:
-            _check_approves(who)
-        async with _doing(access, who, "knowledge.import", f"{len(entries)} entries"):
-            made = await (desk.publish if approve else desk.draft)(entries, who.name)
-        found = await desk.contradicting(made)
-        return schemas.Imported(
-            ids=[each.id for each in made],
-            contradictions=[schemas.contradiction(each) for each in found],
-            undated=sum(not each.valid_to for each in made),
-        )
+        return await service.import_entries(given.entries, who, approve=approve)
 
 
-def _add_upkeep(router: APIRouter, desk: KnowledgeDesk, access: Access | None) -> None:
+def _add_upkeep(router: APIRouter, service: KnowledgeService, access: Access | None) -> None:
+    desk = service.desk
     editor = Depends(Needs(access, EDITS))
 
     @router.get("/knowledge/gaps", response_model=schemas.GapList, responses=PROBLEMS)
     async def gaps(who: Principal = editor) -> schemas.GapList:
         """What was asked and has no entry, by matter; what was asked most first."""
-        return schemas.GapList(gaps=[schemas.gap(each) for each in await desk.gaps()])
+        return await service.gaps()
 
     @router.post(
         "/knowledge/gaps/{gap}/draft",
@@ -190,7 +163,8 @@ def _add_upkeep(router: APIRouter, desk: KnowledgeDesk, access: Access | None) -
         return _list(desk.expiring(days))
 
 
-def _add_reading(router: APIRouter, desk: KnowledgeDesk, access: Access | None) -> None:
+def _add_reading(router: APIRouter, service: KnowledgeService, access: Access | None) -> None:
+    desk = service.desk
     searcher = Depends(Needs(access, SEARCHES))
     editor = Depends(Needs(access, EDITS))
 
@@ -225,7 +199,7 @@ def _add_reading(router: APIRouter, desk: KnowledgeDesk, access: Access | None) 
         return _answer(await desk.change(entry, given.entry(entry), who.name, _version(if_match)))
 
 
-def _add_approving(router: APIRouter, desk: KnowledgeDesk, access: Access | None) -> None:
+def _add_approving(router: APIRouter, service: KnowledgeService, access: Access | None) -> None:
     approver = Depends(Needs(access, APPROVES))
 
     @router.post(
@@ -237,32 +211,23 @@ def _add_approving(router: APIRouter, desk: KnowledgeDesk, access: Access | None
         if_match: Annotated[str, Header(max_length=40, description="the ETag it had")] = "",
     ) -> Response:
         """It answers from now on. Whoever wrote it cannot approve it."""
-        async with _doing(access, who, "knowledge.approve", entry):
-            known = bool(who.credential)
-            return _answer(await desk.approve(entry, who.name, _version(if_match), known=known))
+        return _answer(await service.approve(entry, who, _version(if_match)))
 
     @router.post(
         "/knowledge/{entry}/retire", response_model=schemas.EntrySchema, responses=PROBLEMS
     )
     async def retire(entry: str, who: Principal = approver) -> Response:
         """It answers no longer; its history stays."""
-        async with _doing(access, who, "knowledge.retire", entry):
-            return _answer(await desk.retire(entry, who.name))
+        return _answer(await service.retire(entry, who))
 
 
-def _add_suggestions(
-    router: APIRouter, desk: KnowledgeDesk, archive: Archive, access: Access | None
-) -> None:
+def _add_suggestions(router: APIRouter, service: KnowledgeService, access: Access | None) -> None:
     reader = Depends(Needs(access, READS))
 
     @router.get("/calls/{call}/suggestions", responses=PROBLEMS)
     async def suggestions(call: str, who: Principal = reader) -> dict[str, Any]:
         """What is proposed to the agent now; of a call that is over, at its end."""
-        record = await archive.get(call, tenant=who.tenant)
-        if access and who.is_human:
-            await access.record(who, "call.read", record.id)
-        told = record.derived.get("suggestions", {"utterance": "", "question": "", "entries": []})
-        return dict(told)
+        return await service.suggestions(call, who)
 
     @router.post(
         "/calls/{call}/suggestions/{entry}",
@@ -273,15 +238,8 @@ def _add_suggestions(
     async def judge(request: Request, call: str, entry: str, who: Principal = reader) -> Response:
         """采纳 or 不准: it weighs from the next question on, in this call and in others alike."""
         wanted = checked(schemas.VerdictFields, await read_json(request))
-        record = await archive.get(call, tenant=who.tenant)
-        question = record.derived.get("suggestions", {}).get("question", "")
-        await desk.judge(AgentVerdict(record.id, entry, wanted.taken, who.name, question))
+        await service.judge(call, entry, who, taken=wanted.taken)
         return Response(status_code=204)
-
-
-def _check_approves(who: Principal) -> None:
-    if not who.roles & APPROVES:
-        raise Forbidden("import entries", "you may not approve them", "leave approve=true out")
 
 
 def _list(entries: Sequence[KnowledgeEntry]) -> schemas.EntryList:
@@ -291,7 +249,3 @@ def _list(entries: Sequence[KnowledgeEntry]) -> schemas.EntryList:
 def _answer(entry: KnowledgeEntry, status: int = 200) -> Response:
     body = schemas.entry(entry).model_dump(mode="json")
     return JSONResponse(body, status, headers={"ETag": f'"{entry.version}"'})
-
-
-def _doing(access: Access | None, who: Principal, act: str, about: str) -> Any:
-    return access.doing(who, act, about) if access else nullcontext()

@@ -19,9 +19,10 @@ from appliance.access.access import Access
 from appliance.access.roles import DISPATCHES, ORDERS, READS, SENDS, WRITES, AccessRole, Principal
 from appliance.api import orders as common
 from appliance.api.calls import DEFAULT_PAGE, MOST_PER_PAGE, make_token, read_token
+from appliance.api.fields import checked
 from appliance.api.http import order_schemas as schemas
 from appliance.api.http.auth import Needs
-from appliance.api.http.body import checked, read_json, takes, version_of
+from appliance.api.http.body import read_json, takes, version_of
 from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
 from appliance.assist.city.tiers import CHINA

@@ -17,9 +17,10 @@ from starlette.responses import JSONResponse, Response
 from appliance.access.access import Access
 from appliance.access.roles import READS, SENDS, Principal
 from appliance.api.calls import MOST_LEGS, choose_language
+from appliance.api.fields import checked
 from appliance.api.http import call_schemas
 from appliance.api.http.auth import Needs, while_allowed
-from appliance.api.http.body import checked, read_json
+from appliance.api.http.body import read_json
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.http.upload import (
     CHUNK_BYTES,

@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from appliance.access.access import Access
 from appliance.access.roles import OPERATES, Principal
+from appliance.api.fields import checked
 from appliance.api.http.auth import Needs
-from appliance.api.http.body import checked, read_json
+from appliance.api.http.body import read_json
 from appliance.api.http.promises import PROBLEMS
 from appliance.errors import Forbidden, InvalidRequest
 from appliance.feed.replay import Replay, Replays

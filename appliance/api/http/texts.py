@@ -10,9 +10,10 @@ from starlette.responses import JSONResponse, Response
 from appliance.access.access import Access
 from appliance.access.roles import SENDS, Principal
 from appliance.api import orders as common
+from appliance.api.fields import checked
 from appliance.api.http import order_schemas as schemas
 from appliance.api.http.auth import Needs
-from appliance.api.http.body import MOST_TEXT_BYTES, checked, read_json, takes
+from appliance.api.http.body import MOST_TEXT_BYTES, read_json, takes
 from appliance.api.http.promises import PROBLEMS
 from appliance.api.texts import TextMessage, orders_of, take_text
 from appliance.archive.texts import Texts

@@ -10,8 +10,9 @@ from starlette.concurrency import run_in_threadpool
 
 from appliance.access.access import Access
 from appliance.access.roles import AccessRole, Principal
+from appliance.api.fields import checked
 from appliance.api.http.auth import Needs
-from appliance.api.http.body import checked, read_json, takes
+from appliance.api.http.body import read_json, takes
 from appliance.api.http.bundles import REF, refusing
 from appliance.api.http.promises import PROBLEMS
 from appliance.models.library import ModelLibrary

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -98,7 +99,8 @@ class QualityDesk(Subscriber):
         return self._city.pack.quality
 
     async def settle(self, job: Job) -> Sequence[Also]:
-        """By the rules of this moment; done again, it takes the place of what was there."""
+        """By the rules of this moment; done again, it takes the place of what was there, but for
+        what people have said of it."""
         try:
             record = await self._store.calls.record(job.call_id)
             config = await self._store.calls.config(job.call_id)
@@ -108,6 +110,8 @@ class QualityDesk(Subscriber):
             return ()
         self._bear()  # the pack may be another
         made = await asyncio.to_thread(self._inspected, record, config)
+        with suppress(NotFound):
+            made = carried(await self._store.inspections.get(job.call_id), made)
         if made.total is not None:
             self._metrics.quality_points.observe(made.total)
         added = await self._store.inspections.adding(made)
@@ -167,6 +171,24 @@ class QualityDesk(Subscriber):
         """Of calls that were inspected between two moments, s since 1970."""
         calls, findings = await self._store.inspections.rows(tenant, since, until)
         return await asyncio.to_thread(statistics, calls, findings)
+
+
+def carried(before: KeptInspection, made: KeptInspection) -> KeptInspection:
+    """An inspection made anew, with the appeals and decisions that the one before had."""
+    judged = {each.rule: each for each in before.findings if each.appeal}
+    findings = tuple(_as_judged(each, judged.get(each.rule)) for each in made.findings)
+    if made.total is None:
+        return replace(made, findings=findings)
+    total = max(0.0, FULL - sum(each.points for each in findings))
+    return replace(made, findings=findings, total=total)
+
+
+def _as_judged(new: KeptFinding, old: KeptFinding | None) -> KeptFinding:
+    if old is None:
+        return new
+    if old.appeal == AppealState.OPEN and new.finding != Finding.VIOLATED:
+        return new  # the rules have given in
+    return replace(new, finding=old.finding, points=old.points, appeal=old.appeal)
 
 
 def decided(now: KeptFinding, action: InspectionAction, points: float) -> KeptFinding:

@@ -7,7 +7,8 @@ and kinds of day are learned for the whole city, by the head of the category.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 
 CHINA = timedelta(hours=8)
@@ -73,6 +74,20 @@ class Expected:
             hours = self._counts.setdefault(head, {})
             hours[slot] = hours.get(slot, 0.0) + 1
             self._kinds[head, slot[0]] = self._kinds.get((head, slot[0]), 0.0) + 1
+
+    def known_days(self, at: float) -> float:
+        """How long before that moment the first contact was."""
+        return max(0.0, at - self._began) / DAY_S if self._began else 0.0
+
+    def without(self, some: Iterable[tuple[Iterable[Cell], float]]) -> Expected:
+        """As if those had not been learned: of cells, and of moments. Hours stay as they are."""
+        other = copy(self)
+        other._cells = dict(self._cells)
+        for cells, at in some:
+            for cell in (*cells, ("", "")):
+                left = other._cells.get(cell, 0.0) - 1 / _faded(at - self._began)
+                other._cells[cell] = max(0.0, left)
+        return other
 
     def daily(self, cell: Cell, at: float) -> float:
         """Contacts of a day: the cell's own past, and what the shares of its parts make of it."""

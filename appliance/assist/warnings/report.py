@@ -176,3 +176,11 @@ def _moment(at: float) -> str:
 
 def _plain(cell: str) -> str:
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") and not cell[1:2].isdigit() else cell
+
+
+# By the name that is asked for: its media type, and what writes it.
+FORMS: dict[str, tuple[str, Callable[[WarningReport], str]]] = {
+    "json": ("application/json", as_json),
+    "html": ("text/html", as_html),
+    "csv": ("text/csv", as_csv),
+}

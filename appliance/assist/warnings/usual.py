@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from appliance.assist.city.divisions import DivisionLevel, up_to
 from appliance.assist.city.pack import CityPack
+from appliance.assist.warnings.bursts import WARM_UP_DAYS, cells_of
 from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.expected import HEAD, HOUR_S, Expected
 
@@ -21,13 +22,13 @@ class HeatTable:
 
     Attributes:
         categories, places: (code, name).
-        counts, expected: [place][category].
+        counts, expected: [place][category]; None: not a week is known of before.
     """
 
     categories: tuple[tuple[str, str], ...]
     places: tuple[tuple[str, str], ...]
     counts: tuple[tuple[int, ...], ...]
-    expected: tuple[tuple[float, ...], ...]
+    expected: tuple[tuple[float, ...], ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +47,26 @@ def heads(pack: CityPack) -> tuple[tuple[str, str], ...]:
 def heat_table(
     contacts: Sequence[Contact], expected: Expected, pack: CityPack, begin: float, end: float
 ) -> HeatTable:
-    """Of contacts between two moments; nothing where there is neither a place nor a category."""
+    """Of contacts between two moments, none of which says what is usual; without those that have
+    neither place nor category."""
     columns = heads(pack)
     counties = pack.divisions.of_level(DivisionLevel.COUNTY)
     rows = tuple((each.code, each.name) for each in counties)
+    inside = [each for each in contacts if begin <= each.at <= end]
     counted = Counter(
         (up_to(each.place, DivisionLevel.COUNTY), each.category[:HEAD])
-        for each in contacts
-        if each.place and begin <= each.at <= end
+        for each in inside
+        if each.place
     )
-    return HeatTable(
-        columns,
-        rows,
-        tuple(tuple(counted[place, head] for head, _ in columns) for place, _ in rows),
-        tuple(
-            tuple(round(expected.within((head, place), begin, end), 1) for head, _ in columns)
-            for place, _ in rows
-        ),
+    counts = tuple(tuple(counted[place, head] for head, _ in columns) for place, _ in rows)
+    if expected.known_days(begin) < WARM_UP_DAYS:
+        return HeatTable(columns, rows, counts, None)
+    before = expected.without((cells_of(each), each.at) for each in inside)
+    usual = tuple(
+        tuple(round(before.within((head, place), begin, end), 1) for head, _ in columns)
+        for place, _ in rows
     )
+    return HeatTable(columns, rows, counts, usual)
 
 
 def forecast(expected: Expected, pack: CityPack, hours: int) -> list[HourAhead]:

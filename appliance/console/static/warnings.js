@@ -172,10 +172,12 @@ function heatOf(count, expected) {
 }
 
 function cell(count, expected) {
-  const heat = heatOf(count, expected);
+  const known = expected !== undefined;
+  const heat = known ? heatOf(count, expected) : 0;
   const made = element("td", { className: `num heat-${heat}` });
   if (!count) return made;
-  made.append(element("b", { textContent: `${["", "", "↑ ", "↑↑ "][heat]}${count}` }), " ", element("small", { textContent: say("usual", { n: round(expected) }) }));
+  made.append(element("b", { textContent: `${["", "", "↑ ", "↑↑ "][heat]}${count}` }));
+  if (known) made.append(" ", element("small", { textContent: say("usual", { n: round(expected) }) }));
   return made;
 }
 
@@ -183,11 +185,11 @@ async function heat() {
   const told = await ask(`warnings/heat?days=${at("heat-days").value}`);
   const columns = told.categories.map((_, i) => i).filter((i) => told.counts.some((row) => row[i]));
   const rows = told.places.map((_, i) => i).filter((i) => told.counts[i].some(Boolean));
-  at("heat-state").textContent = rows.length ? words.quiet : words.no_contacts;
+  at("heat-state").textContent = !rows.length ? words.no_contacts : told.expected ? words.quiet : words.unknown;
   const head = (name, scope) => element("th", { scope, textContent: name });
   const top = element("tr", {}, element("td"), ...columns.map((i) => head(told.categories[i].name, "col")));
   const lines = rows.map((row) => element("tr", {}, head(told.places[row].name, "row"),
-    ...columns.map((i) => cell(told.counts[row][i], told.expected[row][i]))));
+    ...columns.map((i) => cell(told.counts[row][i], told.expected?.[row][i]))));
   const table = element("table", { className: "heat" }, element("thead", {}, top), element("tbody", {}, ...lines));
   at("heat").replaceChildren(...(rows.length ? [table] : []));
 }

@@ -675,3 +675,670 @@ class Order(_message.Message):
     body: _struct_pb2.Struct
     masked: bool
     def __init__(self, name: _Optional[str] = ..., number: _Optional[str] = ..., call: _Optional[str] = ..., matter: _Optional[int] = ..., channel: _Optional[str] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., pack: _Optional[str] = ..., category: _Optional[str] = ..., division: _Optional[str] = ..., tier: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., units: _Optional[_Iterable[_Union[Order.UnitPart, _Mapping]]] = ..., body: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., masked: _Optional[bool] = ...) -> None: ...
+
+class Entry(_message.Message):
+    __slots__ = ("name", "questions", "answer", "kind", "department", "scope", "valid_from", "valid_to", "source", "tags", "state", "version", "gap", "replaces", "changed_by", "approved_by", "changed_at", "taken", "rejected")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    QUESTIONS_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    VALID_FROM_FIELD_NUMBER: _ClassVar[int]
+    VALID_TO_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    REPLACES_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_BY_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_BY_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_AT_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    questions: _containers.RepeatedScalarFieldContainer[str]
+    answer: str
+    kind: str
+    department: str
+    scope: str
+    valid_from: str
+    valid_to: str
+    source: str
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    state: str
+    version: int
+    gap: str
+    replaces: str
+    changed_by: str
+    approved_by: str
+    changed_at: _timestamp_pb2.Timestamp
+    taken: int
+    rejected: int
+    def __init__(self, name: _Optional[str] = ..., questions: _Optional[_Iterable[str]] = ..., answer: _Optional[str] = ..., kind: _Optional[str] = ..., department: _Optional[str] = ..., scope: _Optional[str] = ..., valid_from: _Optional[str] = ..., valid_to: _Optional[str] = ..., source: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., gap: _Optional[str] = ..., replaces: _Optional[str] = ..., changed_by: _Optional[str] = ..., approved_by: _Optional[str] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., taken: _Optional[int] = ..., rejected: _Optional[int] = ...) -> None: ...
+
+class SearchEntriesRequest(_message.Message):
+    __slots__ = ("question", "place", "day", "most")
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
+    question: str
+    place: str
+    day: str
+    most: int
+    def __init__(self, question: _Optional[str] = ..., place: _Optional[str] = ..., day: _Optional[str] = ..., most: _Optional[int] = ...) -> None: ...
+
+class SearchEntriesResponse(_message.Message):
+    __slots__ = ("found",)
+    class Found(_message.Message):
+        __slots__ = ("entry", "confidence", "begin", "end", "marks", "also")
+        ENTRY_FIELD_NUMBER: _ClassVar[int]
+        CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+        BEGIN_FIELD_NUMBER: _ClassVar[int]
+        END_FIELD_NUMBER: _ClassVar[int]
+        MARKS_FIELD_NUMBER: _ClassVar[int]
+        ALSO_FIELD_NUMBER: _ClassVar[int]
+        entry: Entry
+        confidence: float
+        begin: int
+        end: int
+        marks: _containers.RepeatedCompositeFieldContainer[SearchEntriesResponse.Mark]
+        also: _containers.RepeatedScalarFieldContainer[str]
+        def __init__(self, entry: _Optional[_Union[Entry, _Mapping]] = ..., confidence: _Optional[float] = ..., begin: _Optional[int] = ..., end: _Optional[int] = ..., marks: _Optional[_Iterable[_Union[SearchEntriesResponse.Mark, _Mapping]]] = ..., also: _Optional[_Iterable[str]] = ...) -> None: ...
+    class Mark(_message.Message):
+        __slots__ = ("begin", "end")
+        BEGIN_FIELD_NUMBER: _ClassVar[int]
+        END_FIELD_NUMBER: _ClassVar[int]
+        begin: int
+        end: int
+        def __init__(self, begin: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    found: _containers.RepeatedCompositeFieldContainer[SearchEntriesResponse.Found]
+    def __init__(self, found: _Optional[_Iterable[_Union[SearchEntriesResponse.Found, _Mapping]]] = ...) -> None: ...
+
+class ListEntriesRequest(_message.Message):
+    __slots__ = ("state", "page_size", "page_token")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    page_size: int
+    page_token: str
+    def __init__(self, state: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListEntriesResponse(_message.Message):
+    __slots__ = ("entries", "next_page_token")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[Entry]
+    next_page_token: str
+    def __init__(self, entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetEntryRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ImportEntriesRequest(_message.Message):
+    __slots__ = ("entries", "approve")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    APPROVE_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[Entry]
+    approve: bool
+    def __init__(self, entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., approve: _Optional[bool] = ...) -> None: ...
+
+class ImportEntriesResponse(_message.Message):
+    __slots__ = ("names", "contradictions", "undated")
+    class Contradiction(_message.Message):
+        __slots__ = ("entry", "other", "why")
+        ENTRY_FIELD_NUMBER: _ClassVar[int]
+        OTHER_FIELD_NUMBER: _ClassVar[int]
+        WHY_FIELD_NUMBER: _ClassVar[int]
+        entry: str
+        other: str
+        why: str
+        def __init__(self, entry: _Optional[str] = ..., other: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    CONTRADICTIONS_FIELD_NUMBER: _ClassVar[int]
+    UNDATED_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    contradictions: _containers.RepeatedCompositeFieldContainer[ImportEntriesResponse.Contradiction]
+    undated: int
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., contradictions: _Optional[_Iterable[_Union[ImportEntriesResponse.Contradiction, _Mapping]]] = ..., undated: _Optional[int] = ...) -> None: ...
+
+class UpdateEntryRequest(_message.Message):
+    __slots__ = ("entry", "version")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    entry: Entry
+    version: int
+    def __init__(self, entry: _Optional[_Union[Entry, _Mapping]] = ..., version: _Optional[int] = ...) -> None: ...
+
+class ApproveEntryRequest(_message.Message):
+    __slots__ = ("name", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class RetireEntryRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ListGapsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListGapsResponse(_message.Message):
+    __slots__ = ("gaps",)
+    GAPS_FIELD_NUMBER: _ClassVar[int]
+    gaps: _containers.RepeatedCompositeFieldContainer[Gap]
+    def __init__(self, gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ...) -> None: ...
+
+class Gap(_message.Message):
+    __slots__ = ("name", "title", "questions", "place", "answer", "samples")
+    class Sample(_message.Message):
+        __slots__ = ("call", "text", "at")
+        CALL_FIELD_NUMBER: _ClassVar[int]
+        TEXT_FIELD_NUMBER: _ClassVar[int]
+        AT_FIELD_NUMBER: _ClassVar[int]
+        call: str
+        text: str
+        at: _timestamp_pb2.Timestamp
+        def __init__(self, call: _Optional[str] = ..., text: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    QUESTIONS_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    title: str
+    questions: int
+    place: str
+    answer: str
+    samples: _containers.RepeatedCompositeFieldContainer[Gap.Sample]
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., questions: _Optional[int] = ..., place: _Optional[str] = ..., answer: _Optional[str] = ..., samples: _Optional[_Iterable[_Union[Gap.Sample, _Mapping]]] = ...) -> None: ...
+
+class DraftForGapRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class Suggestions(_message.Message):
+    __slots__ = ("utterance", "question", "entries")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    utterance: str
+    question: str
+    entries: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
+    def __init__(self, utterance: _Optional[str] = ..., question: _Optional[str] = ..., entries: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ...) -> None: ...
+
+class JudgeSuggestionRequest(_message.Message):
+    __slots__ = ("call", "entry", "taken")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    call: str
+    entry: str
+    taken: bool
+    def __init__(self, call: _Optional[str] = ..., entry: _Optional[str] = ..., taken: _Optional[bool] = ...) -> None: ...
+
+class Inspection(_message.Message):
+    __slots__ = ("call", "agent", "total", "pack", "at", "findings", "events")
+    class Finding(_message.Message):
+        __slots__ = ("rule", "name", "group", "severity", "finding", "first", "points", "eased", "advice", "appeal", "proofs")
+        RULE_FIELD_NUMBER: _ClassVar[int]
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        GROUP_FIELD_NUMBER: _ClassVar[int]
+        SEVERITY_FIELD_NUMBER: _ClassVar[int]
+        FINDING_FIELD_NUMBER: _ClassVar[int]
+        FIRST_FIELD_NUMBER: _ClassVar[int]
+        POINTS_FIELD_NUMBER: _ClassVar[int]
+        EASED_FIELD_NUMBER: _ClassVar[int]
+        ADVICE_FIELD_NUMBER: _ClassVar[int]
+        APPEAL_FIELD_NUMBER: _ClassVar[int]
+        PROOFS_FIELD_NUMBER: _ClassVar[int]
+        rule: str
+        name: str
+        group: str
+        severity: str
+        finding: str
+        first: str
+        points: float
+        eased: bool
+        advice: str
+        appeal: str
+        proofs: _containers.RepeatedCompositeFieldContainer[Inspection.Proof]
+        def __init__(self, rule: _Optional[str] = ..., name: _Optional[str] = ..., group: _Optional[str] = ..., severity: _Optional[str] = ..., finding: _Optional[str] = ..., first: _Optional[str] = ..., points: _Optional[float] = ..., eased: _Optional[bool] = ..., advice: _Optional[str] = ..., appeal: _Optional[str] = ..., proofs: _Optional[_Iterable[_Union[Inspection.Proof, _Mapping]]] = ...) -> None: ...
+    class Proof(_message.Message):
+        __slots__ = ("utterance", "start_ms", "end_ms", "words")
+        UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+        START_MS_FIELD_NUMBER: _ClassVar[int]
+        END_MS_FIELD_NUMBER: _ClassVar[int]
+        WORDS_FIELD_NUMBER: _ClassVar[int]
+        utterance: str
+        start_ms: int
+        end_ms: int
+        words: str
+        def __init__(self, utterance: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., words: _Optional[str] = ...) -> None: ...
+    class Event(_message.Message):
+        __slots__ = ("action", "who", "rule", "reason", "at")
+        ACTION_FIELD_NUMBER: _ClassVar[int]
+        WHO_FIELD_NUMBER: _ClassVar[int]
+        RULE_FIELD_NUMBER: _ClassVar[int]
+        REASON_FIELD_NUMBER: _ClassVar[int]
+        AT_FIELD_NUMBER: _ClassVar[int]
+        action: str
+        who: str
+        rule: str
+        reason: str
+        at: _timestamp_pb2.Timestamp
+        def __init__(self, action: _Optional[str] = ..., who: _Optional[str] = ..., rule: _Optional[str] = ..., reason: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    PACK_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    call: str
+    agent: str
+    total: float
+    pack: str
+    at: _timestamp_pb2.Timestamp
+    findings: _containers.RepeatedCompositeFieldContainer[Inspection.Finding]
+    events: _containers.RepeatedCompositeFieldContainer[Inspection.Event]
+    def __init__(self, call: _Optional[str] = ..., agent: _Optional[str] = ..., total: _Optional[float] = ..., pack: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., findings: _Optional[_Iterable[_Union[Inspection.Finding, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Inspection.Event, _Mapping]]] = ...) -> None: ...
+
+class DecideFindingRequest(_message.Message):
+    __slots__ = ("call", "rule", "action", "reason")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    call: str
+    rule: str
+    action: str
+    reason: str
+    def __init__(self, call: _Optional[str] = ..., rule: _Optional[str] = ..., action: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class SampleCallsRequest(_message.Message):
+    __slots__ = ("by", "n", "agent", "since", "until")
+    BY_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    by: str
+    n: int
+    agent: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, by: _Optional[str] = ..., n: _Optional[int] = ..., agent: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SampleCallsResponse(_message.Message):
+    __slots__ = ("calls",)
+    class SampledCall(_message.Message):
+        __slots__ = ("call", "agent", "at", "total", "violated", "open_appeals")
+        CALL_FIELD_NUMBER: _ClassVar[int]
+        AGENT_FIELD_NUMBER: _ClassVar[int]
+        AT_FIELD_NUMBER: _ClassVar[int]
+        TOTAL_FIELD_NUMBER: _ClassVar[int]
+        VIOLATED_FIELD_NUMBER: _ClassVar[int]
+        OPEN_APPEALS_FIELD_NUMBER: _ClassVar[int]
+        call: str
+        agent: str
+        at: _timestamp_pb2.Timestamp
+        total: float
+        violated: int
+        open_appeals: int
+        def __init__(self, call: _Optional[str] = ..., agent: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., total: _Optional[float] = ..., violated: _Optional[int] = ..., open_appeals: _Optional[int] = ...) -> None: ...
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[SampleCallsResponse.SampledCall]
+    def __init__(self, calls: _Optional[_Iterable[_Union[SampleCallsResponse.SampledCall, _Mapping]]] = ...) -> None: ...
+
+class GetStatisticsRequest(_message.Message):
+    __slots__ = ("since", "until")
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class QualityStatistics(_message.Message):
+    __slots__ = ("calls", "mean", "agents", "rules", "kappa")
+    class Agent(_message.Message):
+        __slots__ = ("agent", "calls", "mean", "low", "high", "violated")
+        AGENT_FIELD_NUMBER: _ClassVar[int]
+        CALLS_FIELD_NUMBER: _ClassVar[int]
+        MEAN_FIELD_NUMBER: _ClassVar[int]
+        LOW_FIELD_NUMBER: _ClassVar[int]
+        HIGH_FIELD_NUMBER: _ClassVar[int]
+        VIOLATED_FIELD_NUMBER: _ClassVar[int]
+        agent: str
+        calls: int
+        mean: float
+        low: float
+        high: float
+        violated: int
+        def __init__(self, agent: _Optional[str] = ..., calls: _Optional[int] = ..., mean: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., violated: _Optional[int] = ...) -> None: ...
+    class Rule(_message.Message):
+        __slots__ = ("rule", "calls", "violated", "share", "low", "high", "unsure", "appealed", "overridden", "often_overruled")
+        RULE_FIELD_NUMBER: _ClassVar[int]
+        CALLS_FIELD_NUMBER: _ClassVar[int]
+        VIOLATED_FIELD_NUMBER: _ClassVar[int]
+        SHARE_FIELD_NUMBER: _ClassVar[int]
+        LOW_FIELD_NUMBER: _ClassVar[int]
+        HIGH_FIELD_NUMBER: _ClassVar[int]
+        UNSURE_FIELD_NUMBER: _ClassVar[int]
+        APPEALED_FIELD_NUMBER: _ClassVar[int]
+        OVERRIDDEN_FIELD_NUMBER: _ClassVar[int]
+        OFTEN_OVERRULED_FIELD_NUMBER: _ClassVar[int]
+        rule: str
+        calls: int
+        violated: int
+        share: float
+        low: float
+        high: float
+        unsure: int
+        appealed: int
+        overridden: int
+        often_overruled: bool
+        def __init__(self, rule: _Optional[str] = ..., calls: _Optional[int] = ..., violated: _Optional[int] = ..., share: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., unsure: _Optional[int] = ..., appealed: _Optional[int] = ..., overridden: _Optional[int] = ..., often_overruled: _Optional[bool] = ...) -> None: ...
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    KAPPA_FIELD_NUMBER: _ClassVar[int]
+    calls: int
+    mean: float
+    agents: _containers.RepeatedCompositeFieldContainer[QualityStatistics.Agent]
+    rules: _containers.RepeatedCompositeFieldContainer[QualityStatistics.Rule]
+    kappa: float
+    def __init__(self, calls: _Optional[int] = ..., mean: _Optional[float] = ..., agents: _Optional[_Iterable[_Union[QualityStatistics.Agent, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[QualityStatistics.Rule, _Mapping]]] = ..., kappa: _Optional[float] = ...) -> None: ...
+
+class Warning(_message.Message):
+    __slots__ = ("name", "kind", "state", "title", "danger", "call", "category", "category_name", "place", "place_name", "begun_at", "told_at", "last_at", "voices", "contacts", "expected", "surprise", "timeline", "communities", "moods", "units", "orders", "events")
+    class MoodsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class Bar(_message.Message):
+        __slots__ = ("at", "count")
+        AT_FIELD_NUMBER: _ClassVar[int]
+        COUNT_FIELD_NUMBER: _ClassVar[int]
+        at: _timestamp_pb2.Timestamp
+        count: int
+        def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., count: _Optional[int] = ...) -> None: ...
+    class Place(_message.Message):
+        __slots__ = ("place", "name", "count")
+        PLACE_FIELD_NUMBER: _ClassVar[int]
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        COUNT_FIELD_NUMBER: _ClassVar[int]
+        place: str
+        name: str
+        count: int
+        def __init__(self, place: _Optional[str] = ..., name: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+    class Unit(_message.Message):
+        __slots__ = ("code", "name", "open")
+        CODE_FIELD_NUMBER: _ClassVar[int]
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        OPEN_FIELD_NUMBER: _ClassVar[int]
+        code: str
+        name: str
+        open: int
+        def __init__(self, code: _Optional[str] = ..., name: _Optional[str] = ..., open: _Optional[int] = ...) -> None: ...
+    class OrderInIt(_message.Message):
+        __slots__ = ("name", "number", "state", "title", "at")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        NUMBER_FIELD_NUMBER: _ClassVar[int]
+        STATE_FIELD_NUMBER: _ClassVar[int]
+        TITLE_FIELD_NUMBER: _ClassVar[int]
+        AT_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        number: str
+        state: str
+        title: str
+        at: _timestamp_pb2.Timestamp
+        def __init__(self, name: _Optional[str] = ..., number: _Optional[str] = ..., state: _Optional[str] = ..., title: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    class Event(_message.Message):
+        __slots__ = ("at", "who", "action", "state", "reason")
+        AT_FIELD_NUMBER: _ClassVar[int]
+        WHO_FIELD_NUMBER: _ClassVar[int]
+        ACTION_FIELD_NUMBER: _ClassVar[int]
+        STATE_FIELD_NUMBER: _ClassVar[int]
+        REASON_FIELD_NUMBER: _ClassVar[int]
+        at: _timestamp_pb2.Timestamp
+        who: str
+        action: str
+        state: str
+        reason: str
+        def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., who: _Optional[str] = ..., action: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    DANGER_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_NAME_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    PLACE_NAME_FIELD_NUMBER: _ClassVar[int]
+    BEGUN_AT_FIELD_NUMBER: _ClassVar[int]
+    TOLD_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_AT_FIELD_NUMBER: _ClassVar[int]
+    VOICES_FIELD_NUMBER: _ClassVar[int]
+    CONTACTS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    SURPRISE_FIELD_NUMBER: _ClassVar[int]
+    TIMELINE_FIELD_NUMBER: _ClassVar[int]
+    COMMUNITIES_FIELD_NUMBER: _ClassVar[int]
+    MOODS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    state: str
+    title: str
+    danger: str
+    call: str
+    category: str
+    category_name: str
+    place: str
+    place_name: str
+    begun_at: _timestamp_pb2.Timestamp
+    told_at: _timestamp_pb2.Timestamp
+    last_at: _timestamp_pb2.Timestamp
+    voices: int
+    contacts: int
+    expected: float
+    surprise: float
+    timeline: _containers.RepeatedCompositeFieldContainer[Warning.Bar]
+    communities: _containers.RepeatedCompositeFieldContainer[Warning.Place]
+    moods: _containers.ScalarMap[str, int]
+    units: _containers.RepeatedCompositeFieldContainer[Warning.Unit]
+    orders: _containers.RepeatedCompositeFieldContainer[Warning.OrderInIt]
+    events: _containers.RepeatedCompositeFieldContainer[Warning.Event]
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[str] = ..., title: _Optional[str] = ..., danger: _Optional[str] = ..., call: _Optional[str] = ..., category: _Optional[str] = ..., category_name: _Optional[str] = ..., place: _Optional[str] = ..., place_name: _Optional[str] = ..., begun_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., told_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., voices: _Optional[int] = ..., contacts: _Optional[int] = ..., expected: _Optional[float] = ..., surprise: _Optional[float] = ..., timeline: _Optional[_Iterable[_Union[Warning.Bar, _Mapping]]] = ..., communities: _Optional[_Iterable[_Union[Warning.Place, _Mapping]]] = ..., moods: _Optional[_Mapping[str, int]] = ..., units: _Optional[_Iterable[_Union[Warning.Unit, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[Warning.OrderInIt, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Warning.Event, _Mapping]]] = ...) -> None: ...
+
+class ListWarningsRequest(_message.Message):
+    __slots__ = ("state", "limit")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    limit: int
+    def __init__(self, state: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListWarningsResponse(_message.Message):
+    __slots__ = ("warnings",)
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    warnings: _containers.RepeatedCompositeFieldContainer[Warning]
+    def __init__(self, warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ...) -> None: ...
+
+class GetWarningRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class MarkWarningRequest(_message.Message):
+    __slots__ = ("name", "action", "reason", "suppress_days")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SUPPRESS_DAYS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    action: str
+    reason: str
+    suppress_days: int
+    def __init__(self, name: _Optional[str] = ..., action: _Optional[str] = ..., reason: _Optional[str] = ..., suppress_days: _Optional[int] = ...) -> None: ...
+
+class GetHeatRequest(_message.Message):
+    __slots__ = ("days",)
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    days: float
+    def __init__(self, days: _Optional[float] = ...) -> None: ...
+
+class Heat(_message.Message):
+    __slots__ = ("categories", "rows")
+    class Code(_message.Message):
+        __slots__ = ("code", "name")
+        CODE_FIELD_NUMBER: _ClassVar[int]
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        code: str
+        name: str
+        def __init__(self, code: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+    class Row(_message.Message):
+        __slots__ = ("place", "counts", "expected")
+        PLACE_FIELD_NUMBER: _ClassVar[int]
+        COUNTS_FIELD_NUMBER: _ClassVar[int]
+        EXPECTED_FIELD_NUMBER: _ClassVar[int]
+        place: Heat.Code
+        counts: _containers.RepeatedScalarFieldContainer[int]
+        expected: _containers.RepeatedScalarFieldContainer[float]
+        def __init__(self, place: _Optional[_Union[Heat.Code, _Mapping]] = ..., counts: _Optional[_Iterable[int]] = ..., expected: _Optional[_Iterable[float]] = ...) -> None: ...
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    categories: _containers.RepeatedCompositeFieldContainer[Heat.Code]
+    rows: _containers.RepeatedCompositeFieldContainer[Heat.Row]
+    def __init__(self, categories: _Optional[_Iterable[_Union[Heat.Code, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[Heat.Row, _Mapping]]] = ...) -> None: ...
+
+class GetForecastRequest(_message.Message):
+    __slots__ = ("hours",)
+    HOURS_FIELD_NUMBER: _ClassVar[int]
+    hours: int
+    def __init__(self, hours: _Optional[int] = ...) -> None: ...
+
+class Forecast(_message.Message):
+    __slots__ = ("hours",)
+    class Hour(_message.Message):
+        __slots__ = ("at", "expected", "categories")
+        AT_FIELD_NUMBER: _ClassVar[int]
+        EXPECTED_FIELD_NUMBER: _ClassVar[int]
+        CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+        at: _timestamp_pb2.Timestamp
+        expected: float
+        categories: _containers.RepeatedCompositeFieldContainer[Forecast.Category]
+        def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expected: _Optional[float] = ..., categories: _Optional[_Iterable[_Union[Forecast.Category, _Mapping]]] = ...) -> None: ...
+    class Category(_message.Message):
+        __slots__ = ("code", "name", "expected")
+        CODE_FIELD_NUMBER: _ClassVar[int]
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        EXPECTED_FIELD_NUMBER: _ClassVar[int]
+        code: str
+        name: str
+        expected: float
+        def __init__(self, code: _Optional[str] = ..., name: _Optional[str] = ..., expected: _Optional[float] = ...) -> None: ...
+    HOURS_FIELD_NUMBER: _ClassVar[int]
+    hours: _containers.RepeatedCompositeFieldContainer[Forecast.Hour]
+    def __init__(self, hours: _Optional[_Iterable[_Union[Forecast.Hour, _Mapping]]] = ...) -> None: ...
+
+class ListMattersRequest(_message.Message):
+    __slots__ = ("days",)
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    days: float
+    def __init__(self, days: _Optional[float] = ...) -> None: ...
+
+class ListMattersResponse(_message.Message):
+    __slots__ = ("matters",)
+    class Matter(_message.Message):
+        __slots__ = ("title", "voices", "begun_at", "last_at", "orders")
+        TITLE_FIELD_NUMBER: _ClassVar[int]
+        VOICES_FIELD_NUMBER: _ClassVar[int]
+        BEGUN_AT_FIELD_NUMBER: _ClassVar[int]
+        LAST_AT_FIELD_NUMBER: _ClassVar[int]
+        ORDERS_FIELD_NUMBER: _ClassVar[int]
+        title: str
+        voices: int
+        begun_at: _timestamp_pb2.Timestamp
+        last_at: _timestamp_pb2.Timestamp
+        orders: _containers.RepeatedScalarFieldContainer[str]
+        def __init__(self, title: _Optional[str] = ..., voices: _Optional[int] = ..., begun_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., orders: _Optional[_Iterable[str]] = ...) -> None: ...
+    MATTERS_FIELD_NUMBER: _ClassVar[int]
+    matters: _containers.RepeatedCompositeFieldContainer[ListMattersResponse.Matter]
+    def __init__(self, matters: _Optional[_Iterable[_Union[ListMattersResponse.Matter, _Mapping]]] = ...) -> None: ...
+
+class ListSuppressionsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListSuppressionsResponse(_message.Message):
+    __slots__ = ("suppressions",)
+    SUPPRESSIONS_FIELD_NUMBER: _ClassVar[int]
+    suppressions: _containers.RepeatedCompositeFieldContainer[Suppression]
+    def __init__(self, suppressions: _Optional[_Iterable[_Union[Suppression, _Mapping]]] = ...) -> None: ...
+
+class Suppression(_message.Message):
+    __slots__ = ("name", "category", "category_name", "place", "place_name", "until", "who", "reason")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_NAME_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    PLACE_NAME_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    WHO_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    category: str
+    category_name: str
+    place: str
+    place_name: str
+    until: _timestamp_pb2.Timestamp
+    who: str
+    reason: str
+    def __init__(self, name: _Optional[str] = ..., category: _Optional[str] = ..., category_name: _Optional[str] = ..., place: _Optional[str] = ..., place_name: _Optional[str] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., who: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class DeleteSuppressionRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetReportRequest(_message.Message):
+    __slots__ = ("period", "format")
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    period: str
+    format: str
+    def __init__(self, period: _Optional[str] = ..., format: _Optional[str] = ...) -> None: ...
+
+class Report(_message.Message):
+    __slots__ = ("media_type", "text")
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    media_type: str
+    text: str
+    def __init__(self, media_type: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...

@@ -1,4 +1,4 @@
-"""Early warnings over HTTP. Moments are s since 1970."""
+"""Early warnings as they are told. Moments are s since 1970."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class HeatSchema(BaseModel):
     categories: list[CodeSchema]
     places: list[CodeSchema]
     counts: list[list[int]] = Field(description="[place][category]")
-    expected: list[list[float]]
+    expected: list[list[float]] | None = Field(description="null: not a week is known of before")
 
 
 class CategoryAheadSchema(CodeSchema):

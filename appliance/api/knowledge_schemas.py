@@ -1,4 +1,4 @@
-"""What the knowledge base says and takes over HTTP."""
+"""What the knowledge base says and takes."""
 
 from __future__ import annotations
 
