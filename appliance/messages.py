@@ -13,8 +13,7 @@ EVERY_TENANT, LOCAL_TENANT = "*", "local"  # hotline systems; a real one has ano
 CANARY_TENANT = "canary"  # whose calls the box places itself
 WRITTEN = "text"  # the door of messages, which are whole from the first
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # callers' names for calls and requests
-# A call's language: as the settings say, or heard from its first seconds.
-BOX_LANGUAGE, AUTO = "", "auto"
+BOX_LANGUAGE, AUTO = "", "auto"  # of a call: as it is set, or heard from its first seconds
 DEMO_NOTICE = "演示权重：仅供试用，不可用于真实通话。 Demonstration weights: not for real calls."
 
 
@@ -42,10 +41,8 @@ class AudioFormat:
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """When an utterance begins and ends. Names and units are Riva's EndpointingConfig's.
-
-    None means: the box's own choice (which, for the stop history, shrinks as the utterance grows).
-    """
+    """When an utterance begins and ends. Names and units are Riva's EndpointingConfig's. None: the
+    box's own choice (which, for the stop history, shrinks as the utterance grows)."""
 
     start_history_ms: int | None = None
     start_threshold: float | None = None  # 0..1, share of the history that must be speech
@@ -154,6 +151,7 @@ class Final(Lasting):
     model: str  # "name version"
     demo: bool  # the weights are for demonstration only
     corrections: tuple[TermCorrection, ...] = ()
+    loudness_db: float | None = None  # dBFS, of speech without pauses; None: not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +313,7 @@ class Utterance:
     mood: EmotionEstimate | None = None
     model: str = ""  # that heard it, "name version"
     corrections: tuple[TermCorrection, ...] = ()
+    loudness_db: float | None = None  # dBFS, of the final that it is of; None: not measured
 
 
 @dataclass(frozen=True, slots=True)

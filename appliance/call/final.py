@@ -26,6 +26,7 @@ def final_of(
     config: CallConfig,
     place: tuple[int, int],
     span_ms: tuple[int, int],
+    loudness_db: float | None = None,
 ) -> Final:
     """What a leg said in one utterance.
 
@@ -33,6 +34,7 @@ def final_of(
         corrections: made in what was heard, with times from the start of the utterance.
         place: number of the leg, and of the utterance in it.
         span_ms: of the utterance, from the start of the call.
+        loudness_db: of its speech.
     """
     begin_ms, end_ms = span_ms
     words = spoken_words(heard, begin_ms)
@@ -54,6 +56,7 @@ def final_of(
             replace(each, start_ms=begin_ms + each.start_ms, end_ms=begin_ms + each.end_ms)
             for each in corrections
         ),
+        loudness_db=loudness_db,
     )
 
 

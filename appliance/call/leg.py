@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 
 from appliance import traces
+from appliance.audio.loudness import loudness_db
 from appliance.audio.vad import FRAME, VadState
 from appliance.call.agreement import Agreement
 from appliance.call.corrected import corrected
@@ -28,7 +29,7 @@ from appliance.call.endpointing import (
     Signal,
 )
 from appliance.call.final import dressed, final_of
-from appliance.call.finishing import Finishing
+from appliance.call.finishing import Finishing, swallow
 from appliance.call.hints import terms_of
 from appliance.call.log import EventLog
 from appliance.call.passage import Passages
@@ -240,7 +241,7 @@ class LegPipeline:
             window = self._window(utterance.begin, end)
             with traces.within(utterance.span):
                 utterance.early = asyncio.create_task(self._listen_final(window))
-            utterance.early.add_done_callback(_swallow)
+            utterance.early.add_done_callback(swallow)
             utterance.early_end = end
         if self._config.interim and self._config.live and utterance.agreement.text:
             self._publish_partial(utterance, end, end_of_utterance=True)
@@ -261,7 +262,7 @@ class LegPipeline:
         music = not utterance.early and await self._is_music(utterance.begin, end)
         with traces.within(utterance.span):
             hearing = utterance.early or self._hearing(self._window(utterance.begin, end), music)
-        hearing.add_done_callback(_swallow)
+        hearing.add_done_callback(swallow)
         finishing = self._finishing
         try:
             await finishing.places.acquire()
@@ -313,7 +314,7 @@ class LegPipeline:
         heard, wrong = await self._put_right(heard)
         span_ms = _ms(utterance.begin), _ms(utterance.begin + len(audio))
         place = self.number, utterance.number
-        final = final_of(heard, wrong, self._config, place, span_ms)
+        final = final_of(heard, wrong, self._config, place, span_ms, loudness_db(audio))
         if not final.text and not utterance.published:
             return
         if self._config.live:
@@ -322,9 +323,9 @@ class LegPipeline:
             system = metrics.system(self._config.tenant)
             metrics.endpoint_to_final_seconds.labels(heard.engine).observe(latency_s, example)
             metrics.system_endpoint_to_final_seconds.labels(system).observe(latency_s, example)
-        self._ear.metrics.finals_total.labels(heard.engine).inc()
-        if not self._config.live:
+        else:
             self.finals.append(final)
+        self._ear.metrics.finals_total.labels(heard.engine).inc()
         if final.text:
             self.last_final = final
             self._learn_language(heard, len(audio))
@@ -392,9 +393,3 @@ def _ms(sample: int) -> int:
 
 async def _nothing(language: str) -> Hypothesis:
     return Hypothesis("", language)
-
-
-def _swallow(task: asyncio.Future[Hypothesis]) -> None:
-    """An early pass that was dropped may fail unheard."""
-    if not task.cancelled():
-        task.exception()

@@ -102,6 +102,7 @@ class Ledger:
                     for each in final.corrections
                     if part.start_ms <= each.start_ms < max(part.end_ms, part.start_ms + 1)
                 ),
+                loudness_db=final.loudness_db,
             )
 
     def _roles(

@@ -107,6 +107,7 @@ def utterance(said: Utterance) -> Any:
         mood=mood(said.mood) if said.mood else None,
         model=said.model,
         corrections=corrections(said.corrections),
+        loudness_db=said.loudness_db,
     )
 
 

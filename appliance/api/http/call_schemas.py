@@ -70,6 +70,7 @@ class UtteranceSchema(BaseModel):
     corrections: list[CorrectionSchema] = Field(
         description="terms put in where something like them was heard"
     )
+    loudness_db: float | None = Field(description="dBFS, without pauses; null: not measured")
 
 
 class LegSchema(BaseModel):
@@ -248,6 +249,7 @@ def utterance(said: UtteranceMessage) -> UtteranceSchema:
         mood=_mood(said.mood) if said.mood else None,
         model=said.model,
         corrections=[CorrectionSchema(**asdict(each)) for each in said.corrections],
+        loudness_db=said.loudness_db,
     )
 
 

@@ -16,6 +16,7 @@ from appliance.assist.slots.turns import plain
 from appliance.messages import Emotion, LegRole, Level
 
 CHARACTER_MS, PAUSE_MS = 220, 400  # of speech at an even pace
+EVEN_DB = -26.0  # dBFS
 ROLES = {"坐席": LegRole.AGENT, "市民": LegRole.CITIZEN}
 EMOTIONS = {emotion.chinese: emotion for emotion in Emotion}
 LEVELS = {"低": Level.LOW, "中": Level.MEDIUM, "高": Level.HIGH}
@@ -23,13 +24,15 @@ _LINE = re.compile(r"(?P<role>坐席|市民)(?:（(?P<how>[^）]*)）)?[：:](?P
 _SILENCE = re.compile(r"（静音(\d+(?:\.\d+)?)秒）")
 _PACE = re.compile(r"每分钟(\d+)字")
 _OVER = re.compile(r"抢话(\d+(?:\.\d+)?)秒")
+_LOUD = re.compile(r"(响|轻)(\d+(?:\.\d+)?)分贝")
 _SURE = re.compile(r"听清(\d+)%")
 
 
 class QualityCase(PackRow):
     """quality_cases.toml's [[case]]: dialogues, a line a turn.
 
-    坐席：您好 / 市民（生气高）：…… / （静音12秒） / 坐席（抢话1.5秒）：…… / 坐席（每分钟420字）：……
+    坐席：您好 / 市民（生气高）：…… / （静音12秒） / 坐席（抢话1.5秒）：…… /
+    坐席（每分钟420字）：…… / 坐席（响15分贝）：……
     """
 
     rule: str
@@ -125,7 +128,14 @@ def _turn(at: int, match: re.Match[str], at_ms: int) -> HeardTurn:
         *(at, str(at), ROLES[match["role"]], text, start_ms, end_ms, confidence),
         emotion=emotion,
         level=level,
+        loudness_db=_loudness(how),
     )
+
+
+def _loudness(how: str) -> float:
+    """Of a remark behind a role: 响15分贝、轻15分贝."""
+    loud = _LOUD.search(how)
+    return EVEN_DB + float(loud[2]) * (1 if loud[1] == "响" else -1) if loud else EVEN_DB
 
 
 def mood_of(how: str) -> tuple[Emotion | None, Level | None]:

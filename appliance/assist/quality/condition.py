@@ -22,6 +22,8 @@ OPERATORS = (
     "silence_s",
     "faster_than",
     "slower_than",
+    "louder_db",
+    "quieter_db",
     "interrupts_ms",
     "overlap_s",
     "mood",
@@ -32,7 +34,10 @@ OPERATORS = (
     "channel",
 )
 OF_TURNS = frozenset(
-    {"say", "matches", "like", "silence_s", "faster_than", "slower_than", "interrupts_ms", "mood"}
+    {
+        *("say", "matches", "like", "silence_s", "faster_than", "slower_than"),
+        *("louder_db", "quieter_db", "interrupts_ms", "mood"),
+    }
 )
 PARTS = frozenset({"first", "last", "first_s", "last_s"})
 ANCHORS = frozenset({"after", "before", "around"})
@@ -60,6 +65,7 @@ class Condition(BaseModel):
         like: sentences, one of which is said nearly so (`alike`, 0..1).
         silence_s: nobody speaks so long; with `role`, before somebody of that role speaks.
         faster_than, slower_than: characters a minute, of turns of at least ten characters.
+        louder_db, quieter_db: so much above or below the median of the same role's turns.
         interrupts_ms: somebody of `role` begins so long before the other has ended.
         overlap_s: both speak at once, in all.
         mood: any of these moods, at `level` or more.
@@ -85,6 +91,8 @@ class Condition(BaseModel):
     silence_s: float | None = Field(None, gt=0)
     faster_than: float | None = Field(None, gt=0)
     slower_than: float | None = Field(None, gt=0)
+    louder_db: float | None = Field(None, gt=0)
+    quieter_db: float | None = Field(None, gt=0)
     interrupts_ms: int | None = Field(None, gt=0)
     overlap_s: float | None = Field(None, gt=0)
     mood: tuple[Emotion, ...] = ()

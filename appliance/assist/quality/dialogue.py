@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import median
 from typing import Any
 
 from appliance.assist.slots.turns import plain, sounds_like_agent
 from appliance.messages import CallRecord, Emotion, LegRole, Level, Utterance
+
+LEAST_TURNS = 3  # that say how loudly somebody usually speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class HeardTurn:
         at: its number in the call.
         confidence: of its recognition, 0..1.
         words: (text, start_ms, end_ms, confidence) of each, as far as they are known.
+        loudness_db: dBFS; None: not measured.
     """
 
     at: int
@@ -31,6 +35,7 @@ class HeardTurn:
     words: tuple[tuple[str, int, int, float], ...] = ()
     emotion: Emotion | None = None
     level: Level | None = None
+    loudness_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,13 @@ class InspectedCall:
     hang_up: str = ""
     lacks: frozenset[str] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def usual_loudness(self) -> dict[LegRole, float]:
+        """dBFS, the median of each role's turns; of roles with LEAST_TURNS of them."""
+        heard = {role: [t.loudness_db for t in self.turns if t.role is role] for role in LegRole}
+        known = {role: [db for db in some if db is not None] for role, some in heard.items()}
+        return {role: median(some) for role, some in known.items() if len(some) >= LEAST_TURNS}
 
     @cached_property
     def overlap_ms(self) -> int:
@@ -85,4 +97,5 @@ def _turn(at: int, said: Utterance) -> HeardTurn:
         tuple((word.text, word.start_ms, word.end_ms, word.confidence) for word in said.words),
         mood.emotion if mood else None,
         mood.level if mood else None,
+        said.loudness_db,
     )

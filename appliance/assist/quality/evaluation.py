@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from math import inf
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -291,6 +292,19 @@ def _pace(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     return _of(held)
 
 
+def _loudness(condition: Condition, call: InspectedCall) -> ConditionOutcome:
+    """Against the same role's own turns: lines are of any loudness."""
+    held, known = [], False
+    for turn in _looked_at(condition, call):
+        usual = call.usual_loudness.get(turn.role)
+        if usual is None or turn.loudness_db is None:
+            continue
+        known, beyond = True, turn.loudness_db - usual
+        if beyond >= (condition.louder_db or inf) or -beyond >= (condition.quieter_db or inf):
+            held.append(turn)
+    return _of(held) if known else ConditionOutcome(None)
+
+
 def _silence(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     assert condition.silence_s
     wanted = {turn.at for turn in _looked_at(condition, call)}
@@ -373,6 +387,8 @@ _OPERATORS: dict[str, Callable[[Condition, InspectedCall], ConditionOutcome]] = 
     "silence_s": _silence,
     "faster_than": _pace,
     "slower_than": _pace,
+    "louder_db": _loudness,
+    "quieter_db": _loudness,
     "interrupts_ms": _interrupts,
     "overlap_s": _overlap,
     "mood": _mood,

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 def _as_json(event: Final) -> Json:
     words = [asdict(word) for word in event.words]
     corrections = [asdict(each) for each in event.corrections]
-    told = {"words": words, "corrections": corrections}
-    return {**said(event), **told, "confidence": event.confidence, "demo": event.demo}
+    return {
+        **said(event),
+        "words": words,
+        "corrections": corrections,
+        "confidence": event.confidence,
+        "loudness_db": event.loudness_db,
+        "demo": event.demo,
+    }
 
 
 def _fold(ledger: Ledger, event: Final) -> None:
@@ -31,6 +37,8 @@ def _as_grpc(event: Final, message: pb.CallEvent) -> None:
     message.final.words.extend(convert.words(event.words))
     message.final.corrections.extend(convert.corrections(event.corrections))
     message.final.confidence, message.final.demo = event.confidence, event.demo
+    if event.loudness_db is not None:
+        message.final.loudness_db = event.loudness_db
 
 
 KIND = EventKind("final", Final, _as_json, _fold, _as_grpc)

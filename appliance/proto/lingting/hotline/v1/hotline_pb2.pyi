@@ -225,7 +225,7 @@ class Mood(_message.Message):
     def __init__(self, emotion: _Optional[_Union[Emotion, str]] = ..., level: _Optional[_Union[Level, str]] = ..., probabilities: _Optional[_Mapping[str, float]] = ..., cues: _Optional[_Iterable[_Union[Cue, _Mapping]]] = ..., demo: _Optional[bool] = ...) -> None: ...
 
 class Utterance(_message.Message):
-    __slots__ = ("id", "leg", "speaker", "role", "text", "words", "start_ms", "end_ms", "confidence", "mood", "model", "corrections")
+    __slots__ = ("id", "leg", "speaker", "role", "text", "words", "start_ms", "end_ms", "confidence", "mood", "model", "corrections", "loudness_db")
     ID_FIELD_NUMBER: _ClassVar[int]
     LEG_FIELD_NUMBER: _ClassVar[int]
     SPEAKER_FIELD_NUMBER: _ClassVar[int]
@@ -238,6 +238,7 @@ class Utterance(_message.Message):
     MOOD_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CORRECTIONS_FIELD_NUMBER: _ClassVar[int]
+    LOUDNESS_DB_FIELD_NUMBER: _ClassVar[int]
     id: str
     leg: int
     speaker: int
@@ -250,7 +251,8 @@ class Utterance(_message.Message):
     mood: Mood
     model: str
     corrections: _containers.RepeatedCompositeFieldContainer[Correction]
-    def __init__(self, id: _Optional[str] = ..., leg: _Optional[int] = ..., speaker: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., confidence: _Optional[float] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., model: _Optional[str] = ..., corrections: _Optional[_Iterable[_Union[Correction, _Mapping]]] = ...) -> None: ...
+    loudness_db: float
+    def __init__(self, id: _Optional[str] = ..., leg: _Optional[int] = ..., speaker: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., confidence: _Optional[float] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., model: _Optional[str] = ..., corrections: _Optional[_Iterable[_Union[Correction, _Mapping]]] = ..., loudness_db: _Optional[float] = ...) -> None: ...
 
 class Correction(_message.Message):
     __slots__ = ("heard", "term", "score", "start_ms", "end_ms")
@@ -434,7 +436,7 @@ class RecordingMetadata(_message.Message):
 class CallEvent(_message.Message):
     __slots__ = ("name", "sequence", "partial", "final", "speakers", "mood", "ended", "alert", "derived", "error", "cut_short")
     class Said(_message.Message):
-        __slots__ = ("utterance", "leg", "text", "start_ms", "end_ms", "words", "confidence", "demo", "corrections")
+        __slots__ = ("utterance", "leg", "text", "start_ms", "end_ms", "words", "confidence", "demo", "corrections", "loudness_db")
         UTTERANCE_FIELD_NUMBER: _ClassVar[int]
         LEG_FIELD_NUMBER: _ClassVar[int]
         TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -444,6 +446,7 @@ class CallEvent(_message.Message):
         CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
         DEMO_FIELD_NUMBER: _ClassVar[int]
         CORRECTIONS_FIELD_NUMBER: _ClassVar[int]
+        LOUDNESS_DB_FIELD_NUMBER: _ClassVar[int]
         utterance: str
         leg: int
         text: str
@@ -453,7 +456,8 @@ class CallEvent(_message.Message):
         confidence: float
         demo: bool
         corrections: _containers.RepeatedCompositeFieldContainer[Correction]
-        def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., demo: _Optional[bool] = ..., corrections: _Optional[_Iterable[_Union[Correction, _Mapping]]] = ...) -> None: ...
+        loudness_db: float
+        def __init__(self, utterance: _Optional[str] = ..., leg: _Optional[int] = ..., text: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., demo: _Optional[bool] = ..., corrections: _Optional[_Iterable[_Union[Correction, _Mapping]]] = ..., loudness_db: _Optional[float] = ...) -> None: ...
     class Derived(_message.Message):
         __slots__ = ("kind", "data")
         KIND_FIELD_NUMBER: _ClassVar[int]
