@@ -125,7 +125,7 @@ class Gateway:
     def _services(self) -> Services:
         return Services(
             self.orders,
-            KnowledgeService(self.knowledge, self.archive, self.access),
+            KnowledgeService(self.knowledge, self.archive, self.access, self._webhooks.tell_answer),
             QualityService(self.quality, self.archive, self.access),
             WarningService(self.warnings, self.store, self.access),
         )

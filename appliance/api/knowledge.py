@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from appliance.access.roles import APPROVES, Principal
 from appliance.api import knowledge_schemas as schemas
+from appliance.assist.knowledge.desk import today
 from appliance.assist.knowledge.library import FoundEntry
 from appliance.assist.knowledge.passages import highlights
 from appliance.assist.text.index import query_of
-from appliance.errors import Forbidden
-from appliance.store.asked import AgentVerdict
+from appliance.errors import Conflict, Forbidden
+from appliance.store.asked import AgentVerdict, AnswerRecipient
 from appliance.store.knowledge import EntryState, KnowledgeEntry
 
 if TYPE_CHECKING:
     from appliance.access.access import Access
     from appliance.archive.archive import Archive
     from appliance.assist.knowledge.desk import KnowledgeDesk
+    from appliance.store.database import Also
 
 MOST_FOUND = 50
+TellAnswer = Callable[[AnswerRecipient, KnowledgeEntry], "Sequence[Also]"]
 MOST_QUESTION = 2000  # characters
 MOST_TOGETHER = 500  # entries imported at once
 
@@ -30,9 +33,15 @@ MOST_TOGETHER = 500  # entries imported at once
 class KnowledgeService:
     """Privileged acts are audited here; roles are the doors' to ask for."""
 
-    def __init__(self, desk: KnowledgeDesk, archive: Archive, access: Access | None) -> None:
+    def __init__(
+        self,
+        desk: KnowledgeDesk,
+        archive: Archive,
+        access: Access | None,
+        tell_answer: TellAnswer = lambda *_: (),
+    ) -> None:
         self.desk = desk
-        self._archive, self._access = archive, access
+        self._archive, self._access, self._tell_answer = archive, access, tell_answer
 
     async def search(
         self, question: str, place: str, day: date | None, most: int
@@ -91,6 +100,27 @@ class KnowledgeService:
         record = await self._archive.get(call, tenant=who.tenant)
         question = record.derived.get("suggestions", {}).get("question", "")
         await self.desk.judge(AgentVerdict(record.id, entry, taken, who.name, question))
+
+    async def send(self, call: str, entry: str, who: Principal, channel: str) -> None:
+        """The answer goes to whoever called, by the hotline system; it counts as 采纳.
+
+        Raises:
+            NotFound, Conflict: it answers no longer, or nobody takes answers.
+        """
+        doing, store = "send an answer", self._archive.store
+        found = await self._archive.find(call, tenant=who.tenant)
+        record, answer = await self._archive.get(found.id), await self.desk.get(entry)
+        if answer.state is not EntryState.LIVE or not answer.holds_on(today().isoformat()):
+            raise Conflict(doing, f"{entry} does not answer", "take one that is live")
+        whose = (await store.calls.config(found.id)).tenant
+        told = self._tell_answer(AnswerRecipient(found.id, found.name, whose, channel), answer)
+        if not told:
+            hint = 'name one in [[webhooks.endpoints]], with events = ["knowledge.answer"]'
+            raise Conflict(doing, "no endpoint takes answers", hint)
+        question = record.derived.get("suggestions", {}).get("question", "")
+        async with self._doing(who, "knowledge.send", f"{found.id} {entry} {channel}"):
+            await self.desk.judge(AgentVerdict(found.id, entry, True, who.name, question), told)
+        store.jobs.news.tell()
 
     def _doing(self, who: Principal, act: str, about: str) -> Any:
         return self._access.doing(who, act, about) if self._access else nullcontext()

@@ -143,6 +143,13 @@ class VerdictFields(BaseModel):
     taken: bool = Field(description="true 采纳, false 不准")
 
 
+class SendFields(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")] = Field(
+        description="of the hotline system: sms, wechat, app ..."
+    )
+
+
 Imported.model_rebuild()
 
 

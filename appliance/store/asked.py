@@ -51,6 +51,16 @@ class AgentVerdict:
     at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerRecipient:
+    """Whom an answer is sent to: whoever called, by a text channel of the hotline system."""
+
+    call: str
+    call_id: str  # the hotline system's own name for it
+    tenant: str
+    channel: str
+
+
 class AskedQuestions:
     """Raise StoreUnavailable."""
 
@@ -87,8 +97,9 @@ class AskedQuestions:
             found.append(OpenQuestion(row.call_id, row.matter, *words, row.tenant, row.at))
         return found
 
-    async def judge(self, verdict: AgentVerdict) -> None:
-        """An agent's word on an entry in a call; a later one replaces it. Raises NotFound."""
+    async def judge(self, verdict: AgentVerdict, told: Sequence[Also] = ()) -> None:
+        """An agent's word on an entry in a call, with what is told of it in one transaction; a
+        later one replaces it. Raises NotFound."""
         cipher, key = await self._ring.get(verdict.call_id)
         what, plain = f"verdict {verdict.entry_id}", json.dumps({"text": verdict.text}).encode()
         sealed = codec.seal(cipher, key, verdict.call_id, what, plain)
@@ -111,6 +122,8 @@ class AskedQuestions:
             taken = int(verdict.taken) - int(before is True)
             rejected = int(not verdict.taken) - int(before is False)
             count_verdict(connection, verdict.entry_id, taken, rejected)
+            for also in told:
+                also(connection)
 
         await self._database.write(work)
 

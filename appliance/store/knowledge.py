@@ -81,6 +81,10 @@ class KnowledgeEntry:
         """Its first question; of a text without one, how it begins."""
         return next(filter(None, self.questions), self.answer[:TITLE])
 
+    def holds_on(self, day: str) -> bool:
+        """Of a day as 2026-12-31."""
+        return self.valid_from <= day <= (self.valid_to or day)
+
 
 @dataclass(frozen=True, slots=True)
 class EntryVersion:

@@ -17,11 +17,12 @@ from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber, 
 from appliance.messages import EVERY_TENANT, CallState, Lasting, NumberedEvent
 from appliance.metrics import Metrics
 from appliance.settings.keeping import WebhooksSettings as Settings
-from appliance.store.asked import OpenQuestion
+from appliance.store.asked import AnswerRecipient, OpenQuestion
 from appliance.store.calls import OVER
 from appliance.store.database import Also
 from appliance.store.inspections import InspectionEvent, KeptInspection
 from appliance.store.jobs import Job, Jobs
+from appliance.store.knowledge import KnowledgeEntry
 from appliance.store.order_rows import Order, OrderEvent
 from appliance.store.warnings import KeptWarning
 from appliance.webhooks.delivery import Deliverer, Refused
@@ -41,7 +42,8 @@ TOLD_EVENTS = (
     {f"order.{action}" for action in ORDER_ACTIONS}
     | {f"warning.{action}" for action in WARNING_ACTIONS}
     | {f"quality.{action}" for action in QUALITY_ACTIONS}
-    | {"order.*", "call.*", "warning.*", "quality.*", "knowledge.gap"}
+    | {"knowledge.gap", "knowledge.answer"}
+    | {f"{kind}.*" for kind in ("order", "call", "warning", "quality", "knowledge")}
 )
 # Seconds to wait after each failed attempt; after the last one it is a dead letter: some 20 hours.
 PAUSES_S = (5, 30, 120, 600, 1800, 3600, 7200, 18_000, 36_000)
@@ -185,6 +187,24 @@ class Webhooks(Subscriber):
         data = {"call": f"/api/v1/calls/{question.call_id}", "tenant": question.tenant}
         of = ("knowledge.gap", question.tenant, question.call_id, data, "gap", question.call_id)
         return [queued(self, question.call_id, debt) for debt in self._deliveries(*of)]
+
+    def tell_answer(self, to: AnswerRecipient, entry: KnowledgeEntry) -> list[Also]:
+        """For whoever owns the text channels: the entry's own words, and nothing of the citizen's.
+        Empty: nobody takes it."""
+        data = {
+            "call": f"/api/v1/calls/{to.call}",
+            "call_id": to.call_id,
+            "tenant": to.tenant,
+            "channel": to.channel,
+            "entry": f"/api/v1/knowledge/{entry.id}",
+            "title": entry.title,
+            "answer": entry.answer,
+            "source": entry.source,
+            "valid_to": entry.valid_to,
+        }
+        about = f"answer {entry.id} {entry.version} {to.channel}"
+        of = ("knowledge.answer", to.tenant, to.call, data, about, to.call)
+        return [queued(self, to.call, debt) for debt in self._deliveries(*of)]
 
     # --- telling
 

@@ -440,6 +440,7 @@ async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
         "/api/v1/quality/statistics",
         "/api/v1/calls/{call}/suggestions",
         "/api/v1/calls/{call}/suggestions/{entry}",
+        "/api/v1/calls/{call}/suggestions/{entry}/send",
         "/api/v1/orders/corrections",
         "/api/v1/orders/export",
         "/api/v1/orders/statistics",

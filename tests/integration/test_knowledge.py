@@ -14,6 +14,7 @@ from appliance.access.access import CredentialRequest
 from appliance.access.roles import AccessRole, Principal
 from appliance.settings.doors import AccessSettings
 from tests.integration.gateway import RunningGateway, gateway
+from tests.integration.test_webhooks import Receiver, hooks
 
 FUND = {
     "questions": ["租房怎么提取住房公积金", "租房提取公积金要什么材料"],
@@ -37,6 +38,13 @@ INSTALLER = Principal("installer", "*", frozenset())
 async def box(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     async with gateway(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -286,3 +294,30 @@ async def test_nobody_approves_what_they_wrote(tmp_path: Path) -> None:
             ).status_code == 403
             searched = await web.get("/api/v1/knowledge/search?q=公积金", headers=agent)
             assert searched.status_code == 200
+
+
+async def test_an_answer_is_sent_by_a_text_channel(tmp_path: Path, receiver: Receiver) -> None:
+    wanted = hooks(tmp_path, await receiver.serve(), events=("knowledge.answer",))
+    async with (
+        gateway(tmp_path, wanted) as box,
+        httpx.AsyncClient(base_url=box.http, timeout=30) as web,
+    ):
+        entry = (await live(web, **FUND))["id"]
+        await found(web, entry)
+        path = f"/api/v1/calls/{await ask(web)}/suggestions/{entry}/send"
+        for _ in range(2):
+            assert (await web.post(path, json={"channel": "sms"})).status_code == 202
+        assert (await web.post(path, json={"channel": "飞鸽"})).status_code == 400
+        (told,) = await receiver.until(1)
+        assert told["data"]["answer"] == FUND["answer"] and told["data"]["channel"] == "sms"
+        assert told["type"] == "lingting.knowledge.answer" and "phone" not in told["data"]
+        assert (await web.get(f"/api/v1/knowledge/{entry}")).json()["taken"] == 1
+        await web.post(f"/api/v1/knowledge/{entry}/retire")
+        assert (await web.post(path, json={"channel": "sms"})).status_code == 409
+
+
+async def test_an_answer_that_nobody_takes_is_not_sent(web: httpx.AsyncClient) -> None:
+    entry = (await live(web, **FUND))["id"]
+    path = f"/api/v1/calls/{await ask(web)}/suggestions/{entry}/send"
+    refused = await web.post(path, json={"channel": "sms"})
+    assert refused.status_code == 409 and "knowledge.answer" in refused.text

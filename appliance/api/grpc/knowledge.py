@@ -112,6 +112,13 @@ class KnowledgeServicer:
             await self._service.judge(call, entry, asked.who, taken=request.taken)
             return Empty()
 
+    async def SendSuggestion(self, request: Any, context: Any) -> Any:
+        async with self.answering(context, "SendSuggestion", READS) as asked:
+            wanted = checked(schemas.SendFields, {"channel": request.channel})
+            of = (id_of(request.call), _id(request.entry), asked.who)
+            await self._service.send(*of, wanted.channel)
+            return Empty()
+
     def answering(self, context: Any, method: str, roles: frozenset[AccessRole]) -> Any:
         return self._doorman.answering(context, method, DOOR, roles)
 

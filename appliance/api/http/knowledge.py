@@ -42,6 +42,7 @@ def knowledge_routes(service: KnowledgeService, access: Access | None) -> APIRou
     _add_reading(router, service, access)
     _add_approving(router, service, access)
     _add_suggestions(router, service, access)
+    _add_sending(router, service, access)
     return router
 
 
@@ -240,6 +241,24 @@ def _add_suggestions(router: APIRouter, service: KnowledgeService, access: Acces
         wanted = checked(schemas.VerdictFields, await read_json(request))
         await service.judge(call, entry, who, taken=wanted.taken)
         return Response(status_code=204)
+
+
+def _add_sending(router: APIRouter, service: KnowledgeService, access: Access | None) -> None:
+    reader = Depends(Needs(access, READS))
+
+    @router.post(
+        "/calls/{call}/suggestions/{entry}/send",
+        status_code=202,
+        response_class=Response,
+        responses=PROBLEMS,
+        openapi_extra=takes(schemas.SendFields),
+    )
+    async def send(request: Request, call: str, entry: str, who: Principal = reader) -> Response:
+        """Its answer goes to whoever called, by a text channel of the hotline system; that hears of
+        it by webhook. It counts as 采纳."""
+        wanted = checked(schemas.SendFields, await read_json(request))
+        await service.send(call, entry, who, wanted.channel)
+        return Response(status_code=202)
 
 
 def _list(entries: Sequence[KnowledgeEntry]) -> schemas.EntryList:

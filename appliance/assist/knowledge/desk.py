@@ -23,6 +23,7 @@ from appliance.assist.text.index import query_of
 from appliance.errors import Conflict, Forbidden, NotFound
 from appliance.metrics import Metrics
 from appliance.store.asked import AgentVerdict, OpenQuestion
+from appliance.store.database import Also
 from appliance.store.knowledge import Decide, EntryState, EntryVersion, KnowledgeEntry, Read
 from appliance.store.store import Store
 
@@ -270,10 +271,10 @@ class KnowledgeDesk:
         entry = KnowledgeEntry("", forms, answer, scope=gap.place, gap=gap.id)
         return (await self.draft([entry], who))[0]
 
-    async def judge(self, verdict: AgentVerdict) -> None:
+    async def judge(self, verdict: AgentVerdict, told: Sequence[Also] = ()) -> None:
         """An agent's word on what was proposed in a call; it weighs from the next question on."""
         await self.get(verdict.entry_id)
-        await self._store.asked.judge(verdict)
+        await self._store.asked.judge(verdict, told)
         if (refused := self._refused.get(verdict.call_id)) is not None:
             (refused.discard if verdict.taken else refused.add)(verdict.entry_id)
         self._tell()

@@ -896,6 +896,16 @@ class JudgeSuggestionRequest(_message.Message):
     taken: bool
     def __init__(self, call: _Optional[str] = ..., entry: _Optional[str] = ..., taken: _Optional[bool] = ...) -> None: ...
 
+class SendSuggestionRequest(_message.Message):
+    __slots__ = ("call", "entry", "channel")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    call: str
+    entry: str
+    channel: str
+    def __init__(self, call: _Optional[str] = ..., entry: _Optional[str] = ..., channel: _Optional[str] = ...) -> None: ...
+
 class Inspection(_message.Message):
     __slots__ = ("call", "agent", "total", "pack", "at", "findings", "events")
     class Finding(_message.Message):
