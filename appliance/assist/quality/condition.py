@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from appliance.assist.city.reader import Words
 from appliance.assist.orders.draft import OrderField
+from appliance.assist.quality.expression import checked
 from appliance.messages import Emotion, Level
 
 DEEPEST = 6  # conditions in each other
@@ -44,15 +45,7 @@ ANCHORS = frozenset({"after", "before", "around"})
 _RANGE = re.compile(r"[\u4e00-\u9fff]-[\u4e00-\u9fff]")
 
 
-def _expression(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"it is no regular expression: {error}") from error
-    return text
-
-
-Expression = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_expression)]
+Expression = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(checked)]
 
 
 class Condition(BaseModel):
