@@ -120,6 +120,11 @@ def test_one_caller_is_one_voice() -> None:
     assert told(usual(25) + burst(200, voices=4)) == []
 
 
+def test_a_flood_without_matter_or_place_is_no_warning() -> None:
+    flood = [Contact(f"x{n}", BEGIN + 8 * DAY_S + n, "", "", f"v{n}") for n in range(500)]
+    assert told(usual(9) + flood) == []
+
+
 def test_what_comes_twice_or_late_counts_once_or_not() -> None:
     book = WarningBook()
     told(usual(25) + burst(4, voices=4), book)

@@ -329,7 +329,7 @@ def main() -> int:
         show_suggestion(console, given.url)
         show_speakers(console, given.url, given.folder / "call.wav")
         show_quality(console, given.url)
-        show_warning(console, given.url)
+        show_warning(console, given.url, given.folder / "call.wav")
     except KeyboardInterrupt:
         return 130
     return 0 if screen.lines else 1

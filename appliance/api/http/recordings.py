@@ -61,6 +61,7 @@ class RecordingForm(BaseModel, extra="forbid"):
     max_speakers: int = Field(0, ge=0, le=MOST_SPEAKERS, description="0: as the box is set")
     leg_roles: list[LegRole] = Field([], max_length=MOST_LEGS, description="by channel")
     agent: str = Field("", max_length=64, description="who took the call, as your system has it")
+    caller: str = Field("", max_length=32, description="the citizen's number, as the switch has it")
 
 
 LISTS = ("hotwords", "leg_roles")  # in a form repeated, or separated by commas
@@ -187,6 +188,7 @@ def _config(wanted: RecordingForm, box: Box) -> CallConfig:
         leg_roles=tuple(wanted.leg_roles),
         call_id=wanted.call_id,
         agent=wanted.agent,
+        caller=wanted.caller,
         door="recordings",
     )
 
