@@ -90,6 +90,7 @@ class CallConfig:
     door: str = "unknown"  # "riva", "openai", ...; a metric label, so never user input
     caller: str = ""  # the citizen's number, as the switch tells it
     agent: str = ""  # who takes the call, as the hotline system names them
+    hang_up: LegRole = LegRole.UNKNOWN  # of a recording: who ended the call
     channel: str = ""  # of a written message: app, web, wechat, weibo, mail
     author: str = ""  # who wrote it, as the channel names them
 

@@ -17,6 +17,7 @@ from tests.integration.gateway import CALL, RunningGateway, gateway
 from tests.integration.test_webhooks import Receiver, hooks
 
 RULE = "closing"  # what the fake engine hears has none
+HANG_UP = "agent_hangs_up"
 INSTALLER = Principal("installer", "*", frozenset())
 
 
@@ -201,3 +202,10 @@ async def test_only_inspectors_decide(tmp_path: Path) -> None:
                 assert (await web.get(f"/api/v1/quality/{path}")).status_code == 403
             web.headers.update(keys[AccessRole.INSPECTOR])
             assert (await act(web, name, RULE, action="override", reason="x")).status_code == 200
+
+
+async def test_who_hung_up_is_known_where_it_is_told(web: httpx.AsyncClient) -> None:
+    told = {}
+    for side in ("agent", "citizen", "unknown"):
+        told[side] = finding(await quality(web, await call(web, hang_up=side)), HANG_UP)["finding"]
+    assert told == {"agent": "violated", "citizen": "kept", "unknown": "unsure"}

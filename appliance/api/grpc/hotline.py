@@ -32,7 +32,14 @@ from appliance.call.conversation import PIECE_BYTES, Conversation, Heard, check_
 from appliance.errors import EngineUnavailable, IdleTimeout, InvalidRequest, TooLarge
 from appliance.feed import kinds
 from appliance.feed.kept import KeptCall
-from appliance.messages import AudioFormat, AudioProgress, CallConfig, CallState, NumberedEvent
+from appliance.messages import (
+    AudioFormat,
+    AudioProgress,
+    CallConfig,
+    CallState,
+    LegRole,
+    NumberedEvent,
+)
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
 
 if TYPE_CHECKING:
@@ -240,6 +247,7 @@ class HotlineServicer:
             language=choose_language(wanted.language, cards[0]),
             caller=wanted.caller,
             agent=wanted.agent,
+            hang_up=LegRole.UNKNOWN if live else ROLES[wanted.hang_up],
             interim=wanted.partials,
             live=live,
             hotwords=tuple(wanted.hotwords),

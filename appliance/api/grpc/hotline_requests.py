@@ -43,6 +43,7 @@ def check(wanted: Any) -> None:
             not 0 <= most <= MOST_SPEAKERS or 0 < most < wanted.min_speakers,
             f"min_speakers to {MOST_SPEAKERS}, or 0",
         ),
+        "hang_up": (wanted.hang_up not in ROLES, "one of the enumeration"),
         "leg_roles": (
             len(roles) > MOST_LEGS or not set(roles) <= set(ROLES),
             f"at most {MOST_LEGS}, of the enumeration",

@@ -61,6 +61,7 @@ class RecordingForm(BaseModel, extra="forbid"):
     max_speakers: int = Field(0, ge=0, le=MOST_SPEAKERS, description="0: as the box is set")
     leg_roles: list[LegRole] = Field([], max_length=MOST_LEGS, description="by channel")
     agent: str = Field("", max_length=64, description="who took the call, as your system has it")
+    hang_up: LegRole = Field(LegRole.UNKNOWN, description="who ended the call")
     caller: str = Field("", max_length=32, description="the citizen's number, as the switch has it")
 
 
@@ -189,6 +190,7 @@ def _config(wanted: RecordingForm, box: Box) -> CallConfig:
         call_id=wanted.call_id,
         agent=wanted.agent,
         caller=wanted.caller,
+        hang_up=wanted.hang_up,
         door="recordings",
     )
 

@@ -18,7 +18,7 @@ from appliance.assist.quality.sampling import SampleBy, sample
 from appliance.assist.quality.statistics import QualityStatistics, statistics
 from appliance.errors import Conflict, InvalidRequest, NotFound
 from appliance.feed.subscriber import FollowedCall, Listener, Owed, Subscriber
-from appliance.messages import WRITTEN, CallConfig, CallRecord, CallState
+from appliance.messages import WRITTEN, CallConfig, CallRecord, CallState, LegRole
 from appliance.metrics import Metrics
 from appliance.store.database import Also
 from appliance.store.inspections import (
@@ -119,7 +119,9 @@ class QualityDesk(Subscriber):
 
     def _inspected(self, record: CallRecord, config: CallConfig) -> KeptInspection:
         channel = "phone" if config.live else "recording"
-        found = inspect(self._rules, dialogue_of(record, channel), self._failed)
+        found = inspect(
+            self._rules, dialogue_of(record, channel, _side(config.hang_up)), self._failed
+        )
         of = (record.id, config.tenant, config.agent, found.total, self._city.pack.version)
         return KeptInspection(*of, tuple(_kept(found)))
 
@@ -213,6 +215,10 @@ def decided(now: KeptFinding, action: InspectionAction, points: float) -> KeptFi
     other = Finding.KEPT if now.finding == Finding.VIOLATED else Finding.VIOLATED
     taken = points if other is Finding.VIOLATED else 0.0
     return replace(now, finding=other.value, points=taken, appeal=AppealState.OVERRIDDEN.value)
+
+
+def _side(who: LegRole) -> str:
+    return "" if who is LegRole.UNKNOWN else who.value
 
 
 def _kept(found: Inspection) -> list[KeptFinding]:

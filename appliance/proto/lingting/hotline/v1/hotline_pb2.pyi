@@ -65,7 +65,7 @@ LEVEL_MEDIUM: Level
 LEVEL_HIGH: Level
 
 class CallConfig(_message.Message):
-    __slots__ = ("encoding", "sample_rate_hertz", "channels", "call_id", "language", "hotwords", "partials", "diarize", "min_speakers", "max_speakers", "leg_roles", "moods", "caller", "agent")
+    __slots__ = ("encoding", "sample_rate_hertz", "channels", "call_id", "language", "hotwords", "partials", "diarize", "min_speakers", "max_speakers", "leg_roles", "moods", "hang_up", "caller", "agent")
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +78,7 @@ class CallConfig(_message.Message):
     MAX_SPEAKERS_FIELD_NUMBER: _ClassVar[int]
     LEG_ROLES_FIELD_NUMBER: _ClassVar[int]
     MOODS_FIELD_NUMBER: _ClassVar[int]
+    HANG_UP_FIELD_NUMBER: _ClassVar[int]
     CALLER_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     encoding: AudioEncoding
@@ -92,9 +93,10 @@ class CallConfig(_message.Message):
     max_speakers: int
     leg_roles: _containers.RepeatedScalarFieldContainer[Role]
     moods: bool
+    hang_up: Role
     caller: str
     agent: str
-    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., call_id: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., diarize: _Optional[bool] = ..., min_speakers: _Optional[int] = ..., max_speakers: _Optional[int] = ..., leg_roles: _Optional[_Iterable[_Union[Role, str]]] = ..., moods: _Optional[bool] = ..., caller: _Optional[str] = ..., agent: _Optional[str] = ...) -> None: ...
+    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., call_id: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., diarize: _Optional[bool] = ..., min_speakers: _Optional[int] = ..., max_speakers: _Optional[int] = ..., leg_roles: _Optional[_Iterable[_Union[Role, str]]] = ..., moods: _Optional[bool] = ..., hang_up: _Optional[_Union[Role, str]] = ..., caller: _Optional[str] = ..., agent: _Optional[str] = ...) -> None: ...
 
 class StreamCallRequest(_message.Message):
     __slots__ = ("config", "audio")
