@@ -47,8 +47,12 @@ class KnowledgeService:
         self, question: str, place: str, day: date | None, most: int
     ) -> schemas.SearchSchema:
         asked = [(question, 1.0)]
-        found = await asyncio.to_thread(self.desk.search, asked, place=place, day=day, most=most)
-        return schemas.SearchSchema(found=[_found(each, question) for each in found])
+
+        def found() -> list[schemas.FoundSchema]:
+            best = self.desk.search(asked, place=place, day=day, most=most)
+            return [_found(each, question) for each in best]
+
+        return schemas.SearchSchema(found=await asyncio.to_thread(found))
 
     async def page(self, state: EntryState | None, size: int, token: str) -> schemas.EntryList:
         """The last changed first."""
@@ -75,8 +79,9 @@ class KnowledgeService:
             undated=sum(not each.valid_to for each in made),
         )
 
-    async def gaps(self) -> schemas.GapList:
-        return schemas.GapList(gaps=[schemas.gap(each) for each in await self.desk.gaps()])
+    async def gaps(self, who: Principal) -> schemas.GapList:
+        found = await self.desk.gaps(who.tenant)
+        return schemas.GapList(gaps=[schemas.gap(each) for each in found])
 
     async def approve(self, entry: str, who: Principal, version: int | None) -> KnowledgeEntry:
         async with self._doing(who, "knowledge.approve", entry):
@@ -93,7 +98,10 @@ class KnowledgeService:
         if self._access and who.is_human:
             await self._access.record(who, "call.read", record.id)
         told = record.derived.get("suggestions", {"utterance": "", "question": "", "entries": []})
-        return dict(told)
+        verdicts = await self._archive.store.asked.of_call(record.id)
+        refused = {each.entry_id for each in verdicts if not each.taken}
+        entries = [each for each in told["entries"] if each["entry"] not in refused]
+        return {**told, "entries": entries}
 
     async def judge(self, call: str, entry: str, who: Principal, *, taken: bool) -> None:
         """采纳 or 不准. Raises NotFound."""

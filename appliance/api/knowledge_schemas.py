@@ -49,6 +49,7 @@ class EntrySchema(EntryFields):
     version: int
     gap: str = Field(description="that it was drafted for")
     replaces: str = Field(description="id of the live entry that it is a proposed change of")
+    absorbs: list[str] = Field(description="ids of live entries that retire once it is approved")
     changed_by: str
     approved_by: str
     changed_at: float = Field(description="s since 1970")
@@ -156,7 +157,7 @@ Imported.model_rebuild()
 def entry(told: KnowledgeEntry) -> EntrySchema:
     names = EntrySchema.model_fields.keys()
     values: dict[str, Any] = {name: getattr(told, name) for name in names}
-    values |= {"questions": list(told.questions), "tags": list(told.tags)}
+    values |= {name: list(values[name]) for name in ("questions", "tags", "absorbs")}
     return EntrySchema(**values)
 
 

@@ -5,12 +5,13 @@ Both are a citizen's words: sealed under the key of their call, and gone with it
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 
 from appliance.errors import NotFound
 from appliance.store import codec
@@ -37,6 +38,7 @@ class OpenQuestion:
     place: str = ""  # code of a division
     tenant: str = ""
     at: float = 0.0  # s since 1970
+    rejected: bool = False  # the agent would not have what was proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class AskedQuestions:
     async def adding(self, question: OpenQuestion) -> Also:
         """For the transaction of a call's end; in the place of what was asked there before."""
         cipher, key = await self._ring.get(question.call_id)
-        body = {"text": question.text, "answer": question.answer, "place": question.place}
+        names = ("text", "answer", "place", "rejected")
+        body = {name: getattr(question, name) for name in names}
         what = f"question {question.matter}"
         sealed = codec.seal(cipher, key, question.call_id, what, json.dumps(body).encode())
 
@@ -94,7 +97,8 @@ class AskedQuestions:
         found = []
         for row, told in await self._opened(rows, lambda row: f"question {row.matter}"):
             words = (told["text"], told.get("answer", ""), told.get("place", ""))
-            found.append(OpenQuestion(row.call_id, row.matter, *words, row.tenant, row.at))
+            of = (row.call_id, row.matter, *words, row.tenant, row.at)
+            found.append(OpenQuestion(*of, bool(told.get("rejected"))))
         return found
 
     async def judge(self, verdict: AgentVerdict, told: Sequence[Also] = ()) -> None:
@@ -149,17 +153,30 @@ class AskedQuestions:
     async def _newest(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
         return await self._database.read(lambda c: c.execute(wanted).all())
 
+    async def stamp(self) -> tuple[object, ...]:
+        """Another one whenever a question or a verdict has come or gone."""
+
+        def work(connection: Connection) -> tuple[object, ...]:
+            tables = (questions.c, verdicts.c)
+            wanted = [select(func.count(), func.max(table.at)) for table in tables]
+            return tuple(tuple(connection.execute(each).one()) for each in wanted)
+
+        return await self._database.read(work)
+
     async def _opened(
-        self, rows: Sequence[Row[Any]], what: Any
-    ) -> list[tuple[Row[Any], dict[str, str]]]:
+        self, rows: Sequence[Row[Any]], what: Callable[[Row[Any]], str]
+    ) -> list[tuple[Row[Any], dict[str, Any]]]:
         keys = await self._ring.get_many(list({row.call_id for row in rows}))
-        found = []
-        for row in rows:
-            if row.call_id in keys:
-                cipher, key = keys[row.call_id]
-                sealed = (row.call_id, what(row), row.body)
-                found.append((row, codec.unseal(cipher, key, *sealed, json.loads)))
-        return found
+        mine = [row for row in rows if row.call_id in keys]
+
+        def opened(row: Row[Any]) -> dict[str, Any]:
+            cipher, key = keys[row.call_id]
+            told: dict[str, Any] = codec.unseal(
+                cipher, key, row.call_id, what(row), row.body, json.loads
+            )
+            return told
+
+        return await asyncio.to_thread(lambda: [(row, opened(row)) for row in mine])
 
 
 def _drop(connection: Connection, call_id: str, matter: int) -> None:

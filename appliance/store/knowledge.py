@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -48,6 +49,7 @@ class KnowledgeEntry:
         valid_to: the last day; empty: until it is changed.
         gap: the gap that it was drafted for.
         replaces: id of the live one that it is a proposed change of; approved, it becomes that.
+        base: version of that one which this was written for.
         absorbs: ids of others that retire then.
         changed_by: whoever wrote this version; somebody else approves it.
         taken: how often agents have taken it.
@@ -66,6 +68,7 @@ class KnowledgeEntry:
     tags: tuple[str, ...] = ()
     gap: str = ""
     replaces: str = ""
+    base: int = 0
     absorbs: tuple[str, ...] = ()
     state: EntryState = EntryState.DRAFT
     version: int = 0
@@ -140,11 +143,18 @@ class KnowledgeEntries:
         rows = await self._database.read(lambda c: c.execute(wanted).all())
         return [EntryVersion(_unpacked(row.body), row.action, row.who, row.at) for row in rows]
 
-    async def put(self, entries: Sequence[KnowledgeEntry], action: str, who: str) -> int:
-        """New ones, and new versions of those that are there, all or none; returns the sequence."""
+    async def put(
+        self, entries: Sequence[KnowledgeEntry], action: str, who: str
+    ) -> list[KnowledgeEntry]:
+        """New ones, and new versions of those that are there, all or none. A draft never takes the
+        place of an entry that is live: it becomes a proposed change of it."""
 
-        def work(connection: Connection) -> int:
-            return _put(connection, entries, action, who)
+        def work(connection: Connection) -> list[KnowledgeEntry]:
+            one_at_a_time(connection, "knowledge")
+            there = _versions(connection, [each.id for each in entries])
+            made = [_beside(each, *there.get(each.id, (0, ""))) for each in entries]
+            _put(connection, made, action, who)
+            return made
 
         return await self._database.write(work)
 
@@ -200,6 +210,16 @@ def count_verdict(connection: Connection, entry_id: str, taken: int, rejected: i
     connection.execute(update(knowledge).where(table.id == entry_id).values(values))
 
 
+def _beside(entry: KnowledgeEntry, version: int, state: str) -> KnowledgeEntry:
+    if entry.state is not EntryState.DRAFT or state != EntryState.LIVE:
+        return entry
+    return replace(entry, id=new_id(), replaces=entry.id, base=version)
+
+
+def new_id() -> str:
+    return f"k-{uuid.uuid4().hex}"
+
+
 def _put(connection: Connection, entries: Sequence[KnowledgeEntry], action: str, who: str) -> int:
     one_at_a_time(connection, "knowledge")
     now, sequence = clock(connection), _next(connection)
@@ -207,7 +227,7 @@ def _put(connection: Connection, entries: Sequence[KnowledgeEntry], action: str,
     made = [
         replace(
             entry,
-            version=before.get(entry.id, 0) + 1,
+            version=before.get(entry.id, (0, ""))[0] + 1,
             changed_at=now,
             sequence=sequence + at,
         )
@@ -242,12 +262,14 @@ def _next(connection: Connection) -> int:
     return int(connection.scalar(select(func.coalesce(func.max(knowledge.c.sequence), 0))) or 0) + 1
 
 
-def _versions(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _versions(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Of those that are there: version and state."""
+    found: dict[str, tuple[int, str]] = {}
     for at in range(0, len(ids), TOGETHER):
         some = knowledge.c.id.in_(ids[at : at + TOGETHER])
-        rows = connection.execute(select(knowledge.c.id, knowledge.c.version).where(some))
-        found |= {row.id: row.version for row in rows}
+        table = knowledge.c
+        rows = connection.execute(select(table.id, table.version, table.state).where(some))
+        found |= {row.id: (row.version, row.state) for row in rows}
     return found
 
 

@@ -321,3 +321,58 @@ async def test_an_answer_that_nobody_takes_is_not_sent(web: httpx.AsyncClient) -
     path = f"/api/v1/calls/{await ask(web)}/suggestions/{entry}/send"
     refused = await web.post(path, json={"channel": "sms"})
     assert refused.status_code == 409 and "knowledge.answer" in refused.text
+
+
+async def test_an_import_never_takes_a_live_answer_away(web: httpx.AsyncClient) -> None:
+    entry = (await live(web, **FUND))["id"]
+    again = {"entries": [{**FUND, "id": entry, "answer": "改过的答案，可以提取。"}]}
+    (draft,) = (await web.post("/api/v1/knowledge/batch", json=again)).json()["ids"]
+    proposed = (await web.get(f"/api/v1/knowledge/{draft}")).json()
+    assert draft != entry and proposed["replaces"] == entry and proposed["state"] == "draft"
+    hit = await found(web, entry)
+    assert hit["entry"]["state"] == "live" and hit["entry"]["answer"] == FUND["answer"]
+    approved = (await web.post(f"/api/v1/knowledge/{draft}/approve")).json()
+    assert approved["id"] == entry and approved["answer"] == "改过的答案，可以提取。"
+
+
+async def test_of_two_changes_of_one_entry_the_second_is_written_anew(
+    web: httpx.AsyncClient,
+) -> None:
+    entry = (await live(web, **FUND))["id"]
+    path = f"/api/v1/knowledge/{entry}"
+    one, other = [
+        (await web.put(path, json={**FUND, "source": source})).json()["id"] for source in "ab"
+    ]
+    assert (await web.post(f"/api/v1/knowledge/{one}/approve")).status_code == 200
+    late = await web.post(f"/api/v1/knowledge/{other}/approve")
+    assert late.status_code == 409 and (await web.get(path)).json()["source"] == "a"
+    await web.post(f"{path}/retire")
+    assert (await web.post(f"/api/v1/knowledge/{other}/approve")).status_code == 409
+
+
+async def test_what_an_agent_would_not_have_is_gone_and_becomes_a_gap(
+    web: httpx.AsyncClient,
+) -> None:
+    entry = (await live(web, **FUND))["id"]
+    await found(web, entry)
+    call = await ask(web)
+    path = f"/api/v1/calls/{call}/suggestions"
+    assert [each["entry"] for each in (await web.get(path)).json()["entries"]] == [entry]
+    assert (await web.post(f"{path}/{entry}", json={"taken": False})).status_code == 204
+    assert (await web.get(path)).json()["entries"] == []
+
+
+async def test_a_merge_says_what_retires_and_takes_what_is_live_alone(
+    web: httpx.AsyncClient,
+) -> None:
+    one, other = [(await live(web, **FUND))["id"] for _ in range(2)]
+    draft = (await write(web, **HEAT))["id"]
+    merge = "/api/v1/knowledge/merge"
+    assert (await web.post(merge, json={"keep": one, "ids": [draft]})).status_code == 400
+    made = (await web.post(merge, json={"keep": one, "ids": [one, other]})).json()
+    assert made["absorbs"] == [other]
+    path = f"/api/v1/knowledge/{made['id']}"
+    edited = (await web.put(path, json={**FUND, "source": "合并后"})).json()
+    assert edited["absorbs"] == [other]
+    assert (await web.post(f"{path}/approve")).json()["id"] == one
+    assert (await web.get(f"/api/v1/knowledge/{other}")).json()["state"] == "retired"

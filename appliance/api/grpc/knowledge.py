@@ -1,4 +1,4 @@
-"""lingting.hotline.v1.Knowledge: the same as /api/v1/knowledge, by gRPC."""
+"""lingting.hotline.v1.Knowledge: what of /api/v1/knowledge other systems ask for, by gRPC."""
 
 from __future__ import annotations
 
@@ -92,14 +92,15 @@ class KnowledgeServicer:
             return _answer(await self._service.retire(_id(request.name), asked.who))
 
     async def ListGaps(self, request: Any, context: Any) -> Any:
-        async with self.answering(context, "ListGaps", EDITS):
-            gaps = [_gap(each) for each in (await self._service.gaps()).gaps]
+        async with self.answering(context, "ListGaps", EDITS) as asked:
+            gaps = [_gap(each) for each in (await self._service.gaps(asked.who)).gaps]
             return message(pb.ListGapsResponse, {"gaps": gaps})
 
     async def DraftForGap(self, request: Any, context: Any) -> Any:
         async with self.answering(context, "DraftForGap", EDITS) as asked:
             gap = id_of(request.name, "gaps/")
-            return _answer(await self._service.desk.draft_for(gap, asked.who.name))
+            who = asked.who
+            return _answer(await self._service.desk.draft_for(gap, who.name, who.tenant))
 
     async def GetSuggestions(self, request: Any, context: Any) -> Any:
         async with self.answering(context, "GetSuggestions", READS) as asked:
@@ -146,6 +147,7 @@ def _entry(told: schemas.EntrySchema) -> dict[str, Any]:
         "name": resource("entries", told.id),
         "gap": resource("gaps", told.gap),
         "replaces": resource("entries", told.replaces),
+        "absorbs": [resource("entries", each) for each in told.absorbs],
     }
     return told.model_dump(mode="json", exclude={"id"}) | names
 

@@ -111,7 +111,7 @@ def _add_upkeep(router: APIRouter, service: KnowledgeService, access: Access | N
     @router.get("/knowledge/gaps", response_model=schemas.GapList, responses=PROBLEMS)
     async def gaps(who: Principal = editor) -> schemas.GapList:
         """What was asked and has no entry, by matter; what was asked most first."""
-        return await service.gaps()
+        return await service.gaps(who)
 
     @router.post(
         "/knowledge/gaps/{gap}/draft",
@@ -121,7 +121,7 @@ def _add_upkeep(router: APIRouter, service: KnowledgeService, access: Access | N
     )
     async def draft_for(gap: str, who: Principal = editor) -> Response:
         """A draft of a gap: its questions, and what agents answered them."""
-        return _answer(await desk.draft_for(gap, who.name), 201)
+        return _answer(await desk.draft_for(gap, who.name, who.tenant), 201)
 
     @router.get("/knowledge/duplicates", response_model=schemas.DuplicateList, responses=PROBLEMS)
     async def duplicates(who: Principal = editor) -> schemas.DuplicateList:
@@ -158,10 +158,12 @@ def _add_upkeep(router: APIRouter, service: KnowledgeService, access: Access | N
 
     @router.get("/knowledge/expiring", response_model=schemas.EntryList, responses=PROBLEMS)
     async def expiring(
-        who: Principal = editor, days: Annotated[int, Query(ge=0, le=3660)] = 30
+        who: Principal = editor,
+        days: Annotated[int, Query(ge=0, le=3660)] = 30,
+        limit: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = MOST_PER_PAGE,
     ) -> schemas.EntryList:
-        """Live entries whose last day has come or comes within so many days."""
-        return _list(desk.expiring(days))
+        """Live entries whose last day has come or comes within so many days, the nearest first."""
+        return _list(desk.expiring(days)[:limit])
 
 
 def _add_reading(router: APIRouter, service: KnowledgeService, access: Access | None) -> None:

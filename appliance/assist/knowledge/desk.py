@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -15,16 +15,25 @@ from appliance.assist.knowledge.contradicting import all_contradictions, contrad
 from appliance.assist.knowledge.duplicates import Duplicates, duplicates, merged
 from appliance.assist.knowledge.edits import Contradiction
 from appliance.assist.knowledge.freed import give_back
-from appliance.assist.knowledge.gaps import Gap, gaps
+from appliance.assist.knowledge.gaps import Gap
 from appliance.assist.knowledge.library import FoundEntry, Library, changed, crowded, tidied
 from appliance.assist.knowledge.opinions import opinions
 from appliance.assist.knowledge.rows import one_row
+from appliance.assist.knowledge.unanswered import UnansweredQuestions
 from appliance.assist.text.index import query_of
-from appliance.errors import Conflict, Forbidden, NotFound
+from appliance.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from appliance.messages import EVERY_TENANT
 from appliance.metrics import Metrics
 from appliance.store.asked import AgentVerdict, OpenQuestion
 from appliance.store.database import Also
-from appliance.store.knowledge import Decide, EntryState, EntryVersion, KnowledgeEntry, Read
+from appliance.store.knowledge import (
+    Decide,
+    EntryState,
+    EntryVersion,
+    KnowledgeEntry,
+    Read,
+    new_id,
+)
 from appliance.store.store import Store
 
 if TYPE_CHECKING:
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHANGED = "knowledge"  # a notice
+COUNT_EVERY_S = 60.0  # gaps, for whoever watches the box
 LOOK_EVERY_S = 5.0  # where notices may be lost
 CHINA = timedelta(hours=8)
 FORMS = 3  # of a question, in a draft
@@ -51,8 +61,12 @@ class KnowledgeDesk:
         self._looking: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._refused: dict[str, set[str]] = {}  # by calls that run here
+        self._judged: tuple[object, ...] | None = None  # what opinions were made of
+        self._counted_at = float("-inf")
 
     async def start(self) -> None:
+        asked, sequence = self._store.asked, lambda: self.library.sequence
+        self._unanswered = UnansweredQuestions(asked, self._is_answered, sequence)
         self._store.notices.on(CHANGED, lambda _: self._changed.set())
         self._store.notices.when_missed(self._changed.set)
         self._changed.set()
@@ -70,16 +84,29 @@ class KnowledgeDesk:
                 await self.take_changes()
                 if crowded(self.library) and (self._tidying is None or self._tidying.done()):
                     self._tidying = asyncio.create_task(self._tidy(), name="knowledge tidying")
-                verdicts = await self._store.asked.verdicts()
-                made = await asyncio.to_thread(opinions, verdicts)
-                async with self._taking:
-                    self.library = replace(self.library, opinions=made)
-                self._metrics.knowledge_entries.set(len(self.library))
+                await self._weigh()
+                await self._count()
                 self._metrics.looked_timestamp_seconds.labels("knowledge").set_to_current_time()
             except Exception:  # what is known stays known
                 log.exception("reading the knowledge base failed")
             await _either(self._changed, LOOK_EVERY_S)
             self._changed.clear()
+
+    async def _weigh(self) -> None:
+        """What agents have said, where they have said something since."""
+        stamp = await self._store.asked.stamp()
+        if stamp == self._judged:
+            return
+        made = await asyncio.to_thread(opinions, await self._store.asked.verdicts())
+        async with self._taking:
+            self.library = replace(self.library, opinions=made)
+        self._judged = stamp
+
+    async def _count(self) -> None:
+        self._metrics.knowledge_entries.set(len(self.library))
+        if time.monotonic() - self._counted_at >= COUNT_EVERY_S:
+            self._metrics.knowledge_gaps.set(await self._unanswered.refresh())
+            self._counted_at = time.monotonic()
 
     async def take_changes(self) -> None:
         """What was changed since is searched from now on."""
@@ -139,16 +166,16 @@ class KnowledgeDesk:
         made = [
             replace(
                 edits.checked(each, divisions),
-                id=each.id or f"k-{uuid.uuid4().hex}",
+                id=each.id or new_id(),
                 state=state,
                 changed_by=who[:64],
                 approved_by=approved,
             )
             for each in entries
         ]
-        await self._store.knowledge.put(made, action, who)
+        put = await self._store.knowledge.put(made, action, who)
         self._tell()
-        return made
+        return put
 
     async def change(
         self, entry_id: str, entry: KnowledgeEntry, who: str, version: int | None = None
@@ -160,10 +187,14 @@ class KnowledgeDesk:
             if version not in (None, before.version):
                 cause = f"it is version {before.version} now"
                 raise Conflict("change an entry", cause, "read it again")
-            return (await self.draft([replace(entry, id="", replaces=entry_id)], who))[0]
+            mine = replace(entry, id="", replaces=entry_id, base=before.version)
+            return (await self.draft([mine], who))[0]
 
         def decide(now: KnowledgeEntry, read: Read) -> list[KnowledgeEntry]:
-            kept = {name: getattr(now, name) for name in ("id", "gap", "replaces")}
+            if now.state is EntryState.LIVE:
+                raise Conflict("change an entry", "it was approved meanwhile", "read it again")
+            kept = {name: getattr(now, name) for name in ("id", "gap", "replaces", "base")}
+            kept["absorbs"] = now.absorbs
             state = EntryState.DRAFT
             return [replace(entry, state=state, changed_by=who[:64], approved_by="", **kept)]
 
@@ -191,7 +222,7 @@ class KnowledgeDesk:
                 return [replace(now, state=EntryState.LIVE, approved_by=who[:64])]
             gone = [now, *(read(each) for each in now.absorbs)]
             used = [replace(each, state=EntryState.RETIRED, approved_by=who[:64]) for each in gone]
-            return [_replaced(read(now.replaces), now, who), *used]
+            return [_replaced(_unchanged(now, read(now.replaces)), now, who), *used]
 
         return await self._changed_to(entry_id, decide, "approved", who, version)
 
@@ -232,7 +263,12 @@ class KnowledgeDesk:
     async def merge(self, keep_id: str, ids: Sequence[str], who: str) -> KnowledgeEntry:
         """One live entry for all of them: a draft, which an approver makes so."""
         keep = await self.get(keep_id)
-        others = [await self.get(each) for each in ids if each != keep_id]
+        others = [await self.get(each) for each in dict.fromkeys(ids) if each != keep_id]
+        for each in (keep, *others):
+            if each.state is not EntryState.LIVE or each.scope != keep.scope:
+                cause = f"{each.id} is {each.state}, for {each.scope or 'all places'}"
+                hint = "merge live entries of one place"
+                raise InvalidRequest("merge entries", cause, hint, param="ids")
         made = replace(merged(keep, others), absorbs=tuple(each.id for each in others))
         return await self.change(keep_id, made, who)
 
@@ -242,30 +278,26 @@ class KnowledgeDesk:
         ending = [each for each in self.library.by_id.values() if "" < each.valid_to <= last]
         return sorted(ending, key=lambda each: (each.valid_to, each.id))
 
-    async def gaps(self) -> list[Gap]:
+    async def gaps(self, tenant: str = EVERY_TENANT) -> list[Gap]:
         """What was asked and still has no answer."""
-        found = await asyncio.to_thread(self._gaps, await self._store.asked.open())
-        self._metrics.knowledge_gaps.set(len(found))
-        return found
+        return await self._unanswered.gaps(tenant)
 
-    def _gaps(self, questions: Sequence[OpenQuestion]) -> list[Gap]:
-        return gaps([each for each in questions if not self.answers(each.text, each.place)])
+    def _is_answered(self, asked: OpenQuestion) -> bool:
+        """By an entry, for sure; where the agent would not have it, by one that came since."""
+        found = self.search([(asked.text, 1.0)], place=asked.place, most=1)
+        sure = bool(found) and found[0].confidence >= SURE
+        return sure and (not asked.rejected or found[0].entry.changed_at > asked.at)
 
-    def answers(self, text: str, place: str = "") -> bool:
-        """Whether an entry does, for sure."""
-        found = self.search([(text, 1.0)], place=place, most=1)
-        return bool(found) and found[0].confidence >= SURE
-
-    async def gap(self, gap_id: str) -> Gap:
+    async def gap(self, gap_id: str, tenant: str = EVERY_TENANT) -> Gap:
         """Raises NotFound."""
-        found = next((each for each in await self.gaps() if each.id == gap_id), None)
+        found = next((each for each in await self.gaps(tenant) if each.id == gap_id), None)
         if found is None:
             raise NotFound("find a gap", f"there is no gap {gap_id!r}", "it may have been closed")
         return found
 
-    async def draft_for(self, gap_id: str, who: str) -> KnowledgeEntry:
+    async def draft_for(self, gap_id: str, who: str, tenant: str = EVERY_TENANT) -> KnowledgeEntry:
         """A draft of a gap: its questions, and what agents answered."""
-        gap = await self.gap(gap_id)
+        gap = await self.gap(gap_id, tenant)
         forms = tuple(dict.fromkeys(each.text for each in gap.questions))[:FORMS]
         answer = gap.answer or "（待补充：没有坐席答复可以参考）"
         entry = KnowledgeEntry("", forms, answer, scope=gap.place, gap=gap.id)
@@ -297,6 +329,14 @@ async def _either(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
+
+
+def _unchanged(draft: KnowledgeEntry, now: KnowledgeEntry) -> KnowledgeEntry:
+    """What a draft is a proposed change of, as long as it is; raises Conflict."""
+    if now.state is EntryState.LIVE and draft.base in (0, now.version):
+        return now
+    cause = f"{now.id} is {now.state}, version {now.version}: this was written for {draft.base}"
+    raise Conflict("approve an entry", cause, "write the change anew")
 
 
 def _replaced(now: KnowledgeEntry, draft: KnowledgeEntry, who: str) -> KnowledgeEntry:

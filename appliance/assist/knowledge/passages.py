@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from appliance.assist.text.grams import counts, is_single
 from appliance.assist.text.index import SearchQuery
 
@@ -37,11 +39,12 @@ def passages(text: str) -> tuple[AnswerPassage, ...]:
 
 def highlights(text: str, question: SearchQuery) -> list[tuple[int, int]]:
     """Where a text says what was asked: spans of characters, of two and more."""
-    wanted = set(question.keys[~is_single(question.keys)].tolist())
+    wanted = question.keys[~is_single(question.keys)]
+    pieces = _pieces(text)
+    found = counts([text[begin:end] for begin, end in pieces])
     spans: list[tuple[int, int]] = []
-    for begin, end in _pieces(text):
-        if not wanted.intersection(counts([text[begin:end]]).key.tolist()):
-            continue
+    for at in np.unique(found.text[np.isin(found.key, wanted)]).tolist():
+        begin, end = pieces[at]
         if spans and begin <= spans[-1][1]:
             spans[-1] = (spans[-1][0], end)
         else:

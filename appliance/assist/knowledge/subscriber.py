@@ -74,8 +74,9 @@ class KnowledgeFollower(Subscriber):
             return None
         personal = _personal(record.derived)
         answer = answer_to(said, asks.utterance) if ended_well(record) else ""
-        text = pii.masked(asks.text, personal)
-        return OpenQuestion(record.id, 0, text, pii.masked(answer, personal), place, tenant)
+        text, answer = pii.masked(asks.text, personal), pii.masked(answer, personal)
+        of = (record.id, 0, text, answer, place, tenant)
+        return OpenQuestion(*of, rejected=rejected)
 
 
 class KnowledgeListener:
@@ -99,7 +100,7 @@ class KnowledgeListener:
         if now.ids == self._shown.ids:
             return ()
         self._shown = now
-        entries = tuple(as_json(each, asks) for each in now.found)
+        entries = await asyncio.to_thread(lambda: tuple(as_json(each, asks) for each in now.found))
         return [Suggested(asks.utterance, asks.text, entries)]
 
     def _proposed(self, asks: Want, place: str) -> ShownEntries:

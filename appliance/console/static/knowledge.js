@@ -132,7 +132,10 @@ function fillForm(form, entry) {
 
 function draftItem(entry) {
   const own = waiting.dataset.known && entry.changed_by === waiting.dataset.who;
-  const why = entry.replaces ? words.of_change : entry.gap ? words.of_gap : "";
+  const why = [
+    entry.replaces ? words.of_change : entry.gap ? words.of_gap : "",
+    entry.absorbs.length ? say("retires", { n: entry.absorbs.length, ids: entry.absorbs.join("、") }) : "",
+  ].filter(Boolean).join("；");
   const approves = Boolean(waiting.dataset.approves);
   const made = make("draft", {
     ...about(entry),

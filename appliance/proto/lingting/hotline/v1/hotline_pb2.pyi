@@ -683,7 +683,7 @@ class Order(_message.Message):
     def __init__(self, name: _Optional[str] = ..., number: _Optional[str] = ..., call: _Optional[str] = ..., matter: _Optional[int] = ..., channel: _Optional[str] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., pack: _Optional[str] = ..., category: _Optional[str] = ..., division: _Optional[str] = ..., tier: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., units: _Optional[_Iterable[_Union[Order.UnitPart, _Mapping]]] = ..., body: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., masked: _Optional[bool] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("name", "questions", "answer", "kind", "department", "scope", "valid_from", "valid_to", "source", "tags", "state", "version", "gap", "replaces", "changed_by", "approved_by", "changed_at", "taken", "rejected")
+    __slots__ = ("name", "questions", "answer", "kind", "department", "scope", "valid_from", "valid_to", "source", "tags", "state", "version", "gap", "replaces", "changed_by", "approved_by", "changed_at", "taken", "rejected", "absorbs")
     NAME_FIELD_NUMBER: _ClassVar[int]
     QUESTIONS_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
@@ -703,6 +703,7 @@ class Entry(_message.Message):
     CHANGED_AT_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
+    ABSORBS_FIELD_NUMBER: _ClassVar[int]
     name: str
     questions: _containers.RepeatedScalarFieldContainer[str]
     answer: str
@@ -722,7 +723,8 @@ class Entry(_message.Message):
     changed_at: _timestamp_pb2.Timestamp
     taken: int
     rejected: int
-    def __init__(self, name: _Optional[str] = ..., questions: _Optional[_Iterable[str]] = ..., answer: _Optional[str] = ..., kind: _Optional[str] = ..., department: _Optional[str] = ..., scope: _Optional[str] = ..., valid_from: _Optional[str] = ..., valid_to: _Optional[str] = ..., source: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., gap: _Optional[str] = ..., replaces: _Optional[str] = ..., changed_by: _Optional[str] = ..., approved_by: _Optional[str] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., taken: _Optional[int] = ..., rejected: _Optional[int] = ...) -> None: ...
+    absorbs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., questions: _Optional[_Iterable[str]] = ..., answer: _Optional[str] = ..., kind: _Optional[str] = ..., department: _Optional[str] = ..., scope: _Optional[str] = ..., valid_from: _Optional[str] = ..., valid_to: _Optional[str] = ..., source: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., gap: _Optional[str] = ..., replaces: _Optional[str] = ..., changed_by: _Optional[str] = ..., approved_by: _Optional[str] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., taken: _Optional[int] = ..., rejected: _Optional[int] = ..., absorbs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SearchEntriesRequest(_message.Message):
     __slots__ = ("question", "place", "day", "most")
