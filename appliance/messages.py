@@ -91,6 +91,7 @@ class CallConfig:
     caller: str = ""  # the citizen's number, as the switch tells it
     agent: str = ""  # who takes the call, as the hotline system names them
     hang_up: LegRole = LegRole.UNKNOWN  # of a recording: who ended the call
+    began_at: float = 0.0  # of a recording: s since 1970; 0: when it came
     channel: str = ""  # of a written message: app, web, wechat, weibo, mail
     author: str = ""  # who wrote it, as the channel names them
 
@@ -173,11 +174,9 @@ class SpeakerTurn:
 
 @dataclass(frozen=True, slots=True)
 class Attribution(Lasting):
-    """Who speaks on a leg that carries several people.
-
-    Provisional ones follow each final of a live call and tell what came since the last; the settled
-    one comes once, at hang-up, tells the whole call, and replaces them.
-    """
+    """Who speaks on a leg that carries several people. Provisional ones follow each final of a live
+    call and tell what came since the last; the settled one comes once, at hang-up, tells the whole
+    call, and replaces them."""
 
     leg: int
     turns: tuple[SpeakerTurn, ...]  # by start

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from appliance.access.roles import APPEALS, INSPECTS, Principal
 from appliance.api import quality_schemas as schemas
 from appliance.assist.quality.desk import InspectionAction
+from appliance.assist.quality.rule import Finding
 from appliance.assist.quality.sampling import SampleBy
 from appliance.errors import Forbidden
 from appliance.store.inspections import InspectionEvent, KeptInspection
@@ -50,7 +51,8 @@ class QualityService:
         about = f"{found.id} {rule}"
         noted = self._access.doing(who, f"quality.{name}", about) if self._access else nullcontext()
         async with noted:
-            of = (found.id, rule, wanted.action, who.name, wanted.reason)
+            finding = Finding(wanted.finding) if wanted.finding else None
+            of = (found.id, rule, wanted.action, who.name, wanted.reason, finding)
             made = await self._desk.act(*of)
         return await self._shown(made)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.assist.quality.desk import MOST_REASON, InspectionAction
@@ -24,7 +26,7 @@ class FindingSchema(BaseModel):
     points: float = Field(description="taken off")
     eased: bool = Field(description="counts half, for what went before")
     advice: str
-    appeal: str = Field(description="empty, open, upheld or overridden")
+    appeal: str = Field(description="empty, open, upheld, overridden, confirmed or found")
     proofs: list[ProofSchema]
 
 
@@ -62,4 +64,7 @@ class QualitySampleSchema(BaseModel):
 class InspectionWanted(BaseModel):
     model_config = ConfigDict(extra="forbid")
     action: InspectionAction
+    finding: Literal["kept", "violated"] | None = Field(
+        None, description="of override: what it is; none: the opposite of what it is now"
+    )
     reason: str = Field(max_length=MOST_REASON)

@@ -11,7 +11,7 @@ from appliance.access.roles import Principal
 from appliance.api.warning_schemas import MARKED, WarningWanted
 from appliance.assist.orders import pii
 from appliance.assist.warnings.detail import WarningDetail, WarningReader, contact_of_order
-from appliance.assist.warnings.life import OPEN, WarningKind, WarningState
+from appliance.assist.warnings.life import WarningState
 from appliance.assist.warnings.report import WarningReport, report
 from appliance.errors import InvalidRequest
 from appliance.store.warnings import KeptWarning
@@ -87,9 +87,9 @@ class WarningService:
 
     async def newest(self, who: Principal, state: WarningState | None, limit: int) -> Json:
         """The most urgent first."""
-        found = await self._store.warnings.newest(who.tenant, [state.value] if state else [])
-        found.sort(key=_urgency)
-        return {"warnings": [await self._shown(each) for each in found[:limit]]}
+        states = [state.value] if state else []
+        found = await self._store.warnings.urgent(who.tenant, states, limit)
+        return {"warnings": [await self._shown(each) for each in found]}
 
     async def get(self, warning: str, who: Principal) -> Json:
         """Raises NotFound."""
@@ -172,18 +172,6 @@ def _detailed(warning: KeptWarning, detail: WarningDetail, pack: CityPack) -> Js
             for each in detail.events
         ],
     }
-
-
-def _urgency(warning: KeptWarning) -> tuple[int, float]:
-    """What sorts first is seen first."""
-    state = WarningState(warning.state)
-    if state not in OPEN:
-        return 3, -warning.last_at
-    if state is WarningState.NEW and warning.kind == WarningKind.EMERGENCY:
-        return 0, -warning.told_at
-    if warning.kind == WarningKind.EMERGENCY:
-        return 2, -warning.told_at
-    return 1, -warning.surprise
 
 
 def _shown(warning: KeptWarning, title: str, pack: CityPack) -> Json:

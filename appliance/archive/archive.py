@@ -369,7 +369,7 @@ class Archive:
         if summary.live or summary.state in OVER:
             raise Conflict("cancel a recording", f"it is {summary.state.value}")
         kept = self.running.at_rest(summary.id, await self._config(summary))
-        kept.started_at = summary.created_at
+        kept.started_at = kept.config.began_at or summary.created_at
         also = (jobs.cancelling(summary.id, KIND), *kept.also(CallState.CANCELLED))
         if not await self.store.calls.finish(kept.record(CallState.CANCELLED), None, *also):
             raise Conflict("cancel a recording", "it has just come to its end")

@@ -70,7 +70,7 @@ class KeptCall:
         *,
         agent_moods: bool = False,
     ) -> None:
-        self.id, self.config, self.started_at = call_id, config, time.time()
+        self.id, self.config, self.started_at = call_id, config, config.began_at or time.time()
         self._metrics, self._journal, self._subscribers = metrics, journal, subscribers
         self.ledger = Ledger(agent_moods=agent_moods)
         self.log = EventLog(self._keep)

@@ -38,7 +38,8 @@ class PastCall:
     """A call that is over, as a subscriber sees it."""
 
     def __init__(self, summary: Summary, config: CallConfig, record: CallRecord) -> None:
-        self.id, self.config, self.started_at = summary.id, config, summary.created_at
+        self.id, self.config = summary.id, config
+        self.started_at = config.began_at or summary.created_at
         self.log = EventLog()
         self._record = record
 

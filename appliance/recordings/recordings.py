@@ -111,7 +111,8 @@ class Recordings(Work):
                 await self.jobs.write(dead)
             return
         kept = self._running.at_rest(job.call_id, config)
-        kept.started_at = (await self._store.calls.find(job.call_id)).created_at
+        came_at = (await self._store.calls.find(job.call_id)).created_at
+        kept.started_at = kept.config.began_at or came_at
         kept.ending = Ending.failed(why)
         extra = (dead, *kept.also(CallState.FAILED))
         if await self._store.calls.finish(kept.record(CallState.FAILED), None, *extra):

@@ -17,6 +17,7 @@ from appliance.store.keys import KeyRing
 from appliance.store.schema import calls, inspection_events, inspection_findings, inspections
 
 Json = dict[str, Any]
+DECIDED_STATES = ("upheld", "overridden", "confirmed", "found")  # by an inspector
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class KeptFinding:
 
     Attributes:
         finding: as it stands now; `first` as the rule had it.
-        appeal: empty, open, upheld or overridden.
+        appeal: empty, open, upheld, overridden, confirmed or found.
         body: JSON: name, group, severity, proofs, eased; sealed.
     """
 
@@ -85,6 +86,33 @@ class InspectedRow:
     open_appeals: int = 0
     decided: int = 0
     points: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTotals:
+    """Of an agent's calls: how many, their totals and the squares of those, faults."""
+
+    agent: str
+    calls: int
+    total: float
+    squares: float
+    violated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCount:
+    """How many findings of a rule are such, were such at first, and stand so between agent and
+    inspector."""
+
+    rule: str
+    finding: str
+    first: str
+    appeal: str
+    count: int
+
+    @property
+    def is_decided(self) -> bool:
+        return self.appeal in DECIDED_STATES
 
 
 class Inspections:
@@ -204,22 +232,32 @@ class Inspections:
             found.append(InspectionEvent(row.action, row.who, row.rule, told["reason"], row.at))
         return found
 
-    async def rows(
+    async def sums(
         self, tenant: str, since: float, until: float
-    ) -> tuple[list[Row[Any]], list[Row[Any]]]:
-        """For statistics, nothing is opened: calls, and what rules said of them."""
-        when = (inspections.c.at >= since, inspections.c.at < until)
-        whose = () if tenant == EVERY_TENANT else (inspections.c.tenant == tenant,)
-        columns = [column for column in inspections.c if column is not inspections.c.body]
-        of_calls = select(*columns).where(*when, *whose).order_by(inspections.c.at)
-        joined = inspection_findings.join(
-            inspections, inspections.c.call_id == inspection_findings.c.call_id
+    ) -> tuple[list[AgentTotals], list[FindingCount]]:
+        """For statistics: nothing is opened, and no more read than there are agents and rules."""
+        mine, found = inspections.c, inspection_findings.c
+        when = (mine.at >= since, mine.at < until, mine.total.is_not(None))
+        whose = () if tenant == EVERY_TENANT else (mine.tenant == tenant,)
+        totals = select(
+            mine.agent, func.count(), func.sum(mine.total), func.sum(mine.total * mine.total)
         )
-        of_rules = select(inspection_findings, inspections.c.agent).select_from(joined)
+        totals = totals.where(*when, *whose).group_by(mine.agent)
+        joined = inspection_findings.join(inspections, mine.call_id == found.call_id)
+        held = found.finding == "violated"
+        faults = select(mine.agent, func.count()).select_from(joined)
+        faults = faults.where(*when, *whose, held).group_by(mine.agent)
+        kinds = (found.rule, found.finding, found.first, found.appeal)
+        of_rules = select(*kinds, func.count()).select_from(joined)
+        of_rules = of_rules.where(*when, *whose).group_by(*kinds)
 
-        def work(connection: Connection) -> tuple[list[Row[Any]], list[Row[Any]]]:
-            told = connection.execute(of_rules.where(*when, *whose)).all()
-            return list(connection.execute(of_calls).all()), list(told)
+        def work(connection: Connection) -> tuple[list[AgentTotals], list[FindingCount]]:
+            violated = {row[0]: row[1] for row in connection.execute(faults)}
+            agents = [
+                AgentTotals(agent, n, total, squares, violated.get(agent, 0))
+                for agent, n, total, squares in connection.execute(totals)
+            ]
+            return agents, [FindingCount(*row) for row in connection.execute(of_rules)]
 
         return await self._database.read(work)
 
@@ -263,7 +301,7 @@ def _count(held: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((held, 1), else_=0)), 0)
 
 
-DECIDED = inspection_findings.c.appeal.in_(("upheld", "overridden"))
+DECIDED = inspection_findings.c.appeal.in_(DECIDED_STATES)
 COUNTED = (  # of findings, as InspectedRow has it
     _count(inspection_findings.c.finding == "violated"),
     _count(inspection_findings.c.finding == "unsure"),

@@ -43,6 +43,7 @@ class Order:
 
     Attributes:
         version: counts its changes.
+        called_at: when the citizen called, whenever it was heard of here; s since 1970.
         phone: the keyed hash by which a caller's orders are found.
         body: what it says, JSON.
         timers: when something is to be done, by (unit, kind).
@@ -64,6 +65,7 @@ class Order:
     unit: str
     created_at: float
     changed_at: float
+    called_at: float = 0.0
     due_at: float | None = None
     ended_at: float | None = None
     merged_into: str = ""
@@ -160,7 +162,10 @@ def add(
 ) -> Order:
     now = clock(connection)
     number = _number(connection, pattern, now)
-    made = replace(order, number=number, version=1, created_at=now, changed_at=now)
+    called = order.called_at or now
+    made = replace(
+        order, number=number, version=1, created_at=now, changed_at=now, called_at=called
+    )
     values = {**_columns(made), "body": _sealed(sealing, made.id, "body", made.body)}
     connection.execute(insert(orders).values(values))
     _write_parts(connection, made)

@@ -142,6 +142,7 @@ orders = Table(
     Column("tier", String(32), nullable=False),
     Column("unit", String(64), nullable=False),  # the main one
     Column("created_at", Float, nullable=False),
+    Column("called_at", Float, nullable=False, server_default="0"),
     Column("changed_at", Float, nullable=False),
     Column("due_at", Float),
     Column("ended_at", Float),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from appliance.errors import NotFound
@@ -83,9 +83,9 @@ class Mute:
 DecideWarning = Callable[[KeptWarning], tuple[str, Sequence[Also]]]
 SKEW_S = 60.0  # of clocks; what is of a later time was made while one was wrong
 COLUMNS = [each.name for each in fields(KeptWarning)]
-TOLD = ("id", "tenant", "created_at", "category", "division", "phone")  # of orders
-PLACED = ("id", "created_at", "category", "division", "phone", "unit", "state")
-SETTLED = ("state", "told_at", "kind", "tenant", "id")  # never changed by what grows
+TOLD = ("id", "tenant", "created_at", "called_at", "category", "division", "phone")  # of orders
+PLACED = ("id", "called_at", "category", "division", "phone", "unit", "state")
+SETTLED = ("state", "begun_at", "told_at", "kind", "tenant", "id")  # never changed by what grows
 
 
 class Warnings:
@@ -118,7 +118,10 @@ class Warnings:
                 each(connection)
             return new
 
-        return await self._database.write(work)
+        try:
+            return await self._database.write(work)
+        except IntegrityError:  # another gateway was first
+            return await self._database.write(work)
 
     async def get(self, warning_id: str, tenant: str = EVERY_TENANT) -> KeptWarning:
         """Raises NotFound."""
@@ -137,6 +140,35 @@ class Warnings:
         wanted = wanted.order_by(warnings.c.last_at.desc(), warnings.c.id).limit(most)
         rows = await self._database.read(lambda c: c.execute(wanted).all())
         return [_warning(row) for row in rows]
+
+    async def urgent(self, tenant: str, states: Sequence[str], most: int) -> list[KeptWarning]:
+        """Emergencies that nobody has seen first, then bursts, the most surprising first, then
+        other emergencies; what is over comes last, the newest first."""
+        table = warnings.c
+        some = (table.state.in_(states),) if states else ()
+        is_open = table.state.in_(("new", "acknowledged", "watching"))
+        unseen = and_(table.kind == "emergency", table.state == "new")
+        burst = and_(table.kind == "burst", is_open)
+        rank = case((unseen, 0), (burst, 1), (is_open, 2), else_=3)
+        wanted = select(warnings).where(*_of(tenant), *some)
+        surprise = case((burst, table.surprise), else_=0.0)
+        wanted = wanted.order_by(rank, surprise.desc(), table.told_at.desc(), table.id)
+        rows = await self._database.read(lambda c: c.execute(wanted.limit(most)).all())
+        return [_warning(row) for row in rows]
+
+    async def quiet(self, states: Sequence[str], before: float, most: int) -> list[KeptWarning]:
+        """Bursts in those states of which nothing was told since then."""
+        table = warnings.c
+        held = (table.state.in_(states), table.kind == "burst", table.last_at < before)
+        wanted = select(warnings).where(*held).order_by(table.last_at).limit(most)
+        rows = await self._database.read(lambda c: c.execute(wanted).all())
+        return [_warning(row) for row in rows]
+
+    async def oldest_unseen(self) -> float | None:
+        """When the oldest that nobody has acknowledged was told."""
+        wanted = select(func.min(warnings.c.told_at)).where(warnings.c.state == "new")
+        found: float | None = await self._database.read(lambda c: c.scalar(wanted))
+        return found
 
     async def count_open(self, states: Sequence[str]) -> dict[str, int]:
         """By state."""
@@ -228,7 +260,7 @@ class Warnings:
     async def told_of(
         self, since: float, after: tuple[float, str] | None, most: int
     ) -> list[Row[Any]]:
-        """Orders as contacts, by time: id, tenant, created_at, category, division, phone."""
+        """Orders as contacts, in the order in which they were made here."""
         at, order_id = after or (since, "")
         table, now = orders.c, time.time()
         later = or_(table.created_at > at, and_(table.created_at == at, table.id > order_id))
@@ -237,11 +269,20 @@ class Warnings:
         wanted = wanted.order_by(table.created_at, table.id).limit(most)
         return list(await self._database.read(lambda c: c.execute(wanted).all()))
 
+    async def called(self, tenant: str, since: float, most: int) -> list[Row[Any]]:
+        """The newest orders of calls since then, by time."""
+        table = orders.c
+        whose = () if tenant == EVERY_TENANT else (table.tenant == tenant,)
+        wanted = select(*(table[name] for name in TOLD)).where(table.called_at > since, *whose)
+        wanted = wanted.order_by(table.called_at.desc(), table.id).limit(most)
+        rows = await self._database.read(lambda c: c.execute(wanted).all())
+        return list(reversed(rows))
+
     async def places(self, order_ids: Sequence[str]) -> list[Row[Any]]:
         """Of orders, nothing is opened: what is counted by."""
         table = orders.c
         wanted = select(*(table[name] for name in PLACED))
-        wanted = wanted.where(table.id.in_(order_ids)).order_by(table.created_at)
+        wanted = wanted.where(table.id.in_(order_ids)).order_by(table.called_at)
         return list(await self._database.read(lambda c: c.execute(wanted).all()))
 
     async def delete_older(self, moment: float, most: int) -> int:

@@ -36,7 +36,7 @@ ORDER_ACTIONS = (
     *("call_back", "close", "reopen", "merge", "refuse", "extend", "grant", "deny"),
     *("remind", "supervise", "pushed"),
 )
-QUALITY_ACTIONS = ("inspected", "appeal", "uphold", "override")
+QUALITY_ACTIONS = ("inspected", "appeal", "uphold", "override", "confirm")
 WARNING_ACTIONS = ("new", "acknowledge", "watch", "close", "false")
 TOLD_EVENTS = (
     {f"order.{action}" for action in ORDER_ACTIONS}

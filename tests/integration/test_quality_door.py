@@ -92,6 +92,7 @@ async def test_what_was_decided_stays_decided(web: httpx.AsyncClient) -> None:
     assert (await act(web, name, RULE, action="override", reason="再听")).status_code == 200
     again = await act(web, name, RULE, action="override", reason="改回去")
     assert again.status_code == 409 and "final" in again.json()["detail"]
+    assert (await act(web, name, RULE, action="confirm", reason="对")).status_code == 409
     assert (await act(web, name, "no_rule", action="appeal", reason="x")).status_code == 404
     assert (await act(web, name, RULE, action="appeal", reason=" ")).status_code == 400
 

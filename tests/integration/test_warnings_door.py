@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.integration.gateway import RunningGateway, gateway
+from appliance.assist.city.divisions import is_within
+from appliance.errors import StoreUnavailable
+from appliance.store.warnings import KeptWarning
+from tests.integration.gateway import CALL, RunningGateway, gateway
 
 DOOR = "/api/v1/warnings"
 TOLD = (
@@ -148,3 +153,66 @@ async def test_a_report_is_printed_and_reckoned_with(web: httpx.AsyncClient, per
     assert "合计,8" in table.text
     told = (await web.get(f"{DOOR}/report", params={"period": period})).json()
     assert [each["title"] for each in told["tables"]] == ["预警", "热点", "分类", "区县"]
+
+
+async def test_a_store_that_fails_for_a_moment_loses_no_warning(
+    web: httpx.AsyncClient, box: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = box.whole.store.warnings
+    put, failures = stored.put, iter(range(3))
+
+    async def failing(*given: Any) -> bool:
+        if next(failures, None) is not None:
+            raise StoreUnavailable("write", "the disk is away", "wait")
+        return await put(*given)
+
+    monkeypatch.setattr(stored, "put", failing)
+    assert (await burst(web))["voices"] == 10
+
+
+async def test_an_emergency_that_nobody_saw_stays_first(
+    web: httpx.AsyncClient, box: RunningGateway
+) -> None:
+    stored, now = box.whole.store.warnings, time.time()
+    old = ("local", "emergency", "new", "", "", now - 9e4, now - 9e4, now - 9e4, 1, 1, 0.0, 0.0)
+    await stored.put(KeptWarning("e-old", *old), ())
+    for at in range(210):
+        over = ("local", "burst", "closed", "", "", now, now + at, now + at, 9, 9, 1.0, 30.0)
+        await stored.put(KeptWarning(f"w-{at}", *over), ())
+    assert (await listed(web))[0]["id"] == "e-old"
+    assert await stored.oldest_unseen() == pytest.approx(now - 9e4)
+
+
+async def test_a_recording_counts_when_the_citizen_called(
+    web: httpx.AsyncClient, box: RunningGateway
+) -> None:
+    began = datetime.fromtimestamp(time.time() - 40 * 86_400, UTC).isoformat()
+    form = {"leg_roles": "agent,citizen", "began_at": began}
+    sent = await web.post("/api/v1/recordings", data=form, files={"file": CALL.open("rb")})
+    call = str(sent.json()["call"]).rpartition("/")[2]
+    async with asyncio.timeout(30):
+        while not (orders := await box.whole.store.orders.of_call(call)):
+            await asyncio.sleep(0.05)
+    assert orders[0].called_at == pytest.approx(time.time() - 40 * 86_400, abs=60)
+    assert orders[0].created_at > time.time() - 60
+    told = (await web.get(f"/api/v1/calls/{call}")).json()
+    assert told["started_at"].startswith(began[:10])
+    late = {**form, "began_at": "2999-01-01T00:00:00Z"}
+    again = await web.post("/api/v1/recordings", data=late, files={"file": CALL.open("rb")})
+    assert again.status_code == 400 and "began_at" in again.text
+
+
+@pytest.mark.parametrize(
+    ("code", "outer", "inside"),
+    [
+        ("140212101000", "140212100000", False),  # another town of the same county
+        ("140212100001", "140212100000", True),
+        ("140212100000", "140212000000", True),
+        ("310112001000", "310110000000", False),
+        ("310110001000", "310110000000", True),
+        ("140212000000", "", True),
+        ("", "140212000000", False),
+    ],
+)
+def test_which_places_lie_in_which(code: str, outer: str, inside: bool) -> None:
+    assert is_within(code, outer) is inside

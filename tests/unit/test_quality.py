@@ -98,6 +98,13 @@ def test_what_was_heard_badly_convicts_nobody() -> None:
     assert judge(rule, dialogue("坐席（听清30%）：傻子")).finding is Finding.UNSURE
 
 
+def test_an_anchor_that_was_heard_badly_convicts_nobody() -> None:
+    missing = '{not = {say = ["您好"], before = {say = ["再见"]}}}'
+    assert holds(missing, "坐席：请讲\n坐席（听清30%）：再见") is None
+    assert holds(missing, "坐席：请讲\n坐席：再见") is True
+    assert holds(missing, "坐席：您好\n坐席：再见") is False
+
+
 def test_evidence_is_the_words_and_when_they_were_said() -> None:
     (proof,) = outcome('{say = ["傻子"]}', "市民：喂喂\n坐席：你这个傻子").proofs
     assert proof.words == "傻子" and proof.utterance == "1"

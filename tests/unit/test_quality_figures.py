@@ -4,32 +4,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from types import SimpleNamespace
+from statistics import stdev
 
 import pytest
 
 from appliance.assist.quality.desk import InspectionAction, carried, decided
+from appliance.assist.quality.rule import Finding
 from appliance.assist.quality.sampling import SampleBy, sample
 from appliance.assist.quality.statistics import kappa, statistics, wilson
-from appliance.errors import Conflict
-from appliance.store.inspections import InspectedRow, KeptFinding, KeptInspection
+from appliance.errors import Conflict, InvalidRequest
+from appliance.store.inspections import (
+    AgentTotals,
+    FindingCount,
+    InspectedRow,
+    KeptFinding,
+    KeptInspection,
+)
 
 
-def call(agent: str, total: float | None) -> SimpleNamespace:
-    return SimpleNamespace(agent=agent, total=total)
+def agent(name: str, *totals: float) -> AgentTotals:
+    return AgentTotals(name, len(totals), sum(totals), sum(each**2 for each in totals))
 
 
-def finding(rule: str, now: str, first: str = "", appeal: str = "") -> SimpleNamespace:
-    return SimpleNamespace(rule=rule, finding=now, first=first or now, appeal=appeal, agent="a")
+def finding(rule: str, now: str, first: str = "", appeal: str = "", n: int = 1) -> FindingCount:
+    return FindingCount(rule, now, first or now, appeal, n)
 
 
 def test_agents_by_their_mean_and_its_interval() -> None:
-    told = statistics([call("a", 90), call("a", 80), call("b", 60), call("b", None)], [])
+    told = statistics([agent("a", 90, 80), agent("b", 60)], [])
     assert [(each.agent, each.calls, each.mean) for each in told.agents] == [
         ("b", 1, 60.0),
         ("a", 2, 85.0),
     ]
     assert told.agents[0].low == 0 and told.agents[0].high == 100  # one call says nothing
+    assert told.agents[1].low == pytest.approx(85 - 1.96 * stdev([90, 80]) / 2**0.5, abs=0.01)
     assert told.calls == 3 and told.mean == 76.67
     empty = statistics([], [])
     assert empty.mean is None and empty.agents == () and empty.kappa is None
@@ -43,31 +51,65 @@ def test_wilsons_interval() -> None:
 
 
 def test_kappa_is_of_agreement_beyond_chance() -> None:
-    agreed = [("violated", "violated")] * 5 + [("kept", "kept")] * 5
-    assert kappa(agreed) == 1.0 and kappa(agreed[:4]) is None
+    agreed = [("violated", "violated", 5), ("kept", "kept", 5)]
+    assert kappa(agreed) == 1.0 and kappa([("kept", "kept", 4)]) is None
     labels = ("violated", "kept")
-    halves = [(one, other) for one in labels for other in labels]
-    assert kappa(halves * 2) == 0.0
+    assert kappa([(one, other, 2) for one in labels for other in labels]) == 0.0
+
+
+def test_what_inspectors_do_gives_an_agreement() -> None:
+    """Appeals alone never could: what is upheld or overridden was a violation at first."""
+    kept = decided(KeptFinding("r", "kept", 0.0, "kept"), InspectionAction.CONFIRM, 5.0)
+    fault = KeptFinding("r", "violated", 5.0, "violated")
+    rows = [
+        finding("r", kept.finding, kept.first, kept.appeal, 40),
+        *(
+            finding("r", made.finding, made.first, made.appeal, n)
+            for action, n in ((InspectionAction.CONFIRM, 50), (InspectionAction.OVERRIDE, 10))
+            for made in [decided(fault, action, 5.0)]
+        ),
+    ]
+    told = statistics([], rows).kappa
+    assert told == pytest.approx(0.8, abs=0.01)
 
 
 def test_a_rule_that_is_often_overruled_is_named() -> None:
-    upheld = [finding("good", "violated", appeal="upheld")] * 6
-    overruled = [finding("bad", "kept", "violated", "overridden")] * 3
-    rows = [*upheld, *overruled, *[finding("bad", "violated", appeal="upheld")] * 3]
-    rows += [finding("bad", "unsure")] * 2
+    rows = [
+        finding("good", "violated", appeal="upheld", n=6),
+        finding("bad", "kept", "violated", "overridden", n=3),
+        finding("bad", "violated", appeal="upheld", n=3),
+        finding("bad", "unsure", n=2),
+    ]
     told = {each.rule: each for each in statistics([], rows).rules}
     assert told["bad"].often_overruled and not told["good"].often_overruled
     assert told["bad"].unsure == 2 and told["bad"].calls == 6 and told["bad"].overridden == 3
 
 
-def test_an_inspector_may_find_what_the_rule_did_not() -> None:
+def test_an_inspector_may_find_what_the_rule_did_not_and_the_agent_appeal_once() -> None:
     missed = KeptFinding("r", "kept", 0.0, "kept")
-    done = decided(missed, InspectionAction.OVERRIDE, 5.0)
-    assert (done.finding, done.points, done.first) == ("violated", 5.0, "kept")
-    with pytest.raises(Conflict, match="final"):
-        decided(done, InspectionAction.OVERRIDE, 5.0)
     with pytest.raises(Conflict, match="nothing was taken off"):
         decided(missed, InspectionAction.APPEAL, 5.0)
+    found = decided(missed, InspectionAction.OVERRIDE, 5.0)
+    assert (found.finding, found.points, found.appeal) == ("violated", 5.0, "found")
+    appealed = decided(found, InspectionAction.APPEAL, 5.0)
+    done = decided(appealed, InspectionAction.OVERRIDE, 5.0)
+    assert (done.finding, done.points, done.appeal) == ("kept", 0.0, "overridden")
+    with pytest.raises(Conflict, match="final"):
+        decided(done, InspectionAction.OVERRIDE, 5.0)
+
+
+def test_what_is_unsure_is_decided_as_somebody_says_not_against_the_agent() -> None:
+    unsure = KeptFinding("r", "unsure", 0.0, "unsure")
+    with pytest.raises(InvalidRequest, match="no opposite"):
+        decided(unsure, InspectionAction.OVERRIDE, 5.0)
+    kept = decided(unsure, InspectionAction.OVERRIDE, 5.0, Finding.KEPT)
+    assert (kept.finding, kept.points) == ("kept", 0.0)
+    fault = decided(unsure, InspectionAction.OVERRIDE, 5.0, Finding.VIOLATED)
+    assert (fault.finding, fault.points, fault.appeal) == ("violated", 5.0, "found")
+    with pytest.raises(Conflict, match="say what it is"):
+        decided(unsure, InspectionAction.CONFIRM, 5.0)
+    with pytest.raises(Conflict, match="confirm it"):
+        decided(KeptFinding("r", "kept", 0.0, "kept"), InspectionAction.UPHOLD, 5.0)
 
 
 def test_an_inspection_made_anew_keeps_what_people_have_said() -> None:

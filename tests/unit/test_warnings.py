@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import random
 from dataclasses import replace
 
@@ -15,6 +17,7 @@ from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.expected import DAY_S, HOUR_S, Expected
 from appliance.assist.warnings.life import WarningAction, WarningState, after
 from appliance.assist.warnings.matters import heat, matters
+from appliance.assist.warnings.report import ReportTable, WarningReport, as_csv
 from appliance.assist.warnings.usual import heat_table
 from appliance.assist.warnings.year import synthetic_year
 from appliance.errors import Conflict
@@ -237,10 +240,34 @@ def test_a_day_does_not_say_of_itself_what_is_usual() -> None:
     expected = Expected()
     for each in past + today:
         expected.learn(list(cells_of(each)), each.category, each.at)
-    found = heat_table(today, expected, pack, begin, end)
+    before = [expected.without((cells_of(each), each.at) for each in today)]
+    found = heat_table(today, before, pack, begin, end)
     row = [code for code, _ in found.places].index(up_to(place, DivisionLevel.COUNTY))
     column = [code for code, _ in found.categories].index(head)
     assert found.counts[row][column] == 300
     assert found.expected and 8 < found.expected[row][column] < 12
-    young = heat_table(today, expected, pack, BEGIN + DAY_S, end)
+    twice = heat_table(today, before * 2, pack, begin, end)
+    assert twice.expected and 19 < twice.expected[row][column] < 21
+    young = heat_table(today, before, pack, BEGIN + DAY_S, end)
     assert young.expected is None, "of one day's past nobody knows"
+
+
+def test_whoever_looks_changes_nothing() -> None:
+    read, left_alone = Expected(), Expected()
+    for at, each in enumerate(usual(20)):
+        for expected in (read, left_alone):
+            expected.learn(list(cells_of(each)), each.category, each.at)
+        if at % 97 == 0:
+            read.without([]).within(("01", ""), each.at - DAY_S, each.at + 9 * HOUR_S)
+    end = BEGIN + 20 * DAY_S
+    cells = [("01", ""), ("", PLACES[0]), ("010101", PLACES[1])]
+    spans = [(each, end - hours * HOUR_S, end) for each in cells for hours in (1, 7, 80)]
+    assert [read.within(*span) for span in spans] == [left_alone.within(*span) for span in spans]
+
+
+def test_a_report_holds_no_formula() -> None:
+    cells = ("=1+cmd", "@SUM(A1)", "+1-1", "-2+3", "\t=1", "+12%", "停水", "3")
+    table = ReportTable("t", ("a",), tuple((cell,) for cell in cells))
+    text = as_csv(WarningReport("title", BEGIN, BEGIN + DAY_S, (table,)))
+    told = [line for (line,) in csv.reader(io.StringIO(text.split("a\r\n", 1)[1]))]
+    assert told == [*(f"'{cell}" for cell in cells[:5]), *cells[5:]]

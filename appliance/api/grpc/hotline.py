@@ -25,6 +25,7 @@ from appliance.api.grpc.admission import RECOGNIZE, STREAMING, RpcAdmission
 from appliance.api.grpc.auth import Doorman
 from appliance.api.grpc.hotline_requests import ENCODINGS, ROLES, check, claim, filter_of, id_of
 from appliance.api.grpc.interleave import Interleaver
+from appliance.api.grpc.mirror import seconds
 from appliance.api.grpc.stream import first_message
 from appliance.api.grpc.unary import single, unary
 from appliance.archive.archive import Archive
@@ -248,6 +249,7 @@ class HotlineServicer:
             caller=wanted.caller,
             agent=wanted.agent,
             hang_up=LegRole.UNKNOWN if live else ROLES[wanted.hang_up],
+            began_at=0.0 if live else seconds(wanted, "begin_time") or 0.0,
             interim=wanted.partials,
             live=live,
             hotwords=tuple(wanted.hotwords),

@@ -16,6 +16,7 @@ from appliance.api.grpc.mirror import moment
 from appliance.api.texts import TextMessage, orders_of, take_text
 from appliance.archive.archive import Archive
 from appliance.archive.texts import Texts
+from appliance.assist.city.divisions import head_of
 from appliance.assist.orders.desk import OrderDesk
 from appliance.assist.orders.life import Action, OrderState
 from appliance.errors import InvalidRequest
@@ -67,7 +68,7 @@ class OrdersServicer:
             states=tuple(wanted.states) or None,
             unit=who.unit if clerk else wanted.unit or None,
             category=wanted.category or None,
-            division=wanted.division.rstrip("0") or None,
+            division=head_of(wanted.division) or None,
             phone=common.searched(self._desk, who, wanted.phone or None),
             since=wanted.since.seconds if wanted.HasField("since") else None,
             until=wanted.until.seconds if wanted.HasField("until") else None,

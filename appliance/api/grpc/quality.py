@@ -32,7 +32,8 @@ class QualityServicer:
 
     async def DecideFinding(self, request: Any, context: Any) -> Any:
         async with self.answering(context, "DecideFinding", READS) as asked:
-            given = {"action": request.action, "reason": request.reason}
+            given = {name: getattr(request, name) for name in ("action", "reason")}
+            given["finding"] = request.finding or None
             wanted = checked(schemas.InspectionWanted, given)
             call = id_of(request.call)
             return _inspection(await self._service.act(call, request.rule, wanted, asked.who))

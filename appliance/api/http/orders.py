@@ -25,6 +25,7 @@ from appliance.api.http.auth import Needs
 from appliance.api.http.body import read_json, takes, version_of
 from appliance.api.http.promises import PROBLEMS
 from appliance.archive.archive import Archive
+from appliance.assist.city.divisions import head_of
 from appliance.assist.city.tiers import CHINA
 from appliance.assist.orders import pii
 from appliance.assist.orders.desk import OrderDesk
@@ -74,7 +75,7 @@ class Wanted:
         some = None if open is None else tuple(sorted(OPEN if open else ENDED))
         self.states = states or some
         self.unit, self.category, self.channel, self.call = unit, category, channel, call
-        self.division = division.rstrip("0") if division else None
+        self.division = head_of(division) if division else None
         self.phone = phone
         self.since, self.until, self.due_before = map(_seconds, (since, until, due_before))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from appliance.call.box import Box
 
 DOING = "take a recording"
+SKEW_S = 60.0  # of clocks
 
 
 class RecordingForm(BaseModel, extra="forbid"):
@@ -61,6 +64,7 @@ class RecordingForm(BaseModel, extra="forbid"):
     max_speakers: int = Field(0, ge=0, le=MOST_SPEAKERS, description="0: as the box is set")
     leg_roles: list[LegRole] = Field([], max_length=MOST_LEGS, description="by channel")
     agent: str = Field("", max_length=64, description="who took the call, as your system has it")
+    began_at: datetime | None = Field(None, description="when the call began; none: now")
     hang_up: LegRole = Field(LegRole.UNKNOWN, description="who ended the call")
     caller: str = Field("", max_length=32, description="the citizen's number, as the switch has it")
 
@@ -191,8 +195,15 @@ def _config(wanted: RecordingForm, box: Box) -> CallConfig:
         agent=wanted.agent,
         caller=wanted.caller,
         hang_up=wanted.hang_up,
+        began_at=_moment(wanted.began_at),
         door="recordings",
     )
+
+
+def _moment(at: datetime | None) -> float:
+    if at is not None and at.timestamp() > time.time() + SKEW_S:
+        raise InvalidRequest(DOING, "began_at is to come", "check its zone", param="began_at")
+    return at.timestamp() if at else 0.0
 
 
 def _upload(form: FormData) -> UploadFile:

@@ -39,6 +39,16 @@ def up_to(code: str, level: DivisionLevel) -> str:
     return code[:digits].ljust(12, "0")
 
 
+def head_of(code: str) -> str:
+    """The digits that all divisions in it begin with; of a part of a code, itself."""
+    return code[: _DIGITS[level_of(code)]] if len(code) == 12 else code
+
+
+def is_within(code: str, outer: str) -> bool:
+    """Whether one division lies in another, or is it; everywhere is in none at all."""
+    return not outer or (bool(code) and up_to(code, level_of(outer)) == outer)
+
+
 class Division(PackRow):
     """One of them."""
 
@@ -80,7 +90,7 @@ class Divisions:
 
     def within(self, code: str, outer: str) -> bool:
         """Whether `code` lies in `outer`, or is it."""
-        return up_to(code, level_of(outer)) == outer
+        return is_within(code, outer)
 
     def below(self, code: str) -> list[Division]:
         """All that lie in it."""

@@ -104,10 +104,11 @@ class OrderDesk:
     # --- making
 
     async def open(
-        self, draft: Draft, *, call_id: str, tenant: str, channel: str, who: str = "box"
+        self, draft: Draft, *, call_id: str, tenant: str, channel: str, called_at: float = 0.0
     ) -> Order:
         """An order of a draft; leaves for its unit at once if the city wants that of what is as
         sure. Raises Conflict if the matter has one already."""
+        who = "box"
         pack = self.city.pack
         body = draft.as_json()
         phone = draft.fields.get(OrderField.PHONE)
@@ -130,6 +131,7 @@ class OrderDesk:
             unit="",
             created_at=0.0,
             changed_at=0.0,
+            called_at=called_at,
             phone=self.phone_hash(phone.text) if phone else "",
             body=body,
         )

@@ -66,14 +66,22 @@ class OrderFiller(Subscriber):
         context = context_of(record.started_at, config)
         for draft in await asyncio.to_thread(filler.fill, said_in(record.utterances), context):
             if is_matter(draft):
-                await self._open(draft, job.call_id, config, channel)
+                await self._open(draft, record, config, channel)
         return ()
 
-    async def _open(self, draft: Draft, call_id: str, config: CallConfig, channel: str) -> None:
+    async def _open(
+        self, draft: Draft, record: CallRecord, config: CallConfig, channel: str
+    ) -> None:
         try:
-            await self._desk.open(draft, call_id=call_id, tenant=config.tenant, channel=channel)
+            await self._desk.open(
+                draft,
+                call_id=record.id,
+                tenant=config.tenant,
+                channel=channel,
+                called_at=record.started_at,
+            )
         except Conflict:  # it was made before, though perhaps not sent off
-            for order in await self._desk.of_call(call_id):
+            for order in await self._desk.of_call(record.id):
                 if order.matter == draft.matter:
                     await self._desk.send_off(order, draft)
 

@@ -41,11 +41,12 @@ INSPECTED = InspectionEvent("inspected", "box", "", "")
 
 
 class InspectionAction(StrEnum):
-    """申诉、维持、改判."""
+    """申诉、维持、改判; 认可: what nobody has appealed against is right."""
 
     APPEAL = "appeal"
     UPHOLD = "uphold"
     OVERRIDE = "override"
+    CONFIRM = "confirm"
 
 
 class AppealState(StrEnum):
@@ -55,6 +56,12 @@ class AppealState(StrEnum):
     OPEN = "open"
     UPHELD = "upheld"
     OVERRIDDEN = "overridden"
+    CONFIRMED = "confirmed"  # by an inspector, without an appeal
+    FOUND = "found"  # a fault, by an inspector: the agent may appeal against it once
+
+
+# Against what an agent may appeal.
+APPEALABLE = frozenset({AppealState.NONE, AppealState.CONFIRMED, AppealState.FOUND})
 
 
 class QualityDesk(Subscriber):
@@ -133,9 +140,18 @@ class QualityDesk(Subscriber):
         return await self._store.inspections.history(call_id)
 
     async def act(
-        self, call_id: str, rule: str, action: InspectionAction, who: str, reason: str
+        self,
+        call_id: str,
+        rule: str,
+        action: InspectionAction,
+        who: str,
+        reason: str,
+        wanted: Finding | None = None,
     ) -> KeptInspection:
-        """An agent appeals against a finding; an inspector upholds or overrides one.
+        """An agent appeals against a finding; an inspector upholds, overrides or confirms one.
+
+        Args:
+            wanted: what it is, of an override; None: the opposite of what it is now.
 
         Raises:
             NotFound: that rule said nothing of that call.
@@ -149,7 +165,7 @@ class QualityDesk(Subscriber):
         event = InspectionEvent(action.value, who, rule, reason.strip())
 
         def decide(now: KeptFinding) -> KeptFinding:
-            return decided(now, action, points)
+            return decided(now, action, points, wanted)
 
         await self._store.inspections.change(call_id, event, decide, FULL, self._announce)
         self._store.jobs.news.tell()
@@ -171,8 +187,7 @@ class QualityDesk(Subscriber):
 
     async def statistics(self, tenant: str, since: float, until: float) -> QualityStatistics:
         """Of calls that were inspected between two moments, s since 1970."""
-        calls, findings = await self._store.inspections.rows(tenant, since, until)
-        return await asyncio.to_thread(statistics, calls, findings)
+        return statistics(*await self._store.inspections.sums(tenant, since, until))
 
 
 def carried(before: KeptInspection, made: KeptInspection) -> KeptInspection:
@@ -193,28 +208,50 @@ def _as_judged(new: KeptFinding, old: KeptFinding | None) -> KeptFinding:
     return replace(new, finding=old.finding, points=old.points, appeal=old.appeal)
 
 
-def decided(now: KeptFinding, action: InspectionAction, points: float) -> KeptFinding:
-    """What becomes of a finding; raises Conflict.
+def decided(
+    now: KeptFinding, action: InspectionAction, points: float, wanted: Finding | None = None
+) -> KeptFinding:
+    """What becomes of a finding; raises Conflict, InvalidRequest.
 
     Args:
         points: that the rule takes off where it is violated.
+        wanted: what it is, of an override; None: the opposite of what it is now.
     """
-    doing = f"{action.value} a finding"
+    doing, state = f"{action.value} a finding", AppealState(now.appeal)
     if action is InspectionAction.APPEAL:
         if now.finding != Finding.VIOLATED:
             raise Conflict(doing, f"it is {now.finding}: nothing was taken off")
-        if now.appeal:
-            raise Conflict(doing, f"there was an appeal: it is {now.appeal}")
+        if state not in APPEALABLE:
+            raise Conflict(doing, f"there was an appeal: it is {state}")
         return replace(now, appeal=AppealState.OPEN.value)
     if action is InspectionAction.UPHOLD:
-        if now.appeal != AppealState.OPEN:
-            raise Conflict(doing, "nobody has appealed against it")
+        if state is not AppealState.OPEN:
+            raise Conflict(doing, "nobody has appealed against it", "confirm it")
         return replace(now, appeal=AppealState.UPHELD.value)
+    if action is InspectionAction.CONFIRM:
+        if state is not AppealState.NONE or now.finding == Finding.UNSURE:
+            cause = f"it is {state or now.finding}"
+            raise Conflict(doing, cause, "uphold or override it, and say what it is")
+        return replace(now, appeal=AppealState.CONFIRMED.value)
+    return _overridden(now, points, wanted or _opposite(now), doing)
+
+
+def _opposite(now: KeptFinding) -> Finding:
+    if now.finding == Finding.UNSURE:
+        cause, hint = "it is unsure: it has no opposite", 'give finding: "kept" or "violated"'
+        raise InvalidRequest("override a finding", cause, hint, param="finding")
+    return Finding.KEPT if now.finding == Finding.VIOLATED else Finding.VIOLATED
+
+
+def _overridden(now: KeptFinding, points: float, wanted: Finding, doing: str) -> KeptFinding:
     if now.appeal == AppealState.OVERRIDDEN:
         raise Conflict(doing, "it was overridden before, and that is final")
-    other = Finding.KEPT if now.finding == Finding.VIOLATED else Finding.VIOLATED
-    taken = points if other is Finding.VIOLATED else 0.0
-    return replace(now, finding=other.value, points=taken, appeal=AppealState.OVERRIDDEN.value)
+    if wanted.value == now.finding:
+        raise Conflict(doing, f"it is {now.finding} already", "uphold or confirm it")
+    if wanted is Finding.KEPT:
+        made = AppealState.OVERRIDDEN
+        return replace(now, finding=wanted.value, points=0.0, appeal=made.value)
+    return replace(now, finding=wanted.value, points=points, appeal=AppealState.FOUND.value)
 
 
 def _side(who: LegRole) -> str:

@@ -8,34 +8,28 @@ was not said.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate
 from math import inf
-
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from appliance.assist.quality.condition import Condition
 from appliance.assist.quality.dialogue import HeardTurn, InspectedCall
+from appliance.assist.quality.finders import (
+    FindAll,
+    Span,
+    heard_as,
+    in_each,
+    sounding,
+    written,
+    written_as,
+)
 from appliance.assist.text.likeness import likeness
 from appliance.messages import LegRole, Level
-from appliance.phonetics.homophones import same_sound
-from appliance.phonetics.sounds import NOTHING, UNITS, sounds
 
 LEAST_SURE = 0.5  # confidence of words
 LONG = 10  # characters of a turn whose pace is measured
-NEAR = 1.2  # nats a character that a word may sound otherwise
-NEVER = 1 << 20  # nats, of what has no sound
-BETWEEN = "\n"  # texts: it has no sound
 MOST_EVIDENCE = 5  # turns told with an outcome
 LEVELS = list(Level)
-Span = tuple[int, int, str]  # begin, end, and what it is
-Find = Callable[[str], Iterator[Span]]  # in a text
-FindAll = Callable[[Sequence[str]], Iterator[tuple[int, Span]]]  # in which of some texts
 _PARTS = re.compile(r"[^，。！？；,.!?;\s]+")
 
 
@@ -58,12 +52,13 @@ class ConditionOutcome:
     turns: tuple[int, ...] = ()  # numbers of those that it holds of
 
 
-NO = ConditionOutcome(False)
+NO, NOBODY_KNOWS = ConditionOutcome(False), ConditionOutcome(None)
 
 
 def evaluate(condition: Condition, call: InspectedCall) -> ConditionOutcome:
     """Of a whole call."""
-    return _OPERATORS[condition.operator](condition, call)
+    found = _OPERATORS[condition.operator](condition, call)
+    return found if found.holds or _is_known(condition, call) else NOBODY_KNOWS
 
 
 # --- what joins others
@@ -97,6 +92,12 @@ def _joined(found: Iterable[ConditionOutcome], holds: bool | None) -> ConditionO
 
 
 # --- where it looks
+
+
+def _is_known(condition: Condition, call: InspectedCall) -> bool:
+    """Whether anybody can tell where it looks: what was heard badly may be an anchor, too."""
+    anchors = filter(None, (condition.after, condition.before, condition.around))
+    return all(evaluate(each, call).holds is not None for each in anchors)
 
 
 def _looked_at(condition: Condition, call: InspectedCall) -> list[HeardTurn]:
@@ -154,91 +155,14 @@ def _may_hide(turn: HeardTurn) -> bool:
     return turn.confidence < LEAST_SURE and len(re.sub(r"\W", "", turn.text)) > 1
 
 
-def _in_each(find: Find) -> FindAll:
-    return lambda texts: (
-        (number, span) for number, text in enumerate(texts) for span in find(text)
-    )
-
-
 def _say(condition: Condition, call: InspectedCall) -> ConditionOutcome:
-    find = _sounding if condition.sounds else _written
+    find = sounding if condition.sounds else written
     return _said(condition, call, find(condition.say))
 
 
-def _written(words: tuple[str, ...]) -> FindAll:
-    return _in_each(_words(words))
-
-
-@lru_cache(1024)
-def _words(words: tuple[str, ...]) -> Find:
-    pattern = re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))))
-    return lambda text: ((*found.span(), found[0]) for found in pattern.finditer(text))
-
-
-@lru_cache(256)
-def _sounding(words: tuple[str, ...]) -> FindAll:
-    """What is written so, or sounds nearly so; all texts at once, as each alone takes too long."""
-    known, written = sounds(), _written(words)
-    by_length = {
-        length: [word for word in words if len(word) == length] for length in set(map(len, words))
-    }
-    said = {length: np.array([*map(known.of, some)]) for length, some in by_length.items()}
-
-    def find(texts: Sequence[str]) -> Iterator[tuple[int, Span]]:
-        yield from written(texts)
-        joined = BETWEEN.join(texts)
-        heard = np.array(known.of(joined), np.int64)
-        begins = [*accumulate((len(text) + 1 for text in texts), initial=0)]
-        for length, classes in said.items():
-            for at, which in _near_to(heard, classes).tolist():
-                word = by_length[length][which]
-                if joined[at : at + length] != word:
-                    number = bisect_right(begins, at) - 1
-                    begin = at - begins[number]
-                    yield number, (begin, begin + length, word)
-
-    return find
-
-
-def _near_to(heard: NDArray[np.int64], said: NDArray[np.int64]) -> NDArray[np.int64]:
-    """[found, 2]: where something sounds nearly as one of the words, equally long, and which."""
-    words, length = said.shape
-    if len(heard) < length:
-        return np.zeros((0, 2), np.int64)
-    parts = sliding_window_view(heard, length)
-    costs = np.zeros((len(parts), words), np.int32)
-    for at in range(length):
-        costs += sounds().costs[parts[:, at, None], said[None, :, at]]
-    costs[(parts == NOTHING).any(axis=1)] = NEVER
-    return np.argwhere(costs <= NEAR * UNITS * max(length - 1, 0))
-
-
 def _matches(condition: Condition, call: InspectedCall) -> ConditionOutcome:
-    find = _heard_as if condition.sounds else _written_as
-    return _said(condition, call, _in_each(find(condition.matches or "")))
-
-
-@lru_cache(1024)
-def _written_as(expression: str) -> Find:
-    pattern = re.compile(expression)
-    return lambda text: ((*m.span(), m[0]) for m in pattern.finditer(text) if m[0])
-
-
-_sound = lru_cache(4096)(same_sound)  # every rule asks it of the same turns
-
-
-@lru_cache(1024)
-def _heard_as(expression: str) -> Find:
-    """What is written so, or sounds the same; one character alone sounds like too many others."""
-    written, pattern = _written_as(expression), re.compile(same_sound(expression))
-
-    def find(text: str) -> Iterator[Span]:
-        yield from written(text)
-        for found in pattern.finditer(_sound(text)):
-            if found.end() - found.start() > 1:
-                yield (*found.span(), text[slice(*found.span())])
-
-    return find
+    find = heard_as if condition.sounds else written_as
+    return _said(condition, call, in_each(find(condition.matches or "")))
 
 
 def _like(condition: Condition, call: InspectedCall) -> ConditionOutcome:
@@ -248,7 +172,7 @@ def _like(condition: Condition, call: InspectedCall) -> ConditionOutcome:
                 if likeness(part[0], sample) >= condition.alike:
                     yield (*part.span(), sample)
 
-    return _said(condition, call, _in_each(spans))
+    return _said(condition, call, in_each(spans))
 
 
 def _confidence(turn: HeardTurn, begin: int, end: int) -> float:

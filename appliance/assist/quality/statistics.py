@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import mean, stdev
-from typing import Any
+
+from appliance.store.inspections import AgentTotals, FindingCount
 
 Z = 1.96  # of a 95 % interval
 OFTEN = 0.2  # share of violations overridden, from which on a rule is named
-DECIDED = ("upheld", "overridden")
+OVERRULED = ("overridden", "found")
 LEAST_DECIDED = 5  # decisions, before which nothing is said of a rule
 
 
@@ -51,7 +51,11 @@ class RuleFigures:
 
 @dataclass(frozen=True, slots=True)
 class QualityStatistics:
-    """kappa: Cohen's, between rules and inspectors, over decided findings; None: too few."""
+    """kappa: Cohen's, between rules and inspectors, over decided findings; None: too few.
+
+    Agents appeal where they see a fault in the rule: agreement in general shows in findings of
+    calls drawn at random, which inspectors confirm or override without an appeal.
+    """
 
     calls: int
     mean: float | None
@@ -60,52 +64,52 @@ class QualityStatistics:
     kappa: float | None
 
 
-def statistics(calls: Sequence[Any], findings: Sequence[Any]) -> QualityStatistics:
-    """Of rows: calls with agent and total; findings with rule, finding, first, appeal, agent."""
-    scored = [row for row in calls if row.total is not None]
-    totals: defaultdict[str, list[float]] = defaultdict(list)
-    violated: defaultdict[str, int] = defaultdict(int)
-    for row in scored:
-        totals[row.agent].append(row.total)
-    for row in findings:
-        violated[row.agent] += row.finding == "violated"
-    agents = [_agent(name, some, violated[name]) for name, some in totals.items()]
+def statistics(
+    agents: Sequence[AgentTotals], findings: Sequence[FindingCount]
+) -> QualityStatistics:
+    """Of sums: of calls by agent, of findings by rule and what became of them."""
+    calls, total = sum(each.calls for each in agents), sum(each.total for each in agents)
     of_rule = defaultdict(list)
-    for row in findings:
-        of_rule[row.rule].append(row)
+    for each in findings:
+        of_rule[each.rule].append(each)
     rules = [_rule(name, some) for name, some in of_rule.items()]
+    told = [_agent(each) for each in agents]
     return QualityStatistics(
-        len(scored),
-        round(mean(row.total for row in scored), 2) if scored else None,
-        tuple(sorted(agents, key=lambda each: (each.mean, each.agent))),
+        calls,
+        round(total / calls, 2) if calls else None,
+        tuple(sorted(told, key=lambda each: (each.mean, each.agent))),
         tuple(sorted(rules, key=lambda each: (-each.violated, each.rule))),
-        kappa((row.first, row.finding) for row in findings if row.appeal in DECIDED),
+        kappa((each.first, each.finding, each.count) for each in findings if each.is_decided),
     )
 
 
-def _agent(name: str, totals: Sequence[float], violated: int) -> AgentFigures:
-    middle = mean(totals)
-    wide = Z * stdev(totals) / math.sqrt(len(totals)) if len(totals) > 1 else 100.0
+def _agent(of: AgentTotals) -> AgentFigures:
+    n, middle = of.calls, of.total / of.calls
+    spread = math.sqrt(max(0.0, of.squares - n * middle**2) / (n - 1)) if n > 1 else math.inf
+    wide = Z * spread / math.sqrt(n)
     low, high = max(0.0, middle - wide), min(100.0, middle + wide)
     middle, low, high = (round(each, 2) for each in (middle, low, high))
-    return AgentFigures(name, len(totals), middle, low, high, violated)
+    return AgentFigures(of.agent, n, middle, low, high, of.violated)
 
 
-def _rule(name: str, rows: Sequence[Any]) -> RuleFigures:
-    judged = [row for row in rows if row.finding != "unsure"]
-    violated = sum(row.finding == "violated" for row in judged)
-    low, high = wilson(violated, len(judged))
-    decided = sum(row.appeal in DECIDED for row in rows)
-    overridden = sum(row.appeal == "overridden" for row in rows)
+def _rule(name: str, findings: Sequence[FindingCount]) -> RuleFigures:
+    def count(held: Callable[[FindingCount], bool]) -> int:
+        return sum(each.count for each in findings if held(each))
+
+    judged = count(lambda each: each.finding != "unsure")
+    violated = count(lambda each: each.finding == "violated")
+    decided = count(lambda each: each.is_decided)
+    overridden = count(lambda each: each.appeal in OVERRULED)
+    low, high = wilson(violated, judged)
     return RuleFigures(
         name,
-        len(judged),
+        judged,
         violated,
-        round(violated / len(judged), 4) if judged else 0.0,
+        round(violated / judged, 4) if judged else 0.0,
         round(low, 4),
         round(high, 4),
-        len(rows) - len(judged),
-        sum(bool(row.appeal) for row in rows),
+        count(lambda each: each.finding == "unsure"),
+        count(lambda each: bool(each.appeal)),
         overridden,
         decided >= LEAST_DECIDED and overridden > OFTEN * decided,
     )
@@ -121,16 +125,17 @@ def wilson(count: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - wide), min(1.0, middle + wide)
 
 
-def kappa(pairs: Iterable[tuple[str, str]]) -> float | None:
-    """Cohen's, of what a rule and then an inspector said."""
+def kappa(pairs: Iterable[tuple[str, str, int]]) -> float | None:
+    """Cohen's, of what a rule and then an inspector said, and how often."""
     told = list(pairs)
-    if len(told) < LEAST_DECIDED:
+    n = sum(count for _, _, count in told)
+    if n < LEAST_DECIDED:
         return None
-    n = len(told)
-    agree = sum(one == other for one, other in told) / n
-    labels = {each for pair in told for each in pair}
+    agree = sum(count for one, other, count in told if one == other) / n
+    labels = {each for one, other, _ in told for each in (one, other)}
     chance = sum(
-        sum(one == label for one, _ in told) * sum(other == label for _, other in told) / n / n
+        sum(count for one, _, count in told if one == label)
+        * sum(count for _, other, count in told if other == label)
         for label in labels
-    )
+    ) / (n * n)
     return round((agree - chance) / (1 - chance), 4) if chance < 1 else 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from appliance.assist.city.divisions import is_within
 from appliance.assist.warnings.bursts import Burst, Bursts
 from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.expected import Cell, Expected
@@ -86,4 +87,4 @@ class WarningBook:
 
 def _is_within(cell: Cell, outer: Cell) -> bool:
     """Whether a cell lies in another: contacts of larger ones are of other matters, too."""
-    return cell[0].startswith(outer[0]) and cell[1].startswith(outer[1].rstrip("0"))
+    return cell[0].startswith(outer[0]) and is_within(cell[1], outer[1])

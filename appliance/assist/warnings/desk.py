@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from appliance.assist.city.divisions import is_within
 from appliance.assist.warnings import usual
 from appliance.assist.warnings.book import QUIET_S, EarlyWarning
 from appliance.assist.warnings.contact import Contact
-from appliance.assist.warnings.expected import DAY_S, Expected
+from appliance.assist.warnings.expected import DAY_S
 from appliance.assist.warnings.following import Following, Touched, contact_of
 from appliance.assist.warnings.life import (
     OPEN,
@@ -22,7 +23,7 @@ from appliance.assist.warnings.life import (
     after,
 )
 from appliance.errors import InvalidRequest, LingtingError
-from appliance.messages import EVERY_TENANT, LOCAL_TENANT
+from appliance.messages import EVERY_TENANT
 from appliance.metrics import Metrics
 from appliance.store.database import Also
 from appliance.store.store import Store
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 2.0
 REST_EVERY_S = 60.0
 MOST_REASON, MOST_DAYS = 200, 90
+MOST_CONTACTS = 200_000  # of a table: a month of a large city
+MOST_GOING_ON = 5000  # warnings that a start takes up again
+MOST_AT_ONCE = 500  # warnings closed in one look
 BOX = "box"
 
 Announce = Callable[[KeptWarning, str], list[Also]]  # for the transaction of what was done to it
@@ -52,6 +56,7 @@ class WarningDesk:
         self._announce = announce
         self._following = Following(store, lambda: city.pack)
         self._looking: asyncio.Task[None] | None = None
+        self._pending: Touched = {}  # warnings that are still to be written
         self._rested_at = float("-inf")
         self.caught_up = asyncio.Event()
 
@@ -76,6 +81,7 @@ class WarningDesk:
                 if not begun or self._following.is_ahead:
                     await self._begin()
                     begun = True
+                await self._keep()
                 if not await self._take_some():
                     self.caught_up.set()
                     self._following.look_back()
@@ -90,7 +96,8 @@ class WarningDesk:
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def _begin(self) -> None:
-        recent = await self._store.warnings.newest(EVERY_TENANT, since=time.time() - 2 * QUIET_S)
+        since, most = time.time() - 2 * QUIET_S, MOST_GOING_ON
+        recent = await self._store.warnings.newest(EVERY_TENANT, since=since, most=most)
         known = []
         for each in recent:
             if each.kind == WarningKind.BURST:
@@ -111,16 +118,19 @@ class WarningDesk:
         begun = time.monotonic()
         touched = await asyncio.to_thread(self._following.take, some)
         took = time.monotonic() - begun
-        await self._keep(touched)
+        self._pending |= touched
+        await self._keep()
         if not self.caught_up.is_set():
             await asyncio.sleep(took)  # calls come first
         return True
 
-    async def _keep(self, touched: Touched) -> None:
+    async def _keep(self) -> None:
+        """What a failing store has not taken is tried again."""
         begin = time.time() - QUIET_S
-        for (tenant, _), warning in touched.items():
+        for (tenant, name), warning in list(self._pending.items()):
             if warning.last_at >= begin:
                 await self._put(kept_of(warning, tenant), list(warning.contacts))
+            self._pending.pop((tenant, name), None)
 
     async def _put(self, made: KeptWarning, members: Sequence[str]) -> bool:
         """Whether it is new."""
@@ -138,8 +148,7 @@ class WarningDesk:
         if made.kind == WarningKind.EMERGENCY:
             return None  # nobody mutes those
         for each in await self._store.warnings.mutes(made.tenant):
-            inside = made.place.startswith(each.place.rstrip("0"))
-            if made.category.startswith(each.category) and inside:
+            if made.category.startswith(each.category) and is_within(made.place, each.place):
                 return each
         return None
 
@@ -149,17 +158,15 @@ class WarningDesk:
             return
         self._rested_at = time.monotonic()
         quiet = [WarningState.NEW.value, WarningState.ACKNOWLEDGED.value]
-        open_now = await self._store.warnings.newest(EVERY_TENANT, quiet)
-        for each in open_now:
-            if each.last_at < time.time() - QUIET_S and each.kind == WarningKind.BURST:
-                event = WarningEvent(WarningAction.REST, BOX, "", "三天没有新的来电")
-                await self._store.warnings.change(each.id, event, _closing(event), None)
+        stored = self._store.warnings
+        for each in await stored.quiet(quiet, time.time() - QUIET_S, MOST_AT_ONCE):
+            event = WarningEvent(WarningAction.REST, BOX, "", "三天没有新的来电")
+            await stored.change(each.id, event, _closing(event), None)
         counts = await self._store.warnings.count_open([each.value for each in OPEN])
         for state in OPEN:
             self._metrics.warnings_open.labels(state.value).set(counts.get(state.value, 0))
-        fresh = [each.told_at for each in open_now if each.state == WarningState.NEW]
-        oldest = time.time() - min(fresh) if fresh else 0.0
-        self._metrics.warnings_unseen_seconds.set(oldest)
+        oldest = await stored.oldest_unseen()
+        self._metrics.warnings_unseen_seconds.set(time.time() - oldest if oldest else 0.0)
 
     # --- what is asked of it
 
@@ -201,24 +208,23 @@ class WarningDesk:
         end = time.time()
         begin = end - days * DAY_S
         contacts = await self.contacts(tenant, begin)
-        expected = self.expected(tenant)
-        heat = usual.heat_table
-        return await asyncio.to_thread(heat, contacts, expected, self.pack, begin, end)
+
+        def made() -> usual.HeatTable:
+            before = self._following.usual(tenant, contacts)
+            return usual.heat_table(contacts, before, self.pack, begin, end)
+
+        return await asyncio.to_thread(made)
 
     async def forecast(self, tenant: str, hours: int) -> list[usual.HourAhead]:
-        return await asyncio.to_thread(usual.forecast, self.expected(tenant), self.pack, hours)
+        def made() -> list[usual.HourAhead]:
+            return usual.forecast(self._following.usual(tenant), self.pack, hours)
 
-    async def contacts(self, tenant: str, since: float, most: int = 100_000) -> list[Contact]:
-        """Of orders since a moment, by time."""
-        rows = await self._store.warnings.told_of(since, None, most)
-        return [contact_of(each) for each in rows if tenant in (EVERY_TENANT, each.tenant)]
+        return await asyncio.to_thread(made)
 
-    def expected(self, tenant: str) -> Expected:
-        """What is usual; who sees every hotline system sees the largest's."""
-        books = self._following.books
-        if tenant != EVERY_TENANT or not books:
-            return self._following.book(LOCAL_TENANT if tenant == EVERY_TENANT else tenant).expected
-        return max((book.expected for book in books.values()), key=lambda each: each.total)
+    async def contacts(self, tenant: str, since: float) -> list[Contact]:
+        """Of orders of calls since a moment, by time; the newest MOST_CONTACTS."""
+        rows = await self._store.warnings.called(tenant, since, MOST_CONTACTS)
+        return await asyncio.to_thread(lambda: [contact_of(each) for each in rows])
 
 
 def kept_of(warning: EarlyWarning, tenant: str) -> KeptWarning:

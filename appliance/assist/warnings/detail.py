@@ -21,6 +21,7 @@ from appliance.store.order_rows import Order, OrderFilter
 from appliance.store.store import Store
 from appliance.store.warnings import KeptWarning, WarningEvent
 
+MOST_READ = 1000  # orders that are compared by their words
 READ = 60  # orders that are opened for one warning: the newest
 HEARD = 20  # calls whose moods are counted
 BARS = 24  # of a timeline
@@ -73,7 +74,7 @@ class WarningReader:
         work = Counter(filter(None, units))
         return WarningDetail(
             title_of(warning, main, pack),
-            timeline([row.created_at for row in rows]),
+            timeline([row.called_at for row in rows]),
             tuple((code, pack.divisions.name(code), count) for code, count in where),
             await self._moods(orders),
             tuple((code, _unit(pack, code), count) for code, count in work.most_common()),
@@ -82,11 +83,13 @@ class WarningReader:
         )
 
     async def hot(self, contacts: Sequence[Contact], most: int) -> list[Matter]:
-        """What is told of most, whatever its category: by words alone."""
-        newest = contacts[-1000:]
-        orders = await self._of([each.id for each in newest])
-        told = [contact_of_order(each) for each in orders]
-        return (await asyncio.to_thread(matters, told))[:most]
+        """What is told of most, whatever its category: by words alone, of the newest MOST_READ."""
+        orders = await self._of([each.id for each in contacts[-MOST_READ:]])
+
+        def found() -> list[Matter]:
+            return matters([contact_of_order(each) for each in orders])
+
+        return (await asyncio.to_thread(found))[:most]
 
     async def _members(self, warning: KeptWarning) -> list[str]:
         if warning.kind == WarningKind.EMERGENCY:
@@ -126,7 +129,7 @@ def contact_of_order(order: Order) -> Contact:
     hidden = pii.personal(fields)
     parts = (_text(fields, OrderField.TITLE), _text(fields, OrderField.CONTENT))
     text = "。".join(pii.masked(each, hidden) for each in parts if each)
-    of = (order.id, order.created_at, order.category, order.division, order.phone)
+    of = (order.id, order.called_at, order.category, order.division, order.phone)
     return Contact(*of, text)
 
 

@@ -80,9 +80,12 @@ class Expected:
         return max(0.0, at - self._began) / DAY_S if self._began else 0.0
 
     def without(self, some: Iterable[tuple[Iterable[Cell], float]]) -> Expected:
-        """As if those had not been learned: of cells, and of moments. Hours stay as they are."""
+        """Another, as if those had not been learned: of cells, and of moments. Hours stay."""
         other = copy(self)
-        other._cells = dict(self._cells)
+        for name in ("_cells", "_first", "_kinds"):
+            setattr(other, name, dict(getattr(self, name)))
+        other._counts = {head: dict(hours) for head, hours in self._counts.items()}
+        other._passed = {head: list(days) for head, days in self._passed.items()}
         for cells, at in some:
             for cell in (*cells, ("", "")):
                 left = other._cells.get(cell, 0.0) - 1 / _faded(at - self._began)

@@ -27,12 +27,13 @@ class EmergencyWatch(Subscriber):
 
     def owes(self, call: FollowedCall, state: CallState) -> Sequence[Owed]:
         dangers = call.record(state).derived.get("dangers", ())
-        payload = f"{call.config.tenant}\n{dangers[0]['name']}".encode() if dangers else b""
+        tenant, at = call.config.tenant, call.started_at
+        payload = f"{tenant}\n{at}\n{dangers[0]['name']}".encode() if dangers else b""
         return [Owed("emergency", payload)] if dangers else ()
 
     async def settle(self, job: Job) -> Sequence[Also]:
-        tenant, _, name = job.payload.decode().partition("\n")
-        await self._desk.emergency(job.call_id, tenant, name, time.time())
+        tenant, at, name = job.payload.decode().split("\n", 2)
+        await self._desk.emergency(job.call_id, tenant, name, float(at))
         return ()
 
 

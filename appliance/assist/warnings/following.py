@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -10,9 +11,10 @@ from typing import Any
 from appliance.assist.city.divisions import DivisionLevel
 from appliance.assist.city.pack import CityPack
 from appliance.assist.warnings.book import EarlyWarning, WarningBook
-from appliance.assist.warnings.bursts import Bursts, first_days
+from appliance.assist.warnings.bursts import Bursts, cells_of, first_days
 from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.expected import Expected
+from appliance.messages import EVERY_TENANT
 from appliance.store.store import Store
 
 HISTORY_DAYS = 90  # that what is usual is learned from, at a start
@@ -33,6 +35,7 @@ class Following:
         self._since = 0.0
         self._after: tuple[float, str] | None = None  # the last order that was read
         self._newest = 0.0
+        self._lock = threading.Lock()  # books are written by one thread and read by others
 
     def book(self, tenant: str) -> WarningBook:
         if tenant not in self.books:
@@ -73,9 +76,18 @@ class Following:
         """Warnings that they open or add to."""
         touched: Touched = {}
         for tenant, contact in some:
-            for warning in self.book(tenant).take(contact):
-                touched[tenant, warning.id] = warning
+            with self._lock:
+                found = self.book(tenant).take(contact)
+            touched |= {(tenant, warning.id): warning for warning in found}
         return touched
+
+    def usual(self, tenant: str, contacts: Iterable[Contact] = ()) -> list[Expected]:
+        """What is usual, of each hotline system that `tenant` sees, as it is now and goes on
+        unchanged; without what those contacts say of it."""
+        books = self.books if tenant == EVERY_TENANT else {tenant: self.book(tenant)}
+        some = [(list(cells_of(each)), each.at) for each in contacts]
+        with self._lock:
+            return [book.expected.without(some) for book in books.values()]
 
     def _kind_of_day(self, moment: datetime) -> int:
         return int(not self._pack().calendar.is_working(moment.date()))
@@ -83,4 +95,4 @@ class Following:
 
 def contact_of(row: Any) -> Contact:
     """Of an order's columns."""
-    return Contact(row.id, row.created_at, row.category, row.division, row.phone)
+    return Contact(row.id, row.called_at, row.category, row.division, row.phone)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from appliance.assist.city.divisions import DivisionLevel, up_to
 from appliance.assist.city.pack import CityPack
-from appliance.assist.warnings.bursts import WARM_UP_DAYS, cells_of
+from appliance.assist.warnings.bursts import WARM_UP_DAYS
 from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.expected import HEAD, HOUR_S, Expected
 
@@ -45,40 +45,42 @@ def heads(pack: CityPack) -> tuple[tuple[str, str], ...]:
 
 
 def heat_table(
-    contacts: Sequence[Contact], expected: Expected, pack: CityPack, begin: float, end: float
+    contacts: Sequence[Contact], usual: Sequence[Expected], pack: CityPack, begin: float, end: float
 ) -> HeatTable:
-    """Of contacts between two moments, none of which says what is usual; without those that have
-    neither place nor category."""
+    """Of contacts between two moments; without those that have neither place nor category.
+
+    Args:
+        usual: of each hotline system, without what these contacts say.
+    """
     columns = heads(pack)
     counties = pack.divisions.of_level(DivisionLevel.COUNTY)
     rows = tuple((each.code, each.name) for each in counties)
-    inside = [each for each in contacts if begin <= each.at <= end]
     counted = Counter(
         (up_to(each.place, DivisionLevel.COUNTY), each.category[:HEAD])
-        for each in inside
-        if each.place
+        for each in contacts
+        if each.place and begin <= each.at <= end
     )
     counts = tuple(tuple(counted[place, head] for head, _ in columns) for place, _ in rows)
-    if expected.known_days(begin) < WARM_UP_DAYS:
+    if max((each.known_days(begin) for each in usual), default=0.0) < WARM_UP_DAYS:
         return HeatTable(columns, rows, counts, None)
-    before = expected.without((cells_of(each), each.at) for each in inside)
-    usual = tuple(
-        tuple(round(before.within((head, place), begin, end), 1) for head, _ in columns)
-        for place, _ in rows
-    )
-    return HeatTable(columns, rows, counts, usual)
+
+    def expected(place: str, head: str) -> float:
+        return round(sum(each.within((head, place), begin, end) for each in usual), 1)
+
+    told = tuple(tuple(expected(place, head) for head, _ in columns) for place, _ in rows)
+    return HeatTable(columns, rows, counts, told)
 
 
-def forecast(expected: Expected, pack: CityPack, hours: int) -> list[HourAhead]:
-    """From the next full hour on, by hours, kinds of day and the last weeks."""
+def forecast(usual: Sequence[Expected], pack: CityPack, hours: int) -> list[HourAhead]:
+    """From the next full hour on, by hours, kinds of day and the last weeks; of all of them."""
     begin = (time.time() // HOUR_S + 1) * HOUR_S
     found = []
     for at in (begin + hour * HOUR_S for hour in range(min(hours, MOST_HOURS))):
         by = [
-            (code, name, round(expected.ahead((code, ""), at, at + HOUR_S), 1))
+            (code, name, round(sum(each.ahead((code, ""), at, at + HOUR_S) for each in usual), 1))
             for code, name in heads(pack)
         ]
         by.sort(key=lambda each: -each[2])
-        whole = round(expected.ahead(("", ""), at, at + HOUR_S), 1)
+        whole = round(sum(each.ahead(("", ""), at, at + HOUR_S) for each in usual), 1)
         found.append(HourAhead(at, whole, tuple(by)))
     return found

@@ -63,15 +63,16 @@ function findingItem(told, finding) {
     advice: finding.finding === "violated" ? finding.advice : "",
     events: events.length ? events.map(eventItem) : "",
     decide: actions.length > 0,
-    decide_title: actions.map((action) => words[action]).join(" / "),
-    buttons: actions.map((action) => element("button", { type: "button", className: "plain", textContent: words[action], value: action })),
+    decide_title: actions.map((one) => words[one.name]).join(" / "),
+    buttons: actions.map((one) => element("button", { type: "button", className: "plain", textContent: words[one.name], value: one.name })),
   });
   made.querySelector(".mark").classList.add(grade);
   const form = made.querySelector("form");
   if (form) {
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const button of form.querySelectorAll("button")) {
-      button.addEventListener("click", () => attempt(button, () => act(told.call, finding.rule, button.value, form)));
+      const one = actions.find((each) => each.name === button.value);
+      button.addEventListener("click", () => attempt(button, () => act(told.call, finding.rule, one, form)));
     }
   }
   return made;
@@ -84,14 +85,18 @@ function eventItem(event) {
 
 // As the desk has it: an appeal against what was taken off, once; what was overridden is final.
 function possible(finding) {
-  const found = [];
-  if (inspection.dataset.appeals && finding.finding === "violated" && !finding.appeal) found.push("appeal");
-  if (inspection.dataset.decides && finding.appeal === "open") found.push("uphold");
-  if (inspection.dataset.decides && finding.appeal !== "overridden") found.push("override");
+  const found = [], { appeal } = finding, is = (what) => finding.finding === what;
+  if (inspection.dataset.appeals && is("violated") && ["", "confirmed", "found"].includes(appeal)) found.push({ name: "appeal", action: "appeal" });
+  if (!inspection.dataset.decides || appeal === "overridden") return found;
+  if (appeal === "open") found.push({ name: "uphold", action: "uphold" });
+  if (!appeal && !is("unsure")) found.push({ name: "confirm", action: "confirm" });
+  if (is("unsure")) {
+    for (const what of ["kept", "violated"]) found.push({ name: `find_${what}`, action: "override", finding: what });
+  } else found.push({ name: "override", action: "override" });
   return found;
 }
 
-async function act(call, rule, action, form) {
+async function act(call, rule, { name, action, finding }, form) {
   const reason = form.elements.reason.value.trim();
   if (!reason) {
     form.elements.reason.focus();
@@ -99,7 +104,7 @@ async function act(call, rule, action, form) {
   }
   const path = `calls/${encodeURIComponent(call)}/quality/${encodeURIComponent(rule)}`;
   try {
-    draw(await ask(path, { method: "POST", body: { action, reason } }), say("done", { action: words[action] }));
+    draw(await ask(path, { method: "POST", body: { action, finding, reason } }), say("done", { action: words[name] }));
   } catch (failure) {
     if (failure.status === 409) draw(await load(call), failure.message);  // somebody was before
     else throw failure;

@@ -65,7 +65,7 @@ LEVEL_MEDIUM: Level
 LEVEL_HIGH: Level
 
 class CallConfig(_message.Message):
-    __slots__ = ("encoding", "sample_rate_hertz", "channels", "call_id", "language", "hotwords", "partials", "diarize", "min_speakers", "max_speakers", "leg_roles", "moods", "hang_up", "caller", "agent")
+    __slots__ = ("encoding", "sample_rate_hertz", "channels", "call_id", "language", "hotwords", "partials", "diarize", "min_speakers", "max_speakers", "leg_roles", "moods", "hang_up", "begin_time", "caller", "agent")
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,7 @@ class CallConfig(_message.Message):
     LEG_ROLES_FIELD_NUMBER: _ClassVar[int]
     MOODS_FIELD_NUMBER: _ClassVar[int]
     HANG_UP_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
     CALLER_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     encoding: AudioEncoding
@@ -94,9 +95,10 @@ class CallConfig(_message.Message):
     leg_roles: _containers.RepeatedScalarFieldContainer[Role]
     moods: bool
     hang_up: Role
+    begin_time: _timestamp_pb2.Timestamp
     caller: str
     agent: str
-    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., call_id: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., diarize: _Optional[bool] = ..., min_speakers: _Optional[int] = ..., max_speakers: _Optional[int] = ..., leg_roles: _Optional[_Iterable[_Union[Role, str]]] = ..., moods: _Optional[bool] = ..., hang_up: _Optional[_Union[Role, str]] = ..., caller: _Optional[str] = ..., agent: _Optional[str] = ...) -> None: ...
+    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., call_id: _Optional[str] = ..., language: _Optional[str] = ..., hotwords: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., diarize: _Optional[bool] = ..., min_speakers: _Optional[int] = ..., max_speakers: _Optional[int] = ..., leg_roles: _Optional[_Iterable[_Union[Role, str]]] = ..., moods: _Optional[bool] = ..., hang_up: _Optional[_Union[Role, str]] = ..., begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., caller: _Optional[str] = ..., agent: _Optional[str] = ...) -> None: ...
 
 class StreamCallRequest(_message.Message):
     __slots__ = ("config", "audio")
@@ -978,16 +980,18 @@ class Inspection(_message.Message):
     def __init__(self, call: _Optional[str] = ..., agent: _Optional[str] = ..., total: _Optional[float] = ..., pack: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., findings: _Optional[_Iterable[_Union[Inspection.Finding, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Inspection.Event, _Mapping]]] = ...) -> None: ...
 
 class DecideFindingRequest(_message.Message):
-    __slots__ = ("call", "rule", "action", "reason")
+    __slots__ = ("call", "rule", "action", "reason", "finding")
     CALL_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    FINDING_FIELD_NUMBER: _ClassVar[int]
     call: str
     rule: str
     action: str
     reason: str
-    def __init__(self, call: _Optional[str] = ..., rule: _Optional[str] = ..., action: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    finding: str
+    def __init__(self, call: _Optional[str] = ..., rule: _Optional[str] = ..., action: _Optional[str] = ..., reason: _Optional[str] = ..., finding: _Optional[str] = ...) -> None: ...
 
 class SampleCallsRequest(_message.Message):
     __slots__ = ("by", "n", "agent", "since", "until")
