@@ -149,8 +149,8 @@ monitoring-test: build/.monitoring $(WEIGHTS)  ## Rules, alerts, dashboards and 
 demo: $(VENV)/.demo $(WEIGHTS) $(CITY)  ## Watch a two-leg call being transcribed live
 	@$(BIN)/lingting demo $(if $(FAIL),--fail $(FAIL)) $(if $(filter-out 0 no,$(KEEP)),--keep) $(if $(LOAD),--load $(LOAD)) $(ARGS)
 
-# One worker a core; the tests of a file stay together (WORKERS= runs them in one process).
-WORKERS := -n auto --dist loadfile
+# One worker a core; the tests of a file stay together (WORKERS= runs them in one process), long ones first.
+WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.dev $(WEIGHTS) $(CITY)  ## Run the quick tests: ten minutes, without torch, browser, Java or a machine
 	@$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(ARGS)
 

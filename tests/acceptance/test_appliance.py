@@ -285,7 +285,8 @@ def test_a_hotline_system_calls_from_its_network(box: Container, key: str) -> No
 @pytest.mark.parametrize("engine", ["cpu", "triton"])
 def test_capacity_is_measured_where_it_is_used(box: Container, engine: str) -> None:
     """Beside the box that serves; which admits by it from its next start on."""
-    trial = ("--engine", engine, "--most", "1", "--seconds", "5", "--within", "5")
+    # Not how fast it is: another test runs beside it.
+    trial = ("--engine", engine, "--most", "1", "--seconds", "5", "--within", "30")
     told = box.run("lingting", "capacity", *trial)
     assert told.code == 0, told.output
     serves(box, OLD)

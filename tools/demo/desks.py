@@ -49,7 +49,7 @@ ANSWERS = (
         "source": "演示条目",
     },
 )
-GRADES = {"violated": ("违反", "red"), "unsure": ("听不清", "yellow"), "kept": ("做到", "green")}
+GRADES = {"violated": ("违规", "red"), "unsure": ("说不准", "yellow")}
 
 
 def teach(url: str) -> None:
@@ -81,7 +81,8 @@ def show_quality(console: Console, url: str) -> None:
     total = "—" if told["total"] is None else f"{told['total']:g}"
     console.print(f"\n质检 quality: [bold]{total}[/] / 100", style="italic")
     table = Table("", "规则 rule", "扣分", "依据 because of", "时刻", box=SIMPLE_HEAD)
-    for each in told["findings"][:SHOWN]:
+    faults = [each for each in told["findings"] if each["finding"] in GRADES]
+    for each in faults[:SHOWN]:
         name, style = GRADES[each["finding"]]
         proof: dict[str, Any] = each["proofs"][0] if each["proofs"] else {}
         at = f"{proof['start_ms'] / 1000:.1f} s" if proof else ""
@@ -90,6 +91,10 @@ def show_quality(console: Console, url: str) -> None:
             Text(name, style), each["name"], points, Text(proof.get("words", "")[:28]), at
         )
     console.print(table)
+    kept = len(told["findings"]) - len(faults)
+    console.print(
+        f"另有 {kept} 条规则适用，都合规 {kept} other rules apply, and are kept", style="green"
+    )
 
 
 def show_warning(console: Console, url: str, call: Path) -> None:
