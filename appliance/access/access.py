@@ -38,6 +38,7 @@ from appliance.store.store import Store
 
 log = logging.getLogger(__name__)
 
+MOST_ABOUT = 300  # characters of what an act is of, in the audit log
 REFRESH_S = 1.0  # until what another gateway or a backup changed is known here
 HEAD_EVERY_S = 60.0
 DAY_S = 86400.0
@@ -150,12 +151,14 @@ class Access:
         self, who: Principal, act: str, object: str = "", *, outcome: str = "done", detail: str = ""
     ) -> None:
         """Log an act of theirs; raises AuditUnavailable: then it must not be done."""
+        object, detail = object[:MOST_ABOUT], detail[:MOST_ABOUT]
         role = " ".join(sorted(who.roles))
         await self._write(AuditEntry(who.name, act, object, outcome, role, who.peer, detail))
 
     @contextlib.asynccontextmanager
     async def doing(self, who: Principal, act: str, object: str = "") -> AsyncIterator[None]:
         """An act that may fail: logged before as asked, afterwards as done or failed."""
+        object = object[:MOST_ABOUT]
         await self.record(who, act, object, outcome="asked")
         try:
             yield

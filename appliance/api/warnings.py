@@ -11,7 +11,7 @@ from appliance.access.roles import Principal
 from appliance.api.warning_schemas import MARKED, WarningWanted
 from appliance.assist.orders import pii
 from appliance.assist.warnings.detail import WarningDetail, WarningReader, contact_of_order
-from appliance.assist.warnings.life import WarningState
+from appliance.assist.warnings.life import WarningKind, WarningState
 from appliance.assist.warnings.report import WarningReport, report
 from appliance.errors import InvalidRequest
 from appliance.store.warnings import KeptWarning
@@ -85,10 +85,18 @@ class WarningService:
 
     # --- warnings
 
-    async def newest(self, who: Principal, state: WarningState | None, limit: int) -> Json:
-        """The most urgent first."""
-        states = [state.value] if state else []
-        found = await self._store.warnings.urgent(who.tenant, states, limit)
+    async def newest(
+        self, who: Principal, state: WarningState | None, kind: WarningKind | None, limit: int
+    ) -> Json:
+        """The most urgent first; where there are more emergencies than places, half of the places
+        are for bursts."""
+        states, urgent = [state.value] if state else [], self._store.warnings.urgent
+        found = await urgent(who.tenant, states, limit, kind.value if kind else "")
+        if kind is None and len(found) == limit:
+            bursts = await urgent(who.tenant, states, limit // 2, WarningKind.BURST.value)
+            others = [each for each in found if each.kind == WarningKind.EMERGENCY]
+            if len(found) - len(others) < len(bursts):
+                found = [*others[: limit - len(bursts)], *bursts]
         return {"warnings": [await self._shown(each) for each in found]}
 
     async def get(self, warning: str, who: Principal) -> Json:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from appliance.errors import EngineUnavailable, InvalidRequest, SettingsError
+from appliance.errors import EngineUnavailable, Forbidden, InvalidRequest, SettingsError
 from appliance.settings import Settings, load_settings
 
 TIMEOUT_S = 30.0
@@ -97,6 +97,10 @@ class AdminClient:
 
     def _refuse(self, answer: httpx.Response) -> None:
         hint = "" if self._headers else "say who you are: --key-file, --certificate, --server"
+        if answer.status_code in (401, 403):
+            raise Forbidden(DOING, _words(answer), hint or "another key, of a role that may")
+        if answer.status_code == 429 or answer.is_server_error:
+            raise EngineUnavailable(DOING, _words(answer), "try again in a moment")
         raise InvalidRequest(DOING, _words(answer), hint)
 
     @contextlib.contextmanager

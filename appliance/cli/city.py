@@ -342,7 +342,8 @@ def corrections(
 def use(
     folder: Annotated[Path, typer.Argument(help="Sealed pack folder.")],
     link: Annotated[
-        Path | None, typer.Option(help="The link that [city] pack names; else that setting.")
+        Path | None,
+        typer.Option(help="The link that the box has as its pack; else its setting."),
     ] = None,
 ) -> None:
     """Let the box use another pack: point the link of its settings there; no restart."""

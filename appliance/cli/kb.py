@@ -16,9 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from appliance.assist.text.cells import plain
 from appliance.cli.admin_client import AdminClient, Authority, Certificate, KeyFile, Server
 from appliance.cli.kb_files import NAMES, ReadEntry, read_entries
-from appliance.errors import InvalidRequest
+from appliance.errors import Forbidden, InvalidRequest
 
 PATH = "/api/v1/knowledge"
 TOGETHER = 200  # entries in one request
@@ -67,7 +68,7 @@ def import_files(
 ) -> None:
     """Read files and keep their entries; those with an id that is there are new versions of it."""
     entries = [each for file in files for each in read_entries(file)]
-    client, told = context.obj.client(), {"entries": 0, "undated": 0}
+    client, told = context.obj.client(), {"entries": 0, "undated": 0, "left_out": 0}
     contradictions: list[dict[str, str]] = []
     with _bar() as bar:
         task = bar.add_task("entries", total=len(entries))
@@ -77,14 +78,23 @@ def import_files(
             contradictions += answer["contradictions"]
             told["entries"] += len(answer["ids"])
             told["undated"] += answer["undated"]
+            told["left_out"] += len(some) - len(answer["ids"])
             bar.advance(task, len(some))
     if as_json:
         print(json.dumps({**told, "contradictions": len(contradictions)}))
-        return
+    else:
+        _tell(told, contradictions, approve)
+    if told["left_out"]:
+        raise typer.Exit(1)
+
+
+def _tell(told: dict[str, int], contradictions: Sequence[dict[str, str]], approve: bool) -> None:
     state = "live" if approve else "drafts, to be approved"
     console.print(f"{told['entries']} entries kept: {state}")
     if told["undated"]:
         console.print(f"{told['undated']} have no last day: they answer until they are changed")
+    if told["left_out"]:
+        console.print(f"{told['left_out']} left out, see above")
     for each in contradictions[:TOLD]:
         console.print(Text(f"{each['entry']} contradicts {each['other']}: {each['why']}"))
     if len(contradictions) > TOLD:
@@ -132,7 +142,8 @@ def search(
         return
     for each in told["found"]:
         entry, begin, end = each["entry"], each["begin"], each["end"]
-        console.print(f"[bold]{each['confidence']:.0%}[/bold] {entry['questions'][:1] or ''}")
+        title = next(iter(entry["questions"]), "")
+        console.print(Text.assemble((f"{each['confidence']:.0%}", "bold"), " ", title))
         console.print(_marked(entry["answer"], begin, end, each["marks"]))
         until = f"until {entry['valid_to']}" if entry["valid_to"] else "no last day"
         about = " · ".join(filter(None, (entry["source"], entry["department"], until, entry["id"])))
@@ -217,19 +228,47 @@ def dedupe(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def approve(
+    context: typer.Context,
+    ids: Annotated[list[str] | None, typer.Argument(help="Of drafts.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every draft you did not write.")] = False,
+) -> None:
+    """Let drafts answer from now on; for an approver, who has not written them."""
+    client = context.obj.client()
+    if bool(ids) is every:
+        raise InvalidRequest("approve entries", "none is named", "give ids, or --all")
+    wanted = ids or [each["id"] for each in _pages(client, "draft")]
+    approved = 0
+    with _bar() as bar:
+        for entry in bar.track(wanted, description="drafts"):
+            try:
+                client.ask("POST", f"{PATH}/{entry}/approve")
+                approved += 1
+            except (InvalidRequest, Forbidden) as error:
+                typer.echo(f"{entry}: not approved: {error.cause}", err=True)
+    console.print(f"{approved} of {len(wanted)} drafts answer now")
+    if approved < len(wanted):
+        raise typer.Exit(1)
+
+
+def _pages(client: AdminClient, state: str) -> list[dict[str, Any]]:
+    token, found = "", list[dict[str, Any]]()
+    while True:
+        query = {"page_size": 100, "page_token": token} | ({"state": state} if state else {})
+        page = client.ask("GET", PATH, **query)
+        found += page["entries"]
+        if not (token := page["next_page_token"]):
+            return found
+
+
+@app.command()
 def export(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(help="File, .csv or .json.")],
     state: Annotated[str, typer.Option(help="draft, live or retired; else all.")] = "live",
 ) -> None:
     """Write entries into a file that `import` reads."""
-    client, token, found = context.obj.client(), "", list[dict[str, Any]]()
-    while True:
-        query = {"page_size": 100, "page_token": token} | ({"state": state} if state else {})
-        page = client.ask("GET", PATH, **query)
-        found += page["entries"]
-        if not (token := page["next_page_token"]):
-            break
+    found = _pages(context.obj.client(), state)
     kept = [{name: each[name] for name in NAMES} for each in found]
     if out.suffix.lower() == ".json":
         out.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -245,4 +284,5 @@ def _write_csv(out: Path, entries: Sequence[dict[str, Any]]) -> None:
         writer.writeheader()
         for each in entries:
             lists = {name: "|".join(each[name]) for name in ("questions", "tags")}
-            writer.writerow({**each, **lists})
+            row = {**each, **lists}
+            writer.writerow({name: plain(str(value)) for name, value in row.items()})

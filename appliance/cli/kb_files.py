@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.assist.knowledge.edits import MOST_ANSWER
+from appliance.assist.text.cells import unmarked
 from appliance.errors import SettingsError
 
 DOING = "read a knowledge base"
@@ -92,14 +93,23 @@ def _csv(path: Path) -> Iterator[ReadEntry]:
         heads = ", ".join(str(head) for head in known) or "none"
         hint = f"one of {', '.join(NAMES['answer'])} holds the answer"
         raise SettingsError(DOING, f"{path}: of the columns ({heads}) none holds answers", hint)
-    for row in rows:
+    for row in _rows(rows, path):
         fields: Fields = {}
         for head, name in known.items():
-            if name and (value := (row.get(head) or "").strip()):
+            if name and (value := unmarked((row.get(head) or "").strip())):
                 before = fields.get(name, "")
                 fields[name] = f"{before}|{value}" if before else value
-        if fields.get("answer"):
+        if fields:  # one without an answer is told of, as any that cannot be kept
+            fields.setdefault("answer", "")
             yield ReadEntry(f"{path}:{rows.line_num}", _with_lists(fields))
+
+
+def _rows(rows: csv.DictReader[str], path: Path) -> Iterator[dict[str, str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        cause = f"{path}:{rows.line_num}: {error}"
+        raise SettingsError(DOING, cause, "an answer has 20,000 characters at most") from error
 
 
 def _json(path: Path) -> Iterator[ReadEntry]:

@@ -9,7 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from appliance.errors import NotFound
@@ -79,12 +91,22 @@ class Mute:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class PutWarning:
+    """What putting one has come to."""
+
+    new: bool
+    grown_since: bool  # it was over, and as many more, or MANY_MORE, have told of it since
+
+
 # What becomes of one, and who is told; it may raise.
 DecideWarning = Callable[[KeptWarning], tuple[str, Sequence[Also]]]
+OVER = ("closed", "false")
+MANY_MORE = 20  # people, who make one that is over new again, however large it was
 SKEW_S = 60.0  # of clocks; what is of a later time was made while one was wrong
 COLUMNS = [each.name for each in fields(KeptWarning)]
 TOLD = ("id", "tenant", "created_at", "called_at", "category", "division", "phone")  # of orders
-PLACED = ("id", "called_at", "category", "division", "phone", "unit", "state")
+PLACED = ("id", "created_at", "called_at", "category", "division", "phone", "unit", "state")
 SETTLED = ("state", "begun_at", "told_at", "kind", "tenant", "id")  # never changed by what grows
 
 
@@ -96,17 +118,20 @@ class Warnings:
 
     async def put(
         self, made: KeptWarning, members: Iterable[str], also: Iterable[Also] = ()
-    ) -> bool:
-        """Add it, or what it has grown by; whether it is new: then `also` is done with it."""
+    ) -> PutWarning:
+        """Add it, or what it has grown by; where it is new `also` is done with it. One that is over
+        stays as it was then, with more members."""
         held = list(dict.fromkeys(members))
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> PutWarning:
             mine = warnings.c.id == made.id
             values = {name: getattr(made, name) for name in COLUMNS}
-            new = connection.scalar(select(warnings.c.id).where(mine)) is None
+            before = connection.execute(select(warnings).where(mine)).first()
+            new = before is None
+            over = before is not None and before.state in OVER
             if new:
                 connection.execute(insert(warnings).values(values))
-            else:
+            elif not over:
                 grown = {name: values[name] for name in COLUMNS if name not in SETTLED}
                 connection.execute(update(warnings).where(mine).values(grown))
             of = warning_members.c.warning_id == made.id
@@ -116,7 +141,8 @@ class Warnings:
                 connection.execute(insert(warning_members), rows)
             for each in also if new else ():
                 each(connection)
-            return new
+            voices = int(before.voices) if before is not None else 0
+            return PutWarning(new, over and made.voices >= voices + min(voices, MANY_MORE))
 
         try:
             return await self._database.write(work)
@@ -141,11 +167,14 @@ class Warnings:
         rows = await self._database.read(lambda c: c.execute(wanted).all())
         return [_warning(row) for row in rows]
 
-    async def urgent(self, tenant: str, states: Sequence[str], most: int) -> list[KeptWarning]:
+    async def urgent(
+        self, tenant: str, states: Sequence[str], most: int, kind: str = ""
+    ) -> list[KeptWarning]:
         """Emergencies that nobody has seen first, then bursts, the most surprising first, then
         other emergencies; what is over comes last, the newest first."""
         table = warnings.c
-        some = (table.state.in_(states),) if states else ()
+        some: list[ColumnElement[bool]] = [table.state.in_(states)] if states else []
+        some += [table.kind == kind] if kind else []
         is_open = table.state.in_(("new", "acknowledged", "watching"))
         unseen = and_(table.kind == "emergency", table.state == "new")
         burst = and_(table.kind == "burst", is_open)
@@ -185,7 +214,8 @@ class Warnings:
     async def change(
         self, warning_id: str, event: WarningEvent, decide: DecideWarning, mute: Mute | None = None
     ) -> None:
-        """Its state, with what was done, in one transaction. Raises NotFound."""
+        """Its state, with what was done, in one transaction; `told_at` is now where it is new
+        again. Raises NotFound."""
         cipher, key = await self._key(warning_id)
 
         def work(connection: Connection) -> None:
@@ -194,7 +224,8 @@ class Warnings:
             if row is None:
                 raise NotFound("change a warning", f"there is no warning {warning_id!r}")
             state, also = decide(_warning(row))
-            connection.execute(update(warnings).where(mine).values(state=state))
+            again = {"told_at": clock(connection)} if state == "new" else {}
+            connection.execute(update(warnings).where(mine).values(state=state, **again))
             of = warning_events.c.warning_id == warning_id
             sequence = int(connection.scalar(select(func.count()).where(of)) or 0)
             reason = json.dumps({"reason": event.reason}, ensure_ascii=False).encode()

@@ -37,7 +37,7 @@ ORDER_ACTIONS = (
     *("remind", "supervise", "pushed"),
 )
 QUALITY_ACTIONS = ("inspected", "appeal", "uphold", "override", "confirm")
-WARNING_ACTIONS = ("new", "acknowledge", "watch", "close", "false")
+WARNING_ACTIONS = ("new", "again", "acknowledge", "watch", "close", "false")
 TOLD_EVENTS = (
     {f"order.{action}" for action in ORDER_ACTIONS}
     | {f"warning.{action}" for action in WARNING_ACTIONS}
@@ -163,7 +163,7 @@ class Webhooks(Subscriber):
             "contacts": warning.contacts,
             "expected": warning.expected,
         }
-        what, about = f"warning.{action}", f"{warning.id} {action}"
+        what, about = f"warning.{action}", f"{warning.id} {action} {warning.voices}"
         of = (what, warning.tenant, warning.id, data, about, warning.id)
         return [queued(self, warning.call_id, debt) for debt in self._deliveries(*of)]
 

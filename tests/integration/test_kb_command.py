@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from appliance.cli.app import app
-from appliance.errors import LingtingError
+from appliance.errors import Forbidden, LingtingError, Unauthenticated
+from appliance.settings.doors import AccessSettings
 from tests.integration.gateway import RunningGateway, gateway
 
 TABLE = """id,问题,答案,来源,失效日期
@@ -38,7 +39,8 @@ async def kb(box: RunningGateway, *words: str, told: int = 0) -> Result:
 async def imported(box: RunningGateway, folder: Path) -> None:
     (folder / "kb.csv").write_text(TABLE, encoding="utf-8")
     done = await kb(box, "import", str(folder / "kb.csv"), "--approve", "--json")
-    assert json.loads(done.stdout) == {"entries": 2, "undated": 1, "contradictions": 0}
+    found = {"entries": 2, "undated": 1, "left_out": 0, "contradictions": 0}
+    assert json.loads(done.stdout) == found
     async with asyncio.timeout(5):
         while len(box.whole.knowledge.library) < 2:
             await asyncio.sleep(0.02)
@@ -65,7 +67,7 @@ async def test_a_line_that_cannot_be_kept_is_named_and_costs_no_other(
 ) -> None:
     wrong = TABLE.replace("2099-12-31", "2099-02-31")
     (tmp_path / "kb.csv").write_text(wrong, encoding="utf-8")
-    done = await kb(box, "import", str(tmp_path / "kb.csv"), "--json")
+    done = await kb(box, "import", str(tmp_path / "kb.csv"), "--json", told=1)
     assert json.loads(done.stdout)["entries"] == 1
     assert "kb.csv:2: left out" in done.stderr and "valid_to" in done.stderr
 
@@ -81,3 +83,20 @@ async def test_what_is_no_list_of_questions_is_told(box: RunningGateway, tmp_pat
     (tmp_path / "asked.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     done = await kb(box, "eval", str(tmp_path / "asked.csv"), told=1)
     assert isinstance(done.exception, LingtingError)
+
+
+async def test_who_may_not_import_is_told_once_and_how(tmp_path: Path) -> None:
+    (tmp_path / "kb.csv").write_text(TABLE, encoding="utf-8")
+    async with gateway(tmp_path, access=AccessSettings(keys="always")) as box:
+        done = await kb(box, "import", str(tmp_path / "kb.csv"), told=1)
+    assert isinstance(done.exception, Forbidden | Unauthenticated)
+    assert "--key-file" in str(done.exception) and "left out" not in done.output
+
+
+async def test_drafts_are_approved_by_the_hundred(box: RunningGateway, tmp_path: Path) -> None:
+    (tmp_path / "kb.csv").write_text(TABLE, encoding="utf-8")
+    await kb(box, "import", str(tmp_path / "kb.csv"))
+    assert "2 of 2 drafts answer now" in (await kb(box, "approve", "--all")).stdout
+    assert (await box.whole.knowledge.get("fund")).state == "live"
+    again = await kb(box, "approve", "fund", told=1)
+    assert "fund: not approved" in again.stderr

@@ -216,3 +216,22 @@ async def test_a_recording_counts_when_the_citizen_called(
 )
 def test_which_places_lie_in_which(code: str, outer: str, inside: bool) -> None:
     assert is_within(code, outer) is inside
+
+
+async def test_what_goes_on_after_it_was_closed_is_told_again(web: httpx.AsyncClient) -> None:
+    told = await burst(web)
+    path = f"{DOOR}/{told['id']}"
+    assert (await act(web, told["id"], "close", reason="已修复")).status_code == 200
+    for at in range(10, 16):
+        await tell(web, TOLD[at % len(TOLD)], f"1380352{at:04}")
+    await asyncio.sleep(3)
+    assert (await web.get(path)).json()["state"] == "closed", "a few more are no news"
+    for at in range(16, 24):
+        await tell(web, TOLD[at % len(TOLD)], f"1380352{at:04}")
+    async with asyncio.timeout(20):
+        while (now := (await web.get(path)).json())["state"] != "new":
+            await asyncio.sleep(0.1)
+    assert [each["action"] for each in now["events"]] == ["close", "again"]
+    async with asyncio.timeout(20):
+        while (await web.get(path)).json()["voices"] < 20:
+            await asyncio.sleep(0.1)

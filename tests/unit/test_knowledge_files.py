@@ -84,7 +84,7 @@ def test_a_pdf(tmp_path: Path) -> None:
     [
         ("a.csv", "问题,部门\n一,二\n", "none holds answers"),
         ("a.csv", "", "none holds answers"),
-        ("a.csv", "问题,答案\n一,\n", "holds no entry"),
+        ("a.csv", "问题,答案\n,\n", "holds no entry"),
         ("a.csv", b"\xff\xfe\x00\xd8", "neither UTF-8 nor GB 18030"),
         ("a.json", "{", "is no JSON"),
         ("a.json", "[" * 100_000, "is no JSON"),

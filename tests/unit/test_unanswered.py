@@ -9,7 +9,7 @@ from appliance.assist.knowledge.unanswered import UnansweredQuestions
 from appliance.store.asked import OpenQuestion
 
 
-class Asked:
+class StoredQuestions:
     """As the store has them."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Asked:
 
 
 async def test_each_hotline_system_sees_its_own_and_nothing_is_read_twice() -> None:
-    asked: Any = Asked()
+    asked: Any = StoredQuestions()
     found = UnansweredQuestions(asked, lambda each: "公积金" in each.text, lambda: 1)
     mine = [[each.call_id for each in gap.questions] for gap in await found.gaps("a")]
     assert mine == [["1"]]
@@ -41,7 +41,7 @@ async def test_each_hotline_system_sees_its_own_and_nothing_is_read_twice() -> N
 
 
 async def test_what_takes_long_is_not_waited_for() -> None:
-    asked: Any = Asked()
+    asked: Any = StoredQuestions()
     found = UnansweredQuestions(asked, lambda _: False, lambda: 1)
     before = await found.gaps()
     found._took_s = 9.0

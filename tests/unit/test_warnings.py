@@ -190,7 +190,7 @@ def test_a_warning_goes_one_way() -> None:
     for each in steps:
         state = after(state, each)
     assert state is WarningState.CLOSED
-    for each in WarningAction:
+    for each in set(WarningAction) - {WarningAction.AGAIN}:
         with pytest.raises(Conflict):
             after(state, each)
     with pytest.raises(Conflict):
@@ -198,6 +198,14 @@ def test_a_warning_goes_one_way() -> None:
 
 
 # --- matters
+
+
+def test_what_is_over_may_be_told_again_by_the_box_alone() -> None:
+    assert after(WarningState.CLOSED, WarningAction.AGAIN) is WarningState.NEW
+    assert after(WarningState.FALSE, WarningAction.AGAIN) is WarningState.NEW
+    for state in (WarningState.NEW, WarningState.WATCHING):
+        with pytest.raises(Conflict):
+            after(state, WarningAction.AGAIN)
 
 
 def test_peoples_words_for_one_thing_are_one_matter() -> None:

@@ -20,6 +20,7 @@ from appliance.api.calls import (
     make_token,
     read_token,
 )
+from appliance.api.fields import checked_begin
 from appliance.api.grpc import hotline_answers as answers
 from appliance.api.grpc.admission import RECOGNIZE, STREAMING, RpcAdmission
 from appliance.api.grpc.auth import Doorman
@@ -249,7 +250,7 @@ class HotlineServicer:
             caller=wanted.caller,
             agent=wanted.agent,
             hang_up=LegRole.UNKNOWN if live else ROLES[wanted.hang_up],
-            began_at=0.0 if live else seconds(wanted, "begin_time") or 0.0,
+            began_at=0.0 if live else checked_begin(seconds(wanted, "begin_time")),
             interim=wanted.partials,
             live=live,
             hotwords=tuple(wanted.hotwords),

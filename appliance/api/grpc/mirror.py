@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from appliance.api.fields import DOING
+from appliance.api.fields import DOING, within_reason
 from appliance.errors import InvalidRequest
 
 ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
@@ -47,7 +47,8 @@ def seconds(message: Any, name: str) -> float | None:
     if not message.HasField(name):
         return None
     told: Timestamp = getattr(message, name)
-    return float(told.ToNanoseconds()) / 1e9
+    at = float(told.seconds) + float(told.nanos) / 1e9
+    return within_reason(at, name)
 
 
 def resource(collection: str, found: str) -> str:

@@ -14,7 +14,7 @@ from appliance.api.grpc.hotline_requests import id_of
 from appliance.api.grpc.mirror import bounded, chosen, message, resource
 from appliance.api.warning_schemas import WarningWanted
 from appliance.api.warnings import MOST_DAYS, MOST_HOURS, MOST_WARNINGS, PERIODS, WarningService
-from appliance.assist.warnings.life import WarningState
+from appliance.assist.warnings.life import WarningKind, WarningState
 from appliance.assist.warnings.report import FORMS
 from appliance.errors import InvalidRequest
 from appliance.proto.lingting.hotline.v1 import hotline_pb2 as pb
@@ -34,8 +34,9 @@ class WarningServicer:
     async def ListWarnings(self, request: Any, context: Any) -> Any:
         async with self.answering(context, "ListWarnings", SEES_WARNINGS) as asked:
             state = chosen(WarningState, request.state, "state") if request.state else None
+            kind = chosen(WarningKind, request.kind, "kind") if request.kind else None
             limit = bounded(request.limit, "limit", LISTED, MOST_WARNINGS)
-            told = await self._service.newest(asked.who, state, limit)
+            told = await self._service.newest(asked.who, state, kind, limit)
             return message(
                 pb.ListWarningsResponse, {"warnings": [_warning(each) for each in told["warnings"]]}
             )

@@ -33,6 +33,7 @@ from appliance.assist.orders.draft import CHINESE, OrderField
 from appliance.assist.orders.life import CHINESE as STATES
 from appliance.assist.orders.life import ENDED, OPEN, STEPS, Action, Actor, OrderState
 from appliance.assist.orders.statistics import GROUPS, statistics
+from appliance.assist.text.cells import plain
 from appliance.errors import Forbidden, InvalidRequest
 from appliance.store.order_rows import Order, OrderFilter
 
@@ -372,7 +373,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         told = [_cell(name, row[name]) for name in COLUMNS]
         texts = [row["fields"].get(field.value, {}).get("text", "") for field in OrderField]
-        writer.writerow([_plain(each) for each in (*told, *texts)])
+        writer.writerow([plain(each) for each in (*told, *texts)])
     return out.getvalue()
 
 
@@ -384,15 +385,11 @@ def _cell(name: str, value: Any) -> str:
     return str(value)
 
 
-def _plain(text: str) -> str:
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
 def _table(rows: list[dict[str, Any]]) -> str:
     out = io.StringIO()
     heads = ("代码", "名称", "工单数", "按时办结率", "回退率", "一次派准率", "解决率", "满意率")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(heads)
     for row in rows:
-        writer.writerow(["" if each is None else _plain(str(each)) for each in row.values()])
+        writer.writerow(["" if each is None else plain(str(each)) for each in row.values()])
     return out.getvalue()

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from appliance.access.access import Access
 from appliance.access.roles import INSPECTS, READS, Principal
 from appliance.api import quality_schemas as schemas
-from appliance.api.fields import checked
+from appliance.api.fields import checked, seconds_of
 from appliance.api.http.auth import Needs
 from appliance.api.http.body import read_json, takes
 from appliance.api.http.promises import PROBLEMS
@@ -74,4 +74,4 @@ def _add_lists(router: APIRouter, service: QualityService, inspector: Any) -> No
 
 
 def _between(since: datetime | None, until: datetime | None) -> Between:
-    return since.timestamp() if since else None, until.timestamp() if until else None
+    return seconds_of(since, "since"), seconds_of(until, "until")

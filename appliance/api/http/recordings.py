@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from collections.abc import AsyncGenerator
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from appliance.access.access import Access
 from appliance.access.roles import READS, SENDS, Principal
 from appliance.api.calls import MOST_LEGS, choose_language
-from appliance.api.fields import checked
+from appliance.api.fields import checked, checked_begin, seconds_of
 from appliance.api.http import call_schemas
 from appliance.api.http.auth import Needs, while_allowed
 from appliance.api.http.body import read_json
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from appliance.call.box import Box
 
 DOING = "take a recording"
-SKEW_S = 60.0  # of clocks
 
 
 class RecordingForm(BaseModel, extra="forbid"):
@@ -195,15 +193,9 @@ def _config(wanted: RecordingForm, box: Box) -> CallConfig:
         agent=wanted.agent,
         caller=wanted.caller,
         hang_up=wanted.hang_up,
-        began_at=_moment(wanted.began_at),
+        began_at=checked_begin(seconds_of(wanted.began_at, "began_at")),
         door="recordings",
     )
-
-
-def _moment(at: datetime | None) -> float:
-    if at is not None and at.timestamp() > time.time() + SKEW_S:
-        raise InvalidRequest(DOING, "began_at is to come", "check its zone", param="began_at")
-    return at.timestamp() if at else 0.0
 
 
 def _upload(form: FormData) -> UploadFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from appliance.access.access import Access
 from appliance.access.roles import SEES_WARNINGS, WARNS, Principal
@@ -14,10 +14,11 @@ from appliance.api.http.auth import Needs
 from appliance.api.http.body import read_json, takes
 from appliance.api.http.promises import PROBLEMS, Responses
 from appliance.api.warnings import MOST_DAYS, MOST_HOURS, MOST_WARNINGS, WarningService
-from appliance.assist.warnings.life import WarningState
+from appliance.assist.warnings.life import WarningKind, WarningState
 from appliance.assist.warnings.report import FORMS
 
 REPORTS: Responses = {200: {"content": {media: {} for media, _ in FORMS.values()}}}
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 BEFORE = Query(description="contacts of the last days", gt=0, le=MOST_DAYS)
 
 
@@ -76,7 +77,7 @@ def _add_suppressions(
         return await service.suppressions(who)
 
     @router.delete("/suppressions/{number}", status_code=204, responses=PROBLEMS)
-    async def unmute(number: int, who: Principal = officer) -> None:
+    async def unmute(number: Number, who: Principal = officer) -> None:
         """The like is told again."""
         await service.unmute(number, who)
 
@@ -86,10 +87,11 @@ def _add_warnings(router: APIRouter, service: WarningService, reader: Any, offic
     async def newest(
         who: Principal = reader,
         state: Annotated[WarningState | None, Query(description="those alone")] = None,
+        kind: Annotated[WarningKind | None, Query(description="those alone")] = None,
         limit: Annotated[int, Query(ge=1, le=MOST_WARNINGS)] = 50,
     ) -> dict[str, Any]:
         """The most urgent first: emergencies that nobody has seen, then what surprises most."""
-        return await service.newest(who, state, limit)
+        return await service.newest(who, state, kind, limit)
 
     @router.get("/{warning}", response_model=schemas.WarningDetailSchema, responses=PROBLEMS)
     async def get(warning: str, who: Principal = reader) -> dict[str, Any]:

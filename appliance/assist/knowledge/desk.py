@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -161,6 +162,10 @@ class KnowledgeDesk:
     async def _put(
         self, entries: Sequence[KnowledgeEntry], state: EntryState, who: str, action: str
     ) -> list[KnowledgeEntry]:
+        counted = Counter(each.id for each in entries if each.id)
+        if twice := next((name for name, n in counted.items() if n > 1), ""):
+            cause = f"{twice!r} is there twice"
+            raise InvalidRequest(edits.DOING, cause, "each id once", param="id")
         divisions = self._city.pack.divisions
         approved = who if state is EntryState.LIVE else ""
         made = [
@@ -220,7 +225,11 @@ class KnowledgeDesk:
                 raise Forbidden("approve an entry", "you wrote it", hint)
             if not now.replaces:
                 return [replace(now, state=EntryState.LIVE, approved_by=who[:64])]
-            gone = [now, *(read(each) for each in now.absorbs)]
+            absorbed = [read(each) for each in now.absorbs]
+            if other := next((e for e in absorbed if e.state is not EntryState.LIVE), None):
+                cause = f"{other.id}, which retires by it, is {other.state} now"
+                raise Conflict("approve an entry", cause, "merge them anew")
+            gone = [now, *absorbed]
             used = [replace(each, state=EntryState.RETIRED, approved_by=who[:64]) for each in gone]
             return [_replaced(_unchanged(now, read(now.replaces)), now, who), *used]
 

@@ -18,7 +18,7 @@ DOING = "keep an entry"
 MOST_QUESTIONS, MOST_QUESTION, MOST_ANSWER, MOST_TAGS, MOST_WORD = 50, 500, 20_000, 50, 200
 CONTRADICTS = 0.7  # likeness of titles
 _AMOUNT = re.compile(
-    r"(\d+(?:\.\d+)?)\s*(元|万元|天|日|个?工作日|%|％|度|℃|岁|周岁|年|个月|平方米|小时|次|吨|公里)"
+    r"(?<![\d.])(\d{1,12}(?:\.\d{1,6})?)\s*(元|万元|天|日|个?工作日|%|％|度|℃|岁|周岁|年|个月|平方米|小时|次|吨|公里)"
 )
 _MAY = re.compile(r"(?<!不)(?:可以|能够|需要|必须|免费|收费)")
 _MAY_NOT = re.compile(r"不可以|不能|无需|不需要|不得|不收费|不免费")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 ALIKE = 0.5  # share of a question that an earlier one holds, from which on its verdict counts
 SWAY = 0.3  # most that verdicts add to a score, or take from it, as a share of it
+MOST_OF_ONE = 1000  # verdicts of one agent, the newest
 USUAL = 2.0  # verdicts that every entry is taken to have had, half of them good
 
 
@@ -58,8 +60,13 @@ def _sway(found: FoundEntry, here: float) -> float:
 
 
 def opinions(verdicts: Sequence[AgentVerdict]) -> Opinions:
-    told = tuple(each for each in verdicts if each.text)
-    return Opinions(indexed(counts([each.text for each in told])), told)
+    of_each: Counter[str] = Counter()
+    told = []
+    for each in verdicts:  # the newest first
+        of_each[each.who] += 1
+        if each.text and of_each[each.who] <= MOST_OF_ONE:
+            told.append(each)
+    return Opinions(indexed(counts([each.text for each in told])), tuple(told))
 
 
 NO_OPINIONS = opinions(())

@@ -11,6 +11,7 @@ from appliance.assist.city.reader import Words
 from appliance.assist.orders.draft import OrderField
 from appliance.assist.quality.expression import checked
 from appliance.messages import Emotion, Level
+from appliance.phonetics.homophones import same_sound
 
 DEEPEST = 6  # conditions in each other
 OPERATORS = (
@@ -139,6 +140,8 @@ class Condition(BaseModel):
             raise ValueError(f"{self.operator} is no matter of words: sounds would change nothing")
         if found := _RANGE.search(self.matches or ""):
             raise ValueError(f"{found[0]}: a range of characters cannot be told by sound")
+        if self.matches:
+            checked(same_sound(self.matches))
 
     @property
     def depth(self) -> int:

@@ -13,9 +13,11 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 LONG = 16  # times, from which on a repeat is endless
-MOST_WAYS = 100_000  # in which what is bounded may fit
-MOST_ENDLESS = 2  # repeats that stand beside each other
+MOST_WAYS = 1000  # in which what is bounded may fit
+MOST_ENDLESS = 1  # repeats without end, one after the other
+MOST_LENGTH = 1000  # characters of what is bounded
 FOREVER = "it may take forever: something repeated is repeated, or repeats without end follow"
+EMPTY = "it repeats what may be nothing"
 REPEATS = frozenset({op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT})
 Ways = tuple[int, int]  # in which it may fit, but for endless repeats; and how many of those
 
@@ -27,7 +29,8 @@ def checked(text: str) -> str:
         re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"it is no regular expression: {error}") from error
-    _ways(tree)
+    if _ways(tree)[1] == 0 and tree.getwidth()[1] > MOST_LENGTH:
+        raise ValueError(FOREVER)
     return text
 
 
@@ -61,6 +64,8 @@ def _either(branches: Iterable[Any]) -> Ways:
 
 def _repeated(least: int, most: int, body: Any) -> Ways:
     ways, endless = _ways(body)
+    if most > 1 and body.getwidth()[0] == 0:
+        raise ValueError(EMPTY)
     if most <= LONG:
         return ways**most * (most - least + 1), endless * most
     if ways > 1 or endless:

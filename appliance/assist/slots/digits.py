@@ -35,7 +35,7 @@ _SPOKEN = re.compile(rf"(?P<times>[一二两三四五六1-6])个(?P<what>{_D})|(
 # Between digits of one number: pauses, and words that only say that there is more to come.
 _GAP = re.compile(
     r"^(?:[\s，,、。.．\-－—…:：]|[嗯呃啊哦额哎诶欸唉呀哈]|然后|接着|后面|完了|再|是|那个|"
-    r"这个|就|哎呀|"
+    r"这个|就|"
     r"等一下|等等|我看看|你记一?下|后头|中间)*$"
 )
 # After these a group of digits is taken back, or was a question to oneself.

@@ -76,6 +76,7 @@ class Bursts:
         self.expected = expected or Expected()
         self._first_days = first_days
         self._cells: dict[Cell, _Held] = {}
+        self._voices: dict[tuple[str, str], float] = {}  # and head of a category: when it told last
         self._seen: dict[str, float] = {}  # ids, so that none counts twice
         self._began = self._now = self._swept = 0.0
 
@@ -85,6 +86,8 @@ class Bursts:
             return []
         self._began, self._now = self._began or contact.at, max(self._now, contact.at)
         self._remember(contact)
+        if self._is_again(contact):
+            return []
         cells = list(cells_of(contact))
         late = contact.at < self._now - WINDOWS_S[-1]
         found = [] if late else [burst for cell in cells if (burst := self._burst(cell, contact))]
@@ -92,6 +95,17 @@ class Bursts:
         if self._now > self._swept + DAY_S:
             self._sweep()
         return sorted(found, key=lambda each: -each.surprise)
+
+    def _is_again(self, contact: Contact) -> bool:
+        """Whether that voice told of the like within a day: it is neither news nor usual."""
+        if not contact.voice:
+            return False
+        told = contact.voice, contact.category[:HEAD]
+        before = self._voices.get(told)
+        if before is not None and abs(contact.at - before) < DAY_S:
+            return True
+        self._voices[told] = contact.at
+        return False
 
     def _usual(self, cell: Cell, window: float) -> float:
         if self._now - self._began >= WARM_UP_DAYS * DAY_S:
@@ -104,6 +118,7 @@ class Bursts:
         """A city has a million cells; of most there is nothing to hold on a given day."""
         begin, self._swept = self._now - WINDOWS_S[-1], self._now
         self._cells = {cell: held for cell, held in self._cells.items() if held.times[-1] > begin}
+        self._voices = {told: at for told, at in self._voices.items() if at > self._now - DAY_S}
         self.expected.forget()
 
     def _remember(self, contact: Contact) -> None:

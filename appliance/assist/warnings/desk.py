@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from appliance.assist.city.divisions import is_within
@@ -22,7 +23,7 @@ from appliance.assist.warnings.life import (
     WarningState,
     after,
 )
-from appliance.errors import InvalidRequest, LingtingError
+from appliance.errors import Conflict, InvalidRequest, LingtingError
 from appliance.messages import EVERY_TENANT
 from appliance.metrics import Metrics
 from appliance.store.database import Also
@@ -56,6 +57,7 @@ class WarningDesk:
         self._announce = announce
         self._following = Following(store, lambda: city.pack)
         self._looking: asyncio.Task[None] | None = None
+        self._tabling = asyncio.Lock()
         self._pending: Touched = {}  # warnings that are still to be written
         self._rested_at = float("-inf")
         self.caught_up = asyncio.Event()
@@ -136,13 +138,28 @@ class WarningDesk:
         """Whether it is new."""
         muted = await self._mute_of(made)
         also = [] if muted else self._announce(made, "new")
-        new = await self._store.warnings.put(made, members, also)
-        if new:
+        stored = self._store.warnings
+        put = await stored.put(made, members, also)
+        if put.new:
             self._metrics.warnings.labels(made.kind).inc()
-        if new and muted:
+        if put.new and muted:
             event = WarningEvent(WarningAction.MUTE, BOX, "", muted.reason)
-            await self._store.warnings.change(made.id, event, _closing(event), None)
-        return new
+            await stored.change(made.id, event, _closing(event), None)
+        if put.grown_since and not muted:
+            await self._tell_again(made, members)
+        return put.new
+
+    async def _tell_again(self, made: KeptWarning, members: Sequence[str]) -> None:
+        """One that somebody had closed, and that went on."""
+        event = WarningEvent(WarningAction.AGAIN, BOX, "", "结束之后，反映的人又多了一倍")
+
+        def decide(was: KeptWarning) -> tuple[str, Sequence[Also]]:
+            state = after(WarningState(was.state), WarningAction.AGAIN).value
+            return state, self._announce(made, WarningAction.AGAIN.value)
+
+        with suppress(Conflict):  # another gateway was first
+            await self._store.warnings.change(made.id, event, decide)
+        await self._store.warnings.put(made, members)
 
     async def _mute_of(self, made: KeptWarning) -> Mute | None:
         if made.kind == WarningKind.EMERGENCY:
@@ -207,13 +224,15 @@ class WarningDesk:
         """Of the last days, by county and head of a category."""
         end = time.time()
         begin = end - days * DAY_S
-        contacts = await self.contacts(tenant, begin)
+        rows = await self._store.warnings.called(tenant, begin, MOST_CONTACTS)
 
         def made() -> usual.HeatTable:
-            before = self._following.usual(tenant, contacts)
-            return usual.heat_table(contacts, before, self.pack, begin, end)
+            some = [(row.tenant, contact_of(row)) for row in rows]
+            before = self._following.usual(tenant, some)
+            return usual.heat_table([each for _, each in some], before, self.pack, begin, end)
 
-        return await asyncio.to_thread(made)
+        async with self._tabling:  # it takes a core: one at a time
+            return await asyncio.to_thread(made)
 
     async def forecast(self, tenant: str, hours: int) -> list[usual.HourAhead]:
         def made() -> list[usual.HourAhead]:

@@ -20,6 +20,7 @@ HEAD = 2  # digits of a category whose hours are its own
 PRIOR = 480.0  # contacts of an even day, before hours are learned
 BACK_H = 24 * 8  # hours that are remembered
 FORGOTTEN = 0.25  # contacts of a cell, faded: two half-lives after its only one
+LONGEST_S = 500 * HALF_LIFE_DAYS * DAY_S  # that anything fades for
 CATCH_UP_H = 24 * 40  # hours without a contact that are gone through one by one
 
 Cell = tuple[str, str]  # a category or its head, and a place or one above it; empty: all of them
@@ -160,4 +161,6 @@ class Expected:
 
 
 def _faded(seconds: float) -> float:
-    return float(2 ** (-seconds / DAY_S / HALF_LIFE_DAYS))
+    """Of a moment beyond LONGEST_S, as of that: a wrong clock makes no number too large."""
+    held = max(-LONGEST_S, min(LONGEST_S, seconds))
+    return float(2 ** (-held / DAY_S / HALF_LIFE_DAYS))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -13,7 +15,7 @@ from appliance.assist.city.pack import CityPack
 from appliance.assist.warnings.book import EarlyWarning, WarningBook
 from appliance.assist.warnings.bursts import Bursts, cells_of, first_days
 from appliance.assist.warnings.contact import Contact
-from appliance.assist.warnings.expected import Expected
+from appliance.assist.warnings.expected import Cell, Expected
 from appliance.messages import EVERY_TENANT
 from appliance.store.store import Store
 
@@ -22,6 +24,8 @@ AT_ONCE = 200  # contacts taken by one thread: it shares this process with calls
 LATE_S = 60.0  # after which another gateway's orders are all seen
 BACK_S = 3600.0  # a clock that was set back by more had told wrong times
 DAY_S = 86_400.0
+
+log = logging.getLogger(__name__)
 
 Touched = dict[tuple[str, str], EarlyWarning]  # by hotline system and id
 
@@ -76,23 +80,30 @@ class Following:
         """Warnings that they open or add to."""
         touched: Touched = {}
         for tenant, contact in some:
-            with self._lock:
-                found = self.book(tenant).take(contact)
+            try:
+                with self._lock:
+                    found = self.book(tenant).take(contact)
+            except Exception:  # one costs no other anything
+                log.exception("early warning met a bug: contact %s", contact.id)
+                continue
             touched |= {(tenant, warning.id): warning for warning in found}
         return touched
 
-    def usual(self, tenant: str, contacts: Iterable[Contact] = ()) -> list[Expected]:
+    def usual(self, tenant: str, some: Iterable[tuple[str, Contact]] = ()) -> list[Expected]:
         """What is usual, of each hotline system that `tenant` sees, as it is now and goes on
-        unchanged; without what those contacts say of it."""
-        books = self.books if tenant == EVERY_TENANT else {tenant: self.book(tenant)}
-        some = [(list(cells_of(each)), each.at) for each in contacts]
+        unchanged; without what those contacts of theirs say of it."""
+        told: defaultdict[str, list[tuple[list[Cell], float]]] = defaultdict(list)
+        for whose, contact in some:
+            told[whose].append((list(cells_of(contact)), contact.at))
         with self._lock:
-            return [book.expected.without(some) for book in books.values()]
+            books = dict(self.books) if tenant == EVERY_TENANT else {tenant: self.book(tenant)}
+            return [book.expected.without(told[name]) for name, book in books.items()]
 
     def _kind_of_day(self, moment: datetime) -> int:
         return int(not self._pack().calendar.is_working(moment.date()))
 
 
 def contact_of(row: Any) -> Contact:
-    """Of an order's columns."""
-    return Contact(row.id, row.called_at, row.category, row.division, row.phone)
+    """Of an order's columns; nobody has called after the order was made."""
+    at = min(row.called_at, row.created_at)
+    return Contact(row.id, at, row.category, row.division, row.phone)

@@ -25,7 +25,7 @@ class WarningState(StrEnum):
 
 
 class WarningAction(StrEnum):
-    """知悉、跟踪、结束、误报; `mute` and `rest` are the box's own."""
+    """知悉、跟踪、结束、误报; `mute`, `rest` and `again` are the box's own."""
 
     ACKNOWLEDGE = "acknowledge"
     WATCH = "watch"
@@ -33,6 +33,7 @@ class WarningAction(StrEnum):
     FALSE = "false"
     MUTE = "mute"
     REST = "rest"
+    AGAIN = "again"  # twice as many since it was over
 
 
 OPEN = (WarningState.NEW, WarningState.ACKNOWLEDGED, WarningState.WATCHING)
@@ -44,13 +45,14 @@ _BECOMES = {
     WarningAction.FALSE: WarningState.FALSE,
     WarningAction.MUTE: WarningState.CLOSED,
     WarningAction.REST: WarningState.CLOSED,
+    WarningAction.AGAIN: WarningState.NEW,
 }
 
 
 def after(state: WarningState, action: WarningAction) -> WarningState:
     """Raises Conflict where that is no step from there."""
     becomes = _BECOMES[action]
-    over = state not in OPEN
+    over = (state not in OPEN) is not (action is WarningAction.AGAIN)
     back = becomes is WarningState.ACKNOWLEDGED and state is not WarningState.NEW
     if over or back or becomes is state:
         cause = f"it is {state.value}"

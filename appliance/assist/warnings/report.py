@@ -15,6 +15,7 @@ from html import escape
 from appliance.assist.city.divisions import DivisionLevel, up_to
 from appliance.assist.city.pack import CityPack
 from appliance.assist.city.tiers import CHINA
+from appliance.assist.text.cells import plain
 from appliance.assist.warnings.contact import Contact
 from appliance.assist.warnings.detail import KINDS
 from appliance.assist.warnings.life import WarningKind
@@ -22,7 +23,6 @@ from appliance.assist.warnings.matters import Matter
 from appliance.assist.warnings.usual import heads
 from appliance.store.warnings import KeptWarning
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CHANGE = re.compile(r"[+-]\d+%")
 STATES = {
     "new": "新",
@@ -179,7 +179,7 @@ def _moment(at: float) -> str:
 
 def _plain(cell: str) -> str:
     """No formula, whatever a citizen has written; a change of +12% is one of ours."""
-    return f"'{cell}" if cell[:1] in FORMULA and not _CHANGE.fullmatch(cell) else cell
+    return cell if _CHANGE.fullmatch(cell) else plain(cell)
 
 
 # By the name that is asked for: its media type, and what writes it.

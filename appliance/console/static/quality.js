@@ -188,15 +188,10 @@ function callRow(each) {
 async function sample() {
   const state = at("pick-state");
   const wanted = { by: at("by").value, n: 20, agent: at("agent").value.trim() };
-  try {
-    const { calls } = await ask(`quality/sample?${query(wanted)}`);
-    at("calls-table").hidden = !calls.length;
-    at("calls-rows").replaceChildren(...calls.map(callRow));
-    state.textContent = calls.length ? say("listed", { n: calls.length }) : words.no_calls;
-  } catch (failure) {
-    if (failure.status !== 404) throw failure;
-    state.textContent = words.no_list;
-  }
+  const { calls } = await ask(`quality/sample?${query(wanted)}`);
+  at("calls-table").hidden = !calls.length;
+  at("calls-rows").replaceChildren(...calls.map(callRow));
+  state.textContent = calls.length ? say("listed", { n: calls.length }) : words.no_calls;
 }
 
 // --- statistics
@@ -270,5 +265,5 @@ if (at("figures")) {
   at("days").addEventListener("change", () => attempt(at("figures"), figures));
   attempt(at("figures"), figures);
 }
-const asked = decodeURIComponent(location.hash.slice(1));
+const asked = fragment();
 if (asked) attempt(at("open"), () => open(asked));

@@ -60,6 +60,15 @@ async function ask(path, { method = "GET", body, headers = {} } = {}) {
 const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== "")).toString();
 
 // Where it is said that something went wrong: as near to `where` as there is a place for it.
+// What the address names behind its #; nothing where that is none of ours.
+function fragment() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
 function alertOf(where) {
   for (let place = where; place !== view; place = place.parentElement) {
     const found = place.querySelector(":scope > .wrong");

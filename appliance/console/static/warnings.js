@@ -9,7 +9,7 @@ const detail = at("detail");
 let chosen = null;  // the warning shown
 let listed = "";  // as last drawn: what is the same is not drawn again
 
-const round = (count) => String(count >= 10 ? Math.round(count) : Math.round(10 * count) / 10);
+const round = (count) => count > 0 && count < 0.1 ? "<0.1" : String(count >= 10 ? Math.round(count) : Math.round(10 * count) / 10);
 
 function told(warning) {
   const burst = warning.kind === "burst";
@@ -240,7 +240,7 @@ at("heat-days").addEventListener("change", () => attempt(at("heat"), heat));
 if (at("act")) for (const button of at("act").querySelectorAll("[data-act]")) {
   button.addEventListener("click", () => attempt(button, () => act(button.dataset.act)));
 }
-const asked = decodeURIComponent(location.hash.slice(1));
+const asked = fragment();
 attempt(at("list"), list);
 if (asked) attempt(detail, () => choose(asked));
 for (const [id, work] of [["heat", heat], ["matters", matters], ["forecast", forecast], ["muted", muted]]) attempt(at(id), work);

@@ -1197,12 +1197,14 @@ class Warning(_message.Message):
     def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[str] = ..., title: _Optional[str] = ..., danger: _Optional[str] = ..., call: _Optional[str] = ..., category: _Optional[str] = ..., category_name: _Optional[str] = ..., place: _Optional[str] = ..., place_name: _Optional[str] = ..., begun_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., told_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., voices: _Optional[int] = ..., contacts: _Optional[int] = ..., expected: _Optional[float] = ..., surprise: _Optional[float] = ..., timeline: _Optional[_Iterable[_Union[Warning.Bar, _Mapping]]] = ..., communities: _Optional[_Iterable[_Union[Warning.Place, _Mapping]]] = ..., moods: _Optional[_Mapping[str, int]] = ..., units: _Optional[_Iterable[_Union[Warning.Unit, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[Warning.OrderInIt, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Warning.Event, _Mapping]]] = ...) -> None: ...
 
 class ListWarningsRequest(_message.Message):
-    __slots__ = ("state", "limit")
+    __slots__ = ("state", "limit", "kind")
     STATE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     state: str
     limit: int
-    def __init__(self, state: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    kind: str
+    def __init__(self, state: _Optional[str] = ..., limit: _Optional[int] = ..., kind: _Optional[str] = ...) -> None: ...
 
 class ListWarningsResponse(_message.Message):
     __slots__ = ("warnings",)
