@@ -40,7 +40,7 @@ KINDS = {"通用": "general", "通用知识": "general", "政策": "policy", "�
 KINDS |= {"行业": "industry", "行业知识": "industry"}
 LISTED = ("questions", "tags")
 _FIELDS = {head: name for name, heads in NAMES.items() for head in heads}
-_HEADING = re.compile(r"^#{1,6}\s+(.*\S)\s*$")
+_HEADING = re.compile(r"^#{1,6}\s+(\S.*)$")
 _SETTING = re.compile(r"^(\S{1,12}?)\s*[:：]\s*(.+)$")
 
 Fields = dict[str, Any]
@@ -137,7 +137,7 @@ def _markdown(path: Path) -> Iterator[ReadEntry]:
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
-        match = _HEADING.match(line)
+        match = _HEADING.match(line.rstrip())
         yield (match[1], "") if match else ("", line)
 
 
