@@ -212,7 +212,7 @@ def test_what_does_not_change_is_not_drawn_again(visit: Visit) -> None:
     expect(cards).to_be_visible()
     clock = visit.page.locator(".headline time")
     mark = visit.page.locator(".headline strong .mark")
-    for _ in range(4):  # an engine may be measured once more just then, which does change it
+    for _ in range(8):  # an engine may be measured once more just then, which does change it
         visit.page.wait_for_timeout(2 * SECONDS)
         text = cards.inner_text()
         cards.evaluate("element => { element.dataset.seen = 'yes' }")
